@@ -1,0 +1,142 @@
+"""Beats, downbeats and tempo: madmom's recurrent and dynamic Bayesian networks, or a tracker without weights."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from feature_extractors import flux, madmom_compat, pulse, signals
+from flowmusic.controls import beats as beat_control
+from flowmusic.types import Audio, FrameGrid, Track
+
+FPS = 100
+_WINDOW_S, _OVERLAP_S = 60, 10
+"""Decoding keeps a back pointer for each of 27 000 states and frame: a minute takes 0.6 GB, an hour would not fit."""
+
+
+@dataclass(frozen=True)
+class BeatAnalysis:
+    """Beats of a whole recording: times in ascending seconds, downbeats among them, and the mean tempo.
+
+    ``bpm`` is None with fewer than two beats.
+    """
+
+    beats: tuple[float, ...]
+    downbeats: tuple[float, ...]
+    bpm: float | None
+
+
+@dataclass(frozen=True)
+class Beats:
+    """Where the beats fall.
+
+    Args:
+        detector: ``madmom`` (Bock, Krebs & Widmer 2016; models CC BY-NC-SA 4.0), ``flux`` (Ellis 2007; downbeats by the
+            strongest low-band phase), or None for madmom where it is installed and flux elsewhere.
+        beats_per_bar: bar lengths that are considered (flux takes the first).
+        min_bpm, max_bpm: the range searched.
+    """
+
+    detector: str | None = None
+    beats_per_bar: tuple[int, ...] = (4, 3)
+    min_bpm: float = 55.0
+    max_bpm: float = 215.0
+    name: ClassVar[str] = "beats"
+    version: ClassVar[str] = "1"
+
+    def __post_init__(self) -> None:
+        if self.detector not in (None, "madmom", "flux"):
+            raise ValueError(f"unknown beat detector {self.detector!r}; choose madmom or flux")
+        if not self.beats_per_bar or min(self.beats_per_bar) < 1:
+            raise ValueError(f"beats_per_bar must hold positive numbers, got {self.beats_per_bar}")
+        if not 0 < self.min_bpm < self.max_bpm:
+            raise ValueError(f"the tempo range must ascend, got {self.min_bpm} to {self.max_bpm}")
+
+    def analyse(self, audio: Audio) -> BeatAnalysis:
+        """Track the beats of a recording.  Silence has none.
+
+        Raises: MissingMadmom if madmom was asked for and is not installed.
+        """
+        samples = signals.samples_of(audio, madmom_compat.RATE)
+        if signals.is_silent(samples):
+            return BeatAnalysis((), (), None)
+        if self.resolved() == "madmom":
+            madmom_compat.require("the beat detector 'madmom'", "choose detector='flux'")
+            rows = self._madmom(samples)
+        else:
+            rows = self._flux(samples)
+        beats = tuple(round(float(t), 4) for t in rows[:, 0])
+        downbeats = tuple(round(float(t), 4) for t, number in rows if number == 1)
+        return BeatAnalysis(beats, downbeats, tempo(beats))
+
+    def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
+        """Beat and bar phase on a grid; unknown where no two beats were found.  Shape: values ``[T, 4]``."""
+        found = self.analyse(audio)
+        return beat_control.to_track(found.beats, found.downbeats, grid)
+
+    def resolved(self) -> str:
+        """The detector that will run."""
+        return self.detector or ("madmom" if madmom_compat.available() else "flux")
+
+    def _madmom(self, samples: np.ndarray) -> np.ndarray:
+        hop = madmom_compat.RATE // FPS
+        activation = signals.frames_by_window(_activation, samples, hop, window=60 * FPS * hop, context=5 * FPS * hop)
+        decoder = _decoder(self.beats_per_bar, self.min_bpm, self.max_bpm)
+        parts = []
+        for read, _, keep in signals.windows(len(activation), _WINDOW_S * FPS, _OVERLAP_S * FPS):
+            rows = np.asarray(decoder(activation[read]), float).reshape(-1, 2)
+            rows[:, 0] += read.start / FPS
+            parts.append(rows[(rows[:, 0] >= keep.start / FPS) & (rows[:, 0] < keep.stop / FPS)])
+        return _without_doubles(np.concatenate(parts), 0.5 * 60.0 / self.max_bpm)
+
+    def _flux(self, samples: np.ndarray) -> np.ndarray:
+        strength = flux.strength(samples)
+        lag = pulse.period(strength, flux.FPS, self.min_bpm, self.max_bpm)
+        if lag is None:
+            return np.zeros((0, 2))
+        frames = pulse.beats(strength, lag)
+        per_bar = self.beats_per_bar[0]
+        numbers = (np.arange(len(frames)) - pulse.bar_phase(flux.low_strength(samples), frames, per_bar)) % per_bar + 1
+        times = np.minimum(frames / flux.FPS + flux.LATENCY_S, len(samples) / flux.RATE)
+        return np.stack([times, numbers], axis=1)
+
+
+def tempo(beats: tuple[float, ...]) -> float | None:
+    """Beats a minute by a straight line through the beats, robust to one that is missing; None below two.
+
+    Times are quantised to 10 ms, so a median interval alone would be off by a beat a minute.
+    """
+    if len(beats) < 2:
+        return None
+    times = np.asarray(beats)
+    interval = float(np.median(np.diff(times)))
+    if interval <= 0:
+        return None
+    index = np.concatenate([[0], np.cumsum(np.maximum(1, np.rint(np.diff(times) / interval)))])
+    return round(float(60.0 / np.polyfit(index, times, 1)[0]), 2)
+
+
+def _without_doubles(rows: np.ndarray, nearest_s: float) -> np.ndarray:
+    """Drop a beat that two windows both found at their seam."""
+    kept = [n for n in range(len(rows)) if n == 0 or rows[n, 0] - rows[n - 1, 0] > nearest_s]
+    return rows[kept]
+
+
+@functools.cache
+def _network() -> Any:
+    return madmom_compat.module("features.downbeats").RNNDownBeatProcessor()
+
+
+@functools.cache
+def _decoder(beats_per_bar: tuple[int, ...], min_bpm: float, max_bpm: float) -> Any:
+    return madmom_compat.module("features.downbeats").DBNDownBeatTrackingProcessor(
+        beats_per_bar=list(beats_per_bar), min_bpm=min_bpm, max_bpm=max_bpm, fps=FPS
+    )
+
+
+def _activation(samples: np.ndarray) -> np.ndarray:
+    """Beat and downbeat probability.  Shape: ``[N] at 44.1 kHz -> [frames at 100 Hz, 2]``."""
+    return np.asarray(_network()(madmom_compat.signal(samples)), np.float32).reshape(-1, 2)

@@ -1,0 +1,101 @@
+"""Chords by madmom: a convolutional feature extractor and a conditional random field (Korzeniowski & Widmer 2016).
+
+Recognises the 24 major and minor triads and no chord; sevenths and richer chords come out as their triad.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from feature_extractors import madmom_compat, signals
+from flowmusic.controls import chords as chord_control
+from flowmusic.controls import vocabulary
+from flowmusic.types import Audio, FrameGrid, Track
+
+FPS = 10
+_CONTEXT_FRAMES = 20
+"""Frames that the network's convolutions reach in total; two more are lost to the final average."""
+
+
+@dataclass(frozen=True)
+class ChordAnalysis:
+    """Chords of a whole recording: ``(start [s], end [s], label)``, gapless and ascending."""
+
+    changes: tuple[tuple[float, float, str], ...]
+
+
+@dataclass(frozen=True)
+class Chords:
+    """Major and minor triads, at a resolution of 0.1 s.
+
+    Needs the optional package madmom, whose models are CC BY-NC-SA 4.0.
+    """
+
+    name: ClassVar[str] = "chords"
+    version: ClassVar[str] = "1"
+
+    def analyse(self, audio: Audio) -> ChordAnalysis:
+        """Recognise the chords of a recording.  Silence is no chord; an empty recording has no entry.
+
+        Raises: MissingMadmom, which tells what to install.
+        """
+        madmom_compat.require("recognising chords", "write the chords by hand")
+        samples = signals.samples_of(audio, madmom_compat.RATE)
+        if samples.size == 0:
+            return ChordAnalysis(())
+        if signals.is_silent(samples):
+            return ChordAnalysis(((0.0, audio.seconds, vocabulary.NO_CHORD),))
+        hop = madmom_compat.RATE // FPS
+        features = signals.frames_by_window(_features, samples, hop, window=600 * hop, context=20 * hop)
+        ids = _models().crf.process(features)
+        return ChordAnalysis(_join([_label(int(i)) for i in ids], audio.seconds))
+
+    def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
+        """Chord ids on a grid.  Shape: values ``[T]`` int64."""
+        return chord_control.to_track(self.analyse(audio).changes, grid)
+
+
+@dataclass(frozen=True)
+class _Models:
+    spectrogram: Any
+    network: Any
+    crf: Any
+
+
+@functools.cache
+def _models() -> _Models:
+    from feature_extractors.madmom_cnn import to_torch
+
+    features = madmom_compat.module("features.chords").CNNChordFeatureProcessor()
+    crf = madmom_compat.module("features.chords").CRFChordRecognitionProcessor().processors[0]
+    # signal, frames, stft, filtered spectrogram | padding, network, super-frames, average
+    return _Models(features.processors[:4], to_torch(features.processors[5], _CONTEXT_FRAMES), crf)
+
+
+def _features(samples: np.ndarray) -> np.ndarray:
+    """``[N] at 44.1 kHz -> [frames, 128]``."""
+    models = _models()
+    x: Any = madmom_compat.signal(samples)
+    for process in models.spectrogram:
+        x = process(x)
+    edge = _CONTEXT_FRAMES // 2 + 1
+    pooled = models.network(np.pad(np.asarray(x), ((edge, edge), (0, 0)))).mean(1)
+    return (pooled[:-2] + pooled[1:-1] + pooled[2:]) / 3.0
+
+
+def _label(number: int) -> str:
+    """madmom's class id (major then minor, from A upwards, then no chord) -> label of our vocabulary."""
+    if number == 24:
+        return vocabulary.NO_CHORD
+    return vocabulary.ROOTS[(number + 9) % 12] + ("" if number < 12 else "m")
+
+
+def _join(labels: list[str], seconds: float) -> tuple[tuple[float, float, str], ...]:
+    starts = [n for n, label in enumerate(labels) if n == 0 or label != labels[n - 1]]
+    ends = [*(n / FPS for n in starts[1:]), seconds]
+    spans = ((n / FPS, end, labels[n]) for n, end in zip(starts, ends, strict=True))
+    return tuple((start, end, label) for start, end, label in spans if end > start)

@@ -1,0 +1,69 @@
+"""The drum control of a recording: separate the drums, then measure onset strength in three bands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from feature_extractors import signals
+from feature_extractors.onsets import Onsets
+from feature_extractors.stems import HarmonicPercussive, Separator
+from flowmusic.controls import drums as drum_control
+from flowmusic.types import Audio, FrameGrid, Track
+
+RATE = 44_100
+
+
+@dataclass(frozen=True)
+class DrumAnalysis:
+    """Drums of a whole recording: onset times in ascending seconds, and strength ``[3, S]`` in 0..1 at 100 Hz."""
+
+    onsets: tuple[float, ...]
+    strength: np.ndarray
+
+
+@dataclass(frozen=True)
+class Drums:
+    """Onset strength of the drums, low, mid and high.
+
+    Args:
+        stems: how the drums are separated.
+        separate: False for a recording of drums alone, which a separator would only harm.
+        blur_s: blur of the control, in seconds.
+        onsets: detector of the onset times (the control itself does not use them).
+        below_db: a drum stem this far below the recording holds no drums.
+    """
+
+    stems: Separator = field(default_factory=HarmonicPercussive)
+    separate: bool = True
+    blur_s: float = 0.0
+    onsets: Onsets = field(default_factory=Onsets)
+    below_db: float = -40.0
+    name: ClassVar[str] = "drums"
+    version: ClassVar[str] = "1"
+
+    def analyse(self, audio: Audio) -> DrumAnalysis:
+        """Separate if asked, then measure.  A recording without drums gives no onset and zero strength."""
+        return self.analyse_stem(self.stems.analyse(audio).drums if self.separate else audio, audio)
+
+    def analyse_stem(self, drums: Audio, mix: Audio | None = None) -> DrumAnalysis:
+        """Measure a drum stem; with the mix it came from, a stem that is too weak counts as none."""
+        samples = signals.samples_of(drums, RATE)
+        quiet = signals.is_silent(samples)
+        if mix is not None and not quiet:
+            loudest = float(np.abs(signals.samples_of(mix, RATE)).max(initial=0.0))
+            quiet = signals.is_silent(samples / max(loudest, 1e-9), self.below_db)
+        if quiet:
+            return DrumAnalysis((), np.zeros((len(drum_control.BANDS), -(-len(samples) * 100 // RATE)), np.float32))
+        # A tenth of a second of silence after the end lets even the shortest recording be measured.
+        padded = torch.nn.functional.pad(torch.from_numpy(samples), (0, RATE // 10))
+        strength = drum_control.onset_strength(padded, RATE)[:, : -(-len(samples) * 100 // RATE)].numpy()
+        return DrumAnalysis(self.onsets.analyse(drums).times, strength)
+
+    def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
+        """The drum control on a grid, unknown after the recording's end.  Shape: values ``[T, subs * 3]``."""
+        strength = torch.from_numpy(self.analyse(audio).strength)
+        return drum_control.strength_to_track(strength, grid, self.blur_s)

@@ -1,0 +1,142 @@
+"""The most prominent melody: pitch salience by CREPE or by harmonic summation, decoded and cut into notes."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from feature_extractors import pitch, signals
+from feature_extractors.pitch import Note
+from flowmusic.controls import melody as melody_control
+from flowmusic.types import Audio, FrameGrid, Track
+
+_MODELS = {"tiny": 0.25, "full": 0.25, "harmonic": 0.3}
+"""Salience models and the confidence below which a frame is unvoiced."""
+_SILENT_DB = -60.0
+_BLOCK_FRAMES = 1000
+"""Frames analysed at once: bounds the memory of a long file."""
+
+
+@dataclass(frozen=True)
+class MelodyAnalysis:
+    """Melody of a whole recording.
+
+    Shape: times ``[F]`` s, frame centres; salience ``[F, 53]`` in 0..1, semitones 43..95; midi ``[F]`` fractional
+    MIDI number, -1 where unvoiced; pitch ``[F]`` the same without the voicing decision, -1 only where nothing sounds;
+    notes ``(start [s], end [s], MIDI)`` ascending and without overlap.
+    """
+
+    times: np.ndarray
+    salience: np.ndarray
+    midi: np.ndarray
+    pitch: np.ndarray
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True)
+class Melody:
+    """One pitch at a time.
+
+    Args:
+        fmin_hz, fmax_hz: the range searched.  200 to 1300 Hz finds the lead in a mix; see :meth:`monophonic`.
+        model: ``tiny`` or ``full`` (CREPE, Kim et al. 2018, MIT-licensed weights) or ``harmonic`` (no weights).
+        threshold: confidence in 0..1 under which a frame is unvoiced; None takes the model's own.
+        hop_s: seconds between frames.
+        level_db: frames this far below the loudest are unvoiced, because tails and reverberation keep a pitch.
+        tune: shift the result by the recording's mistuning before rounding to semitones (people do not hum at 440 Hz).
+    """
+
+    fmin_hz: float = 200.0
+    fmax_hz: float = 1300.0
+    model: str = "tiny"
+    threshold: float | None = None
+    hop_s: float = 0.02
+    level_db: float = -35.0
+    tune: bool = False
+    name: ClassVar[str] = "melody"
+    version: ClassVar[str] = "1"
+
+    def __post_init__(self) -> None:
+        if self.model not in _MODELS:
+            raise ValueError(f"unknown melody model {self.model!r}; choose one of {', '.join(_MODELS)}")
+        if self.hop_s * pitch.RATE < 1:
+            raise ValueError(f"hop_s must be at least one sample at {pitch.RATE} Hz, got {self.hop_s}")
+        pitch.range_mask(self.fmin_hz, self.fmax_hz)
+
+    @staticmethod
+    def monophonic() -> Melody:
+        """For a voice or an instrument alone: 65 to 1300 Hz, tuned to the singer."""
+        return Melody(fmin_hz=65.0, tune=True)
+
+    def analyse(self, audio: Audio) -> MelodyAnalysis:
+        """Find the melody of a recording.  Silence has no voiced frame."""
+        samples = signals.samples_of(audio, pitch.RATE)
+        hop = round(self.hop_s * pitch.RATE)
+        count = 1 + len(samples) // hop
+        times = np.arange(count) * hop / pitch.RATE
+        if signals.is_silent(samples):
+            empty = np.zeros((count, melody_control.NUM_BINS), np.float32)
+            return MelodyAnalysis(times, empty, np.full(count, -1.0), np.full(count, -1.0), ())
+        salience = self._salience(samples, hop) * pitch.range_mask(self.fmin_hz, self.fmax_hz)
+        path = self._path(salience)
+        level = pitch.level_db(samples, hop)
+        threshold = _MODELS[self.model] if self.threshold is None else self.threshold
+        heard = level >= _SILENT_DB
+        voiced = heard & (salience[np.arange(count), path] >= threshold) & (level >= level.max() + self.level_db)
+        line = np.where(heard, _refine(salience, path), -1.0)
+        if self.tune and voiced.any():
+            line[heard] -= pitch.tuning(line[voiced])
+        midi = np.where(voiced, line, -1.0)
+        notes = pitch.notes_of(np.rint(midi).astype(np.int64), hop / pitch.RATE, audio.seconds)
+        return MelodyAnalysis(times, _semitones(salience), midi, line, notes)
+
+    def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
+        """The melody control on a grid, unknown after the recording's end.  Shape: values ``[T, 53]``."""
+        return melody_control.to_track(self.analyse(audio).notes, grid, end_s=audio.seconds)
+
+    def _salience(self, samples: np.ndarray, hop: int) -> np.ndarray:
+        size = 2048 if self.model == "harmonic" else 1024
+        parts = []
+        for _, _, block in signals.windows(1 + len(samples) // hop, _BLOCK_FRAMES, 0):
+            frames = pitch.frames_of(samples, hop, size, block.start, block.stop)
+            with torch.inference_mode():
+                part = pitch.harmonic_salience(frames) if self.model == "harmonic" else _crepe(frames, self.model)
+            parts.append(part.numpy())
+        salience = np.concatenate(parts)
+        return salience / max(float(salience.max()), 1e-9) if self.model == "harmonic" else salience
+
+    def _path(self, salience: np.ndarray) -> np.ndarray:
+        inside = np.flatnonzero(pitch.range_mask(self.fmin_hz, self.fmax_hz))
+        return inside[pitch.viterbi(salience[:, inside])]
+
+
+@functools.cache
+def _network(model: str) -> Any:
+    import torchcrepe
+
+    torchcrepe.load.model("cpu", model)
+    return torchcrepe.infer.model
+
+
+def _crepe(frames: torch.Tensor, model: str) -> torch.Tensor:
+    """CREPE's confidence per bin.  Shape: ``[F, 1024] at 16 kHz -> [F, 360]``."""
+    centred = frames - frames.mean(1, keepdim=True)
+    return _network(model)(centred / centred.std(1, keepdim=True).clamp(min=1e-10)).reshape(len(frames), pitch.BINS)
+
+
+def _refine(salience: np.ndarray, path: np.ndarray, reach: int = 4) -> np.ndarray:
+    """Salience-weighted mean pitch around the path, in fractional MIDI numbers (CREPE, section 2.1)."""
+    near = np.clip(path[:, None] + np.arange(-reach, reach + 1), 0, pitch.BINS - 1)
+    weight = np.take_along_axis(salience, near, 1) + 1e-9
+    return (weight * pitch.BIN_MIDI[near]).sum(1) / weight.sum(1)
+
+
+def _semitones(salience: np.ndarray) -> np.ndarray:
+    """The strongest bin of every semitone of the control.  Shape: ``[F, 360] -> [F, 53]``."""
+    nearest = np.rint(pitch.BIN_MIDI) - melody_control.LOWEST
+    columns = [salience[:, nearest == semitone].max(1) for semitone in range(melody_control.NUM_BINS)]
+    return np.stack(columns, axis=1).astype(np.float32)

@@ -1,0 +1,98 @@
+"""Onset times: madmom's convolutional network, or log-mel spectral flux, which needs no licence and no weights."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from feature_extractors import flux, madmom_compat, signals
+from flowmusic.controls import drums as drum_control
+from flowmusic.types import Audio, FrameGrid, Track
+
+FPS = 100
+_LEAD_FRAMES = 20
+
+
+@dataclass(frozen=True)
+class OnsetAnalysis:
+    """Onset times of a whole recording, in ascending seconds; strength is the detector's, on no common scale."""
+
+    times: tuple[float, ...]
+    strengths: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Onsets:
+    """Where something begins.
+
+    Args:
+        detector: ``madmom`` (Schlueter & Bock 2014; models CC BY-NC-SA 4.0), ``flux``, or None for madmom where it
+            is installed and flux elsewhere.
+        threshold: of the peak picking; None takes the detector's own.
+        combine_s: onsets closer than this count once.
+    """
+
+    detector: str | None = None
+    threshold: float | None = None
+    combine_s: float = 0.03
+    name: ClassVar[str] = "onsets"
+    version: ClassVar[str] = "1"
+
+    def __post_init__(self) -> None:
+        if self.detector not in (None, "madmom", "flux"):
+            raise ValueError(f"unknown onset detector {self.detector!r}; choose madmom or flux")
+
+    def analyse(self, audio: Audio) -> OnsetAnalysis:
+        """Detect the onsets of a recording.  Silence has none.
+
+        Raises: MissingMadmom if madmom was asked for and is not installed.
+        """
+        if self.resolved() == "madmom":
+            madmom_compat.require("the onset detector 'madmom'", "choose detector='flux'")
+            return self._madmom(signals.samples_of(audio, madmom_compat.RATE))
+        return self._flux(signals.samples_of(audio, flux.RATE))
+
+    def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
+        """Onsets as the drum control on a grid."""
+        return drum_control.onsets_to_track(self.analyse(audio).times, grid)
+
+    def resolved(self) -> str:
+        """The detector that will run."""
+        return self.detector or ("madmom" if madmom_compat.available() else "flux")
+
+    def _madmom(self, samples: np.ndarray) -> OnsetAnalysis:
+        if signals.is_silent(samples):
+            return OnsetAnalysis((), ())
+        hop = madmom_compat.RATE // FPS
+        # The network has seen nothing before the first frame; silence there lets it hear an onset at once.
+        led = np.concatenate([np.zeros(_LEAD_FRAMES * hop, np.float32), samples])
+        activation = signals.frames_by_window(_activation, led, hop, window=6000 * hop, context=100 * hop)[
+            _LEAD_FRAMES:
+        ]
+        threshold = 0.54 if self.threshold is None else self.threshold
+        pick = madmom_compat.module("features.onsets").OnsetPeakPickingProcessor(
+            threshold=threshold, combine=self.combine_s, fps=FPS
+        )
+        times = [round(float(t), 4) for t in pick.process(activation)]
+        return OnsetAnalysis(tuple(times), tuple(float(activation[round(t * FPS)]) for t in times))
+
+    def _flux(self, samples: np.ndarray) -> OnsetAnalysis:
+        if signals.is_silent(samples):
+            return OnsetAnalysis((), ())
+        strength = flux.strength(samples)
+        threshold = flux.THRESHOLD if self.threshold is None else self.threshold
+        times, heights = flux.peaks(strength, threshold, self.combine_s)
+        return OnsetAnalysis(tuple(round(float(t), 4) for t in times), tuple(heights.tolist()))
+
+
+@functools.cache
+def _network() -> Any:
+    return madmom_compat.module("features.onsets").CNNOnsetProcessor()
+
+
+def _activation(samples: np.ndarray) -> np.ndarray:
+    """Onset probability per frame.  Shape: ``[N] at 44.1 kHz -> [frames at 100 Hz]``."""
+    return np.asarray(_network()(madmom_compat.signal(samples)), np.float32).reshape(-1)

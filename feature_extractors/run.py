@@ -1,0 +1,221 @@
+"""Audio to everything: chords, melody, drums, beats; then a file, then a folder.
+
+Long recordings: every extractor works in windows, so memory beyond the samples themselves is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeVar
+
+from feature_extractors import cache, madmom_compat
+from feature_extractors.beats import BeatAnalysis, Beats
+from feature_extractors.chords import ChordAnalysis, Chords
+from feature_extractors.drums import DrumAnalysis, Drums
+from feature_extractors.melody import Melody, MelodyAnalysis
+from flowmusic.controls import beats as beat_control
+from flowmusic.controls import chords as chord_control
+from flowmusic.controls import drums as drum_control
+from flowmusic.controls import files
+from flowmusic.controls import melody as melody_control
+from flowmusic.types import Audio, FrameGrid, Track
+
+CONTROLS = ("chords", "melody", "drums", "beats")
+STEM_NAME = "drums.wav"
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".m4a", ".opus"})
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Extractors:
+    """One extractor for each control.  The drums' separator also gives the melody its recording without drums."""
+
+    chords: Chords = field(default_factory=Chords)
+    melody: Melody = field(default_factory=Melody)
+    drums: Drums = field(default_factory=Drums)
+    beats: Beats = field(default_factory=Beats)
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """All that was heard in a recording; None is what was not looked for.
+
+    ``notices`` tells the person what could not be done, and how it could.
+    """
+
+    seconds: float
+    chords: ChordAnalysis | None
+    melody: MelodyAnalysis | None
+    drums: DrumAnalysis | None
+    beats: BeatAnalysis | None
+    drum_stem: Audio | None
+    notices: tuple[str, ...] = ()
+
+    def tracks(self, grid: FrameGrid) -> dict[str, Track]:
+        """Unbatched tracks on a grid, by control; what was not looked for is left out."""
+        found: dict[str, Track] = {}
+        if self.chords is not None:
+            found["chords"] = chord_control.to_track(self.chords.changes, grid)
+        if self.melody is not None:
+            found["melody"] = melody_control.to_track(self.melody.notes, grid, end_s=self.seconds)
+        if self.drums is not None:
+            import torch
+
+            found["drums"] = drum_control.strength_to_track(torch.from_numpy(self.drums.strength), grid)
+        if self.beats is not None:
+            found["beats"] = beat_control.to_track(self.beats.beats, self.beats.downbeats, grid)
+        return found
+
+    def sheet(self, source: str, frame_rate: Fraction | int = 25, stem: str | None = None) -> files.ControlSheet:
+        """The same as ``controls.json`` holds it.  ``stem`` is the drum stem's path relative to the JSON."""
+        beats = self.beats
+        return files.ControlSheet(
+            source=source,
+            seconds=self.seconds,
+            frame_rate=Fraction(frame_rate),
+            bpm=None if beats is None else beats.bpm,
+            beats=None if beats is None else beats.beats,
+            downbeats=None if beats is None else beats.downbeats,
+            chords=None if self.chords is None else self.chords.changes,
+            melody=None if self.melody is None else self.melody.notes,
+            drums_onsets=None if self.drums is None else self.drums.onsets,
+            drums_stem=stem,
+        )
+
+
+def extract(
+    audio: Audio,
+    extractors: Extractors | None = None,
+    use: Iterable[str] = CONTROLS,
+    cache_folder: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Extraction:
+    """Hear everything in a recording.
+
+    Args:
+        audio: one recording, any rate and channels.
+        extractors: None takes the defaults.
+        use: which of :data:`CONTROLS`.
+        cache_folder: keep and reuse results there; None computes.
+        progress: called with the name of each step before it runs.
+
+    Chords need the optional madmom; without it they are None and ``notices`` says what to install.
+    Raises: ValueError for an unknown control, a batch, or samples that are not finite.
+    """
+    extractors = extractors or Extractors()
+    wanted = tuple(use)
+    unknown = [name for name in wanted if name not in CONTROLS]
+    if unknown:
+        raise ValueError(f"unknown control {unknown[0]!r}; choose from {', '.join(CONTROLS)}")
+    tell = progress or (lambda step: None)
+
+    def run(extractor: cache.Analyser[Found], heard: Audio) -> Found:
+        tell(extractor.name)
+        return extractor.analyse(heard) if cache_folder is None else cache.analyse(extractor, heard, cache_folder)
+
+    notices: list[str] = []
+    chords: ChordAnalysis | None = None
+    if "chords" in wanted:
+        try:
+            madmom_compat.require("recognising chords", "write the chords by hand")
+            chords = run(extractors.chords, audio)
+        except madmom_compat.MissingMadmom as missing:
+            notices.append(str(missing))
+    beats = run(extractors.beats, audio) if "beats" in wanted else None
+    melody: MelodyAnalysis | None = None
+    drums: DrumAnalysis | None = None
+    stem: Audio | None = None
+    if "drums" in wanted or "melody" in wanted:
+        rest = audio
+        if extractors.drums.separate:
+            tell("stems")
+            stems = extractors.drums.stems.analyse(audio)
+            stem, rest = stems.drums, stems.rest
+        else:
+            stem = audio
+        if "drums" in wanted:
+            tell("drums")
+            drums = extractors.drums.analyse_stem(stem, audio)
+        if "melody" in wanted:
+            melody = run(extractors.melody, rest)
+    return Extraction(audio.seconds, chords, melody, drums, beats, stem if drums is not None else None, tuple(notices))
+
+
+def extract_file(
+    path: str | Path,
+    folder: str | Path | None = None,
+    extractors: Extractors | None = None,
+    use: Iterable[str] = CONTROLS,
+    frame_rate: Fraction | int = 25,
+    cache_folder: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Path:
+    """Write ``controls.json`` (last) and ``drums.wav`` of a file into a folder.
+
+    Args:
+        path: an audio file.
+        folder: None takes ``NAME.controls`` beside the file; it is made if needed.
+        frame_rate: noted in the JSON; times are in seconds anyway.
+
+    Returns: the folder.
+    Raises: AudioError if the file is not usable audio.
+    """
+    path = Path(path)
+    target = controls_folder(path) if folder is None else Path(folder)
+    found = extract(Audio.read(path), extractors, use, cache_folder, progress)
+    target.mkdir(parents=True, exist_ok=True)
+    has_stem = found.drum_stem is not None and found.drums is not None and len(found.drums.onsets) > 0
+    if has_stem and found.drum_stem is not None:
+        found.drum_stem.write(target / STEM_NAME)
+    found.sheet(path.name, frame_rate, STEM_NAME if has_stem else None).write(target)
+    for notice in found.notices:
+        if progress:
+            progress(notice)
+    return target
+
+
+def extract_folder(
+    folder: str | Path, out: str | Path | None = None, jobs: int = 1, use: Iterable[str] = CONTROLS, again: bool = False
+) -> list[Path]:
+    """Extract every audio file under a folder; what is finished is not done again, so a killed run resumes.
+
+    Args:
+        out: root of the results, which mirror the folder's layout; None writes beside each file.
+        jobs: worker processes.
+        again: redo finished files.
+
+    Returns: the folders written or found finished, in order of the files' names.
+    Raises: ValueError if there is no such folder or no audio in it.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise ValueError(f"folder not found: {root}")
+    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and ".controls" not in str(p.parent))
+    if not paths:
+        raise ValueError(f"no audio files under {root}; looked for {', '.join(sorted(SUFFIXES))}")
+    targets = [controls_folder(p if out is None else Path(out) / p.relative_to(root)) for p in paths]
+    wanted = tuple(use)
+    todo = [(p, t) for p, t in zip(paths, targets, strict=True) if again or not (t / files.NAME).exists()]
+    if jobs <= 1:
+        for path, target in todo:
+            extract_file(path, target, use=wanted)
+    elif todo:
+        _in_processes(todo, jobs, wanted)
+    return targets
+
+
+def controls_folder(path: Path) -> Path:
+    """``song.wav`` -> ``song.controls``."""
+    return path.with_name(f"{path.stem}.controls")
+
+
+def _in_processes(todo: list[tuple[Path, Path]], jobs: int, use: tuple[str, ...]) -> None:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for task in [pool.submit(extract_file, path, target, use=use) for path, target in todo]:
+            task.result()

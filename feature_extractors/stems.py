@@ -1,0 +1,113 @@
+"""Source separation: drums against the rest, offline by default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from feature_extractors import signals
+from flowmusic.types import Audio
+
+
+@dataclass(frozen=True)
+class Stems:
+    """Parts of a recording by name, all of its length, rate and channels; ``drums`` is always among them."""
+
+    parts: Mapping[str, Audio]
+
+    @property
+    def drums(self) -> Audio:
+        return self.parts["drums"]
+
+    @property
+    def rest(self) -> Audio:
+        """Everything but the drums."""
+        others = [part for name, part in self.parts.items() if name != "drums"]
+        total = torch.stack([part.samples for part in others]).sum(0)
+        return replace(others[0], samples=total)
+
+
+@runtime_checkable
+class Separator(Protocol):
+    """Audio to stems."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+
+    def analyse(self, audio: Audio) -> Stems: ...
+
+
+@dataclass(frozen=True)
+class HarmonicPercussive:
+    """Median-filter separation (Fitzgerald 2010; margin as in Driedger et al. 2014): no weights, any length.
+
+    The drum stem holds the attacks of other instruments too.
+
+    Args:
+        time_s: length of the median over time, which finds what sustains.
+        band_hz: length of the median over frequency, which finds what is broad.
+        power: of the soft mask; 2 is a Wiener mask.
+        margin: how much stronger the percussive part must be, as a factor.
+        size: samples of the transform at 32 kHz; other rates scale it.
+    """
+
+    time_s: float = 0.3
+    band_hz: float = 500.0
+    power: float = 2.0
+    margin: float = 1.0
+    size: int = 1024
+    name: ClassVar[str] = "stems-hpss"
+    version: ClassVar[str] = "1"
+
+    def __post_init__(self) -> None:
+        if min(self.time_s, self.band_hz, self.power, self.margin) <= 0 or self.size < 16:
+            raise ValueError(f"all settings of HarmonicPercussive must be positive and size at least 16, got {self}")
+
+    def analyse(self, audio: Audio) -> Stems:
+        """Stems ``drums`` and ``rest``, which sum to the input.  Shape: samples keep their shape."""
+        samples = audio.samples.detach().float().cpu()
+        size = 1 << max(4, round(self.size * audio.rate / 32_000) - 1).bit_length()
+        hop = size // 4
+        time = _odd(self.time_s * audio.rate / hop)
+        band = _odd(self.band_hz * size / audio.rate)
+        drums = torch.zeros_like(samples)
+        # A window reads past its edges by all that a sample can depend on, so the cuts leave no trace.
+        for read, keep, place in signals.windows(samples.shape[-1], 64 * size, (time // 2 + 8) * hop):
+            drums[..., place] = self._percussive(samples[..., read], size, hop, time, band)[..., keep]
+        return Stems({"drums": Audio(drums, audio.rate), "rest": Audio(samples - drums, audio.rate)})
+
+    def _percussive(self, samples: Tensor, size: int, hop: int, time: int, band: int) -> Tensor:
+        flat = samples.reshape(-1, samples.shape[-1])
+        window = torch.hann_window(size)
+        spectrum = torch.stft(flat, size, hop, window=window, return_complex=True, pad_mode="constant")
+        magnitude = spectrum.abs().mean(0)  # one mask for all channels keeps the stereo image
+        sustained = _median(magnitude, time, axis=1) * self.margin
+        broad = _median(magnitude, band, axis=0)
+        top = torch.maximum(sustained, broad).clamp(min=1e-9)
+        mask = (broad / top) ** self.power / ((broad / top) ** self.power + (sustained / top) ** self.power + 1e-9)
+        out = torch.istft(spectrum * mask, size, hop, window=window, length=flat.shape[-1])
+        return out.reshape(samples.shape)
+
+
+def _odd(length: float) -> int:
+    return max(3, 2 * round((length - 1) / 2) + 1)
+
+
+def _median(x: Tensor, length: int, axis: int) -> Tensor:
+    """Running median of ``[bins, frames]`` along an axis, edges repeated."""
+    from scipy.ndimage import median_filter
+
+    size = (length, 1) if axis == 0 else (1, length)
+    return torch.from_numpy(median_filter(x.numpy(), size=size, mode="nearest"))
+
+
+def best_available() -> Separator:
+    """Demucs where its weights are on this machine, median filtering otherwise."""
+    from feature_extractors.demucs_stems import Demucs
+
+    demucs = Demucs()
+    return demucs if demucs.available() else HarmonicPercussive()

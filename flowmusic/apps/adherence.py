@@ -1,0 +1,90 @@
+"""How well a take follows its controls: extractors and metrics meet here, and only here."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flowmusic.metrics.adherence import Listeners, Requested
+    from flowmusic.types import Audio, Controls
+
+CONTROL_OF = {
+    "chord_acc": "chords",
+    "chord_iou": "chords",
+    "onset_f1": "drums",
+    "melody_pc": "melody",
+    "melody_cos": "melody",
+    "beat_f1": "beats",
+}
+"""The control that each metric listens to."""
+_LISTENER_OF = {"chords": "chords", "drums": "onsets", "melody": "melody", "beats": "beats"}
+
+
+@dataclass(frozen=True)
+class Adherence:
+    """Scores in 0..1 by metric, None where a requested control could not be judged; ``reasons`` says why not.
+
+    ``detectors`` names what listened, by control.
+    """
+
+    scores: Mapping[str, float | None]
+    reasons: Mapping[str, str]
+    detectors: Mapping[str, str]
+
+
+def requested_of(controls: Controls) -> Requested:
+    """What one item of controls asks for, in seconds, as the model was given it."""
+    from flowmusic.controls import beats, chords, drums, melody
+    from flowmusic.metrics.adherence import Requested
+
+    tracks = controls.tracks
+    return Requested(
+        chords=chords.from_track(tracks["chords"]) if "chords" in tracks else None,
+        onsets=drums.onsets_from_track(tracks["drums"]) if "drums" in tracks else None,
+        melody=melody.from_track(tracks["melody"]) if "melody" in tracks else None,
+        beats=beats.from_track(tracks["beats"]).beats if "beats" in tracks else None,
+    )
+
+
+def listeners() -> Listeners:
+    """The default recognisers."""
+    from feature_extractors.listeners import default_listeners
+    from flowmusic.metrics.adherence import Listeners
+
+    return Listeners(**default_listeners())
+
+
+def judge(audio: Audio, requested: Requested) -> Adherence:
+    """Listen to a take, mono or ``[C, N]``, for everything that was requested."""
+    from feature_extractors.listeners import describe
+    from flowmusic.metrics.adherence import measure
+
+    ears = listeners()
+    asked = {
+        "chords": bool(requested.chords),
+        "drums": bool(requested.onsets),
+        "melody": bool(requested.melody),
+        "beats": bool(requested.beats),
+    }
+    with warnings.catch_warnings():
+        # A score that is nan explains itself below.
+        warnings.simplefilter("ignore", UserWarning)
+        raw = measure(audio, requested, ears)
+    scores: dict[str, float | None] = {}
+    reasons: dict[str, str] = {}
+    for metric, control in CONTROL_OF.items():
+        if not asked[control]:
+            continue
+        value = raw.get(metric, math.nan)
+        scores[metric] = None if math.isnan(value) else round(value, 4)
+        if getattr(ears, _LISTENER_OF[control]) is None:
+            reasons[metric] = f"nothing installed can recognise {control}; pip install 'flowmusic[madmom]'"
+        elif math.isnan(value):
+            reasons[metric] = f"the requested {control} leave nothing to compare"
+    words = describe()
+    detectors = {control: words[_LISTENER_OF[control]] for control, present in asked.items() if present}
+    return Adherence(scores, reasons, detectors)

@@ -1,0 +1,240 @@
+"""Adherence of a model on a corpus: ``python -m flowmusic.apps.adherence_table --model nano --corpus DIR --out DIR``.
+
+Rows: ``model`` (all controls given), ``shuffled`` (generated again with only one control swapped for another clip's,
+everything else and the noise equal, and scored against the original request), ``truth`` (the corpus audio itself) and
+``codec`` (its round trip).  Every clip is cached in OUT/clips, so a stopped run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowmusic.apps import flags
+from flowmusic.apps.cli import Parser
+from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
+from flowmusic.flow.solve import SOLVERS
+
+if TYPE_CHECKING:
+    from flowmusic.apps.corpus_clips import LabelledClip
+    from flowmusic.generate.generator import Generator
+    from flowmusic.metrics.adherence import Listeners
+    from flowmusic.types import Audio, Controls, Generation, Guidance
+
+SWAPPABLE = ("chords", "drums", "melody", "beats")
+SYSTEMS = ("model", "shuffled", "codec", "truth")
+Scores = dict[str, dict[str, float]]
+"""Metric scores of one clip by system."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m flowmusic.apps.adherence_table", description=__doc__.split("\n\n")[0])
+    add = parser.add_argument
+    add("--model", default="nano", metavar="NAME|DIR")
+    add("--corpus", type=flags.existing_path, required=True, metavar="DIR", help="written with --stems drums")
+    add("--split", choices=("train", "validation", "test"), default="test")
+    add("--clips", type=flags.integer(2, 100_000), default=32, metavar="N", help="the first N of the split (32)")
+    add("--seed", type=flags.seed, default=0, help="clip i starts from noise of seed + i (0)")
+    add("--out", type=flags.output_folder, required=True, metavar="DIR")
+    add("--batch", type=flags.integer(1, 256), default=8, help="clips generated at once (8)")
+    add("--swap", type=flags.names(SWAPPABLE), default=frozenset({"chords", "drums", "melody"}), metavar="LIST")
+    add("--steps", type=flags.steps)
+    add("--solver", choices=tuple(SOLVERS))
+    add("--guidance", type=flags.guidance, metavar="K=V,...")
+    add("--device", type=flags.device, default="cpu")
+    add("--no-codec-row", action="store_true")
+    add("--audio", action="store_true", help="keep the model's takes as OUT/audio/ID.wav")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return guarded("adherence_table", lambda: run(build_parser().parse_args(arguments)))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Generate, score, and write OUT/report.json and OUT/report.md."""
+    from flowmusic.apps.adherence import listeners
+    from flowmusic.apps.corpus_clips import read_clips
+    from flowmusic.interop import bundle
+    from flowmusic.types import Guidance
+
+    try:
+        generator = bundle.load(args.model, device=args.device)
+    except bundle.ModelError as error:
+        raise UsageError(str(error)) from error
+    with reading_input():
+        clips = read_clips(args.corpus, args.split, args.clips, generator.grid(), generator.codec.rate)
+    weights = dict(args.guidance or generator.defaults.guidance)
+    settings = {
+        "model": str(args.model),
+        "weights_sha256": _fingerprint(args.model),
+        "solver": args.solver or generator.defaults.solver,
+        "steps": args.steps or generator.defaults.steps,
+        "guidance": weights,
+        "seed": args.seed,
+        "split": args.split,
+        "swap": sorted(args.swap),
+        "codec_row": not args.no_codec_row,
+        "clips": [clip.id for clip in clips],
+    }
+    cache = _open_cache(args.out, settings)
+    ears = listeners()
+    from tqdm import tqdm
+
+    with tqdm(total=len(clips), unit="clip", file=sys.stderr) as bar:
+        for first in range(0, len(clips), args.batch):
+            rows = range(first, min(first + args.batch, len(clips)))
+            if not all(cache.joinpath(f"{clips[row].id}.json").exists() for row in rows):
+                _evaluate(generator, clips, rows, Guidance.split(**weights), settings, ears, cache, args)
+            bar.update(len(rows))
+    print(report(args.out, cache, settings))
+    return DONE
+
+
+def _evaluate(
+    generator: Generator,
+    clips: Sequence[LabelledClip],
+    rows: range,
+    guidance: Guidance,
+    settings: Mapping[str, Any],
+    ears: Listeners,
+    cache: Path,
+    args: argparse.Namespace,
+) -> None:
+    """Generate and score one batch, and write a file per clip."""
+    from flowmusic.types import Audio, Controls
+
+    def generate(items: Sequence[Controls]) -> Generation:
+        return generator.generate(
+            Controls.stack(items),
+            guidance=guidance,
+            solver=settings["solver"],
+            steps=settings["steps"],
+            seed=settings["seed"] + rows.start,
+        )
+
+    batch = [clips[row] for row in rows]
+    began = time.perf_counter()
+    takes = generate([clip.controls for clip in batch])
+    seconds = (time.perf_counter() - began) / len(batch)
+    swapped = {
+        name: generate([swap(clips, row, name) for row in rows]) for name in SWAPPABLE if name in settings["swap"]
+    }
+    for place, clip in enumerate(batch):
+        sounds: dict[str, Audio] = {"model": item(takes.audio, place), "truth": clip.audio}
+        if settings["codec_row"]:
+            sounds["codec"] = round_trip(generator, clip.audio)
+        scores: Scores = {system: _score(sound, clip, ears) for system, sound in sounds.items()}
+        scores["shuffled"] = {}
+        for name, generation in swapped.items():
+            if name in clip.requested_names and other(clips, rows[place], name) is not None:
+                scores["shuffled"].update(_score(item(generation.audio, place), clip.asking_only(name), ears))
+        if args.audio:
+            folder = args.out / "audio"
+            folder.mkdir(exist_ok=True)
+            Audio(sounds["model"].samples, sounds["model"].rate).write(folder / f"{clip.id}.wav")
+        from flowmusic.apps.take import write_json
+
+        plain = {system: {k: v for k, v in row.items() if v == v} for system, row in scores.items()}
+        write_json(
+            {"scores": plain, "seconds_per_clip": seconds, "num_evals": takes.num_evals}, cache / f"{clip.id}.json"
+        )
+
+
+def other(clips: Sequence[LabelledClip], row: int, name: str) -> int | None:
+    """The next clip, cyclically, that asks for ``name``; None if no other does."""
+    later = [(row + step) % len(clips) for step in range(1, len(clips))]
+    return next((index for index in later if name in clips[index].requested_names), None)
+
+
+def swap(clips: Sequence[LabelledClip], row: int, name: str) -> Controls:
+    """The clip's controls with ``name`` from the next clip that has it; unchanged if there is none."""
+    source = other(clips, row, name)
+    return clips[row].controls if source is None else clips[row].controls.swap(name, clips[source].controls)
+
+
+def item(audio: Audio, place: int) -> Audio:
+    """One recording of a batch.  Shape: ``[B, C, N] -> [C, N]``."""
+    from flowmusic.types import Audio
+
+    return Audio(audio.samples[place], audio.rate)
+
+
+def round_trip(generator: Generator, audio: Audio) -> Audio:
+    """What the codec alone does to a recording ``[C, N]``."""
+    import torch
+
+    from flowmusic import audio as audio_tools
+    from flowmusic.types import Audio
+
+    with torch.no_grad():
+        batch = Audio(audio.samples[None].to(generator.device), audio.rate)
+        decoded = generator.codec.decode(generator.codec.encode(batch))
+    return audio_tools.fit(Audio(decoded.samples[0].float().cpu(), decoded.rate), audio.samples.shape[-1])
+
+
+def _score(sound: Audio, clip: LabelledClip, ears: Listeners) -> dict[str, float]:
+    import warnings
+
+    from flowmusic.metrics.adherence import measure
+
+    with warnings.catch_warnings():
+        # A score that is nan (nothing to compare) is left out of the means, and the counts show it.
+        warnings.simplefilter("ignore", UserWarning)
+        return measure(sound, clip.requested, ears)
+
+
+def _open_cache(out: Path, settings: Mapping[str, Any]) -> Path:
+    from flowmusic.apps.take import write_json
+
+    cache = out / "clips"
+    cache.mkdir(parents=True, exist_ok=True)
+    file = out / "settings.json"
+    if file.exists():
+        found = json.loads(file.read_text(encoding="utf-8"))
+        other_keys = sorted(key for key in settings if found.get(key) != settings[key])
+        if other_keys:
+            raise UsageError(
+                f"{out} holds results with other settings ({', '.join(other_keys)}); give another --out, or remove it"
+            )
+    else:
+        write_json(settings, file)
+    return cache
+
+
+def _fingerprint(model: str) -> str:
+    from flowmusic.interop import bundle
+
+    return bundle.tensor_hash(bundle.find(model) / "model.safetensors")
+
+
+def report(out: Path, cache: Path, settings: Mapping[str, Any]) -> str:
+    """Gather the cached clips into OUT/report.json and OUT/report.md; returns the markdown."""
+    from feature_extractors.listeners import describe
+    from flowmusic.metrics import report as reports
+
+    results = [json.loads((cache / f"{name}.json").read_text(encoding="utf-8")) for name in settings["clips"]]
+    systems = [s for s in SYSTEMS if s != "codec" or settings["codec_row"]]
+    scores = {system: [result["scores"][system] for result in results] for system in systems}
+    mean_seconds = sum(result["seconds_per_clip"] for result in results) / len(results)
+    weights = ", ".join(f"{key}={value:g}" for key, value in settings["guidance"].items())
+    notes = {
+        "model": f"{settings['model']}, {settings['solver']}, {settings['steps']} steps, guidance {weights}",
+        "clips": f"the first {len(results)} of {settings['split']}, noise from seed {settings['seed']} upwards",
+        "shuffled": f"only one control swapped for the next clip's, one after the other: {', '.join(settings['swap'])}",
+        "time": f"{mean_seconds:.2f} s a clip for one generation, {results[0]['num_evals']} field evaluations",
+        **describe(),
+    }
+    summary = reports.table(scores, notes)
+    extra = {"settings": dict(settings), "seconds_per_clip": mean_seconds, "num_evals": results[0]["num_evals"]}
+    return reports.write(summary, out, extra=extra).read_text(encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,233 @@
+"""What a person asked of ``generate``: read and judged before a model is loaded, turned into Controls after.
+
+Explicit flags override a control sheet.  Whatever is taken differently from how it was written is a notice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flowmusic.controls.files import ControlSheet
+    from flowmusic.types import Audio, Controls, FrameGrid, Track
+
+MIDI_SUFFIXES = (".mid", ".midi")
+SUSTAINED_SHARE = 0.35
+"""A recording whose sustained part holds more of the energy than this is taken for a mix, not for drums alone."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording whose control is made on the model's clock, once that is known: ``track(frame_rate grid)``."""
+
+    seconds: float
+    track: Callable[[FrameGrid], Track]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Everything that ``generate`` was given, in seconds.
+
+    ``sources`` names the files that controls came from; ``notices`` is filled while reading and while building.
+    """
+
+    text: str | None
+    seconds: float
+    meter: str
+    bpm: float | None
+    chords: str | None
+    melody: Recording | tuple[tuple[float, float, int], ...] | None
+    drums: Recording | None
+    sheet: ControlSheet | None
+    sheet_drums: Recording | None
+    use: frozenset[str] | None
+    sources: dict[str, str]
+    notices: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def gathering(notices: list[str]) -> Iterator[None]:
+    """Append the control notices raised inside, each text once; other warnings pass."""
+    from flowmusic.controls.request import ControlNotice
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ControlNotice)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, ControlNotice):
+            if str(warning.message) not in notices:
+                notices.append(str(warning.message))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
+def read(args: argparse.Namespace) -> Asked:
+    """Read every file and judge every flag.
+
+    Raises: ValueError or OSError naming the flag or file, what is allowed and what to do.
+    """
+    from flowmusic.controls import beats, chords
+
+    beats_per_bar = beats.parse_meter(args.meter).beats_per_bar
+    if args.bpm is not None:
+        beats.check_bpm(args.bpm)
+    if args.use is not None and args.controls is None:
+        raise ValueError("--use chooses among the controls of --controls, which is not given")
+    notices: list[str] = []
+    sources: dict[str, str] = {}
+    with gathering(notices):
+        if args.chords is not None:
+            # Read here to refuse early, and again on the model's clock.
+            chords.parse(args.chords, args.seconds, args.bpm or 120.0, beats_per_bar)
+        sheet, use, sheet_drums = None, args.use, None
+        if args.controls is not None:
+            sheet, use, sheet_drums = _read_sheet(args, sources)
+        melody = None
+        if args.melody is not None:
+            sources["melody"] = str(args.melody)
+            melody = _read_melody(args.melody, args.seconds, notices)
+        drums = None
+        if args.drums is not None:
+            sources["drums"] = str(args.drums)
+            drums = _read_drums(args.drums, args.seconds, notices)
+    text = args.text.strip() or None
+    return Asked(
+        text, args.seconds, args.meter, args.bpm, args.chords, melody, drums, sheet, sheet_drums, use, sources, notices
+    )
+
+
+def _read_sheet(
+    args: argparse.Namespace, sources: dict[str, str]
+) -> tuple[ControlSheet, frozenset[str], Recording | None]:
+    from flowmusic.controls.files import ControlSheet
+
+    sheet = ControlSheet.read(args.controls)
+    missing = sorted((args.use or frozenset()) - sheet.names())
+    if missing:
+        has = ", ".join(sorted(sheet.names())) or "none"
+        raise ValueError(f"--use {missing[0]}: {args.controls} has no {missing[0]}; it has: {has}")
+    use = sheet.names() if args.use is None else args.use
+    overridden = {name for name in ("chords", "melody", "drums") if getattr(args, name) is not None}
+    if args.bpm is not None:
+        overridden.add("beats")
+    use = use - overridden
+    for name in use:
+        sources[name] = str(args.controls)
+    stem = sheet.stem_path(args.controls) if "drums" in use else None
+    if stem is None:
+        return sheet, use, None
+    sources["drums"] = str(stem)
+    # The sheet itself tells that it is longer than the clip, so the stem need not.
+    return sheet, use, _read_drums(stem, args.seconds, [], drums_alone=True)
+
+
+def _read_clip(path: Path, seconds: float, notices: list[str]) -> Audio:
+    """The first ``seconds`` of a recording; more is not needed for a clip of that length."""
+    from flowmusic import audio
+
+    recording = audio.mono(audio.read(path))
+    if recording.seconds <= seconds + 0.02:
+        return recording
+    notices.append(f"{path} lasts {recording.seconds:.2f} s and is cut at the clip's {seconds:g} s")
+    return audio.fit(recording, round(seconds * recording.rate))
+
+
+def _read_melody(path: Path, seconds: float, notices: list[str]) -> Recording | tuple[tuple[float, float, int], ...]:
+    from flowmusic.controls import melody
+
+    if path.suffix.lower() in MIDI_SUFFIXES:
+        return melody.read_midi(path)
+    from feature_extractors.melody import Melody
+
+    recording = _read_clip(path, seconds, notices)
+    notes = Melody.monophonic().analyse(recording).notes
+    if not notes:
+        raise ValueError(
+            f"no melody was found in {path}; a single voice or instrument between 65 and 1300 Hz is needed"
+        )
+    return Recording(
+        recording.seconds, lambda grid: melody.to_track(notes, _own_grid(recording, grid), end_s=recording.seconds)
+    )
+
+
+def _read_drums(path: Path, seconds: float, notices: list[str], drums_alone: bool | None = None) -> Recording:
+    import torch
+
+    from feature_extractors.drums import Drums
+    from feature_extractors.stems import best_available
+    from flowmusic.controls.drums import strength_to_track
+
+    recording = _read_clip(path, seconds, notices)
+    if drums_alone is None:
+        share = sustained_share(recording)
+        drums_alone = share <= SUSTAINED_SHARE
+        verdict = "taken as drums alone" if drums_alone else "taken for a mix: its drums are separated"
+        notices.append(f"{path}: {share:.0%} of the energy is sustained, {verdict}")
+    found = Drums(separate=not drums_alone, stems=best_available()).analyse(recording)
+    strength = torch.from_numpy(found.strength)
+    if not bool((strength > 0).any()):
+        raise ValueError(f"no drum hits were found in {path}; give a recording with drums, or leave --drums out")
+    return Recording(recording.seconds, lambda grid: strength_to_track(strength, _own_grid(recording, grid)))
+
+
+def sustained_share(recording: Audio) -> float:
+    """Share of the energy that median filtering calls sustained, in 0..1: low for drums alone, high for a mix."""
+    from feature_extractors.stems import HarmonicPercussive
+
+    stems = HarmonicPercussive().analyse(recording)
+    sustained, struck = (float(part.samples.square().sum()) for part in (stems.rest, stems.drums))
+    return sustained / max(sustained + struck, 1e-12)
+
+
+def _own_grid(recording: Audio, grid: FrameGrid) -> FrameGrid:
+    from flowmusic.types import FrameGrid
+
+    return FrameGrid.of_seconds(recording.seconds, grid.frame_rate)
+
+
+def to_controls(asked: Asked, grid: FrameGrid) -> Controls:
+    """The controls on the model's clock, a batch of one.
+
+    Raises: ValueError as :func:`flowmusic.controls.request.request`.  Adds to ``asked.notices``.
+    """
+    from flowmusic.controls.files import sheet_to_controls
+    from flowmusic.controls.request import request
+    from flowmusic.types import Controls
+
+    with gathering(asked.notices):
+        given: dict[str, Track] = {}
+        if asked.sheet is not None:
+            stem = asked.sheet_drums.track(grid) if asked.sheet_drums is not None else None
+            given = dict(sheet_to_controls(asked.sheet, grid, asked.use, stem).tracks)
+        written = request(
+            asked.text,
+            grid=grid,
+            chords=asked.chords,
+            melody=asked.melody.track(grid) if isinstance(asked.melody, Recording) else asked.melody,
+            bpm=asked.bpm,
+            meter=asked.meter,
+            beats=given.get("beats") if asked.bpm is None else None,
+        )
+        tracks = {**given, **written.tracks}
+        if asked.drums is not None:
+            tracks["drums"] = _looped(asked.drums, asked, grid, tracks.get("beats"))
+    return Controls((asked.text,), tracks)
+
+
+def _looped(drums: Recording, asked: Asked, grid: FrameGrid, beats: Track | None) -> Track:
+    from flowmusic.controls.beats import parse_meter, tempo
+    from flowmusic.controls.request import loop_drums
+    from flowmusic.controls.tracks import batched, fit_track
+
+    track = drums.track(grid)
+    if drums.seconds >= grid.seconds - 0.5 / float(grid.frame_rate):
+        return batched(fit_track(track, grid))
+    bpm = None if beats is None else tempo(beats)
+    beats_per_bar = parse_meter(asked.meter).beats_per_bar
+    return batched(loop_drums(track, drums.seconds, grid, bpm, beats_per_bar))

@@ -1,0 +1,81 @@
+"""The ``flowmusic`` command: one file per subcommand, joined here.
+
+Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else, 130 interrupted.  Results go to stdout, one
+line per artefact; progress, notices and errors to stderr.  Nothing heavy loads before a command has judged its flags.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from flowmusic import __version__
+from flowmusic.apps.errors import DONE, UsageError, guarded
+
+COMMANDS = {
+    "generate": "make music from text and controls",
+    "extract": "read chords, melody, drums and beats from audio",
+    "models": "list the models that can be used by name",
+    "corpus": "compose and render a labelled corpus",
+    "train": "train a codec or a model (takes Hydra overrides and -m)",
+}
+FORWARDED = {"corpus": "flowmusic.corpus.__main__", "train": "flowmusic.train.run"}
+"""Commands whose own ``main(argv)`` reads the arguments."""
+
+EXAMPLES = """examples:
+  flowmusic generate "warm lo-fi beat, rhodes" --chords "C Am F G" --bpm 90
+  flowmusic extract song.wav
+  flowmusic generate "jazz trio" --controls song.controls --use chords,drums
+  flowmusic train experiment=nano trainer.max_steps=2000
+
+Set FLOWMUSIC_DEBUG=1 to see a traceback with an error."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that says what is wrong on one line and does not guess abbreviated flags."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(" ".join(message.split()))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with every command; each command's module adds its own flags."""
+    parser = Parser(
+        prog="flowmusic",
+        description="Music you can steer: generate from text, chords, melody and drums, on your own machine.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"flowmusic {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        child = commands.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name not in FORWARDED:
+            module = importlib.import_module(f"flowmusic.apps.{name}")
+            module.add_arguments(child)
+            child.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.  Returns the exit code and raises nothing."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    label = f"flowmusic {arguments[0]}" if arguments and arguments[0] in COMMANDS else "flowmusic"
+
+    def command() -> int:
+        if arguments and arguments[0] in FORWARDED:
+            return int(importlib.import_module(FORWARDED[arguments[0]]).main(arguments[1:]) or DONE)
+        parsed = build_parser().parse_args(arguments)
+        return int(parsed.run(parsed))
+
+    return guarded(label, command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

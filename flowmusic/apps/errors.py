@@ -1,0 +1,65 @@
+"""What a command may end with, beside success."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: done, anything else, input or flags wrong, stopped by the user."""
+
+
+class UsageError(ValueError):
+    """The input or the flags are wrong; the message names them.  Ends a command with exit code 2."""
+
+
+@contextmanager
+def reading_input() -> Iterator[None]:
+    """Around everything that judges what a person handed in: a ValueError or OSError there is a UsageError."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except (ValueError, OSError) as error:
+        raise UsageError(one_line(error)) from error
+
+
+def one_line(error: BaseException) -> str:
+    """The message on one line; the type where there is no message."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def guarded(label: str, action: Callable[[], int]) -> int:
+    """Run a command and return its exit code; a failure is one line on stderr.
+
+    FLOWMUSIC_DEBUG=1 in the environment adds the traceback.
+    """
+    try:
+        return action()
+    except UsageError as error:
+        return _fail(label, error, USAGE)
+    except SystemExit as stop:  # --help and --version, and the parsers of forwarded commands
+        if stop.code is None or isinstance(stop.code, int):
+            return stop.code or DONE
+        print(f"{label}: error: {stop.code}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print(f"{label}: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of stdout has gone (`| head`); what is finished is on disk, and nobody is left to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        return _fail(label, error, FAILED)
+
+
+def _fail(label: str, error: Exception, code: int) -> int:
+    if os.environ.get("FLOWMUSIC_DEBUG") == "1":
+        traceback.print_exception(error)
+    kind = "" if isinstance(error, (ValueError, RuntimeError)) else f"{type(error).__name__}: "
+    print(f"{label}: error: {kind}{one_line(error)}", file=sys.stderr)
+    return code

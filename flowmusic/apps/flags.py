@@ -1,0 +1,153 @@
+"""Types of command-line values: each turns a string into a value or says what is allowed.  Loads nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+MAX_SECONDS = 3600.0
+MAX_STEPS = 10_000
+MAX_COUNT = 1000
+MAX_SEED = 2**63 - 1
+GUIDANCE_KEYS = ("all", "text", "chords", "drums", "melody")
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
+
+
+def number(low: float, high: float, unit: str) -> Callable[[str], float]:
+    """A finite number in [low, high]."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {unit} between {low:g} and {high:g}")
+        return value
+
+    return parse
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    """A whole number in [low, high]."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number between {low} and {high}")
+        return value
+
+    return parse
+
+
+seconds = number(0.1, MAX_SECONDS, "seconds")
+steps = integer(1, MAX_STEPS)
+seed = integer(0, MAX_SEED - MAX_COUNT)
+count = integer(1, MAX_COUNT)
+
+
+def number_text(text: str) -> float:
+    """Any number; whoever knows its meaning judges its size."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def guidance(text: str) -> Mapping[str, float]:
+    """``all=3,text=1`` -> weights by key."""
+    weights: dict[str, float] = {}
+    allowed = ", ".join(GUIDANCE_KEYS)
+    for item in text.split(","):
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if not equals:
+            raise argparse.ArgumentTypeError(f"{item!r} is not key=value (as in all=3,text=1); keys: {allowed}")
+        if key not in GUIDANCE_KEYS:
+            raise argparse.ArgumentTypeError(f"unknown key {key!r}; allowed: {allowed}")
+        if key in weights:
+            raise argparse.ArgumentTypeError(f"key {key!r} is given twice")
+        try:
+            weights[key] = float(value)
+        except ValueError:
+            weights[key] = math.nan
+        if not abs(weights[key]) <= 1000.0:
+            raise argparse.ArgumentTypeError(f"{key}={value!r} is not a finite weight between -1000 and 1000")
+    return weights
+
+
+def names(allowed: tuple[str, ...]) -> Callable[[str], frozenset[str]]:
+    """A comma-separated subset of ``allowed``, not empty."""
+
+    def parse(text: str) -> frozenset[str]:
+        chosen = [item.strip() for item in text.split(",")]
+        unknown = [item for item in chosen if item not in allowed]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"unknown name {unknown[0]!r}; choose from {', '.join(allowed)}")
+        return frozenset(chosen)
+
+    return parse
+
+
+def output(suffixes: tuple[str, ...]) -> Callable[[str], Path]:
+    """A file to be written: its folder exists, it is no folder itself, and its suffix is known."""
+
+    def parse(text: str) -> Path:
+        path = Path(text)
+        if path.suffix.lower() not in suffixes:
+            raise argparse.ArgumentTypeError(f"{text!r} must end in one of {', '.join(suffixes)}")
+        if path.is_dir():
+            raise argparse.ArgumentTypeError(f"{text!r} is a folder; give a file name")
+        if not path.parent.is_dir():
+            raise argparse.ArgumentTypeError(f"folder {str(path.parent)!r} does not exist; create it first")
+        if not os.access(path.parent, os.W_OK):
+            raise argparse.ArgumentTypeError(f"folder {str(path.parent)!r} is not writable")
+        return path
+
+    return parse
+
+
+audio_output = output(AUDIO_SUFFIXES)
+
+
+def output_folder(text: str) -> Path:
+    """A folder to be written: it may be there or not, but the one that holds it is."""
+    path = Path(os.path.abspath(text)) if text in ("", ".", "..") else Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a file; give a folder")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"folder {str(path.parent)!r} does not exist; create it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"folder {str(path.parent)!r} is not writable")
+    return path
+
+
+def existing_file(text: str) -> Path:
+    """A file that is there."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder; give a file")
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"file not found: {text}")
+    return path
+
+
+def existing_path(text: str) -> Path:
+    """A file or folder that is there."""
+    path = Path(text)
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"file or folder not found: {text}")
+    return path
+
+
+def device(text: str) -> str:
+    """A torch device by name; whether it is there shows when it is used."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?|mps", text):
+        raise argparse.ArgumentTypeError(f"unknown device {text!r}; write cpu, cuda, cuda:N or mps")
+    return text

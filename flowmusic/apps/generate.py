@@ -1,0 +1,160 @@
+"""``flowmusic generate``: text and controls in; a take, its record and its adherence out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowmusic.apps import flags
+from flowmusic.apps.errors import DONE, UsageError, reading_input
+from flowmusic.flow.solve import SOLVERS
+
+if TYPE_CHECKING:
+    from flowmusic.apps.asked import Asked
+    from flowmusic.generate.generator import Generator
+    from flowmusic.types import Generation, Progress
+
+CONTROLS = ("chords", "melody", "drums", "beats")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = """Make music from a text and, if you like, chords, a melody and drums.
+
+Chords, in bars of --bpm:  "C Am F G"    "C Am | F G | %"    (the progression repeats)
+Chords, at seconds:        "0:C 2.5:Am7 4:F/A"    (the last one holds)"""
+    keys = ", ".join(flags.GUIDANCE_KEYS)
+    parser.epilog = f"""Guidance keys: {keys}.  all=A,text=B is A v(all) + B v(text) + (1 - A - B) v(nothing).
+Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
+    add = parser.add_argument
+    add("text", metavar="TEXT", help='what it should sound like; "" for no text')
+    add("--chords", metavar="S", help="chord text, in bars or at seconds")
+    add(
+        "--bpm",
+        type=flags.number_text,
+        metavar="N",
+        help="beats a minute: places chords in bars, sets the beat grid (120)",
+    )
+    add("--meter", default="4/4", metavar="M", help="time signature (4/4)")
+    add("--melody", type=flags.existing_file, metavar="FILE", help="one voice: audio, or a MIDI file")
+    add("--drums", type=flags.existing_file, metavar="FILE", help="a drum loop, or music whose drums to take")
+    add("--controls", type=flags.existing_path, metavar="DIR|JSON", help="controls that `flowmusic extract` wrote")
+    add("--use", type=flags.names(CONTROLS), metavar="LIST", help=f"which of --controls: {', '.join(CONTROLS)} (all)")
+    add("--guidance", type=flags.guidance, metavar="K=V,...", help="weights of the controls (the model's own)")
+    add("--seconds", type=flags.seconds, default=10.0, metavar="N", help="length (10)")
+    add("--steps", type=flags.steps, metavar="N", help="solver steps (the model's own)")
+    add("--solver", choices=tuple(SOLVERS), metavar="NAME", help=f"{', '.join(SOLVERS)} (the model's own)")
+    add("--seed", type=flags.seed, metavar="N", help="repeats a take; drawn and recorded if left out")
+    add("--count", type=flags.count, default=1, metavar="N", help="takes, with seeds from --seed upwards (1)")
+    add("--model", default="nano", metavar="NAME|DIR", help="see `flowmusic models` (nano)")
+    add("--device", type=flags.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
+    add("--out", type=flags.audio_output, default=Path("take.wav"), metavar="FILE", help="take.wav; also .flac, .ogg")
+    add("--quiet", action="store_true", help="no progress, notices or scores; only the names of the files")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, load, generate ``--count`` takes, and write and judge each as soon as it is there."""
+    from flowmusic.apps import asked as asking
+    from flowmusic.interop import bundle
+
+    with reading_input():
+        _check_device(args.device)
+        bundle.find(args.model)
+        asked = asking.read(args)
+    generator = _load(args)
+    from flowmusic.generate.generator import draw_seed
+
+    with reading_input():
+        controls = asking.to_controls(asked, generator.grid(asked.seconds))
+    if not args.quiet:
+        for notice in asked.notices:
+            print(f"note: {notice}", file=sys.stderr)
+    weights: Mapping[str, float] = args.guidance or generator.defaults.guidance
+    seed = draw_seed() if args.seed is None else args.seed
+    from flowmusic.types import Guidance
+
+    for number in range(args.count):
+        with bar(f"take {number + 1}/{args.count}" if args.count > 1 else "generating", args.quiet) as progress:
+            take = generator.generate(
+                controls,
+                grid=generator.grid(asked.seconds),
+                guidance=Guidance.split(**weights),
+                solver=args.solver,
+                steps=args.steps,
+                seed=seed + number,
+                progress=progress,
+            )
+        out = args.out if args.count == 1 else args.out.with_stem(f"{args.out.stem}-{number + 1}")
+        _finish(take, out, asked, generator, weights, quiet=args.quiet)
+    return DONE
+
+
+def _check_device(name: str) -> None:
+    import torch
+
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not here[name.partition(":")[0]] or (":" in name and int(name[5:]) >= torch.cuda.device_count()):
+        raise UsageError(f"--device {name} is not on this machine; use --device cpu")
+
+
+def _load(args: argparse.Namespace) -> Generator:
+    from flowmusic.interop import bundle
+
+    try:
+        return bundle.load(args.model, device=args.device)
+    except bundle.ModelError as error:
+        raise UsageError(str(error)) from error
+
+
+def _finish(
+    take: Generation, out: Path, asked: Asked, generator: Generator, weights: Mapping[str, float], *, quiet: bool
+) -> None:
+    """Write the audio, listen to it, write the record, and print what there is."""
+    from flowmusic import audio
+    from flowmusic.apps.adherence import judge, requested_of
+    from flowmusic.apps.take import record, table, write_json
+    from flowmusic.types import Audio
+
+    sound = audio.fit(Audio(take.audio.samples[0], take.audio.rate), round(asked.seconds * take.audio.rate))
+    audio.write(sound, out)
+    print(out, flush=True)
+    requested = requested_of(take.controls)
+    adherence = judge(sound, requested)
+    data = record(
+        take,
+        model=generator.name,
+        asked=asked,
+        guidance=weights,
+        sample_rate=sound.rate,
+        requested=requested,
+        adherence=adherence,
+    )
+    print(write_json(data, out.with_suffix(".json")), flush=True)
+    if not quiet:
+        print("\n".join(table(adherence)), end="\n" if adherence.scores else "", flush=True)
+
+
+class bar:
+    """A progress bar on stderr as a :data:`flowmusic.types.Progress`; None when quiet."""
+
+    def __init__(self, label: str, quiet: bool) -> None:
+        self.label, self.quiet = label, quiet
+
+    def __enter__(self) -> Progress | None:
+        if self.quiet:
+            return None
+        from tqdm import tqdm
+
+        self.tqdm = tqdm(desc=self.label, unit="eval", file=sys.stderr, leave=False, dynamic_ncols=True)
+
+        def progress(done: int, total: int) -> None:
+            self.tqdm.total = total
+            self.tqdm.update(done - self.tqdm.n)
+
+        return progress
+
+    def __exit__(self, *_: object) -> None:
+        if not self.quiet:
+            self.tqdm.close()

@@ -1,0 +1,174 @@
+"""controls.png: chords, melody, drums and beats of a recording over one time axis."""
+
+from __future__ import annotations
+
+import colorsys
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
+INK, PAPER, GRID_INK, NOTE_INK = "#22252b", "#ffffff", "#c9cdd4", "#e4572e"
+MAX_WIDTH_INCHES = 60.0
+MAX_LABELS = 400
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What to draw; times are seconds, anything may be empty.
+
+    Shape: chords ``(start, end, label)``; notes ``(start, end, midi)``; salience ``[F, bins]`` at ``salience_times``
+    ``[F]``, its bins being semitones from ``salience_lowest``; waveform ``[N]`` of any rate over ``seconds``.
+    """
+
+    title: str
+    seconds: float
+    chords: tuple[tuple[float, float, str], ...] = ()
+    notes: tuple[tuple[float, float, int], ...] = ()
+    onsets: tuple[float, ...] = ()
+    beats: tuple[float, ...] = ()
+    downbeats: tuple[float, ...] = ()
+    bpm: float | None = None
+    waveform: np.ndarray | None = None
+    salience: np.ndarray | None = None
+    salience_times: np.ndarray | None = field(default=None)
+    salience_lowest: int = 43
+
+
+def colour_of(label: str) -> tuple[float, float, float]:
+    """A colour per root along the circle of fifths, so that related chords look related; minor is darker, N grey."""
+    root = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}.get(label[:1])
+    if root is None or label[:2] == "N.":
+        return (0.86, 0.87, 0.89)
+    root += {"b": -1, "#": 1}.get(label[1:2], 0)
+    fifths = root * 7 % 12
+    rest = label[2:] if label[1:2] in ("b", "#") else label[1:]
+    minor = rest.startswith(("m", ":m", "dim", ":dim")) and not rest.startswith(("maj", ":maj"))
+    return colorsys.hsv_to_rgb(fifths / 12, 0.42 if minor else 0.34, 0.74 if minor else 0.95)
+
+
+def draw(picture: Picture, path: str | Path) -> Path:
+    """Write the picture as PNG, whole or not at all.
+
+    Long recordings get a wider picture, up to 60 inches.  Raises: ValueError if ``seconds`` is not positive.
+    """
+    if not picture.seconds > 0:
+        raise ValueError(f"nothing to draw: the recording must last a positive time, got {picture.seconds} s")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    path = Path(path)
+    width = min(MAX_WIDTH_INCHES, max(11.0, 0.45 * picture.seconds))
+    figure = Figure(figsize=(width, 6.4), dpi=110, facecolor=PAPER, layout="constrained")
+    FigureCanvasAgg(figure)
+    rows = figure.subplots(3, 1, sharex=True, height_ratios=[1.0, 4.2, 1.7])
+    tempo = f"   {picture.bpm:.0f} bpm" if picture.bpm else ""
+    figure.suptitle(f"{picture.title}{tempo}", x=0.01, ha="left", fontsize=12, color=INK, parse_math=False)
+    _chords(rows[0], picture)
+    _melody(rows[1], picture)
+    _rhythm(rows[2], picture)
+    for row in rows:
+        row.set_xlim(0.0, picture.seconds)
+        for side in row.spines.values():
+            side.set_visible(False)
+        row.tick_params(colors=INK, labelsize=8, length=0)
+        for beats, style in ((picture.beats, (0, (1, 3))), (picture.downbeats, "-")):
+            row.vlines(beats, *row.get_ylim(), colors=GRID_INK, linewidth=0.7, linestyles=style, zorder=0.5)
+    rows[-1].set_xlabel("seconds", color=INK, fontsize=9)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".png")
+    os.close(handle)
+    try:
+        figure.savefig(name, format="png", metadata={"Software": None})
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return path
+
+
+def _chords(axes: Any, picture: Picture) -> None:
+    axes.set_ylim(0, 1)
+    axes.set_yticks([0.5], ["chords"])
+    axes.barh(
+        [0.5] * len(picture.chords),
+        [end - start for start, end, _ in picture.chords],
+        left=[start for start, _, _ in picture.chords],
+        height=0.9,
+        color=[colour_of(label) for _, _, label in picture.chords],
+        edgecolor=PAPER,
+        linewidth=1.5,
+    )
+    # A label that is wider than its block would run into the next one.
+    readable = [c for c in picture.chords if c[1] - c[0] >= 0.013 * min(picture.seconds, 130.0) * max(1, len(c[2]) / 2)]
+    for start, end, label in readable[:MAX_LABELS]:
+        axes.text((start + end) / 2, 0.5, label, ha="center", va="center", fontsize=10, color=INK, parse_math=False)
+    if not picture.chords:
+        _nothing(axes, "no chords")
+
+
+def _melody(axes: Any, picture: Picture) -> None:
+    pitches = [midi for _, _, midi in picture.notes]
+    low, high = (min(pitches) - 4, max(pitches) + 4) if pitches else (48, 84)
+    low, high = min(low, high - 16), max(high, low + 16)
+    axes.set_ylim(low - 0.5, high + 0.5)
+    ticks = [midi for midi in range(low, high + 1) if midi % 12 in (0, 4, 7)]
+    axes.set_yticks(ticks, [f"{NAMES[midi % 12]}{midi // 12 - 1}" for midi in ticks])
+    axes.set_ylabel("melody", color=INK, fontsize=9)
+    if picture.salience is not None and picture.salience_times is not None and len(picture.salience_times) > 1:
+        step = float(picture.salience_times[1] - picture.salience_times[0])
+        first, last = float(picture.salience_times[0]), float(picture.salience_times[-1])
+        bottom = picture.salience_lowest - 0.5
+        axes.imshow(
+            picture.salience.T,
+            origin="lower",
+            aspect="auto",
+            cmap="Blues",
+            vmin=0.0,
+            vmax=max(1e-6, 1.3 * float(picture.salience.max())),
+            extent=(first - step / 2, last + step / 2, bottom, bottom + picture.salience.shape[1]),
+            interpolation="nearest",
+            zorder=0,
+        )
+        axes.set_ylim(low - 0.5, high + 0.5)
+    axes.barh(
+        pitches,
+        [end - start for start, end, _ in picture.notes],
+        left=[start for start, _, _ in picture.notes],
+        height=0.55,
+        color=NOTE_INK,
+        alpha=0.9,
+        zorder=3,
+    )
+    if not picture.notes:
+        _nothing(axes, "no melody")
+
+
+def _rhythm(axes: Any, picture: Picture) -> None:
+    axes.set_ylim(0, 3)
+    axes.set_yticks([0.5, 1.5, 2.5], ["beats", "drum onsets", "waveform"])
+    if picture.waveform is not None and picture.waveform.size:
+        low, high = _envelope(picture.waveform, 2000)
+        top = max(1e-6, float(abs(low).max()), float(abs(high).max()))
+        times = [picture.seconds * (i + 0.5) / len(low) for i in range(len(low))]
+        axes.fill_between(times, 2.5 + 0.45 * low / top, 2.5 + 0.45 * high / top, color="#7a8596", linewidth=0)
+    axes.vlines(picture.onsets, 1.1, 1.9, colors="#2f6690", linewidth=1.3, zorder=3)
+    axes.plot(picture.beats, [0.5] * len(picture.beats), "o", color="#7a8596", markersize=4, zorder=3)
+    axes.plot(picture.downbeats, [0.5] * len(picture.downbeats), "o", color=INK, markersize=7, zorder=4)
+
+
+def _envelope(samples: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest sample of each of at most ``columns`` equal parts."""
+    import numpy as np
+
+    parts = min(columns, samples.size)
+    edges = np.linspace(0, samples.size, parts, endpoint=False).astype(int)
+    return np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)
+
+
+def _nothing(axes: Any, words: str) -> None:
+    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", fontsize=9, color="#8b929d")

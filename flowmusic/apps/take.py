@@ -1,0 +1,87 @@
+"""take.json: everything needed to repeat a take, what it was asked for, and how well it followed."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowmusic.apps.adherence import Adherence
+    from flowmusic.apps.asked import Asked
+    from flowmusic.metrics.adherence import Requested
+    from flowmusic.types import Generation
+
+
+def record(
+    take: Generation,
+    *,
+    model: str,
+    asked: Asked,
+    guidance: Mapping[str, float],
+    sample_rate: int,
+    requested: Requested,
+    adherence: Adherence,
+) -> dict[str, Any]:
+    """The content of take.json as plain data; times are seconds."""
+    return {
+        "model": model,
+        "seed": take.seed,
+        "solver": take.solver,
+        "steps": take.steps,
+        "num_evals": take.num_evals,
+        "guidance": dict(guidance),
+        "seconds": asked.seconds,
+        "sample_rate": sample_rate,
+        "text": asked.text,
+        "controls": {
+            "chords_text": asked.chords,
+            "chords": _rows(requested.chords),
+            "bpm": asked.bpm,
+            "meter": asked.meter,
+            "beats": _times(requested.beats),
+            "melody": _rows(requested.melody),
+            "drums": None if requested.onsets is None else {"onsets": _times(requested.onsets)},
+            "sources": dict(asked.sources),
+            "warnings": list(asked.notices),
+        },
+        "adherence": {
+            **adherence.scores,
+            "reasons": dict(adherence.reasons),
+            "detectors": dict(adherence.detectors),
+        },
+    }
+
+
+def write_json(data: Mapping[str, Any], path: Path) -> Path:
+    """Write a JSON file, whole or not at all; NaN is refused."""
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".json")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return path
+
+
+def table(adherence: Adherence) -> list[str]:
+    """A line per score, for a terminal."""
+    lines = []
+    for metric, score in adherence.scores.items():
+        shown = f"{score:.2f}" if score is not None else f"-     ({adherence.reasons[metric]})"
+        lines.append(f"{metric:<11} {shown}")
+    return lines
+
+
+def _times(times: Any) -> list[float] | None:
+    return None if times is None else [round(float(time), 4) for time in times]
+
+
+def _rows(rows: Any) -> list[list[Any]] | None:
+    return None if rows is None else [[round(float(start), 4), round(float(end), 4), what] for start, end, what in rows]

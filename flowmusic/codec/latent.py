@@ -1,0 +1,110 @@
+"""What every codec trained by us shares: normalised latents, residual vector quantiser, padding, rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+import torch
+from torch import Tensor, nn
+
+from flowmusic import audio as audio_tools
+from flowmusic.types import Audio
+
+
+class LatentCodec(nn.Module):
+    """An encoder and a decoder around a normalised, slightly noisy bottleneck.
+
+    The bottleneck is a batch norm without affine part: latents have zero mean and unit variance per channel by
+    construction, so that the noise added in training (``noise``, in units of that deviation) is a real limit on
+    what a latent can carry, and the decoder learns to live with the small errors of a generative model.
+
+    Subclasses give ``encode_wave`` ([B, N] -> [B, D, T]) and ``decode_wave`` ([B, D, T] -> [B, N]).
+    """
+
+    channels = 1
+
+    def __init__(self, rate: int, hop: int, dim: int, noise: float, quantizer: nn.Module | None = None) -> None:
+        super().__init__()
+        self.rate = rate
+        self.hop = hop
+        self.dim = dim
+        self.noise = noise
+        self.frame_rate = Fraction(rate, hop)
+        self.norm = nn.BatchNorm1d(dim, affine=False, momentum=0.02)
+        self.quantizer = quantizer
+
+    def encode_wave(self, wave: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def decode_wave(self, latents: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def latents(self, wave: Tensor) -> Tensor:
+        """Normalised latents.  Shape: ``[B, N] -> [B, D, T]``; N a multiple of the hop."""
+        return self.norm(self.encode_wave(wave).float())
+
+    def reconstruct(self, wave: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The training pass: encode, add noise, decode.  Shape: ``[B, N] -> [B, N]``."""
+        latents = self.latents(wave)
+        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        return self.decode_wave(latents + self.noise * noise)
+
+    @torch.inference_mode()
+    def encode(self, audio: Audio) -> Tensor:
+        """Audio ``[B, C, N]`` or ``[C, N]`` at any rate -> latents ``[B, T, D]``, T = ceil(seconds * frame_rate)."""
+        audio = audio_tools.mono(audio_tools.resample(audio, self.rate))
+        wave = audio.samples.reshape(-1, audio.samples.shape[-1])
+        # At least three hops, for the reflected edges of the analysis window need something to reflect.
+        frames = max(-(-wave.shape[-1] // self.hop), 3)
+        wave = nn.functional.pad(wave, (0, frames * self.hop - wave.shape[-1]))
+        parameter = next(self.parameters())
+        wanted = max(1, -(-audio.samples.shape[-1] // self.hop))
+        return self.latents(wave.to(parameter)).transpose(1, 2)[:, :wanted]
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> Audio:
+        """Latents ``[B, T, D]`` -> Audio ``[B, 1, T * hop]``."""
+        parameter = next(self.parameters())
+        frames = latents.shape[1]
+        # Short inputs are extended for the overlap-add and cut again.
+        padded = nn.functional.pad(latents, (0, 0, 0, max(0, 3 - frames)))
+        wave = self.decode_wave(padded.to(parameter).transpose(1, 2))
+        return Audio(wave[:, None, : frames * self.hop].float(), self.rate)
+
+    @torch.inference_mode()
+    def codes(self, latents: Tensor) -> Tensor:
+        """Latents ``[B, T, D]`` -> residual codes ``[B, Q, T]`` int64."""
+        if self.quantizer is None:
+            raise ValueError("this codec was built without a quantiser")
+        return self.quantizer.encode(latents.transpose(1, 2))
+
+    @torch.inference_mode()
+    def from_codes(self, codes: Tensor) -> Tensor:
+        """Residual codes ``[B, Q, T]`` -> latents ``[B, T, D]``."""
+        if self.quantizer is None:
+            raise ValueError("this codec was built without a quantiser")
+        return self.quantizer.decode(codes).transpose(1, 2)
+
+    @torch.no_grad()
+    def calibrate(self, waves: Iterable[Tensor]) -> None:
+        """Recompute the latent statistics exactly with the final (averaged) weights, then fit the quantiser.
+
+        Training statistics belong to weights that have moved on; a field trained on latents that are not unit
+        variance would see the wrong noise level.
+        """
+        batches = list(waves)
+        was_training = self.training
+        self.eval()
+        momentum, self.norm.momentum = self.norm.momentum, None
+        self.norm.reset_running_stats()
+        self.norm.train()
+        for wave in batches:
+            self.norm(self.encode_wave(wave).float())
+        self.norm.momentum = momentum
+        self.norm.eval()
+        if self.quantizer is not None:
+            self.quantizer.train()
+            for wave in batches:
+                self.quantizer(self.latents(wave))
+        self.train(was_training)

@@ -1,0 +1,76 @@
+"""The embedded codec: encoder on the short-time spectrum, decoder to magnitude and phase, inverse transform.
+
+A waveform codec (SEANet) of this size learns loudness and onsets in minutes but no pitch, because nothing in it
+starts from frequency; here frequency is the input and the output, and the network only has to compress it.
+Decoder head after Vocos (Siuzdak 2023, arXiv 2306.00814).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from flowmusic.codec.blocks import ConvNeXtBlock
+from flowmusic.codec.latent import LatentCodec
+from flowmusic.codec.stft import istft, stft
+
+
+class SpectralCodec(LatentCodec):
+    """STFT -> ConvNeXt -> latents -> ConvNeXt -> magnitude and phase -> waveform.
+
+    Args:
+        rate: Hz, mono.
+        hop: samples between spectral frames; ``stack`` of them share one latent frame.
+        stack: spectral frames per latent frame (2 x 640 at 32 kHz: 25 Hz).
+        n_fft: analysis and synthesis window in samples.
+        top_hz: the encoder looks at frequencies below this; the decoder paints all of them.
+        width, encoder_blocks, decoder_blocks, expansion: size.
+        dim, noise: latent channels and the deviation of the training noise on them.
+    """
+
+    def __init__(
+        self,
+        rate: int = 32_000,
+        hop: int = 640,
+        stack: int = 2,
+        n_fft: int = 2048,
+        top_hz: float = 11_000.0,
+        width: int = 256,
+        encoder_blocks: int = 3,
+        decoder_blocks: int = 6,
+        expansion: float = 2.0,
+        dim: int = 64,
+        noise: float = 0.1,
+        quantizer: nn.Module | None = None,
+    ) -> None:
+        super().__init__(rate, hop * stack, dim, noise, quantizer)
+        self.spectral_hop = hop
+        self.stack = stack
+        self.n_fft = n_fft
+        self.bins_in = min(int(top_hz * n_fft / rate), n_fft // 2 + 1)
+        bins = n_fft // 2 + 1
+        self.embed = nn.Conv1d(3 * self.bins_in, width, 1)
+        self.encoder = nn.Sequential(*(ConvNeXtBlock(width, expansion) for _ in range(encoder_blocks)))
+        self.squeeze = nn.Conv1d(width, dim, stack, stride=stack)
+        self.unsqueeze = nn.ConvTranspose1d(dim, width, stack, stride=stack)
+        self.decoder = nn.Sequential(*(ConvNeXtBlock(width, expansion) for _ in range(decoder_blocks)))
+        self.norm_out = nn.LayerNorm(width)
+        self.head = nn.Linear(width, 2 * bins)
+
+    def encode_wave(self, wave: Tensor) -> Tensor:
+        """Shape: ``[B, N] -> [B, D, N / (hop * stack)]``."""
+        spectrum = stft(wave.float(), self.n_fft, self.spectral_hop)[:, : self.bins_in]
+        magnitude = spectrum.abs()
+        # Cube-root compression keeps quiet partials visible beside loud ones; phase stays with it.
+        compressed = spectrum * magnitude.clamp_min(1e-5).pow(-2 / 3)
+        features = torch.cat([torch.log(magnitude + 1e-2) / 3.0, compressed.real, compressed.imag], dim=1)
+        return self.squeeze(self.encoder(self.embed(features)))
+
+    def decode_wave(self, latents: Tensor) -> Tensor:
+        """Shape: ``[B, D, T] -> [B, T * hop * stack]``."""
+        hidden = self.decoder(self.unsqueeze(latents))
+        out = self.head(self.norm_out(hidden.transpose(1, 2))).transpose(1, 2).float()
+        log_magnitude, phase = out.chunk(2, dim=1)
+        # The ceiling is above any bin of full-scale audio (a window of 2048 sums to 1024) and stops overflow.
+        spectrum = torch.polar(log_magnitude.clamp(max=7.0).exp(), phase)
+        return istft(spectrum, self.n_fft, self.spectral_hop)

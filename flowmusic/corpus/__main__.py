@@ -1,0 +1,85 @@
+"""`python -m flowmusic.corpus --hours H --seed S --out DIR`: compose and render a corpus."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="flowmusic corpus", description="Compose and render a corpus with exact labels."
+    )
+    parser.add_argument("--hours", type=float, required=True, help="hours of audio")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--clip-seconds", type=float, default=20.0, metavar="S")
+    parser.add_argument(
+        "--stems", default="", metavar="LIST",
+        help="parts to write beside the mix: all, or some of drums,bass,chords,pad,melody",
+    )  # fmt: skip
+    parser.add_argument(
+        "--soundfont", action="append", default=[], metavar="PATH",
+        help="sf2 or sf3 for training and validation; repeat to mix several",
+    )  # fmt: skip
+    parser.add_argument("--test-soundfont", metavar="PATH", help="font of the test split (default: TimGM6mb)")
+    parser.add_argument("--splits", default="train=0.9,validation=0.05,test=0.05", metavar="SHARES")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 done, 2 wrong input."""
+    parser = _parser()
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    from flowmusic.corpus.build import CorpusSettings, SettingsError, build_corpus
+    from flowmusic.corpus.fonts import GPL_NOTICE, FontError, choose_fonts, search_folders
+    from flowmusic.corpus.piece import PARTS
+    from flowmusic.corpus.splits import parse_shares
+    from flowmusic.corpus.synth import SynthError
+
+    def fail(message: str) -> int:
+        print(f"flowmusic corpus: {message}", file=sys.stderr)
+        return 2
+
+    if not 0 < args.hours < 1e5:
+        return fail(f"--hours must be above 0, not {args.hours}")
+    if not 2 <= args.clip_seconds <= 600:
+        return fail(f"--clip-seconds must be between 2 and 600, not {args.clip_seconds}")
+    if args.workers < 1:
+        return fail(f"--workers must be at least 1, not {args.workers}")
+    stems = PARTS if args.stems == "all" else tuple(s for s in args.stems.split(",") if s)
+    unknown = [stem for stem in stems if stem not in PARTS]
+    if unknown:
+        return fail(f"unknown stem {unknown[0]!r} in --stems: use all, {', '.join(PARTS)}")
+    try:
+        shares = parse_shares(args.splits)
+        fonts, test_font = choose_fonts(args.soundfont, args.test_soundfont)
+    except FontError as error:
+        looked = ", ".join(str(folder) for folder in search_folders())
+        return fail(f"{error} (places searched by default: $FLOWMUSIC_SOUNDFONTS, {looked})")
+    except ValueError as error:
+        return fail(f"--splits: {error}")
+    if any(font.name.startswith("TimGM6mb") for font in fonts):
+        print(GPL_NOTICE, file=sys.stderr)
+    ordered = tuple(part for part in PARTS if part in stems)
+    settings = CorpusSettings(args.hours, args.seed, args.clip_seconds, shares, ordered, fonts, test_font)
+    if args.out.exists() and not args.out.is_dir():
+        return fail(f"--out {args.out} is not a folder")
+    try:
+        manifest = build_corpus(settings, args.out, args.workers, progress=not args.quiet)
+    except (SettingsError, SynthError) as error:
+        return fail(str(error))
+    print(f"{manifest} {settings.count} clips")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

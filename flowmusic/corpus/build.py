@@ -1,0 +1,205 @@
+"""Build a corpus on disk: parallel, resumable, the same bytes however many workers.
+
+A clip's audio is renamed into place before its record, so a record means a finished clip; the
+manifest is written last, so a manifest means a finished corpus.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowmusic.corpus import COMPOSER_VERSION
+from flowmusic.corpus.fonts import Font
+from flowmusic.corpus.piece import PARTS
+from flowmusic.corpus.splits import SPLITS, assign, stream
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flowmusic.corpus.synth import FontSynth
+
+SETTINGS, MANIFEST = "corpus.json", "manifest.jsonl"
+
+
+class SettingsError(ValueError):
+    """The folder holds a corpus with other settings."""
+
+
+@dataclass(frozen=True)
+class CorpusSettings:
+    """What decides the content of a corpus. `stems` are parts to write beside the mix."""
+
+    hours: float
+    seed: int
+    clip_seconds: float
+    shares: Mapping[str, float]
+    stems: tuple[str, ...]
+    fonts: tuple[Font, ...]
+    test_font: Font
+
+    @property
+    def count(self) -> int:
+        """Number of clips."""
+        return max(1, math.ceil(self.hours * 3600 / self.clip_seconds - 1e-9))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data; soundfonts by name and hash, since their place does not matter."""
+        return {
+            "composer_version": COMPOSER_VERSION,
+            "hours": self.hours,
+            "clips": self.count,
+            "seed": self.seed,
+            "clip_seconds": self.clip_seconds,
+            "splits": dict(self.shares),
+            "stems": list(self.stems),
+            "fonts": [{"name": f.name, "sha256": f.sha256} for f in self.fonts],
+            "test_font": {"name": self.test_font.name, "sha256": self.test_font.sha256},
+        }
+
+
+@dataclass(frozen=True)
+class Job:
+    """One clip to make."""
+
+    identity: str
+    seed: int
+    split: str
+    font: Font
+    seconds: float
+    stems: tuple[str, ...]
+    folder: str
+
+
+def plan_jobs(settings: CorpusSettings, out: Path) -> list[Job]:
+    """All clips of a corpus, finished or not."""
+    splits = assign(settings.count, settings.shares, settings.seed)
+    jobs = []
+    for index, split in enumerate(splits):
+        rng = stream(settings.seed, "clip", index)
+        seed, font = rng.getrandbits(48), rng.choice(settings.fonts)
+        if split == "test":
+            font = settings.test_font
+        name, folder = f"{index:06d}", str(out / split)
+        jobs.append(Job(name, seed, split, font, settings.clip_seconds, settings.stems, folder))
+    return jobs
+
+
+_SYNTHS: dict[str, FontSynth] = {}
+
+
+def _synth(font: Font) -> FontSynth:
+    """The synth of a font, loaded once per process."""
+    from flowmusic.corpus.synth import FontSynth
+
+    if font.sha256 not in _SYNTHS:
+        _SYNTHS[font.sha256] = FontSynth(font.path)
+    return _SYNTHS[font.sha256]
+
+
+def _write_flac(path: Path, samples: NDArray[np.int16], rate: int) -> None:
+    import soundfile
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    soundfile.write(temporary, samples, rate, format="FLAC", subtype="PCM_16")
+    temporary.replace(path)
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def make_clip(job: Job) -> str:
+    """Compose, render and write one clip; returns its id."""
+    import numpy as np
+
+    from flowmusic.corpus.compose import compose
+    from flowmusic.corpus.record import to_record
+    from flowmusic.corpus.render import render
+
+    piece = compose(job.seed, job.split, job.seconds)
+    result = render(piece, _synth(job.font))
+    folder = Path(job.folder)
+    _write_flac(folder / f"{job.identity}.flac", result.mix, result.sample_rate)
+    for name in job.stems:
+        # A part that is absent has a silent stem, so that readers need not ask.
+        samples = result.stems.get(name, np.zeros_like(result.mix))
+        _write_flac(folder / f"{job.identity}.{name}.flac", samples, result.sample_rate)
+    record = to_record(job.identity, piece, job.font, result.rms)
+    _write_text(folder / f"{job.identity}.json", json.dumps(record, ensure_ascii=False) + "\n")
+    return job.identity
+
+
+def _is_finished(job: Job) -> bool:
+    folder = Path(job.folder)
+    names = ["json", "flac", *(f"{stem}.flac" for stem in job.stems)]
+    return all((folder / f"{job.identity}.{name}").is_file() for name in names)
+
+
+def _run(jobs: Sequence[Job], workers: int) -> Iterator[str]:
+    if workers <= 1 or len(jobs) <= 1:
+        yield from map(make_clip, jobs)
+        return
+    # Fresh interpreters: FluidSynth and BLAS threads do not survive a fork reliably.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
+        yield from pool.map(make_clip, jobs, chunksize=1)
+
+
+def _check_settings(settings: CorpusSettings, out: Path) -> None:
+    file, wanted = out / SETTINGS, settings.as_dict()
+    if file.is_file():
+        found = json.loads(file.read_text(encoding="utf-8"))
+        other = [key for key in wanted if found.get(key) != wanted[key]]
+        if other:
+            raise SettingsError(
+                f"{out} holds a corpus with other settings: "
+                + "; ".join(f"{k} is {found.get(k)!r}, not {wanted[k]!r}" for k in other)
+            )
+    else:
+        out.mkdir(parents=True, exist_ok=True)
+        _write_text(file, json.dumps(wanted, indent=1) + "\n")
+
+
+def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1, progress: bool = True) -> Path:
+    """Make all clips that are missing in `out`, then the manifest, whose path is returned."""
+    from tqdm import tqdm
+
+    unknown = set(settings.stems) - set(PARTS)
+    if unknown:
+        raise ValueError(f"unknown stems {sorted(unknown)}: use {', '.join(PARTS)}")
+    _check_settings(settings, out)
+    for split in SPLITS:
+        (out / split).mkdir(exist_ok=True)
+    jobs = plan_jobs(settings, out)
+    missing = [job for job in jobs if not _is_finished(job)]
+    with tqdm(
+        total=len(jobs), initial=len(jobs) - len(missing), unit="clip", file=sys.stderr,
+        disable=not progress,
+    ) as bar:  # fmt: skip
+        for _ in _run(missing, workers):
+            bar.update()
+    lines = []
+    for job in jobs:
+        record = json.loads((Path(job.folder) / f"{job.identity}.json").read_text(encoding="utf-8"))
+        entry = {
+            "path": f"{job.split}/{job.identity}.flac",
+            "seconds": record["seconds"],
+            "split": job.split,
+            "font": job.font.sha256,
+            "text": record["captions"][0],
+        }
+        lines.append(json.dumps(entry, ensure_ascii=False))
+    _write_text(out / MANIFEST, "\n".join(lines) + "\n")
+    return out / MANIFEST

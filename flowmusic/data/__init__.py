@@ -1,0 +1,1 @@
+"""Training data: corpus folders, waveform crops, precomputed latents and controls, Lightning data modules."""

@@ -1,0 +1,121 @@
+"""From a corpus to a store of latents and controls.  Parallel, resumable: finished shards are kept.
+
+The codec and the drum extractor come in as objects, so this module depends on neither.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from flowmusic import audio as audio_tools
+from flowmusic.controls import beats, chords, melody
+from flowmusic.data import corpus
+from flowmusic.data.latents import KNOWN
+from flowmusic.types import Audio, Codec, FrameGrid, Track
+
+DrumExtractor = Callable[[Audio, FrameGrid], Track]
+Maker = Callable[[], tuple[Codec, DrumExtractor]]
+"""Builds codec and drum extractor inside a worker process; must be picklable."""
+
+
+def clip_tensors(clip: corpus.Clip, codec: Codec, drum_extractor: DrumExtractor) -> dict[str, Tensor]:
+    """Latents ``[T, D]`` and every control of one clip on the codec's frames.
+
+    Chords, melody and beats come from the exact labels; drums come from the drum stem through the extractor that
+    also serves recorded loops, so that training and use see the same kind of control.
+    """
+    audio = audio_tools.mono(audio_tools.read(clip.audio, rate=codec.rate))
+    labels = clip.labels
+    latents = codec.encode(Audio(audio.samples[None], audio.rate))[0]
+    grid = FrameGrid(Fraction(codec.frame_rate), latents.shape[0])
+    tracks = {
+        "chords": chords.to_track([(a, b, label) for a, b, label in labels["chords"]], grid),
+        "melody": melody.to_track(labels["melody"], grid),
+        "drums": drum_extractor(audio_tools.read(clip.stem("drums")), grid),
+        "beats": beats.to_track(labels["beats"], labels["downbeats"], grid),
+    }
+    tensors = {"latents": latents.half()}
+    for name, track in tracks.items():
+        tensors[name] = track.values.half() if track.values.is_floating_point() else track.values.to(torch.int16)
+        tensors[name + KNOWN] = track.known
+    return tensors
+
+
+_worker: tuple[Codec, DrumExtractor] | None = None
+
+
+def _start(make: Maker) -> None:
+    global _worker
+    torch.set_num_threads(1)  # one process per core is faster than threads inside one
+    _worker = make()
+
+
+def _shard(clips: Sequence[corpus.Clip], path: Path) -> list[dict[str, Any]]:
+    from safetensors.torch import save_file
+
+    index_path = path.with_suffix(".clips.json")
+    if path.exists() and index_path.exists():
+        known: list[dict[str, Any]] = json.loads(index_path.read_text())
+        if [c["id"] for c in known] == [c.id for c in clips]:
+            return known
+    assert _worker is not None
+    rows = [clip_tensors(clip, *_worker) for clip in clips]
+    tensors = {key: torch.cat([row[key] for row in rows]).contiguous() for key in rows[0]}
+    temporary = path.with_suffix(".tmp")
+    save_file(tensors, temporary)
+    os.replace(temporary, path)
+    index = [
+        {"id": clip.id, "frames": len(row["latents"]), "captions": clip.labels["captions"]}
+        for clip, row in zip(clips, rows, strict=True)
+    ]
+    _write_json(index_path, index)
+    return index
+
+
+def _write_json(path: Path, value: Any) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(value))
+    os.replace(temporary, path)
+
+
+def build(
+    corpus_folder: str | Path,
+    out: str | Path,
+    make: Maker,
+    splits: Sequence[str] = ("train", "validation"),
+    clips_per_shard: int = 64,
+    workers: int = 2,
+) -> None:
+    """Write the store; a second call only makes what is missing.
+
+    Raises: FileNotFoundError if the corpus is unfinished or was written without drum stems.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    for split in splits:
+        clips = corpus.clips(corpus_folder, split)
+        if not clips:
+            raise ValueError(f"the corpus {corpus_folder} has no clips in the split {split!r}; make it longer")
+        groups = [clips[i : i + clips_per_shard] for i in range(0, len(clips), clips_per_shard)]
+        paths = [out / f"{split}-{i:05d}.safetensors" for i in range(len(groups))]
+        with ProcessPoolExecutor(workers, initializer=_start, initargs=(make,)) as pool:
+            done = list(tqdm(pool.map(_shard, groups, paths), total=len(groups), desc=f"{split} latents"))
+        codec, _ = make()
+        _write_json(
+            out / f"{split}.json",
+            {
+                "frame_rate": str(Fraction(codec.frame_rate)),
+                "shards": [p.name for p in paths],
+                "clips": [clip for index in done for clip in index],
+            },
+        )

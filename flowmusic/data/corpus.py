@@ -1,0 +1,51 @@
+"""Read a corpus folder (``DIR/{train,validation,test}/ID.flac`` + ``ID.json``, ``manifest.jsonl``)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip of a corpus: where its audio and its exact labels are."""
+
+    id: str
+    split: str
+    audio: Path
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        """The parsed ``ID.json``: seconds, bpm, meter, beats, downbeats, chords, melody, drums, captions, tags."""
+        parsed: dict[str, Any] = json.loads(self.audio.with_suffix(".json").read_text())
+        return parsed
+
+    def stem(self, name: str) -> Path:
+        """Path of a stem, e.g. ``drums``; the corpus must have been written with ``--stems``."""
+        path = self.audio.with_name(f"{self.audio.stem}.{name}.flac")
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is missing; write the corpus with --stems {name}")
+        return path
+
+
+def clips(folder: str | Path, split: str, limit: int | None = None) -> list[Clip]:
+    """Clips of one split in the order of the manifest.
+
+    Raises: ValueError for an unknown split; FileNotFoundError for a folder that is no finished corpus.
+    """
+    folder = Path(folder)
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; there are: {', '.join(SPLITS)}")
+    manifest = folder / "manifest.jsonl"
+    if not manifest.exists():
+        raise FileNotFoundError(
+            f"{folder} is not a finished corpus (no manifest.jsonl); make one with: "
+            f"flowmusic corpus --hours 1 --seed 0 --stems drums --out {folder}"
+        )
+    lines = [json.loads(line) for line in manifest.read_text().splitlines() if line.strip()]
+    found = [Clip(Path(line["path"]).stem, split, folder / line["path"]) for line in lines if line["split"] == split]
+    return found if limit is None else found[:limit]

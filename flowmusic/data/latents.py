@@ -1,0 +1,127 @@
+"""Precomputed latents and controls: the store on disk, and random crops of it as training batches.
+
+A store is a folder with ``<split>-NNNNN.safetensors`` shards (all clips of a shard end to end, floats in fp16) and
+``<split>.json`` (frame rate, clips with their captions and lengths), which is written last.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flowmusic.controls import drums
+from flowmusic.types import Controls, FrameGrid, Track
+
+KNOWN = ".known"
+"""Suffix of the tensor that tells where a track is known."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A training batch: latents ``[B, T, D]`` and what was asked for."""
+
+    latents: Tensor
+    controls: Controls
+    grid: FrameGrid
+
+
+class LatentStore:
+    """One split in memory.
+
+    Args:
+        frame_rate: of latents and tracks.
+        clips: per clip ``{"id", "frames", "captions"}`` in the order of the tensors.
+        tensors: ``latents [F, D]``, and per control ``name`` and ``name.known``; F is the sum of frames.
+    """
+
+    def __init__(self, frame_rate: Fraction, clips: list[dict[str, Any]], tensors: dict[str, Tensor]) -> None:
+        self.frame_rate, self.clips, self.tensors = frame_rate, clips, tensors
+        self.starts = np.concatenate([[0], np.cumsum([c["frames"] for c in clips])])
+        self.names = sorted(k for k in tensors if k != "latents" and not k.endswith(KNOWN))
+        if self.starts[-1] != len(tensors["latents"]):
+            raise ValueError(f"the clips have {self.starts[-1]} frames, the tensors {len(tensors['latents'])}")
+
+    @staticmethod
+    def read(folder: str | Path, split: str) -> LatentStore:
+        """Raises: FileNotFoundError when the store is missing or unfinished."""
+        from safetensors.torch import load_file
+
+        index = Path(folder) / f"{split}.json"
+        if not index.exists():
+            raise FileNotFoundError(
+                f"{index} is missing; precompute latents with: python -m flowmusic.apps.build --corpus DIR --out {folder}"
+            )
+        parsed = json.loads(index.read_text())
+        shards = [load_file(Path(folder) / name) for name in parsed["shards"]]
+        tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
+        return LatentStore(Fraction(parsed["frame_rate"]), parsed["clips"], tensors)
+
+    def captions(self) -> list[str]:
+        return sorted({caption for clip in self.clips for caption in clip["captions"]})
+
+    def crop(self, clip: int, first: int, length: int) -> tuple[Tensor, dict[str, Track]]:
+        """Latents ``[T, D]`` and tracks of a window that lies inside the clip."""
+        grid = FrameGrid(self.frame_rate, length)
+        begin = int(self.starts[clip]) + first
+        window = slice(begin, begin + length)
+        tracks = {}
+        for name in self.names:
+            values = self.tensors[name][window]
+            values = values.float() if values.is_floating_point() else values.long()
+            tracks[name] = Track(values, self.tensors[name + KNOWN][window], grid)
+        return self.tensors["latents"][window].float(), tracks
+
+
+class LatentCrops:
+    """Random windows as batches; batch k is a pure function of (seed, k).
+
+    Args:
+        store: where windows come from; shorter clips are left out.
+        crop_seconds, batch, seed: as named.
+        drums_as_onsets: share of windows whose drum control loses its bands and levels, as when a person gives
+            onset times only.
+    """
+
+    def __init__(
+        self, store: LatentStore, crop_seconds: float, batch: int, seed: int, drums_as_onsets: float = 0.15
+    ) -> None:
+        self.store, self.batch, self.seed, self.drums_as_onsets = store, batch, seed, drums_as_onsets
+        self.grid = FrameGrid(store.frame_rate, round(crop_seconds * float(store.frame_rate)))
+        self.usable = [i for i, clip in enumerate(store.clips) if clip["frames"] >= self.grid.length]
+        if not self.usable:
+            raise ValueError(f"no clip of the store is as long as the window of {crop_seconds} s")
+
+    def __call__(self, step: int) -> Batch:
+        rng = np.random.default_rng((self.seed, step))
+        latents, rows, texts = [], [], []
+        for _ in range(self.batch):
+            clip = self.usable[rng.integers(len(self.usable))]
+            info = self.store.clips[clip]
+            first = int(rng.integers(info["frames"] - self.grid.length + 1))
+            window, tracks = self.store.crop(clip, first, self.grid.length)
+            if "drums" in tracks and rng.random() < self.drums_as_onsets:
+                tracks["drums"] = as_onsets(tracks["drums"])
+            latents.append(window)
+            rows.append(tracks)
+            texts.append(info["captions"][rng.integers(len(info["captions"]))])
+        stacked = {
+            name: Track(
+                torch.stack([row[name].values for row in rows]), torch.stack([row[name].known for row in rows]), self.grid
+            )
+            for name in self.store.names
+        }
+        return Batch(torch.stack(latents), Controls(tuple(texts), stacked), self.grid)
+
+
+def as_onsets(track: Track) -> Track:
+    """The drum control as if only onset times were known: every band at the default level where any has a hit."""
+    drawing = drums.to_drawing(track)
+    hit = (drawing.amax(0, keepdim=True) > 0).expand_as(drawing)
+    return drums.from_drawing(hit.to(drawing.dtype) * drums.DEFAULT_LEVEL, track.grid, track.known)

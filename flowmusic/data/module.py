@@ -1,0 +1,108 @@
+"""Lightning data modules.  Both start at the trainer's global step, which makes resuming exact."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from flowmusic.data import corpus
+from flowmusic.data.crops import WaveCrops
+from flowmusic.data.latents import LatentCrops, LatentStore
+from flowmusic.data.steps import Steps
+
+VALIDATION_SEED = 1_000_003
+"""Validation batches never follow the training seed, so that runs with different seeds share them."""
+
+
+class CodecData(LightningDataModule):
+    """Waveform crops of a corpus folder for codec training.
+
+    Args:
+        folder: corpus folder.
+        rate: Hz.
+        crop_seconds: rounded down to a multiple of ``hop`` samples.
+        batch, seed: training batch and its seed.
+        validation_batches: how many batches a validation pass reads.
+        limit: at most so many clips (None: all).
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        rate: int = 32_000,
+        hop: int = 1280,
+        crop_seconds: float = 1.28,
+        batch: int = 12,
+        seed: int = 0,
+        validation_batches: int = 4,
+        limit: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.folder, self.rate, self.batch, self.seed, self.limit = folder, rate, batch, seed, limit
+        self.validation_batches = validation_batches
+        self.crop_samples = int(crop_seconds * rate) // hop * hop
+        if self.crop_samples < 4 * hop:
+            raise ValueError(f"crop_seconds={crop_seconds} holds fewer than four latent frames of {hop} samples")
+
+    def setup(self, stage: str) -> None:
+        if hasattr(self, "train_crops"):
+            return
+        train = corpus.clips(self.folder, "train", self.limit)
+        validation = corpus.clips(self.folder, "validation", self.limit)
+        self.train_crops = WaveCrops(train, self.rate, self.crop_samples, self.batch, self.seed)
+        self.validation_crops = WaveCrops(validation, self.rate, self.crop_samples, self.batch, VALIDATION_SEED)
+
+    def train_dataloader(self) -> DataLoader:
+        first = self.trainer.global_step if self.trainer is not None else 0
+        return DataLoader(Steps(self.train_crops, first), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader:
+        return DataLoader(Steps(self.validation_crops, 0, self.validation_batches), batch_size=None)
+
+
+class LatentData(LightningDataModule):
+    """Precomputed latents and controls for field training (written by ``flowmusic.data.build``).
+
+    Args:
+        folder: folder of the store.
+        crop_seconds: window in seconds; shorter windows mean more different clips per second of compute.
+        batch, seed: training batch and its seed.
+        validation_batches: how many batches a validation pass reads.
+        validation_crop_seconds: window in validation, usually the generator's.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        crop_seconds: float = 10.0,
+        batch: int = 16,
+        seed: int = 0,
+        validation_batches: int = 4,
+        validation_crop_seconds: float = 10.0,
+    ) -> None:
+        super().__init__()
+        self.folder, self.batch, self.seed = Path(folder), batch, seed
+        self.crop_seconds, self.validation_crop_seconds = crop_seconds, validation_crop_seconds
+        self.validation_batches = validation_batches
+
+    def setup(self, stage: str) -> None:
+        if hasattr(self, "train_store"):
+            return
+        self.train_store = LatentStore.read(self.folder, "train")
+        self.validation_store = LatentStore.read(self.folder, "validation")
+
+    @property
+    def frame_rate(self) -> Fraction:
+        return self.train_store.frame_rate
+
+    def train_dataloader(self) -> DataLoader:
+        first = self.trainer.global_step if self.trainer is not None else 0
+        make = LatentCrops(self.train_store, self.crop_seconds, self.batch, self.seed)
+        return DataLoader(Steps(make, first), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader:
+        make = LatentCrops(self.validation_store, self.validation_crop_seconds, self.batch, VALIDATION_SEED)
+        return DataLoader(Steps(make, 0, self.validation_batches), batch_size=None)

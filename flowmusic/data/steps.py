@@ -1,0 +1,31 @@
+"""A data set whose batch k is a function of k, as an endless stream that knows where to begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from torch.utils.data import IterableDataset, get_worker_info
+
+
+class Steps(IterableDataset[Any]):
+    """Yields ``make(first), make(first + 1), ...`` up to ``last`` (exclusive; None is endless).
+
+    With W worker processes, worker w makes every W-th batch, and the loader's round robin restores the order.
+    """
+
+    def __init__(self, make: Callable[[int], Any], first: int = 0, last: int | None = None) -> None:
+        self.make, self.first, self.last = make, first, last
+
+    def __iter__(self) -> Iterator[Any]:
+        info = get_worker_info()
+        offset, stride = (0, 1) if info is None else (info.id, info.num_workers)
+        step = self.first + offset
+        while self.last is None or step < self.last:
+            yield self.make(step)
+            step += stride
+
+    def __len__(self) -> int:
+        if self.last is None:
+            raise TypeError("an endless stream has no length")
+        return self.last - self.first

@@ -1,0 +1,33 @@
+"""The flow-matching objective (Lipman et al. 2023, eq. 9): w(t) || v - u ||^2, averaged."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from flowmusic.flow.path import per_item
+from flowmusic.flow.times import LossWeight, weight_uniform
+
+
+def flow_matching_loss(
+    prediction: Tensor,
+    velocity: Tensor,
+    t: Tensor,
+    weight: LossWeight = weight_uniform,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Mean over items, frames and channels of w(t) (prediction - velocity)^2.
+
+    Shape: prediction, velocity ``[B, T, D]``; t ``[B]``; mask ``[B, T]`` bool, True where a frame counts (a batch with
+    no such frame gives 0, with a gradient of 0).  Returns a scalar in float32.
+    """
+    if prediction.shape != velocity.shape:
+        raise ValueError(f"shapes disagree: prediction {tuple(prediction.shape)}, velocity {tuple(velocity.shape)}")
+    difference = prediction.float() - velocity.float()
+    if mask is None:
+        return (per_item(weight(t), difference) * difference.square()).mean()
+    if mask.shape != difference.shape[:-1]:
+        raise ValueError(f"mask must have shape {tuple(difference.shape[:-1])}, got {tuple(mask.shape)}")
+    # Masked before squaring: whatever stands there, NaN included, touches neither the loss nor its gradient.
+    difference = difference.where(mask[..., None], difference.new_zeros(()))
+    counted = per_item(weight(t), difference) * difference.square()
+    return counted.sum() / (mask.sum() * difference.shape[-1]).clamp(min=1)

@@ -1,0 +1,103 @@
+"""Integrate a velocity field along a time grid.  The only file that imports torchdiffeq.
+
+The names of the solvers are also the choices of a command line, so this file loads torch only to solve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from flowmusic.types import Progress, Solution, VelocityField
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A method: its order, and its field evaluations per step (None: the method chooses its own steps)."""
+
+    order: int
+    evals_per_step: int | None
+
+
+SOLVERS: Mapping[str, Solver] = {
+    "euler": Solver(1, 1),
+    "midpoint": Solver(2, 2),
+    "heun2": Solver(2, 2),
+    "heun3": Solver(3, 3),
+    "rk4": Solver(4, 4),
+    "dopri5": Solver(5, None),
+}
+"""By torchdiffeq's names.  rk4 is Kutta's 3/8 rule; dopri5 (Dormand-Prince) adapts its steps to a tolerance."""
+
+ADAPTIVE_ESTIMATE = 100
+"""Evaluations announced to a progress bar before an adaptive solve; it grows if more are needed."""
+
+
+def check(method: str, steps: int) -> None:
+    """Raise ValueError for an unknown method or fewer than one step."""
+    if method not in SOLVERS:
+        raise ValueError(f"unknown solver {method!r}; choose one of {', '.join(SOLVERS)}")
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+
+
+def expected_evals(method: str, steps: int) -> int:
+    """Field evaluations of one solve; an estimate for adaptive methods."""
+    check(method, steps)
+    each = SOLVERS[method].evals_per_step
+    return ADAPTIVE_ESTIMATE if each is None else each * steps
+
+
+def solve(
+    field: VelocityField,
+    z_0: Tensor,
+    times: Tensor,
+    method: str = "midpoint",
+    *,
+    tolerance: float = 1e-5,
+    progress: Progress | None = None,
+) -> Solution:
+    """Follow dz/dt = field(z, t) from ``times[0]`` to ``times[-1]``.
+
+    Args:
+        field: ``(z [B, T, D], t [B]) -> [B, T, D]``.
+        z_0: the start ``[B, T, D]``.
+        times: strictly ascending or descending ``[steps + 1]``; a descending grid runs from data to noise.
+            Fixed-step methods step exactly there, an adaptive one uses only both ends.
+        tolerance: relative and absolute, for adaptive methods.
+        progress: called as ``progress(done, total)`` after every evaluation.
+
+    Raises: ValueError for an unknown method or a grid that is not strictly monotone.
+    """
+    import torch
+    from torchdiffeq import odeint
+
+    from flowmusic.types import Solution
+
+    check(method, len(times) - 1)
+    steps = times.diff()
+    if not bool((steps > 0).all() or (steps < 0).all()):
+        raise ValueError(f"times must be strictly ascending or descending, got {times.tolist()}")
+    adaptive = SOLVERS[method].evals_per_step is None
+    total = expected_evals(method, len(times) - 1)
+    done = 0
+
+    def evaluate(t: Tensor, z: Tensor) -> Tensor:
+        nonlocal done
+        v = field(z, t.to(z.dtype).expand(z.shape[0]))
+        done += 1
+        if progress is not None:
+            progress(done, max(total, done + 1) if adaptive else total)
+        return v
+
+    grid = times.to(z_0.device, torch.float64 if adaptive else z_0.dtype)
+    if adaptive:
+        grid = grid[[0, -1]]
+    z = odeint(evaluate, z_0, grid, method=method, rtol=tolerance, atol=tolerance)[-1]
+    if progress is not None and adaptive:
+        progress(done, done)
+    return Solution(z=z, num_evals=done)

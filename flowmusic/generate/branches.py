@@ -1,0 +1,25 @@
+"""From guidance terms to the fewest branches that have to be evaluated."""
+
+from __future__ import annotations
+
+from flowmusic.types import ALL, TEXT, Controls, Guidance, Term
+
+
+def present(controls: Controls) -> frozenset[str]:
+    """Names that carry anything: a text, or a track that is known on at least one frame."""
+    tracks = {name for name, track in controls.tracks.items() if bool(track.known.any())}
+    return frozenset(tracks | (controls.names() & {TEXT}))
+
+
+def merge(guidance: Guidance, controls: Controls) -> tuple[Term, ...]:
+    """Terms with explicit names, one per distinct set of effective controls, weights added up, zeros left out.
+
+    Two terms that keep different names but the same *present* controls have equal fields, so they are one branch: with
+    text alone, ``all=2, text=1`` is a single branch of weight 3 beside the unconditional one.
+    """
+    here = present(controls)
+    weights: dict[frozenset[str], float] = {}
+    for term in guidance.terms:
+        keep = here if term.keep == ALL else term.keep & here
+        weights[keep] = weights.get(keep, 0.0) + term.weight
+    return tuple(Term(keep, weight) for keep, weight in weights.items() if abs(weight) > 1e-12)

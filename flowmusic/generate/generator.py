@@ -1,0 +1,215 @@
+"""Controls in, a take out: the one place where encoder, field, solver and codec meet."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from flowmusic.flow import grids, solve
+from flowmusic.flow.guide import guided
+from flowmusic.flow.keep import keeping
+from flowmusic.generate.branches import merge
+from flowmusic.generate.windows import cover, cut_controls
+from flowmusic.types import Codec, Condition, Controls, FrameGrid, Generation, Guidance, Progress, VelocityField
+
+OVERLAP_SECONDS = 2.5
+"""How much of the previous window a long take sees while the next one is generated."""
+
+MAX_SEED = 2**63 - 1
+
+
+class NotFinite(RuntimeError):
+    """The solve ended in NaN or infinity; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class GenerationDefaults:
+    """What a model is best sampled with, used where a call says nothing; plain data, as a bundle stores it.
+
+    ``guidance`` holds the weights of :meth:`Guidance.split`.
+    """
+
+    guidance: Mapping[str, float] = field(default_factory=lambda: {"all": 2.0})
+    solver: str = "midpoint"
+    steps: int = 24
+    time_grid: str = "uniform"
+    tolerance: float = 1e-4
+
+
+class Generator:
+    """A loaded model.
+
+    Args:
+        field: module ``(z [B, T, D], t [B], condition) -> [B, T, D]``.
+        encoder: module ``(controls, grid) -> Condition``; it alone knows how absence is expressed.  It is given
+            ``context=(latents [B, T, D], keep [B, T] bool)`` where frames are already known.
+        codec: latents to audio and back.
+        name: how the model is called in a take's record.
+        seconds: the length that the field was trained on.
+        defaults: guidance, solver and steps used where a call says nothing.
+    """
+
+    def __init__(
+        self,
+        field: nn.Module,
+        encoder: nn.Module,
+        codec: Codec,
+        *,
+        name: str,
+        seconds: float,
+        defaults: GenerationDefaults | None = None,
+    ) -> None:
+        self.field = field.eval()
+        self.encoder = encoder.eval()
+        self.codec = codec
+        self.name = name
+        self.seconds = seconds
+        self.defaults = defaults or GenerationDefaults()
+
+    @property
+    def device(self) -> torch.device:
+        parameter = next(self.field.parameters(), None)
+        return torch.device("cpu") if parameter is None else parameter.device
+
+    def grid(self, seconds: float | None = None) -> FrameGrid:
+        """The model's clock over ``seconds`` (default: the trained length)."""
+        return FrameGrid.of_seconds(self.seconds if seconds is None else seconds, self.codec.frame_rate)
+
+    @torch.no_grad()
+    def generate(
+        self,
+        controls: Controls,
+        *,
+        grid: FrameGrid | None = None,
+        guidance: Guidance | None = None,
+        solver: str | None = None,
+        steps: int | None = None,
+        time_grid: str | None = None,
+        seed: int | None = None,
+        context: tuple[Tensor, Tensor] | None = None,
+        progress: Progress | None = None,
+    ) -> Generation:
+        """Generate one take per item of ``controls``.
+
+        Any length: the grid is covered by windows of the trained length, which overlap by 2.5 s.  Each window has its
+        own part of the controls, and what earlier windows made on the overlap is held fixed and given to the encoder
+        as context, so a window continues the music before it (there is nothing to cross-fade: both agree).
+        A grid shorter than one window is cut from a full one.
+
+        Args:
+            controls: batch of B; every track on ``grid``.
+            grid: length of the take; default: the tracks' grid, or the trained length.
+            guidance, solver, steps, time_grid: default to ``self.defaults``; an adaptive solver ignores ``steps``.
+            seed: item b starts from noise of seed + b, so a batch repeats takes made one by one; None draws a seed.
+            context: latents ``[B, T, D]`` and keep ``[B, T]`` bool: frames to leave as they are (inpainting).
+            progress: called as ``progress(done, total)`` after every field evaluation.
+
+        Returns: Generation with audio ``[B, C, N]`` and latents ``[B, T, D]`` on the CPU.
+        Raises: ValueError for settings that make no sense, NotFinite if the solve diverges.
+        """
+        defaults = self.defaults
+        guidance = guidance or Guidance.split(**defaults.guidance)
+        solver = solver or defaults.solver
+        steps = defaults.steps if steps is None else steps
+        solve.check(solver, steps)
+        times = grids.named(time_grid or defaults.time_grid, steps)
+        grid = self._common_grid(controls, grid)
+        seed = draw_seed() if seed is None else check_seed(seed)
+        noises = [torch.Generator().manual_seed((seed + item) % MAX_SEED) for item in range(controls.batch)]
+
+        controls_here = controls.to(self.device)
+        window = self.grid().length
+        overlap = min(round(OVERLAP_SECONDS * float(grid.frame_rate)), window // 2)
+        parts = cover(grid.length, window, overlap)
+        known, keep = self._canvas(context, controls.batch, grid.length, parts[-1].stop)
+        evals = 0
+        each = solve.expected_evals(solver, steps)
+        for number, part in enumerate(parts):
+            here = slice(part.start, part.stop)
+            draws = [torch.randn(window, self.codec.dim, generator=noise) for noise in noises]
+            z_0 = torch.stack(draws).to(self.device)
+            field = self._field(cut_controls(controls_here, part), guidance, z_0, known[:, here], keep[:, here])
+            report = _shifted(progress, evals, each * (len(parts) - 1 - number))
+            solution = solve.solve(field, z_0, times, solver, tolerance=defaults.tolerance, progress=report)
+            known[:, here] = torch.where(keep[:, here, None], known[:, here], solution.z)
+            keep[:, here] = True
+            evals += solution.num_evals
+        latents = known[:, : grid.length]
+        if not bool(torch.isfinite(latents).all()):
+            raise NotFinite(
+                "the solve diverged to NaN or infinity: use smaller guidance weights or more steps, "
+                f"got {_weights(guidance)} with {steps} steps of {solver}"
+            )
+        audio = self.codec.decode(latents)
+        audio = type(audio)(audio.samples.float().cpu(), audio.rate)
+        return Generation(audio, latents.cpu(), controls, guidance, seed, evals, solver, steps)
+
+    def _field(self, controls: Controls, guidance: Guidance, z_0: Tensor, known: Tensor, keep: Tensor) -> VelocityField:
+        held = bool(keep.any())
+        grid = FrameGrid(self.codec.frame_rate, z_0.shape[1])
+        # The context stays in every branch: guidance is to amplify the controls, not the music before.
+        extra: dict[str, Any] = {"context": (known, keep)} if held else {}
+        branches: list[tuple[Condition, float]] = []
+        for term in merge(guidance, controls):
+            branches.append((self.encoder(controls.only(term.keep), grid, **extra), term.weight))
+        field = guided(self.field, branches)
+        return keeping(field, z_0, known, keep) if held else field
+
+    def _common_grid(self, controls: Controls, grid: FrameGrid | None) -> FrameGrid:
+        for name, track in controls.tracks.items():
+            grid = grid or track.grid
+            if track.grid != grid:
+                raise ValueError(
+                    f"control {name!r} has {track.grid.length} frames at {track.grid.frame_rate} Hz, but the take has "
+                    f"{grid.length} at {grid.frame_rate} Hz; build all controls on one grid (generator.grid(seconds))"
+                )
+        grid = grid or self.grid()
+        if grid.frame_rate != self.codec.frame_rate:
+            raise ValueError(
+                f"model {self.name!r} runs at {self.codec.frame_rate} Hz, got a grid at {grid.frame_rate} Hz"
+            )
+        return grid
+
+    def _canvas(
+        self, context: tuple[Tensor, Tensor] | None, batch: int, length: int, padded: int
+    ) -> tuple[Tensor, Tensor]:
+        known = torch.zeros(batch, max(length, padded), self.codec.dim, device=self.device)
+        keep = torch.zeros(known.shape[:-1], dtype=torch.bool, device=self.device)
+        if context is not None:
+            latents, kept = context
+            if latents.shape != (batch, length, self.codec.dim) or kept.shape != (batch, length):
+                raise ValueError(
+                    f"context must be latents {(batch, length, self.codec.dim)} and keep {(batch, length)}, "
+                    f"got {tuple(latents.shape)} and {tuple(kept.shape)}"
+                )
+            known[:, :length] = latents.to(known)
+            keep[:, :length] = kept.to(keep.device)
+        return known, keep
+
+
+def draw_seed() -> int:
+    """A fresh seed, short enough to be typed again."""
+    return secrets.randbelow(2**31)
+
+
+def check_seed(seed: int) -> int:
+    """Raise ValueError for a seed that torch cannot take."""
+    if not 0 <= seed < MAX_SEED:
+        raise ValueError(f"seed must be at least 0 and below 2^63 - 1, got {seed}")
+    return seed
+
+
+def _shifted(progress: Progress | None, before: int, after: int) -> Progress | None:
+    """One bar over all windows: earlier evaluations are done, later ones are still to come."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(before + done, before + total + after)
+
+
+def _weights(guidance: Guidance) -> str:
+    return ", ".join(f"{'+'.join(sorted(t.keep)) or 'none'}={t.weight:g}" for t in guidance.terms)

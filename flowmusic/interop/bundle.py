@@ -1,0 +1,203 @@
+"""Our weights on disk: a folder with ``config.yaml`` (plain data), ``model.safetensors`` (fp16) and ``card.md``.
+
+The description is data, not code: ``kind`` is looked up in an allow-list of constructors, and no path or
+``_target_`` in it is ever executed.  A bundle whose tensors do not have the recorded hash is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from flowmusic.codec.latent import LatentCodec
+    from flowmusic.generate.generator import Generator
+
+FORMAT = 1
+EMBEDDED = Path(__file__).resolve().parents[1] / "embedded"
+
+
+class ModelError(ValueError):
+    """There is no such model, or the folder is no bundle of ours; the message lists what there is."""
+
+
+class CorruptWeights(RuntimeError):
+    """The bundle is ours but its content is damaged."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle in memory: plain configuration and fp32 tensors."""
+
+    folder: Path
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+
+def _spectral_codec(settings: dict[str, Any]) -> LatentCodec:
+    from flowmusic.codec.encodec import ResidualQuantizer
+    from flowmusic.codec.spectral import SpectralCodec
+
+    quantizer = settings.pop("quantizer", None)
+    return SpectralCodec(**settings, quantizer=ResidualQuantizer(**quantizer) if quantizer else None)
+
+
+def _seanet_codec(settings: dict[str, Any]) -> LatentCodec:
+    from flowmusic.codec.encodec import ResidualQuantizer, SeanetCodec
+
+    quantizer = settings.pop("quantizer", None)
+    return SeanetCodec(**settings, quantizer=ResidualQuantizer(**quantizer) if quantizer else None)
+
+
+CODECS: Mapping[str, Callable[[dict[str, Any]], Any]] = {"spectral": _spectral_codec, "seanet": _seanet_codec}
+
+
+def available() -> dict[str, Path]:
+    """Names and folders of the models shipped with the package."""
+    return {p.parent.name: p.parent for p in sorted(EMBEDDED.glob("*/config.yaml"))}
+
+
+def tensor_hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write(folder: str | Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], card: str) -> Path:
+    """Write a bundle, whole or not at all; floating tensors are stored in fp16.  Returns the folder."""
+    import yaml
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        stored = {
+            k: (v.detach().cpu().to(torch.float16) if v.is_floating_point() else v.detach().cpu()).contiguous()
+            for k, v in tensors.items()
+        }
+        save_file(stored, temporary / "model.safetensors")
+        digest = tensor_hash(temporary / "model.safetensors")
+        described = {"format": FORMAT, **config, "sha256": digest}
+        (temporary / "config.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
+        (temporary / "card.md").write_text(card.rstrip() + f"\n\nsha256 of model.safetensors: `{digest}`\n")
+        os.chmod(temporary, 0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def find(name: str | Path) -> Path:
+    """The folder of a shipped model by name, or of a bundle by path.  Raises: ModelError."""
+    shipped = available()
+    if str(name) in shipped:
+        return shipped[str(name)]
+    path = Path(name)
+    if (path / "config.yaml").is_file():
+        return path
+    names = ", ".join(shipped) or "none"
+    if path.is_dir():
+        raise ModelError(f"{path} is not a flowmusic model: it has no config.yaml; shipped models: {names}")
+    raise ModelError(f"unknown model {str(name)!r}: neither a shipped model ({names}) nor a folder with config.yaml")
+
+
+def read(name: str | Path) -> Bundle:
+    """Read and verify a bundle.  Raises: ModelError, CorruptWeights."""
+    import yaml
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = find(name)
+    advice = f"reinstall flowmusic, or write the bundle {folder} again from its training run"
+    try:
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CorruptWeights(f"{folder / 'config.yaml'} cannot be parsed ({type(error).__name__}); {advice}") from None
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise ModelError(f"{folder} is not a flowmusic model of format {FORMAT}")
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        raise CorruptWeights(f"{weights} is missing; {advice}")
+    if tensor_hash(weights) != config.get("sha256"):
+        raise CorruptWeights(f"{weights} is damaged: its sha256 is not the one in config.yaml; {advice}")
+    try:
+        tensors = load_file(weights)
+    except SafetensorError as error:
+        raise CorruptWeights(f"{weights} cannot be read ({error}); {advice}") from None
+    return Bundle(folder, config, {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+
+
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path, skipped: str | None = None) -> nn.Module:
+    """Strict load; names under the prefix ``skipped`` may be missing (frozen parts that are found elsewhere)."""
+    own = {k: v for k, v in module.state_dict().items() if skipped is None or not k.startswith(skipped)}
+    missing, surplus = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+    shapes = sorted(k for k in own.keys() & tensors.keys() if own[k].shape != tensors[k].shape)
+    if missing or surplus or shapes:
+        raise CorruptWeights(
+            f"weights of {folder} do not fit their description: "
+            f"missing {missing[:3]}, unknown {surplus[:3]}, wrong shape {shapes[:3]}"
+        )
+    module.load_state_dict(dict(tensors), strict=False)
+    return module.eval()
+
+
+def _build(kinds: Mapping[str, Callable[[dict[str, Any]], Any]], config: dict[str, Any], folder: Path) -> Any:
+    kind = config.get("kind")
+    if kind not in kinds:
+        raise ModelError(f"{folder} names the kind {kind!r}, which is not one of {', '.join(kinds)}")
+    try:
+        return kinds[kind](dict(config["settings"]))
+    except (TypeError, KeyError) as error:
+        raise ModelError(f"{folder}: the settings do not fit the kind {kind!r} ({error})") from None
+
+
+def load_codec(name: str | Path = "nano_codec", device: str = "cpu") -> LatentCodec:
+    """A codec of ours by shipped name or folder."""
+    bundle = read(name)
+    codec = _build(CODECS, bundle.config, bundle.folder)
+    # The running averages of the codebooks are training state and are not shipped.
+    tensors = dict(bundle.tensors)
+    for key, value in codec.state_dict().items():
+        if key.endswith(("embed_avg", "cluster_size")) and key not in tensors:
+            tensors[key] = value
+    fill(codec, tensors, bundle.folder)
+    codec.requires_grad_(False)
+    return codec.to(device)  # type: ignore[no-any-return]
+
+
+def load(name: str | Path = "nano", device: str = "cpu") -> Generator:
+    """A generator by shipped name or bundle folder.  Raises: ModelError, CorruptWeights."""
+    from flowmusic.generate.generator import GenerationDefaults, Generator
+    from flowmusic.model.encode import ConditionEncoder
+    from flowmusic.model.field import VectorField
+
+    bundle = read(name)
+    if bundle.config.get("kind") != "flow":
+        raise ModelError(f"{bundle.folder} holds a {bundle.config.get('kind')!r} model, not one that generates")
+    settings = bundle.config["settings"]
+    encoder = ConditionEncoder(**settings["encoder"])
+    field = VectorField(**settings["field"])
+    pair = nn.ModuleDict({"encoder": encoder, "field": field})
+    fill(pair, bundle.tensors, bundle.folder, skipped="encoder.text.model.")
+    pair.requires_grad_(False)
+    pair.to(device)
+    sibling = bundle.folder.parent / settings["codec"]
+    codec = load_codec(sibling if (sibling / "config.yaml").is_file() else settings["codec"], device)
+    return Generator(
+        field,
+        encoder,
+        codec,
+        name=str(name),
+        seconds=float(settings["seconds"]),
+        defaults=GenerationDefaults(**settings["generation"]),
+    )

@@ -1,0 +1,82 @@
+"""ConditionEncoder: Controls to Condition.  The one place that knows how absence is expressed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from flowmusic.model.controls import TrackConditioner
+from flowmusic.model.text import DIM as TEXT_DIM
+from flowmusic.model.text import TextEncoder
+from flowmusic.types import Condition, Controls, FrameGrid
+
+
+class ConditionEncoder(nn.Module):
+    """Every route into the field.
+
+    Frames: the tracks' features in the order of ``tracks``, then known latents (inpainting) and their mask.
+    Tokens: one learned token that is always there, so that attention never looks at nothing, then the prompt.
+    Style tokens, when a model has them, join the same list with their own type vector.
+
+    Args:
+        dim: latent channels D.
+        width: E of the field.
+        tracks: per control name the arguments of its ``TrackConditioner``, in order.
+    """
+
+    def __init__(self, dim: int, width: int, tracks: Mapping[str, Mapping[str, Any]]) -> None:
+        super().__init__()
+        self.dim = dim
+        self.tracks = nn.ModuleDict({name: TrackConditioner(**settings) for name, settings in tracks.items()})
+        self.text = TextEncoder()
+        self.text_projection = nn.Linear(TEXT_DIM, width)
+        self.null_token = nn.Parameter(torch.randn(width) / width**0.5)
+
+    @property
+    def frames_dim(self) -> int:
+        """F of the frames that this encoder makes."""
+        return sum(int(c.dim) for c in self.tracks.values()) + self.dim + 1  # type: ignore[arg-type]
+
+    def forward(
+        self, controls: Controls, grid: FrameGrid, context: tuple[Tensor, Tensor] | None = None
+    ) -> Condition:
+        """Encode.
+
+        Args:
+            controls: batch of B; tracks on ``grid``.
+            grid: T frames.
+            context: latents ``[B, T, D]`` and ``[B, T]`` bool, True where they are given.
+
+        Raises: ValueError for a track this model does not know or of another length.
+        """
+        device, dtype = self.null_token.device, self.null_token.dtype
+        batch, length = controls.batch, grid.length
+        strangers = sorted(set(controls.tracks) - set(self.tracks))
+        if strangers:
+            raise ValueError(f"this model has no control named {strangers}; it has: {', '.join(self.tracks)}, text")
+        parts = []
+        for name, conditioner in self.tracks.items():
+            assert isinstance(conditioner, TrackConditioner)
+            track = controls.tracks.get(name)
+            if track is None:
+                parts.append(conditioner.absent(batch, length, device))
+                continue
+            if track.grid.length != length:
+                raise ValueError(f"control {name!r} has {track.grid.length} frames, the grid has {length}")
+            parts.append(conditioner(track.to(device)))
+        if context is None:
+            parts.append(torch.zeros(batch, length, self.dim + 1, device=device, dtype=dtype))
+        else:
+            latents, given = context
+            mask = given[..., None].to(device=device, dtype=dtype)
+            parts.append(torch.cat([latents.to(device=device, dtype=dtype) * mask, mask], dim=-1))
+        frames = torch.cat([p.to(dtype) for p in parts], dim=-1)
+        states, mask_text = self.text(controls.text)
+        projected = self.text_projection(states.to(device=device, dtype=dtype)).to(dtype)
+        mask_text = mask_text.to(device)
+        tokens = torch.cat([self.null_token.expand(batch, 1, -1), projected * mask_text[..., None]], dim=1)
+        tokens_mask = torch.cat([torch.ones(batch, 1, dtype=torch.bool, device=device), mask_text], dim=1)
+        return Condition(frames, tokens, tokens_mask)

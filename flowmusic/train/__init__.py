@@ -1,0 +1,1 @@
+"""Training: thin Lightning shells around modules that work without them."""

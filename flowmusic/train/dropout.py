@@ -1,0 +1,84 @@
+"""Which controls a training item keeps, and on which frames.
+
+Whole-control dropout teaches every guidance branch; per-span dropout teaches that a control may be known on some
+bars only; masks of known latents teach inpainting and continuation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Generator, Tensor
+
+from flowmusic.types import Controls, Track
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Probabilities, per item.
+
+    Args:
+        everything: all controls and text are dropped (the unconditional branch).
+        text_only: all tracks are dropped, text stays.
+        text: text alone is dropped, otherwise.
+        tracks: per control, dropped on its own, otherwise.
+        span: a kept control is unknown outside one random span.
+        context: some latents are given.
+    """
+
+    everything: float = 0.1
+    text_only: float = 0.1
+    text: float = 0.15
+    tracks: dict[str, float] = field(default_factory=dict)
+    span: float = 0.15
+    context: float = 0.2
+
+    def __post_init__(self) -> None:
+        named = {k: getattr(self, k) for k in ("everything", "text_only", "text", "span", "context")}
+        for name, value in {**named, **self.tracks}.items():
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"dropout probability {name} must be in [0, 1], got {value}")
+        if self.everything + self.text_only > 1.0:
+            raise ValueError("everything + text_only must not exceed 1")
+
+    def __call__(self, controls: Controls, generator: Generator) -> Controls:
+        """A copy of the controls with some of them absent; the input is not changed."""
+        batch = controls.batch
+        route = torch.rand(batch, generator=generator)
+        no_text = (route < self.everything) | (
+            (route >= self.everything + self.text_only) & (torch.rand(batch, generator=generator) < self.text)
+        )
+        no_tracks = route < self.everything + self.text_only
+        tracks = {}
+        for name, track in sorted(controls.tracks.items()):
+            gone = no_tracks | (torch.rand(batch, generator=generator) < self.tracks.get(name, 0.0))
+            known = track.known & ~gone[:, None]
+            spans = random_spans(batch, track.grid.length, generator)
+            partial = torch.rand(batch, generator=generator) < self.span
+            known = known & (spans | ~partial[:, None])
+            tracks[name] = Track(track.values, known, track.grid)
+        text = tuple(None if drop else t for t, drop in zip(controls.text, no_text.tolist(), strict=True))
+        return Controls(text, tracks)
+
+    def given_latents(self, batch: int, length: int, generator: Generator) -> Tensor:
+        """Frames whose latents are given: none, a beginning (continuation), or all but a span (inpainting).
+
+        Shape: ``[B, T]`` bool; never all True.
+        """
+        active = torch.rand(batch, generator=generator) < self.context
+        continuation = torch.rand(batch, generator=generator) < 0.5
+        cut = (torch.rand(batch, generator=generator) * 0.6 * length).long()
+        beginning = torch.arange(length) < cut[:, None]
+        outside = ~random_spans(batch, length, generator)
+        given = torch.where(continuation[:, None], beginning, outside)
+        return given & active[:, None]
+
+
+def random_spans(batch: int, length: int, generator: Generator) -> Tensor:
+    """One span per item, at least an eighth of the window.  Shape: ``[B, T]`` bool."""
+    shortest = max(1, length // 8)
+    size = shortest + (torch.rand(batch, generator=generator) * (length - shortest)).long()
+    start = (torch.rand(batch, generator=generator) * (length - size + 1)).long()
+    frames = torch.arange(length)
+    return (frames >= start[:, None]) & (frames < (start + size)[:, None])

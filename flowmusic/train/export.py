@@ -1,0 +1,87 @@
+"""From a trained Lightning module to a model bundle with its card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from flowmusic.interop import bundle
+
+KINDS = {
+    "flowmusic.codec.spectral.SpectralCodec": "spectral",
+    "flowmusic.codec.encodec.SeanetCodec": "seanet",
+}
+
+
+def plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """Constructor arguments without Hydra's markers."""
+    return {
+        k: plain(v) if isinstance(v, dict) else v for k, v in settings.items() if not (k.startswith("_") and k.endswith("_"))
+    }
+
+
+def card(title: str, purpose: str, run: dict[str, Any], config: dict[str, Any], command: str, parameters: int) -> str:
+    """A model card in Markdown: data, command, seed, figures, licence."""
+    figures = "\n".join(f"| {k} | {v:.4f} |" for k, v in sorted(run["metrics"].items()) if "/" in k)
+    libraries = ", ".join(f"{k} {run[k]}" for k in ("python", "torch", "lightning"))
+    return f"""# {title}
+
+{purpose}
+
+- Parameters: {parameters:,}, stored in fp16.
+- Data: a corpus composed and rendered by `flowmusic corpus`, settings in the table below; no recordings.
+- Command: `{command}`
+- Seed {run["seed"]}, {run["steps"]} steps, commit {run["commit"]}, {libraries}, {run["hardware"]}.
+- Licence of the weights: Apache-2.0.
+
+| figure at the end of training | value |
+|---|---|
+{figures}
+"""
+
+
+def corpus_note(folder: Path) -> str:
+    """What the corpus says of itself, as a Markdown table (no paths)."""
+    import json
+
+    settings = folder / "corpus.json"
+    if not settings.is_file():
+        return ""
+    rows = []
+    for key, value in json.loads(settings.read_text()).items():
+        if isinstance(value, list):
+            value = "; ".join(
+                ", ".join(f"{k} {str(v)[:16]}" for k, v in item.items() if k in ("name", "sha256"))
+                if isinstance(item, dict)
+                else str(item)
+                for item in value
+            )
+        elif isinstance(value, dict):
+            value = ", ".join(f"{k} {str(v)[:16]}" for k, v in value.items() if k not in ("path",))
+        rows.append(f"| {key} | {value} |")
+    return "\n| corpus setting | value |\n|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def export_codec(folder: str, name: str, module: Any, data: Any, run: dict[str, Any], config: dict[str, Any]) -> Path:
+    """Calibrate the codec's latent statistics and quantiser on training crops and write its bundle."""
+    codec = module.codec.cpu().eval()
+    generator_state = torch.get_rng_state()
+    torch.manual_seed(run["seed"])  # dead codes are replaced from torch's global generator
+    codec.calibrate(data.train_crops(step) for step in range(module.calibration_batches))
+    torch.set_rng_state(generator_state)
+    kind = KINDS[config["codec"]["_target_"]]
+    tensors = {k: v for k, v in codec.state_dict().items() if not k.endswith(("embed_avg", "cluster_size"))}
+    parameters = sum(v.numel() for v in tensors.values())
+    text = card(
+        f"{name}: audio codec",
+        f"{config['codec']['_target_'].rsplit('.', 1)[1]}: {codec.rate} Hz mono to {codec.dim} latent channels at "
+        f"{float(codec.frame_rate):g} Hz and back, with a residual vector quantiser on the same latents.",
+        run,
+        config,
+        f"flowmusic train experiment=nano_codec corpus=CORPUS seed={run['seed']}",
+        parameters,
+    ) + corpus_note(Path(config["corpus"]))
+    settings = plain(config["codec"])
+    return bundle.write(folder, {"kind": kind, "settings": settings}, tensors, text)

@@ -1,0 +1,89 @@
+"""LitFlow: the training shell of encoder and vector field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Generator, Tensor
+
+from flowmusic.data.latents import Batch
+from flowmusic.flow.loss import flow_matching_loss
+from flowmusic.flow.path import optimal_transport
+from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
+from flowmusic.model.encode import ConditionEncoder
+from flowmusic.model.field import VectorField
+from flowmusic.train.dropout import Dropout
+from flowmusic.train.schedule import warmup_cosine
+
+
+class LitFlow(LightningModule):
+    """Optimal-transport flow matching on precomputed latents.
+
+    Args:
+        encoder, field: what is trained; the text encoder inside is frozen.
+        dropout: which controls an item keeps.
+        optimizer: partial optimiser, called with the parameters.
+        times: sampler of t.
+        weight: w(t) of the loss.
+        sigma_min: width of the path's end.
+        warmup, total_steps: learning-rate schedule in steps.
+        seed: step k draws noise, t and dropout from (seed, k), so resuming is exact.
+    """
+
+    def __init__(
+        self,
+        encoder: ConditionEncoder,
+        field: VectorField,
+        dropout: Dropout,
+        optimizer: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
+        times: TimeSampler = stratified,
+        weight: LossWeight = weight_uniform,
+        sigma_min: float = 1e-5,
+        warmup: int = 300,
+        total_steps: int = 10_000,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.encoder, self.field, self.dropout = encoder, field, dropout
+        self.make_optimizer, self.times, self.weight = optimizer, times, weight
+        self.sigma_min, self.warmup, self.total_steps, self.seed = sigma_min, warmup, total_steps, seed
+
+    def on_fit_start(self) -> None:
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.encoder.text.remember(data.train_store.captions() + data.validation_store.captions())
+
+    def loss(self, batch: Batch, generator: Generator) -> Tensor:
+        """Loss of a batch; all randomness comes from the generator (on the CPU)."""
+        device = self.device
+        latents = batch.latents.to(device)
+        size, length = latents.shape[:2]
+        controls = self.dropout(batch.controls, generator)
+        given = self.dropout.given_latents(size, length, generator)
+        noise = torch.randn(batch.latents.shape, generator=generator).to(device)
+        t = self.times(size, generator).to(device)
+        sample = optimal_transport(noise, latents, t, self.sigma_min)
+        condition = self.encoder(controls, batch.grid, (latents, given))
+        prediction = self.field(sample.z_t, sample.t, condition)
+        return flow_matching_loss(prediction, sample.velocity, sample.t, self.weight, ~given.to(device))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        generator = Generator().manual_seed(self.seed * 1_000_003 + self.global_step)
+        loss = self.loss(batch, generator)
+        self.log("train/loss", loss, batch_size=len(batch.latents))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        # The same noise, times and dropout in every pass: the curve shows the weights, not the draw.
+        loss = self.loss(batch, Generator().manual_seed(batch_idx))
+        self.log("validation/loss", loss, batch_size=len(batch.latents), prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        optimizer = self.make_optimizer(parameters)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: warmup_cosine(step, self.warmup, self.total_steps)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,117 @@
+"""train(cfg): instantiate, fit, export.  The only place where Hydra meets the code.
+
+``flowmusic train experiment=nano trainer=cpu`` and ``flowmusic train -m experiment=nano seed=1,2`` end here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+CONFIG_ERRORS = ("ConfigCompositionException", "HydraException", "OverrideParseException", "MissingConfigException")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Figures of the run, the folder that holds it, and the live objects for tests and notebooks."""
+
+    metrics: dict[str, float]
+    folder: Path
+    objects: dict[str, Any]
+
+
+def config_folder() -> Path:
+    """The configuration installed with the package, or the checkout's ``conf``."""
+    installed = Path(__file__).resolve().parents[1] / "conf"
+    return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "conf"
+
+
+def provenance() -> dict[str, str]:
+    """What a card must state to be repeatable, without machine names: commit, library versions, processor count."""
+    import lightning
+    import torch
+
+    commit = "unknown"
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=Path(__file__).parent
+    )
+    if asked.returncode == 0:
+        commit = asked.stdout.strip()
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
+    return {
+        "commit": commit,
+        "python": platform.python_version(),
+        "torch": torch.__version__.split("+")[0],
+        "lightning": lightning.__version__,
+        "hardware": device,
+    }
+
+
+def train(cfg: DictConfig) -> TrainResult:
+    """Fit what the configuration describes; resume from ``<out>/checkpoints/last.ckpt`` if it is there."""
+    import torch
+    from hydra.utils import instantiate
+    from lightning import seed_everything
+
+    if cfg.threads is not None:
+        torch.set_num_threads(int(cfg.threads))
+    # Initial weights come from here; everything random in a step is drawn from (seed, step).
+    seed_everything(int(cfg.seed), workers=True, verbose=False)
+    folder = Path(cfg.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+    data = instantiate(cfg.data)
+    model = instantiate(cfg.model)
+    callbacks = [instantiate(c) for c in cfg.callbacks.values() if c is not None]
+    loggers = [instantiate(c) for c in cfg.logger.values() if c is not None]
+    trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers or False)
+    last = folder / "checkpoints" / "last.ckpt"
+    resume = str(last) if cfg.resume and last.exists() else None
+    # Our own checkpoint: its Lightning state is more than tensors.
+    trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=False)
+    metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
+    run = {"steps": trainer.global_step, "seed": int(cfg.seed), **provenance(), "metrics": metrics}
+    (folder / "metrics.json").write_text(json.dumps(run, indent=2, sort_keys=True) + "\n")
+    if cfg.export is not None and trainer.state.finished and not trainer.fast_dev_run:
+        instantiate(cfg.export, module=model, data=data, run=run, config=OmegaConf.to_container(cfg, resolve=True))
+    return TrainResult(metrics, folder, {"model": model, "data": data, "trainer": trainer})
+
+
+def compose(overrides: list[str]) -> DictConfig:
+    """The training configuration with overrides, without Hydra's runtime (for tests and notebooks)."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return hydra_compose("train", overrides=overrides)
+
+
+def main(overrides: list[str]) -> int:
+    """Run Hydra with command-line overrides (including ``-m``); returns the exit code of the command."""
+    import hydra
+
+    argv, sys.argv = sys.argv, ["flowmusic train", *overrides]
+
+    @hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")
+    def entry(cfg: DictConfig) -> float | None:
+        result = train(cfg)
+        print(result.folder)
+        return result.metrics.get(cfg.objective) if cfg.objective else None
+
+    try:
+        entry()
+    finally:
+        sys.argv = argv
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

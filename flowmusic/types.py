@@ -1,0 +1,317 @@
+"""Core value types and protocols.  Imports torch only.
+
+Letters: B batch, C channels, N samples, T latent frames, D latent size, F features, M text tokens,
+E model width, ``*`` any leading dims.  Times are seconds, rates are Hz, values are float32 unless said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+TEXT = "text"
+"""The name under which the text prompt is kept or dropped, beside the names of the tracks."""
+
+
+@dataclass(frozen=True)
+class Audio:
+    """A waveform.
+
+    Shape: samples ``[*, C, N]`` float in [-1, 1]; ``rate`` in Hz.
+    """
+
+    samples: Tensor
+    rate: int
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim < 2:
+            raise ValueError(
+                f"Audio.samples must be [*, channels, samples], got shape {tuple(self.samples.shape)}; "
+                "use samples[None] for a mono waveform"
+            )
+        if self.rate <= 0:
+            raise ValueError(f"Audio.rate must be a positive number of Hz, got {self.rate}")
+
+    @property
+    def seconds(self) -> float:
+        return self.samples.shape[-1] / self.rate
+
+    @staticmethod
+    def read(path: str | Path, rate: int | None = None) -> Audio:
+        """Read a file; see :func:`flowmusic.audio.read`."""
+        from flowmusic import audio
+
+        return audio.read(path, rate=rate)
+
+    def write(self, path: str | Path) -> Path:
+        """Write a 16-bit file, whole or not at all; see :func:`flowmusic.audio.write`."""
+        from flowmusic import audio
+
+        return audio.write(self, path)
+
+
+@dataclass(frozen=True)
+class FrameGrid:
+    """The one clock: ``length`` frames at ``frame_rate`` per second, frame n covering [n, n+1) / frame_rate."""
+
+    frame_rate: Fraction
+    length: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frame_rate", Fraction(self.frame_rate))
+        if self.frame_rate <= 0:
+            raise ValueError(f"FrameGrid.frame_rate must be positive, got {self.frame_rate}")
+        if self.length < 1:
+            raise ValueError(f"FrameGrid.length must be at least one frame, got {self.length}")
+
+    @property
+    def seconds(self) -> float:
+        return float(self.length / self.frame_rate)
+
+    @staticmethod
+    def of_seconds(seconds: float, frame_rate: Fraction | int) -> FrameGrid:
+        """The shortest grid that covers ``seconds``."""
+        if not math.isfinite(seconds) or seconds <= 0:
+            raise ValueError(f"seconds must be a positive number, got {seconds}")
+        rate = Fraction(frame_rate)
+        # Rounding first keeps 10.000000001 s from growing a frame.
+        return FrameGrid(rate, max(1, math.ceil(round(seconds * float(rate), 6))))
+
+
+@dataclass(frozen=True)
+class Track:
+    """One time-aligned control on a grid.
+
+    Shape: values ``[*, T]`` int64 ids or ``[*, T, F]`` float; known ``[*, T]`` bool.  Where ``known`` is
+    False the value carries no meaning: absence is per frame, and silence is not absence.
+    """
+
+    values: Tensor
+    known: Tensor
+    grid: FrameGrid
+
+    def __post_init__(self) -> None:
+        lead = self.values.shape if not self.values.is_floating_point() else self.values.shape[:-1]
+        if lead != self.known.shape or self.known.shape[-1] != self.grid.length:
+            raise ValueError(
+                f"Track shapes disagree: values {tuple(self.values.shape)}, known {tuple(self.known.shape)}, "
+                f"grid of {self.grid.length} frames"
+            )
+        if self.known.dtype != torch.bool:
+            raise ValueError(f"Track.known must be bool, got {self.known.dtype}")
+
+    def to(self, device: torch.device | str) -> Track:
+        return replace(self, values=self.values.to(device), known=self.known.to(device))
+
+    def unknown(self) -> Track:
+        """The same track with every frame absent."""
+        return replace(self, known=torch.zeros_like(self.known))
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What a person asks for: text per item, and tracks by name.  A missing name is absent everywhere.
+
+    Shape: text has length B; every track has a leading batch dimension B.
+    """
+
+    text: tuple[str | None, ...]
+    tracks: Mapping[str, Track] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, track in self.tracks.items():
+            if track.known.ndim != 2 or track.known.shape[0] != len(self.text):
+                raise ValueError(
+                    f"track {name!r} must have known of shape [B={len(self.text)}, T], got {tuple(track.known.shape)}"
+                )
+
+    @property
+    def batch(self) -> int:
+        return len(self.text)
+
+    def names(self) -> frozenset[str]:
+        """Everything present: track names, and ``text`` if any item has one."""
+        present = frozenset(self.tracks)
+        return present | {TEXT} if any(t is not None for t in self.text) else present
+
+    def only(self, keep: Iterable[str]) -> Controls:
+        """Keep the named controls and make the rest absent.
+
+        Serves training dropout, guidance branches, ablations and evaluation floors alike.
+        """
+        kept = frozenset(keep)
+        text = self.text if TEXT in kept else (None,) * len(self.text)
+        return Controls(text, {name: track for name, track in self.tracks.items() if name in kept})
+
+    def swap(self, name: str, other: Controls) -> Controls:
+        """These controls with only ``name`` taken from ``other`` (the ``shuffled`` row of the metrics)."""
+        if name == TEXT:
+            return Controls(other.text, self.tracks)
+        if name not in other.tracks:
+            raise ValueError(f"cannot swap {name!r}: the other controls have {sorted(other.names())}")
+        return Controls(self.text, {**self.tracks, name: other.tracks[name]})
+
+    def to(self, device: torch.device | str) -> Controls:
+        return Controls(self.text, {name: track.to(device) for name, track in self.tracks.items()})
+
+    @staticmethod
+    def stack(items: Sequence[Controls]) -> Controls:
+        """Concatenate along the batch; a track that some items lack is unknown there."""
+        if not items:
+            raise ValueError("Controls.stack needs at least one item")
+        text = tuple(t for item in items for t in item.text)
+        tracks: dict[str, Track] = {}
+        for name in sorted(frozenset().union(*(item.tracks for item in items))):
+            like = next(item.tracks[name] for item in items if name in item.tracks)
+            parts = []
+            for item in items:
+                track = item.tracks.get(name)
+                if track is None:
+                    values = like.values[:1].expand(item.batch, *like.values.shape[1:])
+                    known = torch.zeros(item.batch, like.grid.length, dtype=torch.bool, device=like.known.device)
+                    track = Track(torch.zeros_like(values), known, like.grid)
+                parts.append(track)
+            tracks[name] = Track(torch.cat([p.values for p in parts]), torch.cat([p.known for p in parts]), like.grid)
+        return Controls(text, tracks)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Controls after the encoder, grouped by the route into the field, not by their source.
+
+    Shape: frames ``[B, T, F]`` or None (concatenated to z); tokens ``[B, M, E]``; tokens_mask ``[B, M]`` bool
+    (True = attend; every row has at least one True).
+    """
+
+    frames: Tensor | None
+    tokens: Tensor
+    tokens_mask: Tensor
+
+
+@dataclass(frozen=True)
+class Term:
+    """One branch of guidance: the controls it keeps, and its weight."""
+
+    keep: frozenset[str]
+    weight: float
+
+
+ALL = frozenset({"*"})
+"""The ``keep`` of a branch that sees everything."""
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """A weighted sum of branches; weights sum to 1.
+
+    v = sum_k w_k v(z, t, controls.only(keep_k)).  Plain classifier-free guidance (Ho & Salimans 2022),
+    multi-source guidance (JASCO, arXiv 2406.10970) and double guidance (MusicGen-Style, arXiv 2407.12563)
+    are the constructors below.
+    """
+
+    terms: tuple[Term, ...]
+
+    def __post_init__(self) -> None:
+        if not self.terms:
+            raise ValueError("Guidance needs at least one term")
+        total = sum(term.weight for term in self.terms)
+        if not math.isfinite(total) or abs(total - 1.0) > 1e-6:
+            raise ValueError(f"guidance weights must be finite and sum to 1, got {[t.weight for t in self.terms]}")
+
+    @staticmethod
+    def plain(weight: float) -> Guidance:
+        """w v(all) + (1 - w) v(none)."""
+        return Guidance.split(all=weight)
+
+    @staticmethod
+    def split(**weights: float) -> Guidance:
+        """Multi-source: ``all=a, text=b, chords=c`` gives a v(all) + b v(text) + c v(chords) + (1-a-b-c) v(none)."""
+        terms = [Term(ALL if name == "all" else frozenset({name}), float(w)) for name, w in weights.items()]
+        rest = 1.0 - sum(t.weight for t in terms)
+        return Guidance((*terms, Term(frozenset(), rest)))
+
+    @staticmethod
+    def double(alpha: float, beta: float, first: str = "style") -> Guidance:
+        """v(none) + alpha [ v(first) + beta (v(all) - v(first)) - v(none) ]."""
+        terms = (
+            Term(ALL, alpha * beta),
+            Term(frozenset({first}), alpha * (1.0 - beta)),
+            Term(frozenset(), 1.0 - alpha),
+        )
+        return Guidance(terms)
+
+
+@dataclass(frozen=True)
+class PathSample:
+    """A point of the probability path: t ``[B]``; z_t and velocity ``[B, T, D]``."""
+
+    t: Tensor
+    z_t: Tensor
+    velocity: Tensor
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The end of an ODE solve: z ``[B, T, D]`` and the number of field evaluations it took."""
+
+    z: Tensor
+    num_evals: int
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A finished take with everything needed to repeat it."""
+
+    audio: Audio
+    latents: Tensor
+    controls: Controls
+    guidance: Guidance
+    seed: int
+    num_evals: int
+    solver: str
+    steps: int
+
+
+class VelocityField(Protocol):
+    """``v(z [B, T, D], t [B]) -> [B, T, D]``: what a solver integrates."""
+
+    def __call__(self, z: Tensor, t: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """Audio to continuous, normalised latents and back."""
+
+    rate: int
+    channels: int
+    frame_rate: Fraction
+    dim: int
+
+    def encode(self, audio: Audio) -> Tensor:
+        """Audio ``[B, C, N]`` at any rate -> latents ``[B, T, D]``, about zero mean and unit variance."""
+        ...
+
+    def decode(self, latents: Tensor) -> Audio:
+        """Latents ``[B, T, D]`` -> Audio ``[B, C, T * rate / frame_rate]``."""
+        ...
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """Audio to one control on a grid."""
+
+    name: str
+    version: str
+
+    def __call__(self, audio: Audio, grid: FrameGrid) -> Track: ...
+
+
+Progress = Callable[[int, int], None]
+"""Called as ``progress(done, total)`` after every field evaluation (total is an estimate for adaptive solvers)."""

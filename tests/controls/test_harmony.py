@@ -1,0 +1,95 @@
+"""Chord names in their usual spellings."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowmusic.controls.harmony import REDUCTIONS, ChordError, canonical
+from flowmusic.controls.vocabulary import INTERVALS, LABELS, ROOTS, pitch_classes
+
+EXACT = {
+    "C": "C", "Cm": "Cm", "C-": "Cm", "Cmin": "Cm", "Cmi": "Cm", "CM": "C", "Cmaj": "C", "C7": "C7", "Cdom7": "C7",
+    "CM7": "Cmaj7", "Cmaj7": "Cmaj7", "Cma7": "Cmaj7", "CΔ": "Cmaj7", "CΔ7": "Cmaj7", "C^7": "Cmaj7", "Cj7": "Cmaj7",
+    "Cm7": "Cm7", "C-7": "Cm7", "Cmin7": "Cm7", "Cdim": "Cdim", "Co": "Cdim", "C°": "Cdim", "Cmb5": "Cdim",
+    "Cø": "Cm7b5", "Cø7": "Cm7b5", "Cm7b5": "Cm7b5", "Cm7(b5)": "Cm7b5", "C-7b5": "Cm7b5", "Cm7-5": "Cm7b5",
+    "C+": "Caug", "Caug": "Caug", "C(#5)": "Caug", "C6": "C6", "Cmaj6": "C6", "Cm6": "Cm6", "C-6": "Cm6",
+    "C/E": "C/E", "C/G": "C/G", "C/D": "C/D", "C/Bb": "C/Bb", "C/A#": "C/Bb", "C7/E": "C7/E", "Am7b5/G": "Am7b5/G",
+    "Db": "C#", "Gb": "F#", "G#": "Ab", "A#": "Bb", "D#": "Eb", "Cb": "B", "Fb": "E", "E#": "F", "B#": "C", "Dbb": "C",
+    "F##": "G", "B♭": "Bb", "F♯m7": "F#m7", "D♭maj7": "C#maj7", "G#m": "Abm", "A♭/C": "Ab/C", "Db/F": "C#/E#",
+    "C:maj": "C", "A:min7": "Am7", "C:maj/3": "C/E", "C/3": "C/E", "F#:hdim7": "F#m7b5", "G:7/3": "G7/B", "D:maj6": "D6",
+    "C:maj/5": "C/G", "C:maj/b7": "C/Bb", "C:maj/9": "C/D", "B:dim": "Bdim", "Eb:aug": "Ebaug", "A:min6": "Am6",
+    "A:hdim7/b7": "Am7b5/G", "N": "N", "NC": "N", "N.C.": "N", "n.c.": "N", "X": "UNK", "C7/Bb": "C/Bb", " C ": "C",
+}  # fmt: skip
+
+REDUCED = {
+    "Csus4": "C", "Csus2": "C", "Csus": "C", "C5": "C", "C9": "C7", "C11": "C7", "C13": "C7", "Cmaj9": "Cmaj7",
+    "CΔ9": "Cmaj7", "Cm9": "Cm7", "Cm11": "Cm7", "Cdim7": "Cdim", "C°7": "Cdim", "Cadd9": "C", "Cmadd9": "Cm",
+    "C6/9": "C6", "C69": "C6", "CmMaj7": "Cm", "Cm(maj7)": "Cm", "C-Δ7": "Cm", "C:minmaj7": "Cm", "Calt": "C7",
+    "C7alt": "C7", "C7b9": "C7", "C7#9": "C7", "C7(b9,#11)": "C7", "C7b9b13": "C7", "C7#5": "Caug", "C7+": "Caug",
+    "C+7": "Caug", "Cmaj7#11": "Cmaj7", "Cm7add11": "Cm7", "C7sus4": "C7", "C:maj(9)": "C", "C:min(9)": "Cm",
+    "C:sus4(b7)": "C", "C:9": "C7", "Cø9": "Cm7b5", "Cm7b5b9": "Cm7b5", "Am7/G": "Am7", "Cmaj7/E": "Cmaj7",
+    "C/F#": "C", "Csus4/G": "C/G", "Cadd9/E": "C/E",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "label"), EXACT.items())
+def test_a_spelling_of_the_same_chord_is_silent(written: str, label: str) -> None:
+    assert canonical(written) == (label, None)
+
+
+@pytest.mark.parametrize(("written", "label"), REDUCED.items())
+def test_a_reduction_warns_with_both_names(written: str, label: str) -> None:
+    found, warning = canonical(written)
+    assert found == label
+    assert warning is not None and written in warning and label in warning
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_labels_are_fixed_points(label: str) -> None:
+    assert canonical(label) == (label, None)
+
+
+def test_every_reduction_lands_in_the_vocabulary_and_is_readable() -> None:
+    for written, suffix in REDUCTIONS.items():
+        assert suffix in INTERVALS and written not in INTERVALS
+        assert canonical(f"C{'' if written[0] not in '#b' else ':'}{written}").label == f"C{suffix}"
+
+
+SPELLINGS = {0: ("C", "B#"), 1: ("C#", "Db"), 3: ("Eb", "D#"), 6: ("F#", "Gb"), 8: ("Ab", "G#"), 11: ("B", "Cb")}
+
+
+@given(st.sampled_from(sorted(SPELLINGS)), st.sampled_from(sorted(INTERVALS)), st.sampled_from([0, 1]))
+def test_enharmonic_roots_are_one_chord(root: int, suffix: str, which: int) -> None:
+    label = canonical(f"{SPELLINGS[root][which]}:{suffix or 'maj'}").label
+    assert label == ROOTS[root] + suffix
+    assert pitch_classes(label).notes == {(root + interval) % 12 for interval in INTERVALS[suffix]}
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("H", r"'H' does not begin with a note"),
+        ("am", r"'am' does not begin.*did you mean 'Am'"),
+        ("", r"'' does not begin with a note"),
+        ("Cfoo", r"'Cfoo' has an unknown type 'foo'; known types: maj, m, 7"),
+        ("C/x", r"'C/x' has a bass 'x'"),
+        ("C/H", r"'C/H' has a bass 'H'"),
+        ("C:", r"'C:' ends after the colon"),
+        ("C14", r"'C14' has an unknown type '14'"),
+    ],
+)
+def test_an_unreadable_chord_is_named(written: str, message: str) -> None:
+    with pytest.raises(ChordError, match=message):
+        canonical(written)
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_label_or_a_chord_error(text: str) -> None:
+    try:
+        label = canonical(text).label
+    except ChordError as error:
+        assert repr(text) in str(error)
+    else:
+        assert label in LABELS

@@ -1,0 +1,198 @@
+"""Who may import whom, read from the source: an import inside a function or under TYPE_CHECKING counts too."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("flowmusic", "feature_extractors")
+
+BASE = frozenset({"types", "units", "audio"})
+EXTRACTORS = "feature_extractors"
+
+# Layer -> the layers it may import beside itself and BASE.  apps is the composition root and is not limited.
+ALLOWED: dict[str, frozenset[str]] = {
+    **{name: frozenset() for name in (*BASE, "model", "codec", "controls", "flow", "embedded")},
+    "generate": frozenset({"flow", "model", "codec", "controls"}),
+    "train": frozenset({"data", "model", "flow", "generate", "metrics"}),
+    "interop": frozenset({"model", "codec", "generate"}),
+    "data": frozenset({"controls"}),
+    "metrics": frozenset({"controls"}),
+    "corpus": frozenset({"controls"}),
+    EXTRACTORS: frozenset({"controls"}),
+}
+
+# Package from elsewhere -> where it may be imported (a file, or a folder that ends in a slash).
+CONFINED: dict[str, tuple[str, ...]] = {
+    "lightning": ("flowmusic/train/", "flowmusic/data/module.py"),
+    "pytorch_lightning": (),  # one name for one package
+    "hydra": ("flowmusic/apps/", "flowmusic/train/"),
+    "omegaconf": ("flowmusic/apps/", "flowmusic/train/"),
+    "torchdiffeq": ("flowmusic/flow/solve.py",),
+}
+MAX_FILES = {"demucs": 1, "torchcrepe": 1, "encodec": 1, "gradio": 1, "madmom": 2}
+IN_FUNCTIONS = frozenset({"demucs", "torchcrepe", "madmom", "librosa", "encodec", "transformers", "matplotlib"})
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module: the file that imports it, its dotted name, and whether this happens at import time."""
+
+    file: str
+    line: int
+    module: str
+    at_import_time: bool
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} imports {self.module}"
+
+
+def sources(root: Path) -> list[Path]:
+    return sorted(path for package in PACKAGES for path in (root / package).rglob("*.py"))
+
+
+def imports_of(path: Path, root: Path) -> Iterator[Import]:
+    """Every import of a file.  ``from a import b`` is ``a.b``: whether b is a module is settled by :func:`layer_of`."""
+    file = path.relative_to(root).as_posix()
+    folder = path.relative_to(root).parent.parts
+
+    def visit(node: ast.AST, eager: bool) -> Iterator[Import]:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(file, node.lineno, alias.name, eager)
+        elif isinstance(node, ast.ImportFrom):
+            start = ".".join(folder[: len(folder) - node.level + 1]) if node.level else ""
+            base = ".".join(part for part in (start, node.module) if part)
+            for alias in node.names:
+                yield Import(file, node.lineno, f"{base}.{alias.name}", eager)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            eager = False
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            eager = False
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, eager)
+
+    yield from visit(ast.parse(path.read_text(encoding="utf-8")), True)
+
+
+def layer_of(module: str) -> str | None:
+    """The layer of a dotted name of ours, ``""`` for the bare package, or None for a package from elsewhere."""
+    head, _, rest = module.partition(".")
+    if head == EXTRACTORS:
+        return EXTRACTORS
+    return rest.partition(".")[0] if head == "flowmusic" else None
+
+
+def layer_of_file(file: str) -> str:
+    parts = Path(file).with_suffix("").parts
+    return EXTRACTORS if parts[0] == EXTRACTORS else parts[1]
+
+
+def layer_breaches(found: list[Import]) -> list[str]:
+    breaches = []
+    for item in found:
+        source, target = layer_of_file(item.file), layer_of(item.module)
+        if target in (None, "", "__version__", source) or source in ("apps", "__init__", "__main__"):
+            continue
+        if source not in ALLOWED:
+            breaches.append(f"{item.file} is in no layer; known: {', '.join(sorted(ALLOWED))}")
+        elif target not in ALLOWED[source] | BASE:
+            breaches.append(f"{item}, but {source} may import only {', '.join(sorted(ALLOWED[source] | BASE))}")
+    return breaches
+
+
+def confinement_breaches(found: list[Import]) -> list[str]:
+    breaches = []
+    files: dict[str, set[str]] = defaultdict(set)
+    for item in found:
+        head = item.module.partition(".")[0]
+        if head in CONFINED and not any(
+            item.file == p or p.endswith("/") and item.file.startswith(p) for p in CONFINED[head]
+        ):
+            breaches.append(f"{item}; allowed in: {', '.join(CONFINED[head]) or 'nowhere'}")
+        if head in MAX_FILES:
+            files[head].add(item.file)
+        if head in IN_FUNCTIONS and item.at_import_time and item.file.startswith(EXTRACTORS):
+            breaches.append(f"{item} at import time; import it inside the function that needs it")
+    for head, where in files.items():
+        if len(where) > MAX_FILES[head]:
+            breaches.append(
+                f"{head} is imported in {len(where)} files, at most {MAX_FILES[head]}: {', '.join(sorted(where))}"
+            )
+    return breaches
+
+
+@pytest.fixture(scope="module")
+def found() -> list[Import]:
+    return [item for path in sources(ROOT) for item in imports_of(path, ROOT)]
+
+
+def test_layers_import_only_what_they_may(found: list[Import]) -> None:
+    assert len(found) > 100, "the reader of imports found next to nothing"
+    assert layer_breaches(found) == []
+
+
+def test_packages_from_elsewhere_stay_where_they_belong(found: list[Import]) -> None:
+    assert confinement_breaches(found) == []
+
+
+def read(tmp_path: Path, file: str, text: str) -> list[Import]:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return list(imports_of(path, tmp_path))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import flowmusic.model.field",
+        "from flowmusic import model",
+        "from flowmusic.model.field import VectorField",
+        "from ..model import field",
+        "def f():\n    from flowmusic.model import field",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from flowmusic.model import field",
+        "import feature_extractors.chords",
+    ],
+)
+def test_the_layer_rule_catches_every_way_to_import(tmp_path: Path, text: str) -> None:
+    assert len(layer_breaches(read(tmp_path, "flowmusic/codec/spectral.py", text))) == 1
+    assert layer_breaches(read(tmp_path, "flowmusic/apps/cli.py", text)) == []
+
+
+def test_the_layer_rule_lets_the_base_and_the_own_layer_through(tmp_path: Path) -> None:
+    lines = [
+        "import torch, flowmusic",
+        "from flowmusic import units",
+        "from flowmusic.types import Audio",
+        "from . import rvq",
+    ]
+    assert layer_breaches(read(tmp_path, "flowmusic/codec/spectral.py", "\n".join(lines))) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("flowmusic/flow/guide.py", "from torchdiffeq import odeint", "flow/solve.py"),
+        ("flowmusic/generate/generator.py", "def f():\n    import lightning", "flowmusic/train/"),
+        ("flowmusic/codec/a.py", "from omegaconf import OmegaConf", "flowmusic/apps/"),
+        ("feature_extractors/stems.py", "import demucs.api", "inside the function"),
+    ],
+)
+def test_the_confinement_rule_catches(tmp_path: Path, file: str, text: str, message: str) -> None:
+    (breach,) = confinement_breaches(read(tmp_path, file, text))
+    assert message in breach
+
+
+def test_the_confinement_rule_counts_files(tmp_path: Path) -> None:
+    lazy = "def f():\n    import torchcrepe\n    import torchcrepe.core"
+    one = read(tmp_path, "feature_extractors/melody.py", lazy)
+    two = read(tmp_path, "feature_extractors/pitch.py", lazy)
+    assert confinement_breaches(one) == []
+    assert len(confinement_breaches(one + two)) == 1
