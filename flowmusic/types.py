@@ -158,6 +158,11 @@ class Controls:
             raise ValueError(f"cannot swap {name!r}: the other controls have {sorted(other.names())}")
         return Controls(self.text, {**self.tracks, name: other.tracks[name]})
 
+    def rows(self, which: slice) -> Controls:
+        """Some items of the batch."""
+        tracks = {n: Track(t.values[which], t.known[which], t.grid) for n, t in self.tracks.items()}
+        return Controls(self.text[which], tracks)
+
     def to(self, device: torch.device | str) -> Controls:
         return Controls(self.text, {name: track.to(device) for name, track in self.tracks.items()})
 

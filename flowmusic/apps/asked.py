@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from flowmusic.types import Audio, Controls, FrameGrid, Track
 
 MIDI_SUFFIXES = (".mid", ".midi")
-SUSTAINED_SHARE = 0.35
-"""A recording whose sustained part holds more of the energy than this is taken for a mix, not for drums alone."""
+TONAL_SHARE = 0.35
+"""A recording with more than this in :func:`tonal_share` is taken for a mix, not for drums alone.
+
+Measured on clips of the corpus: drum stems 0.01 to 0.30, their mixes 0.40 to 0.95 (19 each).
+"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Asked:
 @contextmanager
 def gathering(notices: list[str]) -> Iterator[None]:
     """Append the control notices raised inside, each text once; other warnings pass."""
-    from flowmusic.controls.request import ControlNotice
+    from flowmusic.controls.notices import ControlNotice
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ControlNotice)
@@ -165,10 +168,10 @@ def _read_drums(path: Path, seconds: float, notices: list[str], drums_alone: boo
 
     recording = _read_clip(path, seconds, notices)
     if drums_alone is None:
-        share = sustained_share(recording)
-        drums_alone = share <= SUSTAINED_SHARE
+        share = tonal_share(recording)
+        drums_alone = share <= TONAL_SHARE
         verdict = "taken as drums alone" if drums_alone else "taken for a mix: its drums are separated"
-        notices.append(f"{path}: {share:.0%} of the energy is sustained, {verdict}")
+        notices.append(f"{path}: {share:.0%} of the energy is tonal, {verdict}")
     found = Drums(separate=not drums_alone, stems=best_available()).analyse(recording)
     strength = torch.from_numpy(found.strength)
     if not bool((strength > 0).any()):
@@ -176,13 +179,22 @@ def _read_drums(path: Path, seconds: float, notices: list[str], drums_alone: boo
     return Recording(recording.seconds, lambda grid: strength_to_track(strength, _own_grid(recording, grid)))
 
 
-def sustained_share(recording: Audio) -> float:
-    """Share of the energy that median filtering calls sustained, in 0..1: low for drums alone, high for a mix."""
+def tonal_share(recording: Audio) -> float:
+    """Share of the energy from 150 to 3000 Hz that lies in lines narrower than 120 Hz that hold for 0.4 s, in 0..1.
+
+    Below 150 Hz a kick rings and above 3 kHz cymbals do, so both are left out.
+    """
+    import torch
+
     from feature_extractors.stems import HarmonicPercussive
 
-    stems = HarmonicPercussive().analyse(recording)
-    sustained, struck = (float(part.samples.square().sum()) for part in (stems.rest, stems.drums))
-    return sustained / max(sustained + struck, 1e-12)
+    lines = HarmonicPercussive(size=4096, time_s=0.4, band_hz=120.0).analyse(recording).rest
+
+    def energy(samples: torch.Tensor) -> float:
+        hz = torch.fft.rfftfreq(samples.shape[-1], 1.0 / recording.rate)
+        return float(torch.fft.rfft(samples)[..., (hz > 150.0) & (hz < 3000.0)].abs().square().sum())
+
+    return energy(lines.samples) / max(energy(recording.samples), 1e-12)
 
 
 def _own_grid(recording: Audio, grid: FrameGrid) -> FrameGrid:

@@ -52,7 +52,8 @@ def salience_to_semitones(salience: Tensor) -> Tensor:
     if bins != _CREPE_BINS:
         raise ValueError(f"salience must have {_CREPE_BINS} CREPE bins or {NUM_BINS} semitones, got {bins}")
     first = next(k for k in range(bins) if round(_CREPE_FIRST_MIDI + 0.2 * k) == LOWEST)
-    wanted = salience[..., first : first + 5 * NUM_BINS]
+    # CREPE ends 26 cents above B6, one bin short of its five.
+    wanted = torch.nn.functional.pad(salience, (0, first + 5 * NUM_BINS - bins))[..., first:]
     return wanted.unflatten(-1, (NUM_BINS, 5)).amax(-1)
 
 

@@ -28,7 +28,7 @@ ENERGY_WORDS = {
     "steady": ("steady", "easygoing", "flowing", "grooving"),
     "lively": ("energetic", "lively", "driving", "busy", "vigorous", "dynamic", "exciting"),
 }
-_BEATS = {
+BEATS = {
     "house": ("four-on-the-floor beat", "house beat"), "disco": ("disco beat",),
     "bossa nova": ("bossa nova rhythm",), "samba": ("samba rhythm",), "reggae": ("one-drop beat",),
     "shuffle": ("shuffle beat",), "swing": ("swing beat", "jazz drumming"),
@@ -202,8 +202,8 @@ class _Facts:
             items.append(f"{self.plan.clock.meter.name} time")
         if "drums" not in self.programs:
             items.append(rng.choice(_NO_DRUMS))
-        elif self.grid in _BEATS and rng.random() < 0.5:
-            items.append(rng.choice(_BEATS[self.grid]))
+        elif self.grid in BEATS and rng.random() < 0.5:
+            items.append(rng.choice(BEATS[self.grid]))
         rng.shuffle(items)
         return ", ".join(dict.fromkeys(items))
 
@@ -257,7 +257,7 @@ class _Facts:
             lead = rng.choice(("The harmony is laid down by", "Accompanied by", "Backing:", "Behind it:"))
             lines.append(f"{lead} {_join(words)}")
         if "drums" in self.programs:
-            beat = rng.choice(_BEATS[self.grid]) if self.grid in _BEATS else "beat"
+            beat = rng.choice(BEATS[self.grid]) if self.grid in BEATS else "beat"
             if beat.rpartition(" ")[2] in _COUNTABLE:
                 beat = _article(beat)
             if beat != "a beat":

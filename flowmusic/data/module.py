@@ -72,6 +72,7 @@ class LatentData(LightningDataModule):
         batch, seed: training batch and its seed.
         validation_batches: how many batches a validation pass reads.
         validation_crop_seconds: window in validation, usually the generator's.
+        drums_as_onsets, drum_blur_s: see :class:`LatentCrops`.
     """
 
     def __init__(
@@ -82,11 +83,14 @@ class LatentData(LightningDataModule):
         seed: int = 0,
         validation_batches: int = 4,
         validation_crop_seconds: float = 10.0,
+        drums_as_onsets: float = 0.15,
+        drum_blur_s: float = 0.0,
     ) -> None:
         super().__init__()
         self.folder, self.batch, self.seed = Path(folder), batch, seed
         self.crop_seconds, self.validation_crop_seconds = crop_seconds, validation_crop_seconds
         self.validation_batches = validation_batches
+        self.drums = {"drums_as_onsets": drums_as_onsets, "drum_blur_s": drum_blur_s}
 
     def setup(self, stage: str) -> None:
         if hasattr(self, "train_store"):
@@ -100,9 +104,9 @@ class LatentData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         first = self.trainer.global_step if self.trainer is not None else 0
-        make = LatentCrops(self.train_store, self.crop_seconds, self.batch, self.seed)
+        make = LatentCrops(self.train_store, self.crop_seconds, self.batch, self.seed, **self.drums)
         return DataLoader(Steps(make, first), batch_size=None)
 
     def val_dataloader(self) -> DataLoader:
-        make = LatentCrops(self.validation_store, self.validation_crop_seconds, self.batch, VALIDATION_SEED)
+        make = LatentCrops(self.validation_store, self.validation_crop_seconds, self.batch, VALIDATION_SEED, **self.drums)
         return DataLoader(Steps(make, 0, self.validation_batches), batch_size=None)

@@ -137,9 +137,9 @@ def read(name: str | Path) -> Bundle:
     return Bundle(folder, config, {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
 
 
-def fill(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path, skipped: str | None = None) -> nn.Module:
-    """Strict load; names under the prefix ``skipped`` may be missing (frozen parts that are found elsewhere)."""
-    own = {k: v for k, v in module.state_dict().items() if skipped is None or not k.startswith(skipped)}
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> nn.Module:
+    """Strict load: every name and shape must fit."""
+    own = module.state_dict()
     missing, surplus = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     shapes = sorted(k for k in own.keys() & tensors.keys() if own[k].shape != tensors[k].shape)
     if missing or surplus or shapes:
@@ -188,7 +188,7 @@ def load(name: str | Path = "nano", device: str = "cpu") -> Generator:
     encoder = ConditionEncoder(**settings["encoder"])
     field = VectorField(**settings["field"])
     pair = nn.ModuleDict({"encoder": encoder, "field": field})
-    fill(pair, bundle.tensors, bundle.folder, skipped="encoder.text.model.")
+    fill(pair, bundle.tensors, bundle.folder)
     pair.requires_grad_(False)
     pair.to(device)
     sibling = bundle.folder.parent / settings["codec"]

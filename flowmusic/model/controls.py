@@ -20,19 +20,29 @@ class TrackConditioner(nn.Module):
         features: F of the values (for ids: width of the ``table``).
         dim: output channels.
         kernel: frames that the convolution sees, for edges that fall between frames.
-        table: for id tracks, fixed features of every id ``[ids][F]``.
+        ids: for id tracks, how many ids there are; their features are a fixed table that is stored with the weights.
+        table: its values ``[ids][F]``; None when they come from a checkpoint.
     """
 
     table: Tensor | None
 
-    def __init__(self, features: int, dim: int, kernel: int = 5, table: Sequence[Sequence[float]] | None = None) -> None:
+    def __init__(
+        self,
+        features: int,
+        dim: int,
+        kernel: int = 5,
+        ids: int | None = None,
+        table: Sequence[Sequence[float]] | None = None,
+    ) -> None:
         super().__init__()
         self.features, self.dim = features, dim
-        values = None if table is None else torch.tensor(table, dtype=torch.float32)
-        if values is not None and values.shape[1] != features:
-            raise ValueError(f"table has {values.shape[1]} features per id, expected {features}")
-        # A constant of the description, not a weight.
-        self.register_buffer("table", values, persistent=False)
+        if ids is None:
+            self.table = None
+        else:
+            values = torch.zeros(ids, features) if table is None else torch.tensor(table, dtype=torch.float32)
+            if values.shape != (ids, features):
+                raise ValueError(f"the table must be {ids} ids x {features} features, got {tuple(values.shape)}")
+            self.register_buffer("table", values)
         self.linear = nn.Linear(features + 1, dim)
         self.mix = nn.Conv1d(dim, dim, kernel, padding=kernel // 2)
 

@@ -85,3 +85,40 @@ def export_codec(folder: str, name: str, module: Any, data: Any, run: dict[str, 
     ) + corpus_note(Path(config["corpus"]))
     settings = plain(config["codec"])
     return bundle.write(folder, {"kind": kind, "settings": settings}, tensors, text)
+
+
+def export_flow(
+    folder: str,
+    name: str,
+    codec_name: str,
+    seconds: float,
+    generation: dict[str, Any],
+    module: Any,
+    data: Any,
+    run: dict[str, Any],
+    config: dict[str, Any],
+) -> Path:
+    """Write encoder and field with everything a generator needs; the codec stays a bundle of its own."""
+    encoder = plain(config["model"]["encoder"])
+    for track in encoder["tracks"].values():
+        track.pop("table", None)  # stored with the weights
+    settings = {
+        "encoder": encoder,
+        "field": plain(config["model"]["field"]),
+        "codec": Path(codec_name).name if (Path(codec_name) / "config.yaml").is_file() else codec_name,
+        "seconds": seconds,
+        "generation": plain(generation),
+        "drum_blur_s": config["control"]["drums"]["blur_s"],
+    }
+    tensors = {f"encoder.{k}": v for k, v in module.encoder.state_dict().items()}
+    tensors.update({f"field.{k}": v for k, v in module.field.state_dict().items()})
+    text = card(
+        f"{name}: controllable music generator",
+        f"Flow matching over {settings['codec']} latents; controls: text, {', '.join(encoder['tracks'])}; "
+        f"windows of {seconds:g} s.",
+        run,
+        config,
+        f"flowmusic train experiment=nano latents=LATENTS seed={run['seed']}",
+        sum(v.numel() for v in tensors.values()),
+    ) + corpus_note(Path(config["corpus"]))
+    return bundle.write(folder, {"kind": "flow", "settings": settings}, tensors, text)

@@ -1,0 +1,93 @@
+"""``python -m flowmusic.apps.codec_gate --corpus DIR``: does a codec keep what the controls are made of?
+
+Every clip is scored against its own labels twice, as it is (``truth``) and after the codec's round trip
+(``codec``), and against another clip's labels (``shuffled``).  The gate passes when the codec keeps 90 % of the
+normalised chord, onset and melody scores.  No field should be trained on latents of a codec that fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from flowmusic.metrics.adherence import Listeners
+from flowmusic.types import Audio
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m flowmusic.apps.codec_gate", description=__doc__)
+    parser.add_argument("--corpus", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--codec", default="nano_codec", metavar="NAME|DIR", help="default: %(default)s")
+    parser.add_argument("--split", default="test", help="default: %(default)s")
+    parser.add_argument("--clips", type=int, default=32, help="default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of every clip (default: %(default)s)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write codec_gate.json and codec_gate.md there")
+    return parser
+
+
+def hear(audio: Audio, listeners: Listeners) -> Listeners:
+    """What the listeners hear in a recording, as listeners that need not listen again."""
+
+    def answer(listener):  # type: ignore[no-untyped-def]
+        if listener is None:
+            return None
+        heard = listener(audio)
+        return lambda _: heard
+
+    return Listeners(
+        answer(listeners.chords), answer(listeners.onsets), answer(listeners.melody), answer(listeners.beats)
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    from tqdm import tqdm
+
+    from feature_extractors.listeners import default_listeners, describe
+    from flowmusic.apps.corpus_clips import read_clips
+    from flowmusic.interop.bundle import ModelError, load_codec
+    from flowmusic.metrics import report
+    from flowmusic.metrics.adherence import measure
+    from flowmusic.metrics.signal import si_sdr
+    from flowmusic.types import FrameGrid
+
+    try:
+        if args.clips < 2:
+            raise ValueError(f"--clips must be at least 2, for one clip's labels judge another's audio; got {args.clips}")
+        codec = load_codec(args.codec)
+        grid = FrameGrid.of_seconds(args.seconds, codec.frame_rate)
+        clips = read_clips(args.corpus, args.split, args.clips, grid, codec.rate)
+    except (ModelError, ValueError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    listeners = Listeners(**default_listeners())
+    scores: dict[str, list[dict[str, float]]] = {"truth": [], "codec": [], "shuffled": []}
+    for index, clip in enumerate(tqdm(clips, desc="clips")):
+        other = clips[(index + 1) % len(clips)]
+        heard = hear(clip.audio, listeners)
+        truth = measure(clip.audio, clip.requested, heard)
+        scores["truth"].append(truth)
+        # Only what this clip has to show counts, or a drum clip would be judged on silence.
+        shuffled = measure(clip.audio, other.requested, heard)
+        scores["shuffled"].append({k: v for k, v in shuffled.items() if k in truth})
+        decoded = codec.decode(codec.encode(Audio(clip.audio.samples[None], clip.audio.rate)))
+        rebuilt = Audio(decoded.samples[0, :, : clip.audio.samples.shape[-1]], decoded.rate)
+        row = measure(rebuilt, clip.requested, listeners)
+        row["si_sdr"] = si_sdr(rebuilt.samples, clip.audio.samples)
+        scores["codec"].append(row)
+    notes = {**describe(), "codec": Path(args.codec).name, "split": args.split, "clips": str(len(clips))}
+    summary = report.table(scores, notes)
+    verdict = report.gate(summary)
+    print(report.to_markdown(summary))
+    kept = ", ".join(f"{k} {v:.2f}" for k, v in verdict.kept.items())
+    print(f"gate {'passed' if verdict.passed else 'FAILED'}: kept {kept} (at least {verdict.keep:.2f} each)")
+    if args.out is not None:
+        args.out.mkdir(parents=True, exist_ok=True)
+        print(report.write(summary, args.out, "codec_gate", {"passed": verdict.passed}))
+    return 0 if verdict.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

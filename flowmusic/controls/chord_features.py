@@ -1,0 +1,30 @@
+"""What a chord label sounds like, as numbers: the table that chord conditioners look ids up in.
+
+An embedding per label would have to learn from examples that C and C/E share their notes and that G7 is F7 moved
+by two semitones; with root, bass and chroma in the table, a small model knows from the start.
+"""
+
+from __future__ import annotations
+
+from flowmusic.controls.vocabulary import LABELS, pitch_classes
+
+NO_CHORD = "N"
+UNKNOWN = "UNK"
+FEATURES = 37
+
+
+def table() -> list[list[float]]:
+    """One row per chord id: root one-hot (12), bass one-hot (12), chroma (12), no-chord (1).  Shape: ``[194][37]``."""
+    rows = []
+    for label in LABELS:
+        row = [0.0] * FEATURES
+        if label == NO_CHORD:
+            row[36] = 1.0
+        elif label != UNKNOWN:
+            root, bass, chroma = pitch_classes(label)
+            row[root] = 1.0
+            row[12 + bass] = 1.0
+            for pitch_class in chroma:
+                row[24 + pitch_class] = 1.0
+        rows.append(row)
+    return rows
