@@ -47,23 +47,31 @@ class Drums:
 
     def analyse(self, audio: Audio) -> DrumAnalysis:
         """Separate if asked, then measure.  A recording without drums gives no onset and zero strength."""
-        return self.analyse_stem(self.stems.analyse(audio).drums if self.separate else audio, audio)
+        return self.analyse_stem(self._drums(audio), audio)
 
     def analyse_stem(self, drums: Audio, mix: Audio | None = None) -> DrumAnalysis:
         """Measure a drum stem; with the mix it came from, a stem that is too weak counts as none."""
+        strength = self.strength(drums, mix)
+        return DrumAnalysis(self.onsets.analyse(drums).times if strength.any() else (), strength)
+
+    def strength(self, drums: Audio, mix: Audio | None = None) -> np.ndarray:
+        """Onset strength of a drum stem alone, without the detector of onset times.  Shape: ``[3, S]`` at 100 Hz."""
         samples = signals.samples_of(drums, RATE)
-        quiet = signals.is_silent(samples)
-        if mix is not None and not quiet:
-            loudest = float(np.abs(signals.samples_of(mix, RATE)).max(initial=0.0))
-            quiet = signals.is_silent(samples / max(loudest, 1e-9), self.below_db)
-        if quiet:
-            return DrumAnalysis((), np.zeros((len(drum_control.BANDS), -(-len(samples) * 100 // RATE)), np.float32))
+        bins = -(-len(samples) * drum_control.STRENGTH_RATE // RATE)
+        if signals.is_silent(samples) or (mix is not None and self._lacks_drums(samples, mix)):
+            return np.zeros((len(drum_control.BANDS), bins), np.float32)
         # A tenth of a second of silence after the end lets even the shortest recording be measured.
         padded = torch.nn.functional.pad(torch.from_numpy(samples), (0, RATE // 10))
-        strength = drum_control.onset_strength(padded, RATE)[:, : -(-len(samples) * 100 // RATE)].numpy()
-        return DrumAnalysis(self.onsets.analyse(drums).times, strength)
+        return drum_control.onset_strength(padded, RATE)[:, :bins].numpy()
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
         """The drum control on a grid, unknown after the recording's end.  Shape: values ``[T, subs * 3]``."""
-        strength = torch.from_numpy(self.analyse(audio).strength)
+        strength = torch.from_numpy(self.strength(self._drums(audio), audio))
         return drum_control.strength_to_track(strength, grid, self.blur_s)
+
+    def _drums(self, audio: Audio) -> Audio:
+        return self.stems.analyse(audio).drums if self.separate else audio
+
+    def _lacks_drums(self, samples: np.ndarray, mix: Audio) -> bool:
+        loudest = float(np.abs(signals.samples_of(mix, RATE)).max(initial=0.0))
+        return signals.is_silent(samples / max(loudest, 1e-9), self.below_db)

@@ -35,7 +35,9 @@ __all__ = [*_PUBLIC, "__version__"]
 
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
-        raise AttributeError(f"module 'flowmusic' has no attribute {name!r}; public names: {', '.join(sorted(_PUBLIC))}")
+        raise AttributeError(
+            f"module 'flowmusic' has no attribute {name!r}; public names: {', '.join(sorted(_PUBLIC))}"
+        )
     return getattr(importlib.import_module(_PUBLIC[name]), name)
 
 

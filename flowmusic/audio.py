@@ -92,7 +92,9 @@ def write(audio: Audio, path: str | Path) -> Path:
     suffix = path.suffix.lower().lstrip(".")
     formats = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS"}
     if suffix not in formats:
-        raise AudioError(f"cannot write {path.name!r}: the name must end in one of {', '.join('.' + f for f in formats)}")
+        raise AudioError(
+            f"cannot write {path.name!r}: the name must end in one of {', '.join('.' + f for f in formats)}"
+        )
     samples = audio.samples.detach().cpu().float()
     if samples.ndim != 2:
         raise AudioError(f"can only write audio of shape [channels, samples], got {tuple(samples.shape)}")

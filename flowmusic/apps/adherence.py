@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowmusic.metrics.adherence import Listeners, Requested
@@ -36,18 +36,28 @@ class Adherence:
     detectors: Mapping[str, str]
 
 
-def requested_of(controls: Controls) -> Requested:
-    """What one item of controls asks for, in seconds, as the model was given it."""
+def requested_of(controls: Controls, seconds: float) -> Requested:
+    """What one item of controls asks of the first ``seconds``, as the model was given it."""
     from flowmusic.controls import beats, chords, drums, melody
     from flowmusic.metrics.adherence import Requested
 
     tracks = controls.tracks
     return Requested(
-        chords=chords.from_track(tracks["chords"]) if "chords" in tracks else None,
-        onsets=drums.onsets_from_track(tracks["drums"]) if "drums" in tracks else None,
-        melody=melody.from_track(tracks["melody"]) if "melody" in tracks else None,
-        beats=beats.from_track(tracks["beats"]).beats if "beats" in tracks else None,
+        chords=spans_until(chords.from_track(tracks["chords"]), seconds) if "chords" in tracks else None,
+        onsets=times_until(drums.onsets_from_track(tracks["drums"]), seconds) if "drums" in tracks else None,
+        melody=spans_until(melody.from_track(tracks["melody"]), seconds) if "melody" in tracks else None,
+        beats=times_until(beats.from_track(tracks["beats"]).beats, seconds) if "beats" in tracks else None,
     )
+
+
+def spans_until(spans: Iterable[Sequence[Any]], end_s: float) -> list[tuple[float, float, Any]]:
+    """``(start, end, what)`` that begin before ``end_s``, cut there."""
+    return [(float(start), min(float(end), end_s), what) for start, end, what in spans if start < end_s]
+
+
+def times_until(times: Iterable[float], end_s: float) -> list[float]:
+    """Times before ``end_s``; less than a millisecond before it is the end itself."""
+    return [float(time) for time in times if time < end_s - 1e-3]
 
 
 def listeners() -> Listeners:

@@ -55,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         if args.clips < 2:
-            raise ValueError(f"--clips must be at least 2, for one clip's labels judge another's audio; got {args.clips}")
+            raise ValueError(
+                f"--clips must be at least 2, for one clip's labels judge another's audio; got {args.clips}"
+            )
         codec = load_codec(args.codec)
         grid = FrameGrid.of_seconds(args.seconds, codec.frame_rate)
         clips = read_clips(args.corpus, args.split, args.clips, grid, codec.rate)

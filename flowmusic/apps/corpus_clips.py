@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from flowmusic import audio as audio_tools
+from flowmusic.apps.adherence import spans_until, times_until
 from flowmusic.controls import beats, chords, melody
 from flowmusic.controls.tracks import batched
 from flowmusic.data import corpus
@@ -66,16 +66,10 @@ def read_clip(clip: corpus.Clip, grid: FrameGrid, rate: int) -> LabelledClip:
     }
     captions = labels["captions"]
     controls = Controls((captions[0] if captions else None,), {name: batched(t) for name, t in tracks.items()})
-    return LabelledClip(clip.id, audio, controls, _requested(labels, end_s))
-
-
-def _requested(labels: dict[str, Any], end_s: float) -> Requested:
-    def spans(rows: list[list[Any]]) -> list[tuple[float, float, Any]]:
-        return [(start, min(end, end_s), what) for start, end, what in rows if start < end_s]
-
-    return Requested(
-        chords=spans(labels["chords"]),
-        onsets=[t for t in labels["drums"]["onsets"] if t < end_s],
-        melody=spans(labels["melody"]),
-        beats=[t for t in labels["beats"] if t < end_s],
+    requested = Requested(
+        chords=spans_until(labels["chords"], end_s),
+        onsets=times_until(labels["drums"]["onsets"], end_s),
+        melody=spans_until(labels["melody"], end_s),
+        beats=times_until(labels["beats"], end_s),
     )
+    return LabelledClip(clip.id, audio, controls, requested)

@@ -120,7 +120,7 @@ def _finish(
     sound = audio.fit(Audio(take.audio.samples[0], take.audio.rate), round(asked.seconds * take.audio.rate))
     audio.write(sound, out)
     print(out, flush=True)
-    requested = requested_of(take.controls)
+    requested = requested_of(take.controls, asked.seconds)
     adherence = judge(sound, requested)
     data = record(
         take,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +41,7 @@ def record(
         "controls": {
             "chords_text": asked.chords,
             "chords": _rows(requested.chords),
-            "bpm": asked.bpm,
+            "bpm": asked.bpm or _bpm(take),
             "meter": asked.meter,
             "beats": _times(requested.beats),
             "melody": _rows(requested.melody),
@@ -59,6 +60,8 @@ def record(
 def write_json(data: Mapping[str, Any], path: Path) -> Path:
     """Write a JSON file, whole or not at all; NaN is refused."""
     text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # A chord, a note or a row of beats on one line; a string holds no raw newline, so none is touched.
+    text = re.sub(r"\[\n[^\[\]{}]*\]", lambda row: re.sub(r"\n\s*", " ", row[0]), text)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".json")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -77,6 +80,14 @@ def table(adherence: Adherence) -> list[str]:
         shown = f"{score:.2f}" if score is not None else f"-     ({adherence.reasons[metric]})"
         lines.append(f"{metric:<11} {shown}")
     return lines
+
+
+def _bpm(take: Generation) -> float | None:
+    """Tempo of the beat grid, which chords in bars set as well."""
+    from flowmusic.controls.beats import tempo
+
+    bpm = tempo(take.controls.tracks["beats"]) if "beats" in take.controls.tracks else None
+    return None if bpm is None else round(bpm, 2)
 
 
 def _times(times: Any) -> list[float] | None:

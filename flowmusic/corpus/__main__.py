@@ -77,6 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         manifest = build_corpus(settings, args.out, args.workers, progress=not args.quiet)
     except (SettingsError, SynthError) as error:
         return fail(str(error))
+    except OSError as error:
+        print(f"flowmusic corpus: {error}", file=sys.stderr)
+        return 1
     print(f"{manifest} {settings.count} clips")
     return 0
 

@@ -190,6 +190,9 @@ def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1, progress
     ) as bar:  # fmt: skip
         for _ in _run(missing, workers):
             bar.update()
+    for split in SPLITS:  # what a killed run had not finished
+        for leftover in (out / split).glob(".*.tmp"):
+            leftover.unlink()
     lines = []
     for job in jobs:
         record = json.loads((Path(job.folder) / f"{job.identity}.json").read_text(encoding="utf-8"))

@@ -124,7 +124,9 @@ class LatentCrops:
             texts.append(info["captions"][rng.integers(len(info["captions"]))])
         stacked = {
             name: Track(
-                torch.stack([row[name].values for row in rows]), torch.stack([row[name].known for row in rows]), self.grid
+                torch.stack([row[name].values for row in rows]),
+                torch.stack([row[name].known for row in rows]),
+                self.grid,
             )
             for name in self.store.names
         }

@@ -5,12 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from flowmusic.data import corpus
 from flowmusic.data.crops import WaveCrops
-from flowmusic.data.latents import LatentCrops, LatentStore
+from flowmusic.data.latents import Batch, LatentCrops, LatentStore
 from flowmusic.data.steps import Steps
 
 VALIDATION_SEED = 1_000_003
@@ -98,6 +99,10 @@ class LatentData(LightningDataModule):
         self.train_store = LatentStore.read(self.folder, "train")
         self.validation_store = LatentStore.read(self.folder, "validation")
 
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Lightning cannot rebuild a frozen dataclass, so the batch moves itself."""
+        return Batch(batch.latents.to(device), batch.controls.to(device), batch.grid)
+
     @property
     def frame_rate(self) -> Fraction:
         return self.train_store.frame_rate
@@ -108,5 +113,7 @@ class LatentData(LightningDataModule):
         return DataLoader(Steps(make, first), batch_size=None)
 
     def val_dataloader(self) -> DataLoader:
-        make = LatentCrops(self.validation_store, self.validation_crop_seconds, self.batch, VALIDATION_SEED, **self.drums)
+        make = LatentCrops(
+            self.validation_store, self.validation_crop_seconds, self.batch, VALIDATION_SEED, **self.drums
+        )
         return DataLoader(Steps(make, 0, self.validation_batches), batch_size=None)

@@ -88,6 +88,7 @@ def write(folder: str | Path, config: Mapping[str, Any], tensors: Mapping[str, T
         described = {"format": FORMAT, **config, "sha256": digest}
         (temporary / "config.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
         (temporary / "card.md").write_text(card.rstrip() + f"\n\nsha256 of model.safetensors: `{digest}`\n")
+        os.chmod(temporary / "model.safetensors", 0o644)
         os.chmod(temporary, 0o755)
         if folder.exists():
             shutil.rmtree(folder)

@@ -40,9 +40,7 @@ class ConditionEncoder(nn.Module):
         """F of the frames that this encoder makes."""
         return sum(int(c.dim) for c in self.tracks.values()) + self.dim + 1  # type: ignore[arg-type]
 
-    def forward(
-        self, controls: Controls, grid: FrameGrid, context: tuple[Tensor, Tensor] | None = None
-    ) -> Condition:
+    def forward(self, controls: Controls, grid: FrameGrid, context: tuple[Tensor, Tensor] | None = None) -> Condition:
         """Encode.
 
         Args:

@@ -12,7 +12,7 @@ from torch import Tensor
 from flowmusic.codec.latent import LatentCodec
 from flowmusic.metrics.signal import mean_si_sdr
 from flowmusic.train.schedule import warmup_cosine
-from flowmusic.train.spectral_loss import multi_resolution
+from flowmusic.train.spectral_loss import complex_loss, multi_resolution
 
 
 class LitCodec(LightningModule):
@@ -21,7 +21,8 @@ class LitCodec(LightningModule):
     Args:
         codec: the module that is trained.
         optimizer: partial optimiser, called with the parameters.
-        wave_weight: weight of the waveform L1 beside the spectral loss; it is what pins the phase.
+        wave_weight: weight of the waveform L1 beside the spectral loss; it is what pins the phase of the bass.
+        complex_weight: weight of the compressed complex spectrum, which pins the phase of everything else.
         warmup, total_steps: learning-rate schedule in steps.
         seed: of the bottleneck noise; step k draws from (seed, k), so resuming is exact.
         calibration_batches: training batches that set latent statistics and the quantiser at the end.
@@ -32,6 +33,7 @@ class LitCodec(LightningModule):
         codec: LatentCodec,
         optimizer: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
         wave_weight: float = 20.0,
+        complex_weight: float = 1.0,
         warmup: int = 100,
         total_steps: int = 10_000,
         seed: int = 0,
@@ -40,7 +42,8 @@ class LitCodec(LightningModule):
         super().__init__()
         self.codec = codec
         self.make_optimizer = optimizer
-        self.wave_weight, self.warmup, self.total_steps = wave_weight, warmup, total_steps
+        self.wave_weight, self.complex_weight = wave_weight, complex_weight
+        self.warmup, self.total_steps = warmup, total_steps
         self.seed, self.calibration_batches = seed, calibration_batches
 
     def loss(self, wave: Tensor, step: int) -> tuple[Tensor, Tensor]:
@@ -48,8 +51,9 @@ class LitCodec(LightningModule):
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         rebuilt = self.codec.reconstruct(wave, generator)
         with torch.autocast(wave.device.type, enabled=False):
-            spectral = multi_resolution(rebuilt.float(), wave)
-            loss = spectral + self.wave_weight * (rebuilt.float() - wave).abs().mean()
+            rebuilt = rebuilt.float()
+            loss = multi_resolution(rebuilt, wave) + self.wave_weight * (rebuilt - wave).abs().mean()
+            loss = loss + self.complex_weight * complex_loss(rebuilt, wave)
         return loss, rebuilt
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
@@ -60,7 +64,7 @@ class LitCodec(LightningModule):
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         loss, rebuilt = self.loss(batch, batch_idx)
         self.log("validation/loss", loss, batch_size=len(batch))
-        self.log("validation/si_sdr_db", mean_si_sdr(rebuilt.float(), batch), batch_size=len(batch), prog_bar=True)
+        self.log("validation/si_sdr_db", mean_si_sdr(rebuilt, batch), batch_size=len(batch), prog_bar=True)
 
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)

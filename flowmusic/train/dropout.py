@@ -53,11 +53,11 @@ class Dropout:
         tracks = {}
         for name, track in sorted(controls.tracks.items()):
             gone = no_tracks | (torch.rand(batch, generator=generator) < self.tracks.get(name, 0.0))
-            known = track.known & ~gone[:, None]
+            known = track.known.cpu() & ~gone[:, None]
             spans = random_spans(batch, track.grid.length, generator)
             partial = torch.rand(batch, generator=generator) < self.span
             known = known & (spans | ~partial[:, None])
-            tracks[name] = Track(track.values, known, track.grid)
+            tracks[name] = Track(track.values, known.to(track.known.device), track.grid)
         text = tuple(None if drop else t for t, drop in zip(controls.text, no_text.tolist(), strict=True))
         return Controls(text, tracks)
 

@@ -18,11 +18,13 @@ KINDS = {
 def plain(settings: dict[str, Any]) -> dict[str, Any]:
     """Constructor arguments without Hydra's markers."""
     return {
-        k: plain(v) if isinstance(v, dict) else v for k, v in settings.items() if not (k.startswith("_") and k.endswith("_"))
+        k: plain(v) if isinstance(v, dict) else v
+        for k, v in settings.items()
+        if not (k.startswith("_") and k.endswith("_"))
     }
 
 
-def card(title: str, purpose: str, run: dict[str, Any], config: dict[str, Any], command: str, parameters: int) -> str:
+def card(title: str, purpose: str, run: dict[str, Any], command: str, parameters: int) -> str:
     """A model card in Markdown: data, command, seed, figures, licence."""
     figures = "\n".join(f"| {k} | {v:.4f} |" for k, v in sorted(run["metrics"].items()) if "/" in k)
     libraries = ", ".join(f"{k} {run[k]}" for k in ("python", "torch", "lightning"))
@@ -64,27 +66,25 @@ def corpus_note(folder: Path) -> str:
     return "\n| corpus setting | value |\n|---|---|\n" + "\n".join(rows) + "\n"
 
 
-def export_codec(folder: str, name: str, module: Any, data: Any, run: dict[str, Any], config: dict[str, Any]) -> Path:
+def export_codec(folder: str, name: str, module: Any, data: Any, run: dict[str, Any], settings: dict[str, Any]) -> Path:
     """Calibrate the codec's latent statistics and quantiser on training crops and write its bundle."""
     codec = module.codec.cpu().eval()
     generator_state = torch.get_rng_state()
     torch.manual_seed(run["seed"])  # dead codes are replaced from torch's global generator
     codec.calibrate(data.train_crops(step) for step in range(module.calibration_batches))
     torch.set_rng_state(generator_state)
-    kind = KINDS[config["codec"]["_target_"]]
+    kind = KINDS[settings["codec"]["_target_"]]
     tensors = {k: v for k, v in codec.state_dict().items() if not k.endswith(("embed_avg", "cluster_size"))}
     parameters = sum(v.numel() for v in tensors.values())
     text = card(
         f"{name}: audio codec",
-        f"{config['codec']['_target_'].rsplit('.', 1)[1]}: {codec.rate} Hz mono to {codec.dim} latent channels at "
+        f"{settings['codec']['_target_'].rsplit('.', 1)[1]}: {codec.rate} Hz mono to {codec.dim} latent channels at "
         f"{float(codec.frame_rate):g} Hz and back, with a residual vector quantiser on the same latents.",
         run,
-        config,
         f"flowmusic train experiment=nano_codec corpus=CORPUS seed={run['seed']}",
         parameters,
-    ) + corpus_note(Path(config["corpus"]))
-    settings = plain(config["codec"])
-    return bundle.write(folder, {"kind": kind, "settings": settings}, tensors, text)
+    ) + corpus_note(Path(settings["corpus"]))
+    return bundle.write(folder, {"kind": kind, "settings": plain(settings["codec"])}, tensors, text)
 
 
 def export_flow(
@@ -96,29 +96,28 @@ def export_flow(
     module: Any,
     data: Any,
     run: dict[str, Any],
-    config: dict[str, Any],
+    settings: dict[str, Any],
 ) -> Path:
     """Write encoder and field with everything a generator needs; the codec stays a bundle of its own."""
-    encoder = plain(config["model"]["encoder"])
+    encoder = plain(settings["model"]["encoder"])
     for track in encoder["tracks"].values():
         track.pop("table", None)  # stored with the weights
-    settings = {
+    description = {
         "encoder": encoder,
-        "field": plain(config["model"]["field"]),
+        "field": plain(settings["model"]["field"]),
         "codec": Path(codec_name).name if (Path(codec_name) / "config.yaml").is_file() else codec_name,
         "seconds": seconds,
         "generation": plain(generation),
-        "drum_blur_s": config["control"]["drums"]["blur_s"],
+        "drum_blur_s": settings["control"]["drums"]["blur_s"],
     }
     tensors = {f"encoder.{k}": v for k, v in module.encoder.state_dict().items()}
     tensors.update({f"field.{k}": v for k, v in module.field.state_dict().items()})
     text = card(
         f"{name}: controllable music generator",
-        f"Flow matching over {settings['codec']} latents; controls: text, {', '.join(encoder['tracks'])}; "
+        f"Flow matching over {description['codec']} latents; controls: text, {', '.join(encoder['tracks'])}; "
         f"windows of {seconds:g} s.",
         run,
-        config,
         f"flowmusic train experiment=nano latents=LATENTS seed={run['seed']}",
         sum(v.numel() for v in tensors.values()),
-    ) + corpus_note(Path(config["corpus"]))
-    return bundle.write(folder, {"kind": "flow", "settings": settings}, tensors, text)
+    ) + corpus_note(Path(settings["corpus"]))
+    return bundle.write(folder, {"kind": "flow", "settings": description}, tensors, text)

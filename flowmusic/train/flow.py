@@ -57,12 +57,11 @@ class LitFlow(LightningModule):
 
     def loss(self, batch: Batch, generator: Generator) -> Tensor:
         """Loss of a batch; all randomness comes from the generator (on the CPU)."""
-        device = self.device
-        latents = batch.latents.to(device)
+        latents, device = batch.latents, batch.latents.device
         size, length = latents.shape[:2]
         controls = self.dropout(batch.controls, generator)
         given = self.dropout.given_latents(size, length, generator)
-        noise = torch.randn(batch.latents.shape, generator=generator).to(device)
+        noise = torch.randn(latents.shape, generator=generator).to(device)
         t = self.times(size, generator).to(device)
         sample = optimal_transport(noise, latents, t, self.sigma_min)
         condition = self.encoder(controls, batch.grid, (latents, given))

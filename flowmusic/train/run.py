@@ -81,7 +81,9 @@ def train(cfg: DictConfig) -> TrainResult:
     run = {"steps": trainer.global_step, "seed": int(cfg.seed), **provenance(), "metrics": metrics}
     (folder / "metrics.json").write_text(json.dumps(run, indent=2, sort_keys=True) + "\n")
     if cfg.export is not None and trainer.state.finished and not trainer.fast_dev_run:
-        instantiate(cfg.export, module=model, data=data, run=run, config=OmegaConf.to_container(cfg, resolve=True))
+        # Partial first: Hydra would try to instantiate every _target_ inside the settings that the card needs.
+        export = instantiate(cfg.export, _partial_=True)
+        export(module=model, data=data, run=run, settings=OmegaConf.to_container(cfg, resolve=True))
     return TrainResult(metrics, folder, {"model": model, "data": data, "trainer": trainer})
 
 

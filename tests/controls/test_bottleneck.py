@@ -33,7 +33,9 @@ def noise(seed: int, *shape: int) -> Tensor:
 @pytest.mark.parametrize("length", [48, 49, 50])
 def test_block_blur_is_the_reference(length: int) -> None:
     # The same three additions; only their order may differ.
-    torch.testing.assert_close(b.block_blur(golden(f"blur.{length}.in"), 3), golden(f"blur.{length}.out"), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        b.block_blur(golden(f"blur.{length}.in"), 3), golden(f"blur.{length}.out"), atol=1e-6, rtol=0
+    )
 
 
 @pytest.mark.parametrize("case", [1, 2, 3, 4])
@@ -126,7 +128,7 @@ def test_quantise_to_four_levels() -> None:
 @pytest.mark.parametrize("cents", [-38, 0, 38])
 def test_a_crepe_bin_lands_in_its_semitone(midi: int, cents: int) -> None:
     hz = midi_to_hz(midi + cents / 100)
-    crepe_bin = round((1200 * math.log2(hz / 10) - 1997.3794084376191) / 20)
+    crepe_bin = min(359, round((1200 * math.log2(hz / 10) - 1997.3794084376191) / 20))
     salience = torch.zeros(3, 360)
     salience[1, crepe_bin] = 0.9
     expected = torch.zeros(3, 53)

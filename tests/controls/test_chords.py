@@ -117,7 +117,9 @@ def test_errors_name_the_chord_and_its_place(text: str, message: str) -> None:
         parse(text, seconds=10)
 
 
-@pytest.mark.parametrize(("name", "value"), [("seconds", 0.0), ("bpm", -3.0), ("bpm", float("nan")), ("beats_per_bar", 0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("seconds", 0.0), ("bpm", -3.0), ("bpm", float("nan")), ("beats_per_bar", 0)]
+)
 def test_numbers_must_be_positive(name: str, value: float) -> None:
     arguments: dict[str, Any] = {"seconds": 10.0, "bpm": 120.0, "beats_per_bar": 4, name: value}
     with pytest.raises(ChordError, match=f"{name} must be a positive number, got {value}"):
@@ -177,7 +179,8 @@ def test_transposition_commutes_with_encoding(line: tuple[tuple[float, float, st
     moved = to_track([(s, e, vocabulary.transpose(label, semitones)) for s, e, label in line], GRID)
     original = to_track(line, GRID)
     table = torch.tensor(
-        [vocabulary.label_id(vocabulary.transpose(label, semitones)) for label in vocabulary.LABELS] + [vocabulary.NULL_ID]
+        [vocabulary.label_id(vocabulary.transpose(label, semitones)) for label in vocabulary.LABELS]
+        + [vocabulary.NULL_ID]
     )
     assert torch.equal(moved.values, table[original.values])
 

@@ -13,7 +13,13 @@ CHORDS = st.sampled_from([label for label in v.LABELS if label not in ("N", "UNK
 
 def test_size_and_corner_ids() -> None:
     assert len(v.LABELS) == len(set(v.LABELS)) == 194 == v.NULL_ID
-    assert (v.label_id("N"), v.label_id("F"), v.label_id("C"), v.label_id("C#/B"), v.label_id("UNK")) == (0, 1, 2, 192, 193)
+    assert (v.label_id("N"), v.label_id("F"), v.label_id("C"), v.label_id("C#/B"), v.label_id("UNK")) == (
+        0,
+        1,
+        2,
+        192,
+        193,
+    )
 
 
 def test_it_is_twelve_roots_by_sixteen_types() -> None:

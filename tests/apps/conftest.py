@@ -1,0 +1,78 @@
+"""A tiny model behind `--model nano`, recognisers made of nothing, and small recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from flowmusic.generate.generator import Generator
+from flowmusic.metrics.adherence import Listeners
+from flowmusic.metrics.melody import Pitches
+from flowmusic.types import Audio
+from tests.generate.tiny import tiny_generator
+
+RATE = 16_000
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> Generator:
+    """What every model name loads."""
+    from flowmusic.interop import bundle
+
+    generator = tiny_generator(seconds=2.0)
+
+    def find(name: str) -> Path:
+        if name != "nano":
+            raise bundle.ModelError(f"unknown model {name!r}: shipped models are nano")
+        return Path("nano")
+
+    monkeypatch.setattr(bundle, "find", find)
+    monkeypatch.setattr(bundle, "load", lambda name, device="cpu": generator)
+    return generator
+
+
+@pytest.fixture
+def ears(monkeypatch: pytest.MonkeyPatch) -> Listeners:
+    """Recognisers that hear C, a hit and a beat at 0 s, and the note C4, in anything."""
+    from flowmusic.apps import adherence
+
+    heard = Listeners(
+        chords=lambda audio: [(0.0, audio.seconds, "C")],
+        onsets=lambda audio: [0.0],
+        melody=lambda audio: Pitches(np.arange(0.0, audio.seconds, 0.02), np.full(int(audio.seconds / 0.02 + 1), 60.0)),
+        beats=lambda audio: [0.0],
+    )
+    monkeypatch.setattr(adherence, "listeners", lambda: heard)
+    return heard
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def tone(hz: float, seconds: float) -> torch.Tensor:
+    return 0.5 * torch.sin(2 * torch.pi * hz * torch.arange(round(seconds * RATE)) / RATE)
+
+
+def clicks(times: list[float], seconds: float) -> torch.Tensor:
+    """Short decaying noise at each time."""
+    out = torch.zeros(round(seconds * RATE))
+    length = round(0.03 * RATE)
+    burst = torch.randn(length, generator=torch.Generator().manual_seed(0)) * torch.exp(-torch.arange(length) / 60.0)
+    for time in times:
+        start = round(time * RATE)
+        out[start : start + length] += 0.4 * burst[: len(out) - start]
+    return out.clamp(-1, 1)
+
+
+@pytest.fixture
+def wav(here: Path) -> Callable[[str, torch.Tensor], Path]:
+    """Write mono samples at 16 kHz into the current folder."""
+    return lambda name, samples: Audio(samples[None], RATE).write(here / name)

@@ -1,0 +1,182 @@
+"""Adherence of a take, and the table of a model on a corpus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+import torch
+
+from flowmusic.apps import adherence, adherence_table
+from flowmusic.apps.corpus_clips import LabelledClip, read_clips
+from flowmusic.controls.request import request
+from flowmusic.generate.generator import Generator
+from flowmusic.metrics.adherence import Listeners, Requested
+from flowmusic.types import Audio, FrameGrid
+from tests.apps.conftest import RATE, clicks, tone
+
+
+def test_requested_is_what_the_model_was_given() -> None:
+    grid = FrameGrid(25, 50)
+    controls = request("t", grid=grid, chords="C F", melody=[(0.2, 1.0, 60)], drums=[0.1, 1.9], bpm=120)
+    asked = adherence.requested_of(controls, seconds=1.5)
+    assert asked.chords == [(0.0, 1.5, "C")]
+    assert asked.melody == [(pytest.approx(0.2), pytest.approx(1.0), 60)]
+    assert asked.onsets == pytest.approx([0.105])
+    assert asked.beats == pytest.approx([0.0, 0.5, 1.0], abs=0.01)
+    nothing = adherence.requested_of(request("t", grid=grid), seconds=2.0)
+    assert nothing == Requested()
+
+
+def test_judging_asks_only_for_what_was_requested(ears: Listeners) -> None:
+    sound = Audio(torch.zeros(1, RATE), RATE)
+    found = adherence.judge(sound, Requested(chords=[(0.0, 0.5, "C"), (0.5, 1.0, "F")], beats=[0.0]))
+    assert found.scores == {"chord_acc": 0.5, "chord_iou": pytest.approx(1 / 3, abs=1e-4), "beat_f1": 1.0}
+    assert set(found.detectors) == {"chords", "beats"} and found.reasons == {}
+    assert adherence.judge(sound, Requested()) == adherence.Adherence({}, {}, {})
+
+
+def test_real_recognisers_hear_a_beat() -> None:
+    """No stand-ins: clicks every half second are onsets and 120 bpm."""
+    times = [0.5 * n for n in range(8)]
+    found = adherence.judge(Audio(clicks(times, 4.0)[None], RATE), Requested(onsets=times))
+    assert found.scores["onset_f1"] is not None and found.scores["onset_f1"] > 0.9
+    assert "onsets" in found.detectors["drums"]
+
+
+# The table
+
+LABELS: list[dict[str, Any]] = [
+    {"chords": [[0, 3, "C"]], "melody": [[0, 1, 60]], "onsets": [0.0, 1.0]},
+    {"chords": [[0, 1, "F"], [1, 3, "C"]], "melody": [], "onsets": [0.5]},
+    {"chords": [[0, 3, "Gm"]], "melody": [[0, 3, 62]], "onsets": []},
+]
+
+
+@pytest.fixture
+def corpus(here: Path) -> Path:
+    """Three clips of 3 s with labels and drum stems."""
+    folder = here / "corpus"
+    (folder / "test").mkdir(parents=True)
+    lines = []
+    for number, labels in enumerate(LABELS):
+        base = folder / "test" / f"{number:06d}"
+        drums = clicks(labels["onsets"], 3.0)
+        soundfile.write(f"{base}.flac", (0.3 * tone(220.0 + 50 * number, 3.0) + 0.5 * drums).numpy(), RATE)
+        soundfile.write(f"{base}.drums.flac", drums.numpy(), RATE)
+        record = {
+            "seconds": 3.0,
+            "beats": [0.5 * n for n in range(6)],
+            "downbeats": [0.0, 2.0],
+            "chords": labels["chords"],
+            "melody": labels["melody"],
+            "drums": {"onsets": labels["onsets"]},
+            "captions": [f"clip {number}"],
+        }
+        Path(f"{base}.json").write_text(json.dumps(record))
+        lines.append(json.dumps({"path": f"test/{number:06d}.flac", "seconds": 3.0, "split": "test"}))
+    (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture
+def clips(corpus: Path) -> list[LabelledClip]:
+    return read_clips(corpus, "test", 3, FrameGrid(25, 50), RATE)
+
+
+def test_clips_are_cut_to_the_model(clips: list[LabelledClip]) -> None:
+    assert [clip.audio.seconds for clip in clips] == [2.0] * 3
+    assert clips[0].controls.names() == {"text", "chords", "drums", "melody", "beats"}
+    assert clips[1].requested.chords == [(0.0, 1.0, "F"), (1.0, 2.0, "C")]
+    assert [sorted(clip.requested_names) for clip in clips] == [
+        ["beats", "chords", "drums", "melody"],
+        ["beats", "chords", "drums"],
+        ["beats", "chords", "melody"],
+    ]
+    assert clips[0].asking_only("drums").requested == Requested(onsets=[0.0, 1.0])
+
+
+def test_a_swap_changes_one_control_for_the_next_clip_that_has_it(clips: list[LabelledClip]) -> None:
+    assert adherence_table.other(clips, 0, "melody") == 2  # clip 1 has none
+    assert adherence_table.other(clips, 2, "chords") == 0
+    assert adherence_table.other(clips[:2], 0, "melody") is None
+    swapped = adherence_table.swap(clips, 0, "melody")
+    assert swapped.tracks["melody"] is clips[2].controls.tracks["melody"]
+    assert all(swapped.tracks[name] is clips[0].controls.tracks[name] for name in ("chords", "drums", "beats"))
+    assert swapped.text == clips[0].controls.text
+
+
+@pytest.fixture
+def arguments(corpus: Path, model: Generator, ears: Listeners, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setattr(adherence_table, "_fingerprint", lambda name: "0" * 64)
+    return ["--corpus", str(corpus), "--out", "scores", "--clips", "3", "--batch", "2", "--steps", "2"]
+
+
+def test_the_table_and_its_cache(
+    here: Path, model: Generator, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert adherence_table.main([*arguments, "--audio"]) == 0
+    assert "| model |" in capsys.readouterr().out
+    report = json.loads((here / "scores" / "report.json").read_text())
+    rows = report["systems"]
+    assert set(rows) == {"model", "shuffled", "codec", "truth"}
+    # Everything hears C throughout: 2 of 2 s, 1 of 2 s, and 0 of 2 s (Gm).
+    assert rows["model"]["chord_acc"]["raw"]["mean"] == pytest.approx(0.5)
+    assert rows["truth"]["chord_acc"]["raw"]["count"] == 3
+    assert rows["model"]["melody_pc"]["raw"]["count"] == rows["shuffled"]["melody_pc"]["raw"]["count"] == 2
+    assert "beat_f1" in rows["model"] and "beat_f1" not in rows["shuffled"]
+    assert report["num_evals"] == 4 and report["seconds_per_clip"] > 0
+    assert sorted(p.name for p in (here / "scores" / "audio").iterdir()) == [f"{n:06d}.wav" for n in range(3)]
+
+    # What is there is not made again, and one clip that is missing brings back its batch alone.
+    model.field.batches.clear()
+    (here / "scores" / "clips" / "000002.json").unlink()
+    assert adherence_table.main([*arguments, "--audio"]) == 0
+    again = json.loads((here / "scores" / "report.json").read_text())
+    assert again["systems"] == rows
+    assert len(model.field.batches) == 4 * 4  # one generation and three swaps, of four evaluations each
+
+
+def test_other_settings_need_another_folder(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert adherence_table.main([*arguments, "--no-codec-row"]) == 0
+    capsys.readouterr()
+    assert adherence_table.main([*arguments, "--no-codec-row", "--seed", "1"]) == 2
+    assert "other settings (seed)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (["--clips", "9"], "has 3 clips, --clips asks for 9"),
+        (["--split", "validation"], "has 0 clips"),
+        (["--model", "mega"], "mega"),
+        (["--swap", "text"], "chords, drums, melody, beats"),
+        (["--corpus", "."], "no finished corpus|not a finished corpus"),
+        (["--out", "no/where"], "does not exist"),
+    ],
+)
+def test_bad_arguments(
+    extra: list[str],
+    words: str,
+    arguments: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import re
+
+    from flowmusic.interop import bundle
+
+    def load(name: str, device: str = "cpu", known: Callable[..., Any] = bundle.load) -> Any:
+        if name != "nano":
+            raise bundle.ModelError(f"unknown model {name!r}")
+        return known(name)
+
+    monkeypatch.setattr(bundle, "load", load)
+    assert adherence_table.main([*arguments, *extra]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and re.search(words, err), err
+    assert not Path("scores").exists()

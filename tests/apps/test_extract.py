@@ -1,0 +1,151 @@
+"""`flowmusic extract`: a folder that is whole, that replaces an old one, and that `generate` takes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from flowmusic.apps import extract, plot
+from flowmusic.apps.cli import main
+from flowmusic.controls.files import ControlSheet
+from flowmusic.generate.generator import Generator
+from tests.apps.conftest import RATE, clicks, tone
+
+Write = Callable[[str, torch.Tensor], Path]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The light recognisers: what is tested here is the command, not the recognition."""
+    from feature_extractors import madmom_compat, run, stems
+    from feature_extractors.melody import Melody
+
+    monkeypatch.setattr(madmom_compat, "available", lambda: False)
+    monkeypatch.setattr(stems, "best_available", stems.HarmonicPercussive)
+    monkeypatch.setattr(run, "Melody", lambda: Melody(model="harmonic"))
+
+
+def song(seconds: float = 3.0) -> torch.Tensor:
+    chord = 0.15 * (tone(261.63, seconds) + tone(329.63, seconds) + tone(392.0, seconds))
+    return chord + 0.7 * clicks([0.5 * n for n in range(int(2 * seconds))], seconds)
+
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+def test_a_folder_with_json_stem_and_picture(here: Path, wav: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    wav("song.wav", song())
+    assert main(["extract", "song.wav"]) == 0
+    out, err = capsys.readouterr()
+    folder = Path("song.controls")
+    files = ["controls.json", "drums.wav", "controls.png"]
+    assert out.splitlines() == [str(folder / name) for name in files]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(files)
+    assert sorted(path.name for path in here.iterdir()) == ["song.controls", "song.wav"]
+    data = json.loads((folder / "controls.json").read_text())
+    assert data["source"] == "song.wav" and data["seconds"] == 3.0 and data["frame_rate"] == 25
+    assert data["drums"]["stem"] == "drums.wav" and len(data["drums"]["onsets"]) >= 5
+    assert data["chords"] is None and "note: " in err  # madmom is not there, and the notice says so
+    assert (folder / "controls.png").read_bytes().startswith(b"\x89PNG")
+    assert ControlSheet.read(folder).seconds == 3.0
+
+
+def test_what_was_extracted_can_be_used(
+    here: Path, wav: Write, model: Generator, ears: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wav("song.wav", song())
+    assert main(["extract", "song.wav", "--out", "controls"]) == 0
+    assert main(["generate", "t", "--controls", "controls", "--use", "drums", "--seconds", "2", "--quiet"]) == 0
+    record = json.loads(Path("take.json").read_text())
+    assert len(record["controls"]["drums"]["onsets"]) >= 3
+    assert record["controls"]["sources"] == {"drums": os.path.join("controls", "drums.wav")}
+
+
+def test_an_old_folder_is_replaced_file_by_file(here: Path, wav: Write) -> None:
+    wav("song.wav", song())
+    assert main(["extract", "song.wav", "--out", "c"]) == 0
+    (here / "c" / "notes.txt").write_text("mine")
+    wav("quiet.wav", torch.zeros(RATE))
+    assert main(["extract", "quiet.wav", "--out", "c"]) == 0
+    # No drums in silence: the stem of the song before must not stay beside the new JSON.
+    assert sorted(path.name for path in (here / "c").iterdir()) == ["controls.json", "controls.png", "notes.txt"]
+    data = json.loads((here / "c" / "controls.json").read_text())
+    assert data["source"] == "quiet.wav" and data["drums"] == {"onsets": [], "stem": None}
+
+
+def test_a_failure_leaves_nothing(
+    here: Path, wav: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wav("song.wav", song(1.0))
+
+    def fail(picture: object, path: object) -> Path:
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(plot, "draw", fail)
+    assert main(["extract", "song.wav"]) == 1
+    assert "no ink" in capsys.readouterr().err
+    assert [path.name for path in here.iterdir()] == ["song.wav"]
+
+
+def test_stereo_at_another_rate(here: Path) -> None:
+    import soundfile
+
+    samples = song(1.0).numpy()
+    soundfile.write("stereo.flac", np.stack([samples, 0.5 * samples], 1), 22_050)
+    assert main(["extract", "stereo.flac"]) == 0
+    data = json.loads(Path("stereo.controls/controls.json").read_text())
+    assert data["seconds"] == pytest.approx(RATE / 22_050, abs=1e-3)
+
+
+def test_default_folder_of_a_bare_name() -> None:
+    assert extract.default_folder(Path("song.tar.wav")) == Path("song.tar.controls")
+
+
+# The picture
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("C", "C7", True),
+        ("C", "Cm", False),
+        ("Db", "C#", True),
+        ("N", "C", False),
+        ("Cmaj7", "C", True),
+        ("G", "D", False),
+    ],
+)
+def test_chord_colours(first: str, second: str, same: bool) -> None:
+    assert (plot.colour_of(first) == plot.colour_of(second)) is same
+
+
+def test_chord_colours_are_told_apart() -> None:
+    roots = ["C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"]
+    colours = [np.array(plot.colour_of(root + suffix)) for root in roots for suffix in ("", "m")]
+    gaps = [abs(a - b).max() for i, a in enumerate(colours) for b in colours[:i]]
+    assert min(gaps) > 0.05
+
+
+@pytest.mark.parametrize("seconds", [0.2, 10.0, 700.0])
+def test_pictures_of_any_length(seconds: float, here: Path) -> None:
+    import matplotlib.image
+
+    chords = ((0.0, seconds / 2, "Am7/G"), (seconds / 2, seconds, "N"))
+    path = plot.draw(plot.Picture("a_$b$.wav", seconds, chords, ((0.0, seconds, 95),), (0.1,), (0.0,), (0.0,)), "p.png")
+    pixels = matplotlib.image.imread(path)
+    assert pixels.shape[0] > 500 and pixels.shape[1] <= 60 * 110
+    assert pixels[..., :3].std() > 0.02
+    assert [p.name for p in here.iterdir()] == ["p.png"]
+
+
+def test_an_empty_picture_says_so(here: Path) -> None:
+    plot.draw(plot.Picture("nothing", 1.0), "p.png")
+    with pytest.raises(ValueError, match=r"got 0\.0 s"):
+        plot.draw(plot.Picture("nothing", 0.0), "q.png")
+    assert not Path("q.png").exists()

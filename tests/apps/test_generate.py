@@ -1,0 +1,286 @@
+"""`flowmusic generate`: what it writes, and how flags, files and defaults become controls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+import torch
+
+from flowmusic.apps import asked, flags
+from flowmusic.apps.cli import main
+from flowmusic.generate.generator import Generator
+from flowmusic.metrics.adherence import Listeners
+from flowmusic.types import Controls
+from tests.apps.conftest import clicks, tone
+from tests.generate.tiny import RATE as MODEL_RATE
+
+Write = Callable[[str, torch.Tensor], Path]
+
+pytestmark = pytest.mark.usefixtures("ears")
+
+
+def take(argv: list[str], record: str = "take.json") -> dict[str, Any]:
+    """Run, and read the record."""
+    assert main(["generate", *argv]) == 0
+    parsed: dict[str, Any] = json.loads(Path(record).read_text(encoding="utf-8"))
+    return parsed
+
+
+def test_a_take_and_its_record(here: Path, model: Generator, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["a “warm” beat", "--chords", "C Am", "--bpm", "120", "--seconds", "1.5", "--seed", "7"]
+    record = take(argv)
+    out, err = capsys.readouterr()
+    assert out.splitlines()[:2] == ["take.wav", "take.json"]
+    assert out.splitlines()[2].split() == ["chord_acc", "1.00"]
+    assert "Traceback" not in err
+    samples, rate = soundfile.read("take.wav", dtype="int16")
+    assert (rate, samples.shape, soundfile.info("take.wav").subtype) == (
+        MODEL_RATE,
+        (round(1.5 * MODEL_RATE),),
+        "PCM_16",
+    )
+    keys = "model seed solver steps num_evals guidance seconds sample_rate text controls adherence"
+    assert list(record) == keys.split()
+    assert record["seed"] == 7 and record["text"] == "a “warm” beat" and record["guidance"] == {"all": 2.0}
+    assert (record["solver"], record["steps"], record["num_evals"], record["model"]) == ("midpoint", 4, 8, "tiny")
+    assert (record["seconds"], record["sample_rate"]) == (1.5, MODEL_RATE)
+    assert record["controls"]["chords"] == [[0.0, 1.5, "C"]]
+    assert record["controls"]["bpm"] == 120.0 and record["controls"]["meter"] == "4/4"
+    assert record["controls"]["beats"] == pytest.approx([0.0, 0.5, 1.0], abs=0.01)
+    assert record["controls"]["melody"] is None and record["controls"]["drums"] is None
+    assert record["adherence"]["chord_acc"] == 1.0
+    assert set(record["adherence"]["detectors"]) == {"chords", "beats"}
+
+
+def test_a_take_is_repeated_by_its_record(here: Path, model: Generator) -> None:
+    record = take(["text", "--chords", "C F"])
+    first = Path("take.wav").read_bytes()
+    again = take(["text", "--chords", "C F", "--seed", str(record["seed"]), "--out", "again.wav"], "again.json")
+    assert Path("again.wav").read_bytes() == first
+    assert again == record
+    other = take(["text", "--chords", "C F", "--out", "other.wav"], "other.json")
+    assert other["seed"] != record["seed"]
+
+
+def test_count_takes_have_consecutive_seeds(here: Path, model: Generator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "t", "--count", "3", "--seed", "5", "--out", "x.flac", "--seconds", "1", "--quiet"]) == 0
+    names = [f"x-{n}.{suffix}" for n in (1, 2, 3) for suffix in ("flac", "json")]
+    assert capsys.readouterr().out.splitlines() == names
+    assert sorted(path.name for path in here.iterdir()) == sorted(names)
+    seeds = [json.loads(Path(f"x-{n}.json").read_text())["seed"] for n in (1, 2, 3)]
+    assert seeds == [5, 6, 7]
+    main(["generate", "t", "--seed", "6", "--out", "y.flac", "--seconds", "1", "--quiet"])
+    assert (soundfile.read("y.flac")[0] == soundfile.read("x-2.flac")[0]).all()
+
+
+def test_quiet_prints_files_only(here: Path, model: Generator, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "t", "--chords", "Csus4", "--quiet"]) == 0
+    out, err = capfd.readouterr()
+    assert (out, err) == ("take.wav\ntake.json\n", "")
+
+
+def test_notices_go_to_stderr_and_into_the_record(
+    here: Path, model: Generator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = take(["t", "--chords", "0:Csus4 30:F", "--seconds", "2"])
+    err = capsys.readouterr().err
+    warnings = record["controls"]["warnings"]
+    assert len(warnings) == len(set(warnings)) == 2
+    assert any("sus4" in text for text in warnings) and any("30" in text for text in warnings)
+    assert all(f"note: {text}\n" in err for text in warnings)
+
+
+def test_text_alone(here: Path, model: Generator, capsys: pytest.CaptureFixture[str]) -> None:
+    record = take(["", "--seconds", "2"])
+    assert record["text"] is None
+    assert record["adherence"] == {"reasons": {}, "detectors": {}}
+    assert all(record["controls"][name] is None for name in ("chords", "beats", "bpm", "melody", "drums"))
+    assert capsys.readouterr().out == "take.wav\ntake.json\n"
+
+
+def test_guidance_solver_and_steps_reach_the_model(here: Path, model: Generator) -> None:
+    record = take(["t", "--guidance", "all=3, text=1.5", "--solver", "rk4", "--steps", "3", "--chords", "C"])
+    assert record["guidance"] == {"all": 3.0, "text": 1.5}
+    assert (record["solver"], record["steps"], record["num_evals"]) == ("rk4", 3, 12 * 9)  # 10 s in windows of 2 s
+    assert set(model.field.batches) == {3}  # all, text, nothing
+
+
+def test_long_takes(here: Path, model: Generator) -> None:
+    take(["t", "--seconds", "9", "--chords", "C F"])
+    assert soundfile.info("take.wav").frames == 9 * MODEL_RATE
+
+
+def test_output_is_overwritten_and_nothing_else_is_left(here: Path, model: Generator) -> None:
+    Path("take.wav").write_text("old")
+    Path("take.json").write_text("old")
+    take(["t", "--seconds", "1"])
+    assert sorted(path.name for path in here.iterdir()) == ["take.json", "take.wav"]
+    assert soundfile.info("take.wav").frames == MODEL_RATE
+
+
+# Controls
+
+
+def controls(argv: list[str], model: Generator) -> tuple[Controls, asked.Asked]:
+    """What the flags ask for, on the model's clock."""
+    from flowmusic.apps.cli import build_parser
+
+    args = build_parser().parse_args(["generate", "t", *argv])
+    found = asked.read(args)
+    return asked.to_controls(found, model.grid(args.seconds)), found
+
+
+def test_midi_melody_is_unknown_after_its_end(here: Path, model: Generator) -> None:
+    import mido
+
+    song = mido.MidiFile(ticks_per_beat=480)
+    track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=500_000)])
+    for pitch in (60, 64):
+        track.append(mido.Message("note_on", note=pitch, velocity=90, time=0))
+        track.append(mido.Message("note_off", note=pitch, time=480))
+    song.tracks.append(track)
+    song.save("tune.mid")
+    built, found = controls(["--melody", "tune.mid", "--seconds", "2"], model)
+    melody = built.tracks["melody"]
+    assert melody.known[0].tolist() == [True] * 25 + [False] * 25
+    # The first note ends at 0.5 s, the centre of frame 12 is at 0.5 s.
+    assert [int(k) + 43 for k in melody.values[0, :25].argmax(-1)] == [60] * 12 + [64] * 13
+    assert found.sources == {"melody": "tune.mid"}
+
+
+def test_recorded_melody(model: Generator, wav: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    from feature_extractors.melody import Melody
+
+    # The tracker without weights, which loads at once.
+    monkeypatch.setattr(Melody, "monophonic", staticmethod(lambda: Melody(fmin_hz=65.0, model="harmonic")))
+    wav("hum.wav", torch.cat([tone(220.0, 0.8), tone(329.63, 0.8)]))
+    built, _ = controls(["--melody", "hum.wav", "--seconds", "3"], model)
+    melody = built.tracks["melody"]
+    assert melody.known[0].sum() == 40  # 1.6 s
+    heard = [int(k) + 43 for k in melody.values[0, :40].argmax(-1)]
+    assert heard[5:15] == [57] * 10 and heard[25:35] == [64] * 10  # A3, E4
+
+
+def test_a_short_drum_loop_repeats_on_the_beat_grid(model: Generator, wav: Write) -> None:
+    # Two beats at 120 bpm with 60 ms of silence after them: the loop must last 1 s, not 1.06 s.
+    wav("loop.wav", clicks([0.0, 0.5], 1.06))
+    built, found = controls(["--drums", "loop.wav", "--bpm", "120", "--seconds", "4"], model)
+    from flowmusic.controls.drums import onsets_from_track
+
+    onsets = onsets_from_track(built.tracks["drums"])
+    assert onsets == pytest.approx([0.5 * n for n in range(8)], abs=0.02)
+    assert any("drums alone" in notice for notice in found.notices)
+
+
+def test_a_mix_has_its_drums_separated(model: Generator, wav: Write) -> None:
+    music = 0.3 * (tone(261.6, 2.0) + tone(329.6, 2.0) + tone(392.0, 2.0))
+    wav("mix.wav", music + 0.4 * clicks([0.0, 0.5, 1.0, 1.5], 2.0))
+    _, found = controls(["--drums", "mix.wav", "--seconds", "2"], model)
+    assert any("its drums are separated" in notice for notice in found.notices)
+
+
+def test_recordings_longer_than_the_clip_are_cut_with_a_notice(model: Generator, wav: Write) -> None:
+    wav("loop.wav", clicks([0.25 * n for n in range(12)], 3.0))
+    built, found = controls(["--drums", "loop.wav", "--seconds", "1"], model)
+    assert built.tracks["drums"].grid.seconds == 1.0
+    assert any("cut at the clip's 1 s" in notice for notice in found.notices)
+
+
+def sheet(here: Path, **content: Any) -> None:
+    base = {"source": "song", "seconds": 2.0, "frame_rate": 25, "bpm": 100, "beats": [0.0, 0.6, 1.2, 1.8]}
+    filled = {
+        **base,
+        "chords": [[0, 1, "C"], [1, 2, "F"]],
+        "melody": [[0, 1, 60]],
+        "drums": {"onsets": [0.1, 0.9], "stem": None},
+        **content,
+    }
+    (here / "controls.json").write_text(json.dumps(filled))
+
+
+def test_controls_of_a_sheet(here: Path, model: Generator) -> None:
+    sheet(here)
+    everything, found = controls(["--controls", ".", "--seconds", "2"], model)
+    assert everything.names() == {"text", "chords", "melody", "drums", "beats"}
+    assert set(found.sources) == {"chords", "melody", "drums", "beats"}
+    some, _ = controls(["--controls", "controls.json", "--use", "chords, drums", "--seconds", "2"], model)
+    assert some.names() == {"text", "chords", "drums"}
+
+
+def test_flags_override_the_sheet(here: Path, model: Generator) -> None:
+    from flowmusic.controls import beats, chords
+
+    sheet(here)
+    built, found = controls(["--controls", ".", "--chords", "0:G", "--bpm", "150", "--seconds", "2"], model)
+    assert [label for _, _, label in chords.from_track(built.tracks["chords"])] == ["G"]
+    assert beats.tempo(built.tracks["beats"]) == pytest.approx(150, abs=0.5)
+    assert set(found.sources) == {"melody", "drums"}
+
+
+def test_chords_in_bars_follow_the_tempo_of_the_sheet(here: Path, model: Generator) -> None:
+    from flowmusic.controls import chords
+
+    sheet(here, beats=[0.6 * n for n in range(5)], downbeats=[0.0, 2.4], chords=None, seconds=4.0)
+    built, _ = controls(["--controls", ".", "--chords", "C F", "--seconds", "4"], model)
+    changes = chords.from_track(built.tracks["chords"])
+    assert changes[0][1] == pytest.approx(2.4, abs=0.041)  # four beats at 100 bpm, not at 120
+
+
+def test_timed_chords_with_a_tempo_keep_their_times(model: Generator) -> None:
+    from flowmusic.controls import chords
+
+    slow, _ = controls(["--chords", "0:C 1:F", "--bpm", "60", "--seconds", "2"], model)
+    fast, _ = controls(["--chords", "0:C 1:F", "--bpm", "180", "--seconds", "2"], model)
+    assert chords.from_track(slow.tracks["chords"]) == chords.from_track(fast.tracks["chords"])
+    assert not torch.equal(slow.tracks["beats"].values, fast.tracks["beats"].values)
+
+
+def test_a_stem_lies_beside_its_sheet(
+    here: Path, model: Generator, wav: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flowmusic.controls.drums import onsets_from_track
+
+    wav("stem.wav", clicks([0.3, 1.3], 2.0))
+    sheet(here, drums={"onsets": [0.1], "stem": "stem.wav"})
+    elsewhere = here / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    built, found = controls(["--controls", "..", "--use", "drums", "--seconds", "2"], model)
+    assert onsets_from_track(built.tracks["drums"]) == pytest.approx([0.3, 1.3], abs=0.02)
+    assert Path(found.sources["drums"]).resolve() == here / "stem.wav"
+
+
+def test_use_shields_from_a_missing_stem(here: Path, model: Generator) -> None:
+    sheet(here, drums={"onsets": [0.1], "stem": "gone.wav"})
+    built, _ = controls(["--controls", ".", "--use", "chords", "--seconds", "2"], model)
+    assert built.names() == {"text", "chords"}
+
+
+def test_flag_choices_agree_with_the_library() -> None:
+    from flowmusic.apps.generate import CONTROLS
+    from flowmusic.controls.request import TRACKS
+    from flowmusic.generate.generator import MAX_SEED
+
+    assert set(CONTROLS) == set(TRACKS)
+    assert flags.MAX_SEED == MAX_SEED
+
+
+def test_what_cannot_be_heard_is_null_with_a_reason(
+    here: Path, model: Generator, ears: Listeners, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataclasses import replace
+
+    from flowmusic.apps import adherence
+
+    monkeypatch.setattr(adherence, "listeners", lambda: replace(ears, chords=None))
+    record = take(["t", "--chords", "C", "--bpm", "120", "--seconds", "2"])
+    assert record["adherence"]["chord_acc"] is None and record["adherence"]["beat_f1"] > 0
+    assert "flowmusic[madmom]" in record["adherence"]["reasons"]["chord_acc"]
+    assert "chord_acc   -" in capsys.readouterr().out
+    record = take(["t", "--chords", "Cdim", "--seconds", "2"])
+    assert record["adherence"]["chord_iou"] is None

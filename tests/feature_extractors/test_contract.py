@@ -1,0 +1,132 @@
+"""What every extractor promises; a new one joins by a line in EXTRACTORS."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from feature_extractors import Beats, Chords, Drums, Melody, Onsets, madmom_compat
+from flowmusic.types import Audio, Extractor, FrameGrid, Track
+from tests.feature_extractors.sounds import RATE, band
+
+needs_madmom = pytest.mark.skipif(not madmom_compat.available(), reason="the extra 'madmom' is not installed")
+
+EXTRACTORS: dict[str, Any] = {
+    "chords": pytest.param(Chords, (), torch.int64, marks=needs_madmom),
+    "melody-tiny": pytest.param(Melody, (53,), torch.float32),
+    "melody-harmonic": pytest.param(lambda: Melody(model="harmonic"), (53,), torch.float32),
+    "melody-monophonic": pytest.param(Melody.monophonic, (53,), torch.float32),
+    "drums": pytest.param(lambda: Drums(onsets=Onsets("flux")), (12,), torch.float32),
+    "drums-alone": pytest.param(lambda: Drums(separate=False, onsets=Onsets("flux")), (12,), torch.float32),
+    "onsets-flux": pytest.param(lambda: Onsets("flux"), (12,), torch.float32),
+    "onsets-madmom": pytest.param(lambda: Onsets("madmom"), (12,), torch.float32, marks=needs_madmom),
+    "beats-flux": pytest.param(lambda: Beats("flux"), (4,), torch.float32),
+    "beats-madmom": pytest.param(lambda: Beats("madmom"), (4,), torch.float32, marks=needs_madmom),
+}
+every = pytest.mark.parametrize(("make", "features", "dtype"), EXTRACTORS.values(), ids=EXTRACTORS.keys())
+Make = Callable[[], Any]
+
+
+def check(track: Track, grid: FrameGrid, features: tuple[int, ...], dtype: torch.dtype) -> None:
+    assert track.grid == grid
+    assert track.values.shape == (grid.length, *features)
+    assert track.values.dtype == dtype
+    assert track.known.shape == (grid.length,)
+    assert bool(track.values.isfinite().all())
+
+
+def plain(result: Any) -> dict[str, Any]:
+    """A result as comparable data."""
+    return {
+        field.name: value.tolist() if isinstance(value := getattr(result, field.name), np.ndarray) else value
+        for field in dataclasses.fields(result)
+    }
+
+
+@every
+def test_follows_the_protocol(make: Make, features: tuple[int, ...], dtype: torch.dtype) -> None:
+    extractor = make()
+    assert isinstance(extractor, Extractor)
+    assert extractor.name and extractor.version
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        extractor.name = "other"
+
+
+@every
+def test_shape_and_dtype_on_a_band(make: Make, features: tuple[int, ...], dtype: torch.dtype) -> None:
+    grid = FrameGrid.of_seconds(4.0, 25)
+    track = make()(band(), grid)
+    check(track, grid, features, dtype)
+    assert bool(track.known.any())
+
+
+@every
+def test_is_deterministic(make: Make, features: tuple[int, ...], dtype: torch.dtype) -> None:
+    assert plain(make().analyse(band())) == plain(make().analyse(band()))
+
+
+@every
+def test_silence_is_heard_as_nothing(make: Make, features: tuple[int, ...], dtype: torch.dtype) -> None:
+    grid = FrameGrid.of_seconds(2.0, 25)
+    track = make()(Audio(torch.zeros(1, 2 * RATE), RATE), grid)
+    check(track, grid, features, dtype)
+    # Silence has no chord, whose id is 0, no note, no onset and no beat.
+    assert not bool(track.values[track.known].any())
+
+
+@every
+@pytest.mark.parametrize("samples", [0, 10, round(0.05 * RATE)])
+def test_very_short_audio(make: Make, features: tuple[int, ...], dtype: torch.dtype, samples: int) -> None:
+    grid = FrameGrid.of_seconds(0.08, 25)
+    track = make()(Audio(band().samples[:, :samples], RATE), grid)
+    check(track, grid, features, dtype)
+
+
+@every
+def test_grid_longer_than_the_audio(make: Make, features: tuple[int, ...], dtype: torch.dtype) -> None:
+    grid = FrameGrid.of_seconds(5.0, 50)
+    width = tuple(6 if n == 12 else n for n in features)  # twice the frames, half the sub-bins
+    check(make()(band(), grid), grid, width, dtype)
+
+
+@every
+def test_stereo_is_mixed_down(make: Make, features: tuple[int, ...], dtype: torch.dtype) -> None:
+    audio = band()
+    grid = FrameGrid.of_seconds(4.0, 25)
+    both = make()(Audio(audio.samples.repeat(2, 1), RATE), grid)
+    one = make()(audio, grid)
+    assert torch.equal(both.known, one.known)
+    assert torch.equal(both.values, one.values)
+
+
+@every
+def test_leading_dimensions_of_one_are_dropped(make: Make, features: tuple[int, ...], dtype: torch.dtype) -> None:
+    audio = band()
+    grid = FrameGrid.of_seconds(4.0, 25)
+    assert torch.equal(make()(Audio(audio.samples[None], RATE), grid).values, make()(audio, grid).values)
+
+
+@every
+@pytest.mark.parametrize("rate", [22_050, 48_000])
+def test_any_rate(make: Make, features: tuple[int, ...], dtype: torch.dtype, rate: int) -> None:
+    grid = FrameGrid.of_seconds(4.0, 25)
+    check(make()(band(rate), grid), grid, features, dtype)
+
+
+@every
+def test_a_batch_is_refused(make: Make, features: tuple[int, ...], dtype: torch.dtype) -> None:
+    with pytest.raises(ValueError, match=r"one recording at a time.*\(2, 1, 32000\)"):
+        make().analyse(Audio(torch.ones(2, 1, RATE), RATE))
+
+
+@every
+def test_samples_that_are_not_finite_are_refused(make: Make, features: tuple[int, ...], dtype: torch.dtype) -> None:
+    samples = torch.ones(1, RATE)
+    samples[0, 5] = torch.nan
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        make().analyse(Audio(samples, RATE))
