@@ -100,7 +100,7 @@ class Beats:
         frames = pulse.beats(strength, lag)
         per_bar = self.beats_per_bar[0]
         numbers = (np.arange(len(frames)) - pulse.bar_phase(flux.low_strength(samples), frames, per_bar)) % per_bar + 1
-        times = np.minimum(frames / flux.FPS + flux.LATENCY_S, len(samples) / flux.RATE)
+        times = np.clip(frames / flux.FPS + flux.OFFSET_S, 0.0, len(samples) / flux.RATE)
         return np.stack([times, numbers], axis=1)
 
 

@@ -22,6 +22,7 @@ def table() -> list[list[float]]:
             row[36] = 1.0
         elif label != UNKNOWN:
             root, bass, chroma = pitch_classes(label)
+            assert root is not None and bass is not None  # only N and UNK have none
             row[root] = 1.0
             row[12 + bass] = 1.0
             for pitch_class in chroma:

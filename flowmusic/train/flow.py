@@ -47,6 +47,11 @@ class LitFlow(LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        if encoder.frames_dim != field.frames_dim:
+            raise ValueError(
+                f"the encoder makes {encoder.frames_dim} frame features, the field expects "
+                f"frames_dim={field.frames_dim}; set model.field.frames_dim={encoder.frames_dim}"
+            )
         self.encoder, self.field, self.dropout = encoder, field, dropout
         self.make_optimizer, self.times, self.weight = optimizer, times, weight
         self.sigma_min, self.warmup, self.total_steps, self.seed = sigma_min, warmup, total_steps, seed

@@ -43,7 +43,7 @@ def ears(monkeypatch: pytest.MonkeyPatch) -> Listeners:
     heard = Listeners(
         chords=lambda audio: [(0.0, audio.seconds, "C")],
         onsets=lambda audio: [0.0],
-        melody=lambda audio: Pitches(np.arange(0.0, audio.seconds, 0.02), np.full(int(audio.seconds / 0.02 + 1), 60.0)),
+        melody=lambda audio: Pitches(np.linspace(0.0, audio.seconds, 50), np.full(50, 60.0)),
         beats=lambda audio: [0.0],
     )
     monkeypatch.setattr(adherence, "listeners", lambda: heard)

@@ -91,9 +91,10 @@ def test_cropping_a_track_is_rebuilding_it_from_shifted_beats(bpm: float, first:
     torch.testing.assert_close(cropped.values, rebuilt.values, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize(
-    ("text", "beats"), [("4/4", 4), ("3/4", 3), ("2/2", 2), ("6/8", 2), ("12/8", 4), ("7/8", 7), ("3/8", 3), ("6/4", 6)]
-)
+METERS = {"4/4": 4, "3/4": 3, "2/2": 2, "6/8": 2, "12/8": 4, "7/8": 7, "3/8": 3, "6/4": 6}
+
+
+@pytest.mark.parametrize(("text", "beats"), METERS.items())
 def test_meters(text: str, beats: int) -> None:
     assert b.parse_meter(text) == b.Meter(text, beats)
 

@@ -178,10 +178,8 @@ def test_cropping_a_track_is_rebuilding_it_from_shifted_changes(
 def test_transposition_commutes_with_encoding(line: tuple[tuple[float, float, str], ...], semitones: int) -> None:
     moved = to_track([(s, e, vocabulary.transpose(label, semitones)) for s, e, label in line], GRID)
     original = to_track(line, GRID)
-    table = torch.tensor(
-        [vocabulary.label_id(vocabulary.transpose(label, semitones)) for label in vocabulary.LABELS]
-        + [vocabulary.NULL_ID]
-    )
+    ids = [vocabulary.label_id(vocabulary.transpose(label, semitones)) for label in vocabulary.LABELS]
+    table = torch.tensor([*ids, vocabulary.NULL_ID])
     assert torch.equal(moved.values, table[original.values])
 
 

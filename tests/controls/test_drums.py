@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
 from fractions import Fraction
-from pathlib import Path
-from types import ModuleType
 
 import mir_eval
 import numpy as np
@@ -19,19 +15,7 @@ from hypothesis import strategies as st
 from flowmusic.controls import drums as d
 from flowmusic.controls.tracks import crop
 from flowmusic.types import FrameGrid, Track
-
-
-def _sibling(name: str) -> ModuleType:
-    """A helper beside this file (tests are no package)."""
-    spec = importlib.util.spec_from_file_location(f"controls_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-synthetic = _sibling("synthetic")
+from tests.controls import synthetic
 
 GRID = FrameGrid(Fraction(25), 250)
 GRIDS = st.sampled_from([FrameGrid(Fraction(25), 250), FrameGrid(Fraction(50), 500)])

@@ -205,7 +205,7 @@ def test_an_analysed_stem_replaces_the_onsets() -> None:
     tracks = sheet_to_controls(SHEET, GRID, use=["drums"], drums_track=stem).tracks
     assert torch.equal(tracks["drums"].values[0], stem.values)
     unheard = replace(SHEET, drums_onsets=None)
-    with pytest.raises(ValueError, match="a drum stem but no onsets; analyse 'drums.wav' first"):
+    with pytest.raises(ValueError, match=r"a drum stem but no onsets; analyse 'drums\.wav' first"):
         sheet_to_controls(unheard, GRID)
     assert "drums" in sheet_to_controls(unheard, GRID, drums_track=stem).tracks
 

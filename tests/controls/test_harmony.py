@@ -18,9 +18,10 @@ EXACT = {
     "C/E": "C/E", "C/G": "C/G", "C/D": "C/D", "C/Bb": "C/Bb", "C/A#": "C/Bb", "C7/E": "C7/E", "Am7b5/G": "Am7b5/G",
     "Db": "C#", "Gb": "F#", "G#": "Ab", "A#": "Bb", "D#": "Eb", "Cb": "B", "Fb": "E", "E#": "F", "B#": "C", "Dbb": "C",
     "F##": "G", "B♭": "Bb", "F♯m7": "F#m7", "D♭maj7": "C#maj7", "G#m": "Abm", "A♭/C": "Ab/C", "Db/F": "C#/E#",
-    "C:maj": "C", "A:min7": "Am7", "C:maj/3": "C/E", "C/3": "C/E", "F#:hdim7": "F#m7b5", "G:7/3": "G7/B", "D:maj6": "D6",
+    "C:maj": "C", "A:min7": "Am7", "C:maj/3": "C/E", "C/3": "C/E", "F#:hdim7": "F#m7b5", "G:7/3": "G7/B",
     "C:maj/5": "C/G", "C:maj/b7": "C/Bb", "C:maj/9": "C/D", "B:dim": "Bdim", "Eb:aug": "Ebaug", "A:min6": "Am6",
     "A:hdim7/b7": "Am7b5/G", "N": "N", "NC": "N", "N.C.": "N", "n.c.": "N", "X": "UNK", "C7/Bb": "C/Bb", " C ": "C",
+    "D:maj6": "D6",
 }  # fmt: skip
 
 REDUCED = {

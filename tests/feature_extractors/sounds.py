@@ -9,7 +9,7 @@ from flowmusic.types import Audio
 from flowmusic.units import midi_to_hz
 
 RATE = 32_000
-BEATS = [0.5 * n for n in range(8)]
+BEATS = [0.5 * n for n in range(5)]
 
 
 def tone(midi: float, seconds: float, rate: int = RATE, level: float = 0.2) -> torch.Tensor:
@@ -35,9 +35,9 @@ def clicks(times: list[float], seconds: float, rate: int = RATE, seed: int = 0) 
 
 
 def band(rate: int = RATE) -> Audio:
-    """Four seconds: clicks at 120 bpm over C5, then A4.  Shape: ``[1, N]``."""
-    melody = torch.cat([tone(72, 2.0, rate), tone(69, 2.0, rate)])
-    return Audio((clicks(BEATS, 4.0, rate) + melody)[None], rate)
+    """Two and a half seconds: clicks at 120 bpm over C5, then A4.  Shape: ``[1, N]``."""
+    melody = torch.cat([tone(72, 1.25, rate), tone(69, 1.25, rate)])
+    return Audio((clicks(BEATS, len(melody) / rate, rate) + melody)[None], rate)
 
 
 def triad(root: int, minor: bool, seconds: float, rate: int = RATE) -> torch.Tensor:

@@ -1,0 +1,139 @@
+"""The latent store, its crops, and building it from a corpus folder."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch import Tensor
+
+from flowmusic.controls import drums
+from flowmusic.data import corpus
+from flowmusic.data.build import build
+from flowmusic.data.crops import WaveCrops
+from flowmusic.data.latents import LatentCrops, LatentStore, as_onsets, blurred
+from flowmusic.data.steps import Steps
+from flowmusic.types import Audio, FrameGrid, Track
+
+RATE, HOP = 8000, 320
+
+
+class FoldCodec:
+    """A codec that only reshapes: latents are the samples themselves."""
+
+    rate, channels, frame_rate, dim = RATE, 1, Fraction(RATE, HOP), HOP
+
+    def encode(self, audio: Audio) -> Tensor:
+        samples = audio.samples[:, 0]
+        return samples[:, : samples.shape[-1] // HOP * HOP].unflatten(-1, (-1, HOP))
+
+    def decode(self, latents: Tensor) -> Audio:
+        return Audio(latents.flatten(1)[:, None], RATE)
+
+
+def stem_drums(audio: Audio, grid: FrameGrid) -> Track:
+    strength = drums.onset_strength(audio.samples.mean(0), audio.rate)
+    return drums.strength_to_track(strength, grid)
+
+
+def make() -> tuple[FoldCodec, object]:
+    return FoldCodec(), stem_drums
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four clips of two seconds with clicks as drums."""
+    rng = np.random.default_rng(1)
+    lines = []
+    for split, count in (("train", 3), ("validation", 1)):
+        (tmp_path / split).mkdir()
+        for index in range(count):
+            name = f"{split}/{split}{index}"
+            click = np.zeros(2 * RATE)
+            click[RATE // 2 :: RATE] = 0.9
+            soundfile.write(tmp_path / f"{name}.flac", 0.1 * rng.standard_normal(2 * RATE), RATE)
+            soundfile.write(tmp_path / f"{name}.drums.flac", click, RATE)
+            labels = {
+                "seconds": 2.0,
+                "chords": [[0.0, 1.0, "C"], [1.0, 2.0, "Am7"]],
+                "melody": [[0.5, 1.0, 60]],
+                "beats": [0.0, 0.5, 1.0, 1.5],
+                "downbeats": [0.0],
+                "captions": ["a click", "clicks"],
+            }
+            (tmp_path / f"{name}.json").write_text(json.dumps(labels))
+            lines.append(json.dumps({"path": f"{name}.flac", "split": split}))
+    (tmp_path / "manifest.jsonl").write_text("\n".join(lines))
+    return tmp_path
+
+
+def test_build_then_crop_gives_what_the_labels_say(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "store"
+    build(folder, out, make, clips_per_shard=2, workers=1)
+    store = LatentStore.read(out, "train")
+    assert [c["frames"] for c in store.clips] == [50, 50, 50] and store.frame_rate == 25
+    latents, tracks = store.crop(1, 10, 30)
+    wave, _ = soundfile.read(folder / "train/train1.flac", dtype="float32")
+    torch.testing.assert_close(latents.flatten(), torch.from_numpy(wave[10 * HOP : 40 * HOP]), atol=1e-3, rtol=1e-2)
+    from flowmusic.controls.vocabulary import label_id
+
+    assert tracks["chords"].values.tolist() == [label_id("C")] * 15 + [label_id("Am7")] * 15
+    assert tracks["melody"].values.argmax(-1)[5].item() == 60 - 43 and tracks["melody"].values[20].sum() == 0
+    assert drums.onsets_from_track(store.crop(1, 0, 50)[1]["drums"]) == pytest.approx([0.5, 1.5], abs=0.015)
+    before = {p.name: p.stat().st_mtime_ns for p in out.glob("*.safetensors")}
+    (out / "train-00001.safetensors").unlink()
+    build(folder, out, make, clips_per_shard=2, workers=1)
+    after = {p.name: p.stat().st_mtime_ns for p in out.glob("*.safetensors")}
+    assert {n for n in before if before[n] != after[n]} == {"train-00001.safetensors"}
+
+
+def test_crops_are_a_function_of_seed_and_step(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "store"
+    build(folder, out, make, workers=1)
+    crops = LatentCrops(LatentStore.read(out, "train"), 1.0, batch=3, seed=4)
+    one, two, other = crops(5), crops(5), crops(6)
+    assert torch.equal(one.latents, two.latents) and one.controls.text == two.controls.text
+    assert not torch.equal(one.latents, other.latents)
+    assert one.latents.shape == (3, 25, HOP) and set(one.controls.tracks) == {"chords", "melody", "drums", "beats"}
+    waves = WaveCrops(corpus.clips(folder, "train"), RATE, 4000, batch=2, seed=0)
+    assert torch.equal(waves(3), waves(3)) and waves(3).shape == (2, 4000)
+
+
+def test_missing_things_are_explained(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"flowmusic.apps.build --corpus"):
+        LatentStore.read(tmp_path, "train")
+    with pytest.raises(FileNotFoundError, match=r"manifest.jsonl.*flowmusic corpus"):
+        corpus.clips(folder / "train", "train")
+    with pytest.raises(ValueError, match=r"'dev'.*train, validation, test"):
+        corpus.clips(folder, "dev")
+    with pytest.raises(FileNotFoundError, match=r"--stems bass"):
+        corpus.clips(folder, "train")[0].stem("bass")
+    build(folder, tmp_path / "store", make, workers=1)
+    with pytest.raises(ValueError, match=r"window of 30"):
+        LatentCrops(LatentStore.read(tmp_path / "store", "train"), 30.0, 1, 0)
+
+
+def test_stream_begins_anywhere() -> None:
+    assert list(Steps(lambda k: k * k, 3, 7)) == [9, 16, 25, 36]
+    assert list(islice(iter(Steps(lambda k: k, 10)), 3)) == [10, 11, 12]
+    with pytest.raises(TypeError, match="endless"):
+        len(Steps(lambda k: k))
+
+
+def test_drums_without_bands_keep_their_times() -> None:
+    grid = FrameGrid(Fraction(25), 20)
+    drawing = torch.zeros(3, 80)
+    drawing[0, 5], drawing[2, 40] = 1.0, 1 / 3
+    track = drums.from_drawing(drawing, grid)
+    plain = drums.to_drawing(as_onsets(track))
+    assert torch.equal(plain[0], plain[1]) and plain[:, 5].tolist() == pytest.approx([2 / 3] * 3)
+    assert plain.count_nonzero() == 6
+    spread = drums.to_drawing(blurred(track, 0.05))
+    assert spread.sum().item() == pytest.approx(drawing.sum().item(), rel=1e-4)
+    assert spread.count_nonzero() > drawing.count_nonzero()

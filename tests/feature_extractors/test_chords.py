@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from feature_extractors import Chords, chords, madmom_compat
+from flowmusic.controls.vocabulary import LABELS, label_id
+from flowmusic.types import Audio, FrameGrid
+from tests.feature_extractors.sounds import RATE, triad
+
+pytest.importorskip("madmom", reason="the extra 'madmom' is not installed")
+
+
+@pytest.fixture(scope="module")
+def progression() -> Audio:
+    """C, Am, F sharp, two seconds each."""
+    parts = [triad(60, False, 2.0), triad(57, True, 2.0), triad(54, False, 2.0)]
+    return Audio(torch.cat(parts)[None], RATE)
+
+
+def test_triads_are_named_in_our_vocabulary(progression: Audio) -> None:
+    changes = Chords().analyse(progression).changes
+    assert [label for _, _, label in changes] == ["C", "Am", "F#"]
+    assert [start for start, _, _ in changes] == pytest.approx([0.0, 2.0, 4.0], abs=0.3)
+
+
+def test_changes_are_gapless_and_cover_the_recording(progression: Audio) -> None:
+    changes = Chords().analyse(progression).changes
+    assert changes[0][0] == 0.0
+    assert changes[-1][1] == progression.seconds
+    assert all(a[1] == b[0] and a[2] != b[2] for a, b in zip(changes, changes[1:]))
+
+
+def test_track_holds_ids(progression: Audio) -> None:
+    track = Chords()(progression, FrameGrid.of_seconds(6.0, 25))
+    assert [int(track.values[n]) for n in (25, 75, 125)] == [label_id("C"), label_id("Am"), label_id("F#")]
+
+
+def test_all_labels_of_the_recogniser_are_in_the_vocabulary() -> None:
+    labels = [chords._label(number) for number in range(25)]
+    assert len(set(labels)) == 25
+    assert set(labels) <= set(LABELS)
+    assert (labels[0], labels[3], labels[12], labels[24]) == ("A", "C", "Am", "N")
+
+
+def test_torch_network_equals_madmoms_own() -> None:
+    """The original is the oracle: slow, and known to be right."""
+    original = madmom_compat.module("features.chords").CNNChordFeatureProcessor()
+    rng = np.random.default_rng(0)
+    samples = (0.1 * rng.standard_normal(44_100)).astype(np.float32)
+    expected = original(madmom_compat.signal(samples))
+    # float32 sums in another order.
+    assert chords._features(samples) == pytest.approx(expected, abs=1e-5)
+
+
+def test_windows_of_a_long_recording_leave_no_trace(progression: Audio) -> None:
+    from feature_extractors import signals
+
+    samples = signals.samples_of(progression, madmom_compat.RATE)
+    whole = chords._features(samples)
+    cut = signals.frames_by_window(chords._features, samples, 4410, window=20 * 4410, context=20 * 4410)
+    assert cut == pytest.approx(whole, abs=1e-5)
+
+
+def test_a_layer_of_another_kind_is_refused() -> None:
+    from types import SimpleNamespace
+
+    from feature_extractors.madmom_cnn import to_torch
+
+    with pytest.raises(ValueError, match=r"layer SimpleNamespace; known: ConvolutionalLayer"):
+        to_torch(SimpleNamespace(layers=[SimpleNamespace()]), 0)

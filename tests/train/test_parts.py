@@ -1,0 +1,99 @@
+"""Dropout, schedule, budget and spectral loss on their own."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowmusic.train.callbacks import ComputeBudget
+from flowmusic.train.dropout import Dropout, random_spans
+from flowmusic.train.schedule import warmup_cosine
+from flowmusic.train.spectral_loss import complex_loss, multi_resolution
+from flowmusic.types import Controls, FrameGrid, Track
+
+GRID = FrameGrid(Fraction(25), 40)
+
+
+def controls(batch: int) -> Controls:
+    known = torch.ones(batch, GRID.length, dtype=torch.bool)
+    tracks = {n: Track(torch.rand(batch, GRID.length, 3), known, GRID) for n in ("drums", "melody")}
+    return Controls(("words",) * batch, tracks)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_probabilities_are_met() -> None:
+    dropout = Dropout(everything=0.2, text_only=0.1, text=0.5, tracks={"drums": 0.4}, span=0.0, context=0.3)
+    batch = 4000
+    out = dropout(controls(batch), generator())
+    gone = {name: float((~track.known).all(1).float().mean()) for name, track in out.tracks.items()}
+    # four standard deviations of a share of 4000 are about 0.03
+    assert gone["melody"] == pytest.approx(0.3, abs=0.03)
+    assert gone["drums"] == pytest.approx(0.3 + 0.7 * 0.4, abs=0.03)
+    assert sum(t is None for t in out.text) / batch == pytest.approx(0.2 + 0.7 * 0.5, abs=0.03)
+    given_share = dropout.given_latents(batch, 40, generator(1)).any(1).float().mean()
+    assert 0.2 < float(given_share) < 0.31  # some continuations have length zero
+
+
+def test_whole_rows_are_unconditional_together() -> None:
+    out = Dropout(everything=1.0, text_only=0.0)(controls(8), generator())
+    assert not any(t for t in out.text) and not any(track.known.any() for track in out.tracks.values())
+    text_only = Dropout(everything=0.0, text_only=1.0)(controls(8), generator())
+    assert all(text_only.text) and not any(track.known.any() for track in text_only.tracks.values())
+
+
+def test_spans_hide_frames_and_input_is_untouched() -> None:
+    asked = controls(64)
+    out = Dropout(0.0, 0.0, 0.0, {}, span=1.0)(asked, generator())
+    shares = out.tracks["drums"].known.float().mean(1)
+    assert bool((shares > 0).all()) and bool((shares < 1).any())
+    assert bool(asked.tracks["drums"].known.all())
+
+
+@given(st.integers(1, 100), st.integers(0, 1000))
+def test_spans_are_one_piece_inside_the_window(length: int, seed: int) -> None:
+    spans = random_spans(16, length, generator(seed))
+    starts = spans[:, :1].sum(1) + (spans[:, 1:] & ~spans[:, :-1]).sum(1)
+    assert bool((starts == 1).all())
+
+
+@given(st.integers(0, 1000))
+def test_something_is_always_left_to_generate(seed: int) -> None:
+    given_frames = Dropout(context=1.0).given_latents(32, 40, generator(seed))
+    assert not bool(given_frames.all(1).any())
+
+
+@pytest.mark.parametrize("bad", [{"everything": -0.1}, {"tracks": {"drums": 1.5}}, {"everything": 0.7, "text_only": 0.6}])
+def test_impossible_probabilities_are_refused(bad: dict) -> None:
+    with pytest.raises(ValueError, match=r"\[0, 1\]|exceed 1"):
+        Dropout(**bad)
+
+
+def test_schedule_rises_falls_and_stays() -> None:
+    values = [warmup_cosine(step, 10, 100) for step in range(200)]
+    assert values[:10] == sorted(values[:10]) and values[9] == 1.0
+    assert values[10:100] == sorted(values[10:100], reverse=True)
+    assert values[100] == values[199] == pytest.approx(0.02)
+
+
+def test_budget_refuses_nonsense() -> None:
+    with pytest.raises(ValueError, match=r"wall_s.*-3"):
+        ComputeBudget(wall_s=-3)
+
+
+@pytest.mark.parametrize("loss", [multi_resolution, complex_loss])
+def test_losses_are_zero_at_equality_and_hear_a_semitone(loss) -> None:  # type: ignore[no-untyped-def]
+    time = torch.arange(16_000) / 16_000
+    tone = 0.3 * torch.sin(2 * torch.pi * 220.0 * time)[None]
+    higher = 0.3 * torch.sin(2 * torch.pi * 233.1 * time)[None]
+    assert float(loss(tone, tone)) < 1e-4
+    assert float(loss(higher, tone)) > 0.2
+    silent = torch.zeros_like(tone).requires_grad_()
+    loss(silent, tone).backward()
+    assert silent.grad is not None and bool(torch.isfinite(silent.grad).all())

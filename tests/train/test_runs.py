@@ -1,0 +1,85 @@
+"""Training as a user runs it, in miniature: learn, stop, resume, export, load, generate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from flowmusic.interop import bundle
+from flowmusic.train.run import compose, train
+from flowmusic.types import Controls
+from tests.train.tiny_runs import TINY_CODEC, TINY_FLOW
+
+
+def flow(store: Path, out: Path, *overrides: str) -> list[str]:
+    return [*TINY_FLOW, f"latents={store}", f"out={out}", "export=null", *overrides]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=False)
+    tensors: dict[str, torch.Tensor] = checkpoint["current_model_state"]
+    return tensors
+
+
+def test_stop_and_resume_equals_a_straight_run(store: Path, tmp_path: Path) -> None:
+    straight = train(compose(flow(store, tmp_path / "straight", "trainer.max_steps=6")))
+    train(compose(flow(store, tmp_path / "stopped", "trainer.max_steps=4")))
+    resumed = train(compose(flow(store, tmp_path / "stopped", "trainer.max_steps=6")))
+    assert resumed.objects["trainer"].global_step == straight.objects["trainer"].global_step == 6
+    one, two = weights(tmp_path / "straight"), weights(tmp_path / "stopped")
+    assert one.keys() == two.keys()
+    for name in one:
+        assert torch.equal(one[name], two[name]), name
+    for a, b in zip(straight.objects["model"].parameters(), resumed.objects["model"].parameters(), strict=True):
+        assert torch.equal(a, b)  # the averaged weights too
+
+
+def test_the_field_learns(store: Path, tmp_path: Path) -> None:
+    overrides = ["trainer.val_check_interval=10", "model.optimizer.lr=0.01", "callbacks.average.decay=0.5"]
+    short = train(compose(flow(store, tmp_path / "a", "trainer.max_steps=10", *overrides)))
+    longer = train(compose(flow(store, tmp_path / "b", "trainer.max_steps=120", "model.total_steps=120", *overrides)))
+    assert longer.metrics["validation/loss"] < 0.8 * short.metrics["validation/loss"]
+
+
+def test_codec_and_field_become_a_generator(store: Path, wave_corpus: Path, tmp_path: Path) -> None:
+    train(compose([*TINY_CODEC, f"corpus={wave_corpus}", f"out={tmp_path / 'nano_codec'}", "trainer.max_steps=2"]))
+    codec = tmp_path / "nano_codec" / "bundle"
+    overrides = [f"latents={store}", f"out={tmp_path / 'field'}", f"codec_name={codec}", "trainer.max_steps=2"]
+    result = train(compose([*TINY_FLOW, *overrides, f"export.folder={tmp_path / 'tiny'}"]))
+    run = json.loads((result.folder / "metrics.json").read_text())
+    assert run["steps"] == 2 and run["seed"] == 0
+    described = (tmp_path / "tiny" / "config.yaml").read_text()
+    assert "_target_" not in described and str(tmp_path) not in described
+    codec.rename(tmp_path / "bundle")  # the codec is found beside the model by its folder's name
+    generator = bundle.load(tmp_path / "tiny")
+    take = generator.generate(Controls(("slow jazz",)), seed=1, steps=2)
+    again = generator.generate(Controls(("slow jazz",)), seed=1, steps=2)
+    assert take.audio.rate == 16_000 and take.audio.samples.shape[-1] == round(1.6 * 16_000)
+    assert torch.equal(take.audio.samples, again.audio.samples)
+    card = (tmp_path / "tiny" / "card.md").read_text()
+    assert "Apache-2.0" in card and "Seed 0" in card
+
+
+def test_wall_clock_budget_stops_in_good_order(store: Path, tmp_path: Path) -> None:
+    result = train(
+        compose(flow(store, tmp_path, "trainer.max_steps=100000", "callbacks.budget.cpu_s=0.05", "resume=false"))
+    )
+    assert 0 < result.objects["trainer"].global_step < 100_000
+    assert result.objects["trainer"].state.finished
+
+
+def test_sweep_runs_every_point(store: Path, tmp_path: Path) -> None:
+    from flowmusic.train.run import main
+
+    overrides = [*TINY_FLOW, f"latents={store}", f"out={tmp_path}/${{hydra.job.num}}", "export=null"]
+    overrides = [o.replace("hydra.job.num", "hydra:job.num") for o in overrides]
+    assert main(["-m", *overrides, "trainer.max_steps=1", "seed=1,2", f"hydra.sweep.dir={tmp_path}/sweep"]) == 0
+    seeds = {json.loads(p.read_text())["seed"] for p in tmp_path.glob("*/metrics.json")}
+    assert seeds == {1, 2}
+
+
+def test_mismatched_frames_dim_says_what_to_set(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=r"model.field.frames_dim=105"):
+        train(compose(flow(store, tmp_path, "model.field.frames_dim=100", "trainer.max_steps=1")))
