@@ -83,15 +83,15 @@ def _log_mel(samples: Tensor) -> Tensor:
     padded = torch.nn.functional.pad(samples, (SIZE // 2, SIZE // 2 + HOP))
     window = torch.hann_window(SIZE)
     magnitude = torch.stft(padded, SIZE, HOP, window=window, center=False, return_complex=True).abs()[:, :frames]
-    return torch.log10(1.0 + 10.0 * (_filters() @ magnitude).T)
+    return torch.log10(1.0 + 10.0 * (mel_filters(RATE, SIZE, BANDS, 30.0, 16_000.0) @ magnitude).T)
 
 
 @functools.cache
-def _filters() -> Tensor:
-    """Triangular mel filters from 30 Hz to 16 kHz.  Shape: ``[80, 1025]``."""
-    low, high = (2595.0 * np.log10(1.0 + hz / 700.0) for hz in (30.0, 16_000.0))
-    edges = 700.0 * (10.0 ** (np.linspace(low, high, BANDS + 2) / 2595.0) - 1.0)
-    hz = np.arange(SIZE // 2 + 1) * RATE / SIZE
+def mel_filters(rate: int, size: int, bands: int, low_hz: float, high_hz: float) -> Tensor:
+    """Triangular filters, evenly spaced in mel, with a peak of 1.  Shape: ``[bands, size // 2 + 1]``."""
+    low, high = (2595.0 * np.log10(1.0 + hz / 700.0) for hz in (low_hz, high_hz))
+    edges = 700.0 * (10.0 ** (np.linspace(low, high, bands + 2) / 2595.0) - 1.0)
+    hz = np.arange(size // 2 + 1) * rate / size
     rising = (hz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - hz) / (edges[2:] - edges[1:-1])[:, None]
     return torch.from_numpy(np.clip(np.minimum(rising, falling), 0.0, None)).float()

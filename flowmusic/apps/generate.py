@@ -6,13 +6,14 @@ import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
 from flowmusic.flow.solve import SOLVERS
 
 if TYPE_CHECKING:
+    from flowmusic.apps.adherence import Adherence
     from flowmusic.apps.asked import Asked
     from flowmusic.generate.generator import Generator
     from flowmusic.types import Generation, Progress
@@ -118,20 +119,25 @@ def _finish(
     from flowmusic.types import Audio
 
     sound = audio.fit(Audio(take.audio.samples[0], take.audio.rate), round(asked.seconds * take.audio.rate))
-    audio.write(sound, out)
-    print(out, flush=True)
     requested = requested_of(take.controls, asked.seconds)
+
+    def written(adherence: Adherence | None) -> dict[str, Any]:
+        return record(
+            take,
+            model=generator.name,
+            asked=asked,
+            guidance=weights,
+            sample_rate=sound.rate,
+            requested=requested,
+            adherence=adherence,
+        )
+
+    # The record first: should a recogniser fail, the take can still be repeated.
+    audio.write(sound, out)
+    write_json(written(None), out.with_suffix(".json"))
+    print(out, flush=True)
     adherence = judge(sound, requested)
-    data = record(
-        take,
-        model=generator.name,
-        asked=asked,
-        guidance=weights,
-        sample_rate=sound.rate,
-        requested=requested,
-        adherence=adherence,
-    )
-    print(write_json(data, out.with_suffix(".json")), flush=True)
+    print(write_json(written(adherence), out.with_suffix(".json")), flush=True)
     if not quiet:
         print("\n".join(table(adherence)), end="\n" if adherence.scores else "", flush=True)
 

@@ -25,9 +25,9 @@ def record(
     guidance: Mapping[str, float],
     sample_rate: int,
     requested: Requested,
-    adherence: Adherence,
+    adherence: Adherence | None,
 ) -> dict[str, Any]:
-    """The content of take.json as plain data; times are seconds."""
+    """The content of take.json as plain data; times are seconds.  ``adherence`` is None before anyone has listened."""
     return {
         "model": model,
         "seed": take.seed,
@@ -49,7 +49,9 @@ def record(
             "sources": dict(asked.sources),
             "warnings": list(asked.notices),
         },
-        "adherence": {
+        "adherence": None
+        if adherence is None
+        else {
             **adherence.scores,
             "reasons": dict(adherence.reasons),
             "detectors": dict(adherence.detectors),

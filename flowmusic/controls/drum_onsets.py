@@ -24,8 +24,10 @@ _CHUNK = 8192
 _FLOOR_DB = -55.0
 """Energy this far below the loudest moment of the band's reference counts as silence."""
 _RISE_DB = (4.0, 3.5, 3.5)
-"""Least rise over the loudest of the moments 15 to 55 ms before, per band: a fluctuating tail rises less."""
-_LAG, _PAST = 3, 11
+_WEAK_DB = 7.0
+"""Least rise per band, and how much more a hit of strength 0 needs: tails and echoes are weak and rise little."""
+_LAG, _PAST = 3, 9
+"""The rise is taken over the loudest of the moments 15 to 45 ms before."""
 _RANGE_DB = 36.0
 """A hit this far below the strongest of its band has strength 0."""
 _BAND_BELOW_DB = (24.0, 30.0, 40.0)
@@ -96,13 +98,12 @@ def _hits(level_db: Tensor, band: int, reference: float) -> list[tuple[float, in
     rise = (level_db - past).clamp(min=0)
     reach = 4
     neighbourhood = torch.nn.functional.max_pool1d(rise[None, None], 2 * reach + 1, stride=1, padding=reach)[0, 0]
-    found = torch.nonzero((rise >= neighbourhood) & (rise >= _RISE_DB[band])).flatten().tolist()
     hits: list[tuple[float, int, int]] = []
-    for k in found:
-        after = float(level_db[k : k + 8].max())
-        strength = 1.0 + (after - reference) / _RANGE_DB
-        if strength > 0.0 and (not hits or k - hits[-1][1] > 2):
-            hits.append((min(1.0, strength), k, band))
+    for k in torch.nonzero(rise >= neighbourhood.clamp(min=_RISE_DB[band])).flatten().tolist():
+        strength = min(1.0, 1.0 + (float(level_db[k : k + 8].max()) - reference) / _RANGE_DB)
+        needed = _RISE_DB[band] + _WEAK_DB * (1.0 - strength)
+        if strength > 0.0 and float(rise[k]) >= needed and (not hits or k - hits[-1][1] > 2):
+            hits.append((strength, k, band))
     return hits
 
 

@@ -15,7 +15,7 @@ from flowmusic.flow.guide import guided
 from flowmusic.flow.keep import keeping
 from flowmusic.generate.branches import merge
 from flowmusic.generate.windows import cover, cut_controls
-from flowmusic.types import Codec, Condition, Controls, FrameGrid, Generation, Guidance, Progress, VelocityField
+from flowmusic.types import Audio, Codec, Condition, Controls, FrameGrid, Generation, Guidance, Progress, VelocityField
 
 OVERLAP_SECONDS = 2.5
 """How much of the previous window a long take sees while the next one is generated."""
@@ -140,13 +140,13 @@ class Generator:
             keep[:, here] = True
             evals += solution.num_evals
         latents = known[:, : grid.length]
-        if not bool(torch.isfinite(latents).all()):
+        audio = self.codec.decode(latents)
+        audio = Audio(audio.samples.float().cpu(), audio.rate)
+        if not bool(torch.isfinite(latents).all() and torch.isfinite(audio.samples).all()):
             raise NotFinite(
                 "the solve diverged to NaN or infinity: use smaller guidance weights or more steps, "
                 f"got {_weights(guidance)} with {steps} steps of {solver}"
             )
-        audio = self.codec.decode(latents)
-        audio = type(audio)(audio.samples.float().cpu(), audio.rate)
         return Generation(audio, latents.cpu(), controls, guidance, seed, evals, solver, steps)
 
     def _field(self, controls: Controls, guidance: Guidance, z_0: Tensor, known: Tensor, keep: Tensor) -> VelocityField:

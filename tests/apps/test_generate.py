@@ -284,3 +284,19 @@ def test_what_cannot_be_heard_is_null_with_a_reason(
     assert "chord_acc   -" in capsys.readouterr().out
     record = take(["t", "--chords", "Cdim", "--seconds", "2"])
     assert record["adherence"]["chord_iou"] is None
+
+
+def test_a_failing_recogniser_costs_the_scores_not_the_record(
+    here: Path, model: Generator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from flowmusic.apps import adherence
+
+    def fail(audio: object) -> list[float]:
+        raise RuntimeError("deaf")
+
+    monkeypatch.setattr(adherence, "listeners", lambda: Listeners(beats=fail))
+    assert main(["generate", "t", "--bpm", "100", "--seed", "3", "--seconds", "1"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "take.wav\n" and "deaf" in err
+    record = json.loads(Path("take.json").read_text())
+    assert record["seed"] == 3 and record["adherence"] is None

@@ -9,7 +9,7 @@ from flowmusic.controls.vocabulary import LABELS, label_id
 from flowmusic.types import Audio, FrameGrid
 from tests.feature_extractors.sounds import RATE, triad
 
-pytest.importorskip("madmom", reason="the extra 'madmom' is not installed")
+pytestmark = pytest.mark.skipif(not madmom_compat.available(), reason="the extra 'madmom' is not installed")
 
 
 @pytest.fixture(scope="module")

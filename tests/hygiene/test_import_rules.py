@@ -20,7 +20,8 @@ EXTRACTORS = "feature_extractors"
 ALLOWED: dict[str, frozenset[str]] = {
     **{name: frozenset() for name in (*BASE, "model", "codec", "controls", "flow", "embedded")},
     "generate": frozenset({"flow", "model", "codec", "controls"}),
-    "train": frozenset({"data", "model", "flow", "generate", "metrics"}),
+    # codec and interop beyond the plan: codecs are trained here too, and a run ends in a bundle of its own.
+    "train": frozenset({"data", "model", "flow", "generate", "metrics", "codec", "interop"}),
     "interop": frozenset({"model", "codec", "generate"}),
     "data": frozenset({"controls"}),
     "metrics": frozenset({"controls"}),
