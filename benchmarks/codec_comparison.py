@@ -48,7 +48,8 @@ def main() -> int:
         steps = json.loads((args.out / codec / "metrics.json").read_text())["steps"]
         gate = [
             sys.executable, "-m", "flowmusic.apps.codec_gate", "--codec", str(bundle),
-            "--corpus", str(args.test_corpus or args.corpus), "--clips", str(args.clips), "--out", str(args.out / codec),
+            "--corpus", str(args.test_corpus or args.corpus), "--clips", str(args.clips),
+            "--out", str(args.out / codec),
         ]  # fmt: skip
         subprocess.run(gate, check=False)  # exit 1 is a failed gate, which is a result here
         systems = json.loads((args.out / codec / "codec_gate.json").read_text())["systems"]["codec"]

@@ -25,6 +25,8 @@ BANDS = 64
 LEVEL = 0.1
 """RMS that every recording is brought to first, so that its level does not matter."""
 WEIGHTS = Path(__file__).with_name("drum_net.safetensors")
+THRESHOLD = 0.6
+"""Of the probability, chosen on clips that it was not trained on."""
 _WINDOW_FRAMES, _CONTEXT_FRAMES = 3000, 20
 
 
@@ -58,6 +60,16 @@ class DrumOnsetNet(nn.Module):
     def forward(self, log_mel: Tensor) -> Tensor:
         x = self.bands(log_mel[:, None])  # [B, c, F, 4]
         return self.frames(x.permute(0, 1, 3, 2).flatten(1, 2))[:, 0]
+
+
+def peaks(probability: np.ndarray, threshold: float, combine_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Times [s] and probabilities, both ``[K]``, of maxima above a threshold; the earlier of two close ones wins."""
+    highest = np.lib.stride_tricks.sliding_window_view(np.pad(probability, 2), 5).max(1)
+    kept: list[int] = []
+    for n in np.flatnonzero((probability >= highest) & (probability >= threshold)):
+        if not kept or (n - kept[-1]) / FPS > combine_s:
+            kept.append(int(n))
+    return np.asarray(kept, float) / FPS, probability[kept]
 
 
 def mel_magnitude(samples: Tensor) -> Tensor:

@@ -34,15 +34,19 @@ def default_listeners(
 ) -> dict[str, Callable[[Audio], Any] | None]:
     """Listeners by control: ``chords`` (None without madmom), ``onsets``, ``melody``, ``beats``.
 
-    A recording is separated once: onsets are heard on its drum stem, the melody on the rest, chords and beats on the
-    whole.
+    Drum onsets are heard in the whole recording by a detector that tells drums from the rest, or by any other on the
+    drum stem; the melody without the drums; chords and beats in the whole.
 
     Args:
         separator: None takes :class:`HarmonicPercussive`, so that numbers do not depend on what is installed.
-        onsets, melody: None takes the defaults.
+        onsets: None takes ``Onsets("drums")``; for madmom on the separated stem give ``Onsets("madmom")``.
+        melody: None takes :class:`Melody`'s defaults.
     """
     split = _Once(HarmonicPercussive() if separator is None else separator)
-    onset, pitch, chord, beat = onsets or Onsets(), melody or Melody(), Chords(), Beats()
+    onset, pitch, chord, beat = onsets or Onsets("drums"), melody or Melody(), Chords(), Beats()
+
+    def hear_drums(audio: Audio) -> tuple[float, ...]:
+        return onset.analyse(audio if onset.resolved() == "drums" else split(audio).drums).times
 
     def hear_melody(audio: Audio) -> PitchLine:
         found = pitch.analyse(split(audio).rest)
@@ -50,7 +54,7 @@ def default_listeners(
 
     return {
         "chords": (lambda audio: chord.analyse(audio).changes) if madmom_compat.available() else None,
-        "onsets": lambda audio: onset.analyse(split(audio).drums).times,
+        "onsets": hear_drums,
         "melody": hear_melody,
         "beats": lambda audio: beat.analyse(audio).beats,
     }
@@ -61,10 +65,13 @@ def describe(
 ) -> dict[str, str]:
     """What :func:`default_listeners` with the same arguments listens with, in words for a report."""
     stems = type(HarmonicPercussive() if separator is None else separator).__name__
-    pitch = melody or Melody()
+    pitch, onset = melody or Melody(), onsets or Onsets("drums")
+    heard = (
+        "our drum-onset network on the mix" if onset.resolved() == "drums" else f"{onset.resolved()} onsets on {stems}"
+    )
     return {
         "chords": "madmom CNN + CRF" if madmom_compat.available() else "none (madmom is not installed)",
-        "onsets": f"{(onsets or Onsets()).resolved()} onsets on the drum stem ({stems}), 50 ms",
+        "onsets": f"{heard}, 50 ms",
         "melody": f"{pitch.model} salience, {pitch.fmin_hz:g}-{pitch.fmax_hz:g} Hz, without drums ({stems})",
         "beats": f"{Beats().resolved()} beats, 70 ms",
     }

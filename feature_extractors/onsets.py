@@ -1,4 +1,4 @@
-"""Onset times: madmom's convolutional network, or log-mel spectral flux, which needs no licence and no weights."""
+"""Onset times: of everything (madmom's network, or spectral flux without weights), or of the drums in a mix (ours)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from feature_extractors import flux, madmom_compat, signals
+from feature_extractors import drum_net, flux, madmom_compat, signals
 from flowmusic.controls import drums as drum_control
 from flowmusic.types import Audio, FrameGrid, Track
 
+DETECTORS = ("madmom", "flux", "drums")
 FPS = 100
 _LEAD_FRAMES = 20
 
@@ -29,8 +30,8 @@ class Onsets:
     """Where something begins.
 
     Args:
-        detector: ``madmom`` (Schlueter & Bock 2014; models CC BY-NC-SA 4.0), ``flux``, or None for madmom where it
-            is installed and flux elsewhere.
+        detector: ``madmom`` (Schlueter & Bock 2014; models CC BY-NC-SA 4.0) and ``flux`` hear whatever begins;
+            ``drums`` hears drums alone, in a mix as well as on a stem; None is madmom where it is installed, else flux.
         threshold: of the peak picking; None takes the detector's own.
         combine_s: onsets closer than this count once.
     """
@@ -42,8 +43,8 @@ class Onsets:
     version: ClassVar[str] = "1"
 
     def __post_init__(self) -> None:
-        if self.detector not in (None, "madmom", "flux"):
-            raise ValueError(f"unknown onset detector {self.detector!r}; choose madmom or flux")
+        if self.detector not in (None, *DETECTORS):
+            raise ValueError(f"unknown onset detector {self.detector!r}; choose one of {', '.join(DETECTORS)}")
 
     def analyse(self, audio: Audio) -> OnsetAnalysis:
         """Detect the onsets of a recording.  Silence has none.
@@ -53,6 +54,8 @@ class Onsets:
         if self.resolved() == "madmom":
             madmom_compat.require("the onset detector 'madmom'", "choose detector='flux'")
             return self._madmom(signals.samples_of(audio, madmom_compat.RATE))
+        if self.resolved() == "drums":
+            return self._drums(signals.samples_of(audio, drum_net.RATE))
         return self._flux(signals.samples_of(audio, flux.RATE))
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
@@ -78,6 +81,14 @@ class Onsets:
         )
         times = [round(float(t), 4) for t in pick.process(activation)]
         return OnsetAnalysis(tuple(times), tuple(float(activation[round(t * FPS)]) for t in times))
+
+    def _drums(self, samples: np.ndarray) -> OnsetAnalysis:
+        if signals.is_silent(samples):
+            return OnsetAnalysis((), ())
+        probability = drum_net.probability(samples)
+        threshold = drum_net.THRESHOLD if self.threshold is None else self.threshold
+        times, heights = drum_net.peaks(probability, threshold, self.combine_s)
+        return OnsetAnalysis(tuple(round(float(t), 4) for t in times), tuple(heights.tolist()))
 
     def _flux(self, samples: np.ndarray) -> OnsetAnalysis:
         if signals.is_silent(samples):

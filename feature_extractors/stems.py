@@ -55,10 +55,10 @@ class HarmonicPercussive:
         size: samples of the transform at 32 kHz; other rates scale it.
     """
 
-    time_s: float = 0.3
+    time_s: float = 0.15
     band_hz: float = 500.0
     power: float = 2.0
-    margin: float = 1.0
+    margin: float = 2.0
     size: int = 1024
     name: ClassVar[str] = "stems-hpss"
     version: ClassVar[str] = "1"
@@ -98,11 +98,14 @@ def _odd(length: float) -> int:
 
 
 def _median(x: Tensor, length: int, axis: int) -> Tensor:
-    """Running median of ``[bins, frames]`` along an axis, edges repeated."""
+    """Running median of ``[bins, frames]`` along an axis.
+
+    Silence lies before and after a recording (a hit at its very start is no sustained tone); bands are repeated.
+    """
     from scipy.ndimage import median_filter
 
-    size = (length, 1) if axis == 0 else (1, length)
-    return torch.from_numpy(median_filter(x.numpy(), size=size, mode="nearest"))
+    size, mode = ((length, 1), "nearest") if axis == 0 else ((1, length), "constant")
+    return torch.from_numpy(median_filter(x.numpy(), size=size, mode=mode))
 
 
 def best_available() -> Separator:

@@ -1,9 +1,9 @@
 """Train the drum-onset network on a corpus with exact labels.
 
-``python -m feature_extractors.train_drum_net CORPUS_DIR [--clips 400] [--steps 1500] [--seed 0] [--out FILE]``
+``python -m feature_extractors.train_drum_net CORPUS_DIR [--clips 800] [--steps 3000] [--seed 0] [--out FILE]``
 
-Takes minutes on a CPU.  Mel magnitudes are kept in memory; each crop gets a random level, tilt and band limit, so that
-the network does not lean on one mastering or on the top octave, which codecs lose first.
+Takes minutes on a CPU.  Mel magnitudes are kept in memory; each crop gets a random level, tilt, band limit,
+roughness and smear, so that the network does not lean on one mastering or on what codecs lose first.
 """
 
 from __future__ import annotations
@@ -35,18 +35,35 @@ class Example:
 
 
 def examples(folder: Path, split: str, count: int) -> list[Example]:
-    """The first clips of a split.  Raises: ValueError if there are none."""
+    """The first clips of a split; of every fourth the drums alone as well, of another fourth the mix without them.
+
+    Raises: ValueError if there are none.
+    """
     found = []
-    for path in sorted((folder / split).glob("*.json"))[:count]:
+    for n, path in enumerate(sorted((folder / split).glob("*.json"))[:count]):
         labels = json.loads(path.read_text(encoding="utf-8"))
-        samples = torch.from_numpy(signals.samples_of(Audio.read(path.with_suffix(".flac")), drum_net.RATE))
-        scaled = samples * (drum_net.LEVEL / samples.pow(2).mean().sqrt().clamp(min=1e-6))
-        magnitude = drum_net.mel_magnitude(scaled)
         onsets = (labels.get("drums") or {}).get("onsets") or ()
-        found.append(Example(magnitude.half(), target(onsets, len(magnitude))))
+        mix = _samples(path.with_suffix(".flac"))
+        found.append(example(mix, onsets))
+        stem = path.with_name(f"{path.stem}.drums.flac")
+        if onsets and stem.exists() and n % 4 == 0:
+            found.append(example(_samples(stem), onsets))
+        elif onsets and stem.exists() and n % 4 == 2:
+            found.append(example(mix - _samples(stem)[: len(mix)], ()))
     if not found:
         raise ValueError(f"no clips in {folder / split}; make some with `flowmusic corpus`")
     return found
+
+
+def _samples(path: Path) -> Tensor:
+    return torch.from_numpy(signals.samples_of(Audio.read(path), drum_net.RATE))
+
+
+def example(samples: Tensor, onsets: Sequence[float]) -> Example:
+    """Features and targets of ``[N]`` samples at the network's rate."""
+    scaled = samples * (drum_net.LEVEL / samples.pow(2).mean().sqrt().clamp(min=1e-6))
+    magnitude = drum_net.mel_magnitude(scaled)
+    return Example(magnitude.half(), target(onsets, len(magnitude)))
 
 
 def target(onsets: Sequence[float], frames: int) -> Tensor:
@@ -75,6 +92,11 @@ def crops(found: Sequence[Example], generator: torch.Generator) -> tuple[Tensor,
         gain_db = uniform(-4.0, 4.0) + uniform(-6.0, 6.0) * octaves
         if uniform(0.0, 1.0) < 0.3:
             gain_db = gain_db - 60.0 * (torch.arange(drum_net.BANDS) > uniform(40.0, drum_net.BANDS)).float()
+        if uniform(0.0, 1.0) < 0.3:  # a codec smears attacks
+            before, after = magnitude[:1], magnitude[-1:]
+            around = torch.cat([before, magnitude[:-1]]) + torch.cat([magnitude[1:], after])
+            magnitude = 0.5 * magnitude + 0.25 * around
+        gain_db = gain_db + uniform(0.0, 2.0) * torch.randn(magnitude.shape, generator=generator)
         noise = uniform(0.0, 0.02) * torch.rand(magnitude.shape, generator=generator)
         short = CROP - len(magnitude)
         magnitudes.append(F.pad(magnitude * 10.0 ** (gain_db / 20.0) + noise, (0, 0, 0, short)))
@@ -108,10 +130,12 @@ def train(found: Sequence[Example], steps: int, seed: int = 0, log_every: int = 
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m feature_extractors.train_drum_net", description="Train drum onsets.")
+    parser = argparse.ArgumentParser(
+        prog="python -m feature_extractors.train_drum_net", description="Train the drum net."
+    )
     parser.add_argument("corpus", type=Path)
-    parser.add_argument("--clips", type=int, default=400)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--clips", type=int, default=800)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=drum_net.WEIGHTS)
     options = parser.parse_args(argv)

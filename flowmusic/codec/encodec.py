@@ -93,6 +93,9 @@ class EncodecCodec(nn.Module):
         mean, std: scalars or ``[D]``.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, model: nn.Module, mean: float | Tensor = 0.0, std: float | Tensor = 1.0) -> None:
         super().__init__()
         self.model = model.eval()
@@ -114,7 +117,7 @@ class EncodecCodec(nn.Module):
     @torch.inference_mode()
     def encode(self, audio: Audio) -> Tensor:
         """Audio ``[B, C, N]`` -> latents ``[B, ceil(N / hop), D]``."""
-        samples = self._channels(audio).to(self.mean.device)  # type: ignore[arg-type]
+        samples = self._channels(audio).to(self.mean.device)
         latents = self.model.encoder(samples).transpose(1, 2)  # type: ignore[operator]
         return (latents - self.mean) / self.std
 

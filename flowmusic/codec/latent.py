@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,11 @@ class LatentCodec(nn.Module):
         self.frame_rate = Fraction(rate, hop)
         self.norm = nn.BatchNorm1d(dim, affine=False, momentum=0.02)
         self.quantizer = quantizer
+
+    def _quantizer(self) -> Any:
+        if self.quantizer is None:
+            raise ValueError("this codec was built without a quantiser")
+        return self.quantizer
 
     def encode_wave(self, wave: Tensor) -> Tensor:
         raise NotImplementedError
@@ -75,16 +81,14 @@ class LatentCodec(nn.Module):
     @torch.inference_mode()
     def codes(self, latents: Tensor) -> Tensor:
         """Latents ``[B, T, D]`` -> residual codes ``[B, Q, T]`` int64."""
-        if self.quantizer is None:
-            raise ValueError("this codec was built without a quantiser")
-        return self.quantizer.encode(latents.transpose(1, 2))
+        codes: Tensor = self._quantizer().encode(latents.transpose(1, 2))
+        return codes
 
     @torch.inference_mode()
     def from_codes(self, codes: Tensor) -> Tensor:
         """Residual codes ``[B, Q, T]`` -> latents ``[B, T, D]``."""
-        if self.quantizer is None:
-            raise ValueError("this codec was built without a quantiser")
-        return self.quantizer.decode(codes).transpose(1, 2)
+        latents: Tensor = self._quantizer().decode(codes).transpose(1, 2)
+        return latents
 
     @torch.no_grad()
     def calibrate(self, waves: Iterable[Tensor]) -> None:

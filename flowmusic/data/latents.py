@@ -57,7 +57,8 @@ class LatentStore:
         index = Path(folder) / f"{split}.json"
         if not index.exists():
             raise FileNotFoundError(
-                f"{index} is missing; precompute latents with: python -m flowmusic.apps.build --corpus DIR --out {folder}"
+                f"{index} is missing; precompute latents with: "
+                f"python -m flowmusic.apps.build --corpus DIR --out {folder}"
             )
         parsed = json.loads(index.read_text())
         shards = [load_file(Path(folder) / name) for name in parsed["shards"]]

@@ -154,7 +154,7 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> nn.M
 
 def _build(kinds: Mapping[str, Callable[[dict[str, Any]], Any]], config: dict[str, Any], folder: Path) -> Any:
     kind = config.get("kind")
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise ModelError(f"{folder} names the kind {kind!r}, which is not one of {', '.join(kinds)}")
     try:
         return kinds[kind](dict(config["settings"]))

@@ -38,7 +38,7 @@ class ConditionEncoder(nn.Module):
     @property
     def frames_dim(self) -> int:
         """F of the frames that this encoder makes."""
-        return sum(int(c.dim) for c in self.tracks.values()) + self.dim + 1  # type: ignore[arg-type]
+        return sum(c.dim for c in self.tracks.values() if isinstance(c, TrackConditioner)) + self.dim + 1
 
     def forward(self, controls: Controls, grid: FrameGrid, context: tuple[Tensor, Tensor] | None = None) -> Condition:
         """Encode.

@@ -16,8 +16,6 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-CONFIG_ERRORS = ("ConfigCompositionException", "HydraException", "OverrideParseException", "MissingConfigException")
-
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -97,10 +95,13 @@ def compose(overrides: list[str]) -> DictConfig:
 
 
 def main(overrides: list[str]) -> int:
-    """Run Hydra with command-line overrides (including ``-m``); returns the exit code of the command."""
-    import hydra
+    """Run Hydra with command-line overrides (including ``-m``); returns the exit code of the command.
 
-    argv, sys.argv = sys.argv, ["flowmusic train", *overrides]
+    A configuration that cannot be composed or instantiated, and data that is not there, exit 2 with one line.
+    """
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     @hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")
     def entry(cfg: DictConfig) -> float | None:
@@ -108,10 +109,21 @@ def main(overrides: list[str]) -> int:
         print(result.folder)
         return result.metrics.get(cfg.objective) if cfg.objective else None
 
+    # Hydra prints configuration errors in its own way and exits 1, unless it is told to raise them.
+    told = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    argv, sys.argv = sys.argv, ["flowmusic train", *overrides]
     try:
         entry()
+    except (HydraException, OmegaConfBaseException, FileNotFoundError) as error:
+        print(f"flowmusic train: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
     finally:
         sys.argv = argv
+        if told is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = told
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from flowmusic.generate.generator import GenerationDefaults, Generator
 from flowmusic.interop.bundle import load_codec
@@ -50,10 +51,9 @@ class AudioSamples(Callback):
             audio = type(take.audio)(samples, take.audio.rate)
             audio.write(folder / f"step{trainer.global_step:06d}-{index}.wav")
             for logger in trainer.loggers:
-                experiment = getattr(logger, "experiment", None)
-                if hasattr(experiment, "add_audio"):
+                if isinstance(logger, TensorBoardLogger):
                     wave = samples.mean(0).clamp(-1, 1)
-                    experiment.add_audio(f"sample/{index}", wave, trainer.global_step, audio.rate)
+                    logger.experiment.add_audio(f"sample/{index}", wave, trainer.global_step, audio.rate)
         # The generator switches to evaluation mode; Lightning restores modes only around its own hooks.
         module.train()
 

@@ -14,9 +14,7 @@ from flowmusic.metrics.melody import Pitches
 from flowmusic.types import Audio
 
 AUDIO = Audio(torch.zeros(1, 32_000), 32_000)
-REQUESTED = Requested(
-    chords=[(0.0, 1.0, "C")], onsets=[0.0, 0.5], melody=[(0.0, 1.0, 60)], beats=[0.0, 0.5]
-)
+REQUESTED = Requested(chords=[(0.0, 1.0, "C")], onsets=[0.0, 0.5], melody=[(0.0, 1.0, 60)], beats=[0.0, 0.5])
 LISTENERS = Listeners(
     chords=lambda audio: [(0.0, 0.5, "C"), (0.5, 1.0, "F")],
     onsets=lambda audio: [0.01],
@@ -28,7 +26,14 @@ LISTENERS = Listeners(
 def test_every_control_is_measured() -> None:
     scores = measure(AUDIO, REQUESTED, LISTENERS)
     assert tuple(scores) == KEYS
-    expected = {"chord_acc": 0.5, "chord_iou": 1 / 3, "onset_f1": 2 / 3, "melody_pc": 1.0, "melody_cos": 0.0, "beat_f1": 1.0}
+    expected = {
+        "chord_acc": 0.5,
+        "chord_iou": 1 / 3,
+        "onset_f1": 2 / 3,
+        "melody_pc": 1.0,
+        "melody_cos": 0.0,
+        "beat_f1": 1.0,
+    }
     assert scores == pytest.approx(expected)
 
 

@@ -27,7 +27,7 @@ def timelines(draw: st.DrawFn, labels: list[str]) -> list[tuple[float, float, st
         ("C", "C:maj"),
         ("Am7b5", "A:hdim7"),
         ("F/A", "F:maj/3"),
-        ("C7/Bb", "C:7/b7"),
+        ("G7/B", "G:7/3"),
         ("Dbm6", "C#:min6"),
         ("N", "N"),
         ("UNK", "X"),

@@ -111,9 +111,9 @@ def test_batch_equals_loop_with_texts_of_different_length(encoder: ConditionEnco
 
 def test_unknown_control_and_wrong_length_are_named(encoder: ConditionEncoder) -> None:
     stranger = Controls((None,), {"reverb": controls().tracks["drums"]})
-    with pytest.raises(ValueError, match="reverb.*chords, drums"):
+    with pytest.raises(ValueError, match=r"reverb.*chords, drums"):
         encoder(stranger, GRID)
-    with pytest.raises(ValueError, match="30 frames.*31"):
+    with pytest.raises(ValueError, match=r"30 frames.*31"):
         encoder(controls(), FrameGrid(Fraction(25), 31))
 
 

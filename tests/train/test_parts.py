@@ -69,7 +69,9 @@ def test_something_is_always_left_to_generate(seed: int) -> None:
     assert not bool(given_frames.all(1).any())
 
 
-@pytest.mark.parametrize("bad", [{"everything": -0.1}, {"tracks": {"drums": 1.5}}, {"everything": 0.7, "text_only": 0.6}])
+@pytest.mark.parametrize(
+    "bad", [{"everything": -0.1}, {"tracks": {"drums": 1.5}}, {"everything": 0.7, "text_only": 0.6}]
+)
 def test_impossible_probabilities_are_refused(bad: dict) -> None:
     with pytest.raises(ValueError, match=r"\[0, 1\]|exceed 1"):
         Dropout(**bad)

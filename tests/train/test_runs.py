@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from flowmusic.interop import bundle
 from flowmusic.train.run import compose, train
 from flowmusic.types import Controls
@@ -83,3 +84,22 @@ def test_sweep_runs_every_point(store: Path, tmp_path: Path) -> None:
 def test_mismatched_frames_dim_says_what_to_set(store: Path, tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"model.field.frames_dim=105"):
         train(compose(flow(store, tmp_path, "model.field.frames_dim=100", "trainer.max_steps=1")))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["experiment=nanoo"], "nanoo"),
+        (["experiment=nano", "model.learning_rate=1"], "learning_rate"),
+        (["experiment=nano", "latents=/nowhere"], "flowmusic.apps.build"),
+        (["experiment=nano", "callbacks.budget.wall_s=-1"], "wall_s must be positive"),
+    ],
+)
+def test_wrong_configuration_is_one_line_and_exit_2(
+    overrides: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from flowmusic.apps.cli import main
+
+    assert main(["train", *overrides, f"out={tmp_path}", "logger=none"]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert says in lines[-1] and not any("Traceback" in line for line in lines)

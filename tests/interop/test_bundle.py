@@ -1,0 +1,89 @@
+"""Bundles: round trip, verification, refusal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from flowmusic.codec.spectral import SpectralCodec
+from flowmusic.interop import bundle
+from flowmusic.types import Audio
+
+SETTINGS = {"rate": 8000, "hop": 160, "n_fft": 512, "top_hz": 3000.0, "width": 16, "dim": 8}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    codec = SpectralCodec(**SETTINGS).eval()
+    config = {"kind": "spectral", "settings": SETTINGS}
+    return bundle.write(tmp_path / "small", config, codec.state_dict(), "# small\n")
+
+
+def edit(folder: Path, **changes: object) -> None:
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump({**config, **changes}))
+
+
+def test_round_trip_is_exact_to_half_precision(folder: Path) -> None:
+    torch.manual_seed(0)
+    written = SpectralCodec(**SETTINGS).eval()
+    loaded = bundle.load_codec(folder)
+    for name, value in written.state_dict().items():
+        expected = value.half().float() if value.is_floating_point() else value
+        assert torch.equal(loaded.state_dict()[name], expected), name
+    assert not any(p.requires_grad for p in loaded.parameters())
+    assert loaded.encode(Audio(torch.randn(1, 1, 4000), 8000)).shape == (1, 13, 8)
+
+
+def test_writing_again_replaces_and_leaves_nothing_behind(folder: Path) -> None:
+    first = (folder / "config.yaml").read_text()
+    bundle.write(folder, {"kind": "spectral", "settings": SETTINGS}, {"a": torch.ones(2)}, "other")
+    assert (folder / "config.yaml").read_text() != first
+    assert [p.name for p in folder.parent.iterdir()] == ["small"]
+    assert sorted(p.name for p in folder.iterdir()) == ["card.md", "config.yaml", "model.safetensors"]
+
+
+def test_damaged_weights_are_refused_with_advice(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    with pytest.raises(bundle.CorruptWeights, match=r"damaged.*sha256.*write the bundle"):
+        bundle.load_codec(folder)
+    weights.unlink()
+    with pytest.raises(bundle.CorruptWeights, match="is missing"):
+        bundle.load_codec(folder)
+
+
+def test_strangers_are_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(bundle.ModelError, match=r"unknown model 'nano2'.*shipped"):
+        bundle.load("nano2")
+    with pytest.raises(bundle.ModelError, match=r"no config.yaml"):
+        bundle.load(tmp_path)
+    with pytest.raises(bundle.ModelError, match=r"'spectral' model, not one that generates"):
+        bundle.load(folder)
+    edit(folder, kind="os.system")
+    with pytest.raises(bundle.ModelError, match=r"'os.system'.*not one of spectral, seanet"):
+        bundle.load_codec(folder)
+
+
+def test_no_code_in_a_description_is_executed(folder: Path) -> None:
+    (folder / "config.yaml").write_text("!!python/object/apply:os.system ['touch /tmp/executed']")
+    with pytest.raises(bundle.CorruptWeights, match="cannot be parsed"):
+        bundle.load_codec(folder)
+    (folder / "config.yaml").write_text("format: 99")
+    with pytest.raises(bundle.ModelError, match="format 1"):
+        bundle.load_codec(folder)
+
+
+def test_description_and_weights_must_agree(folder: Path) -> None:
+    edit(folder, settings={**SETTINGS, "width": 24})
+    with pytest.raises(bundle.CorruptWeights, match="wrong shape"):
+        bundle.load_codec(folder)
+    edit(folder, settings={**SETTINGS, "depth": 3})
+    with pytest.raises(bundle.ModelError, match=r"do not fit the kind 'spectral'.*depth"):
+        bundle.load_codec(folder)
