@@ -98,13 +98,15 @@ def listen(clip: Clip, separator: Separator, full: bool = False) -> dict[Key, Sc
     detectors = ["madmom", "flux"] if madmom_compat.available() else ["flux"]
     if madmom_compat.available():
         scorers["chords majmin", "madmom CNN+CRF", "mix"] = _chords(Chords().analyse(clip.mix).changes)
-    for source, drums in (("drum stem", clip.drums), (f"{name} of mix", separated.drums)):
+    times = Onsets("drums").analyse(clip.mix).times
+    scorers["onset F1, 50 ms", "drums (ours)", "mix"] = _times("onsets", times, ONSET_S)
+    for source, drums, mix in (("drum stem", clip.drums, None), (f"{name} of mix", separated.drums, clip.mix)):
         if drums is None:
             continue
         for detector in detectors:
             times = Onsets(detector).analyse(drums).times
             scorers["onset F1, 50 ms", detector, source] = _times("onsets", times, ONSET_S)
-        strength = torch.from_numpy(Drums(separate=False).analyse_stem(drums, clip.mix).strength)
+        strength = torch.from_numpy(Drums(stems=separator).strength(drums, mix))
         control = drum_control.strength_to_track(strength, FrameGrid.of_seconds(clip.mix.seconds, CONTROL_RATE))
         times = drum_control.onsets_from_track(control)
         scorers["drum control F1, 50 ms", "onset strength", source] = _times("onsets", times, ONSET_S)

@@ -64,6 +64,8 @@ class DrumOnsetNet(nn.Module):
 
 def peaks(probability: np.ndarray, threshold: float, combine_s: float) -> tuple[np.ndarray, np.ndarray]:
     """Times [s] and probabilities, both ``[K]``, of maxima above a threshold; the earlier of two close ones wins."""
+    if probability.size == 0:
+        return np.zeros(0), np.zeros(0)
     highest = np.lib.stride_tricks.sliding_window_view(np.pad(probability, 2), 5).max(1)
     kept: list[int] = []
     for n in np.flatnonzero((probability >= highest) & (probability >= threshold)):

@@ -15,6 +15,8 @@ from flowmusic.controls import drums as drum_control
 from flowmusic.types import Audio, FrameGrid, Track
 
 RATE = 44_100
+_GATE_S = 0.04
+_GATE_THRESHOLD = 0.4
 
 
 @dataclass(frozen=True)
@@ -33,40 +35,50 @@ class Drums:
         stems: how the drums are separated.
         separate: False for a recording of drums alone, which a separator would only harm.
         blur_s: blur of the control, in seconds.
-        onsets: detector of the onset times (the control itself does not use them).
+        onsets: detector of the onset times (the control itself does not use them); None takes ``Onsets("drums")`` on
+            a mix and :class:`Onsets`' default on drums alone.
+        gate: where the separator leaks, keep strength only near a drum onset that our network hears in the mix.
         below_db: a drum stem this far below the recording holds no drums.
     """
 
     stems: Separator = field(default_factory=HarmonicPercussive)
     separate: bool = True
     blur_s: float = 0.0
-    onsets: Onsets = field(default_factory=Onsets)
+    onsets: Onsets | None = None
+    gate: bool = True
     below_db: float = -40.0
     name: ClassVar[str] = "drums"
     version: ClassVar[str] = "1"
 
     def analyse(self, audio: Audio) -> DrumAnalysis:
         """Separate if asked, then measure.  A recording without drums gives no onset and zero strength."""
-        return self.analyse_stem(self._drums(audio), audio)
+        return self.analyse_stem(self._drums(audio), audio if self.separate else None)
 
     def analyse_stem(self, drums: Audio, mix: Audio | None = None) -> DrumAnalysis:
-        """Measure a drum stem; with the mix it came from, a stem that is too weak counts as none."""
+        """Measure a drum stem, with the mix it was separated from, or None if it is a recording of drums alone."""
         strength = self.strength(drums, mix)
-        return DrumAnalysis(self.onsets.analyse(drums).times if strength.any() else (), strength)
+        if not strength.any():
+            return DrumAnalysis((), strength)
+        detector = self.onsets or (Onsets() if mix is None else Onsets("drums"))
+        in_mix = mix is not None and detector.resolved() == "drums"
+        return DrumAnalysis(detector.analyse(mix if in_mix and mix is not None else drums).times, strength)
 
     def strength(self, drums: Audio, mix: Audio | None = None) -> np.ndarray:
-        """Onset strength of a drum stem alone, without the detector of onset times.  Shape: ``[3, S]`` at 100 Hz."""
+        """Onset strength alone, without the detector of onset times.  Shape: ``[3, S]`` at 100 Hz."""
         samples = signals.samples_of(drums, RATE)
         bins = -(-len(samples) * drum_control.STRENGTH_RATE // RATE)
         if signals.is_silent(samples) or (mix is not None and self._lacks_drums(samples, mix)):
             return np.zeros((len(drum_control.BANDS), bins), np.float32)
         # A tenth of a second of silence after the end lets even the shortest recording be measured.
         padded = torch.nn.functional.pad(torch.from_numpy(samples), (0, RATE // 10))
-        return drum_control.onset_strength(padded, RATE)[:, :bins].numpy()
+        strength = drum_control.onset_strength(padded, RATE)[:, :bins].numpy()
+        if mix is not None and self.gate and getattr(self.stems, "leaks", False):
+            strength = strength * _near(Onsets("drums", threshold=_GATE_THRESHOLD).analyse(mix).times, bins)
+        return strength
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
         """The drum control on a grid, unknown after the recording's end.  Shape: values ``[T, subs * 3]``."""
-        strength = torch.from_numpy(self.strength(self._drums(audio), audio))
+        strength = torch.from_numpy(self.strength(self._drums(audio), audio if self.separate else None))
         return drum_control.strength_to_track(strength, grid, self.blur_s)
 
     def _drums(self, audio: Audio) -> Audio:
@@ -75,3 +87,12 @@ class Drums:
     def _lacks_drums(self, samples: np.ndarray, mix: Audio) -> bool:
         loudest = float(np.abs(signals.samples_of(mix, RATE)).max(initial=0.0))
         return signals.is_silent(samples / max(loudest, 1e-9), self.below_db)
+
+
+def _near(times: tuple[float, ...], bins: int) -> np.ndarray:
+    """1 in the bins within :data:`_GATE_S` of a time, else 0.  Shape: ``[bins]``."""
+    centres = (np.arange(bins) + 0.5) / drum_control.STRENGTH_RATE
+    if not times:
+        return np.zeros(bins, np.float32)
+    distance = np.abs(centres[:, None] - np.asarray(times)).min(1)
+    return (distance <= _GATE_S).astype(np.float32)

@@ -138,7 +138,7 @@ def extract(
             stem = audio
         if "drums" in wanted:
             tell("drums")
-            drums = extractors.drums.analyse_stem(stem, audio)
+            drums = extractors.drums.analyse_stem(stem, audio if extractors.drums.separate else None)
         if "melody" in wanted:
             melody = run(extractors.melody, rest)
     return Extraction(audio.seconds, chords, melody, drums, beats, stem if drums is not None else None, tuple(notices))

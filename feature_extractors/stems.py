@@ -60,6 +60,8 @@ class HarmonicPercussive:
     power: float = 2.0
     margin: float = 2.0
     size: int = 1024
+    leaks: ClassVar[bool] = True
+    """The attacks of other instruments are in the drum stem."""
     name: ClassVar[str] = "stems-hpss"
     version: ClassVar[str] = "1"
 

@@ -96,11 +96,16 @@ def crops(found: Sequence[Example], generator: torch.Generator) -> tuple[Tensor,
             before, after = magnitude[:1], magnitude[-1:]
             around = torch.cat([before, magnitude[:-1]]) + torch.cat([magnitude[1:], after])
             magnitude = 0.5 * magnitude + 0.25 * around
+        wanted = example.target[start : start + CROP]
+        if uniform(0.0, 1.0) < 0.2:  # recordings begin on a hit, out of silence, and end in the middle of a note
+            first, last = int(uniform(0.0, 60.0)), len(magnitude) - int(uniform(0.0, 60.0))
+            inside = (torch.arange(len(magnitude)) >= first) & (torch.arange(len(magnitude)) < last)
+            magnitude, wanted = magnitude * inside[:, None], wanted * inside
         gain_db = gain_db + uniform(0.0, 2.0) * torch.randn(magnitude.shape, generator=generator)
         noise = uniform(0.0, 0.02) * torch.rand(magnitude.shape, generator=generator)
         short = CROP - len(magnitude)
         magnitudes.append(F.pad(magnitude * 10.0 ** (gain_db / 20.0) + noise, (0, 0, 0, short)))
-        targets.append(F.pad(example.target[start : start + CROP], (0, short)))
+        targets.append(F.pad(wanted, (0, short)))
     return drum_net.compress(torch.stack(magnitudes)), torch.stack(targets)
 
 
@@ -130,9 +135,7 @@ def train(found: Sequence[Example], steps: int, seed: int = 0, log_every: int = 
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m feature_extractors.train_drum_net", description="Train the drum net."
-    )
+    parser = argparse.ArgumentParser(prog="python -m feature_extractors.train_drum_net", description="Train drum_net.")
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--clips", type=int, default=800)
     parser.add_argument("--steps", type=int, default=3000)

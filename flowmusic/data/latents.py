@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from flowmusic.controls import drums
-from flowmusic.controls.bottleneck import temporal_blur
 from flowmusic.types import Controls, FrameGrid, Track
 
 KNOWN = ".known"
@@ -89,7 +88,6 @@ class LatentCrops:
         crop_seconds, batch, seed: as named.
         drums_as_onsets: share of windows whose drum control loses its bands and levels, as when a person gives
             onset times only.
-        drum_blur_s: blur of the drum control in seconds (the store holds it unblurred).
     """
 
     def __init__(
@@ -99,10 +97,8 @@ class LatentCrops:
         batch: int,
         seed: int,
         drums_as_onsets: float = 0.15,
-        drum_blur_s: float = 0.0,
     ) -> None:
-        self.store, self.batch, self.seed = store, batch, seed
-        self.drums_as_onsets, self.drum_blur_s = drums_as_onsets, drum_blur_s
+        self.store, self.batch, self.seed, self.drums_as_onsets = store, batch, seed, drums_as_onsets
         self.grid = FrameGrid(store.frame_rate, round(crop_seconds * float(store.frame_rate)))
         self.usable = [i for i, clip in enumerate(store.clips) if clip["frames"] >= self.grid.length]
         if not self.usable:
@@ -118,8 +114,6 @@ class LatentCrops:
             window, tracks = self.store.crop(clip, first, self.grid.length)
             if "drums" in tracks and rng.random() < self.drums_as_onsets:
                 tracks["drums"] = as_onsets(tracks["drums"])
-            if "drums" in tracks and self.drum_blur_s > 0.0:
-                tracks["drums"] = blurred(tracks["drums"], self.drum_blur_s)
             latents.append(window)
             rows.append(tracks)
             texts.append(info["captions"][rng.integers(len(info["captions"]))])
@@ -139,10 +133,3 @@ def as_onsets(track: Track) -> Track:
     drawing = drums.to_drawing(track)
     hit = (drawing.amax(0, keepdim=True) > 0).expand_as(drawing)
     return drums.from_drawing(hit.to(drawing.dtype) * drums.DEFAULT_LEVEL, track.grid, track.known)
-
-
-def blurred(track: Track, seconds: float) -> Track:
-    """The drum control spread over time."""
-    drawing = drums.to_drawing(track)
-    rate = float(track.grid.frame_rate) * drums.sub_bins(track.grid)
-    return drums.from_drawing(temporal_blur(drawing.T, seconds, rate).T, track.grid, track.known)

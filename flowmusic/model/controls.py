@@ -22,6 +22,9 @@ class TrackConditioner(nn.Module):
         kernel: frames that the convolution sees, for edges that fall between frames.
         ids: for id tracks, how many ids there are; their features are a fixed table that is stored with the weights.
         table: its values ``[ids][F]``; None when they come from a checkpoint.
+        bands, blur: for tracks whose frames hold sub-bins (features = sub-bins x ``bands``), average over ``blur``
+            sub-bins, an odd number.  The blur is the model's own bottleneck: tracks are handed over unblurred, and
+            training and use cannot disagree about it.
     """
 
     table: Tensor | None
@@ -33,9 +36,15 @@ class TrackConditioner(nn.Module):
         kernel: int = 5,
         ids: int | None = None,
         table: Sequence[Sequence[float]] | None = None,
+        bands: int = 1,
+        blur: int = 1,
     ) -> None:
         super().__init__()
-        self.features, self.dim = features, dim
+        self.features, self.dim, self.bands, self.blur = features, dim, bands, blur
+        if blur < 1 or blur % 2 == 0:
+            raise ValueError(f"blur must be an odd number of sub-bins, got {blur}; 1 is no blur")
+        if features % bands:
+            raise ValueError(f"{features} features are no whole number of sub-bins of {bands} bands")
         if ids is None:
             self.table = None
         else:
@@ -51,9 +60,17 @@ class TrackConditioner(nn.Module):
         if self.table is not None:
             values = self.table[values.clamp(0, len(self.table) - 1)]
         known = track.known[..., None].to(values.dtype)
-        inputs = torch.cat([values * known, known], dim=-1).to(self.linear.weight.dtype)
+        inputs = torch.cat([self.blurred(values * known), known], dim=-1).to(self.linear.weight.dtype)
         hidden = nn.functional.gelu(self.linear(inputs))
         return hidden + self.mix(hidden.transpose(1, 2)).transpose(1, 2)
+
+    def blurred(self, values: Tensor) -> Tensor:
+        """Moving average over sub-bins, across frame borders.  Shape: ``[B, T, F] -> [B, T, F]``."""
+        if self.blur == 1:
+            return values
+        fine = values.unflatten(-1, (-1, self.bands)).flatten(1, 2).transpose(1, 2)
+        fine = nn.functional.avg_pool1d(fine, self.blur, stride=1, padding=self.blur // 2)
+        return fine.transpose(1, 2).reshape(values.shape)
 
     def absent(self, batch: int, length: int, device: torch.device) -> Tensor:
         """Features of a track that is not there: all frames unknown."""

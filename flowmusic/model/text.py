@@ -6,6 +6,7 @@ The published file is recognised by its hash; another one would silently shift e
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from importlib import util
 from pathlib import Path
@@ -69,21 +70,46 @@ class TextEncoder(nn.Module):
         return self._loaded
 
     @torch.no_grad()
-    def states(self, text: str) -> Tensor:
-        """Last hidden states of one prompt.  Shape: ``[M, 384]`` on the CPU, without the two marker tokens."""
-        if text in self.cache:
-            return self.cache[text].float()
+    def _encode(self, texts: Sequence[str], batch: int = 64) -> dict[str, Tensor]:
+        """States of distinct prompts; those with the same number of tokens share a batch, so nothing is padded."""
         model, tokenizer = self._load()
-        ids = torch.tensor([tokenizer.encode(text).ids])  # type: ignore[attr-defined]
-        with torch.autocast("cpu", enabled=False):
-            hidden: Tensor = model(input_ids=ids).last_hidden_state[0]
-        return hidden[1:-1] if hidden.shape[0] > 2 else hidden
-
-    def remember(self, texts: Sequence[str]) -> None:
-        """Encode prompts ahead of training."""
+        by_length: dict[int, list[tuple[str, list[int]]]] = {}
         for text in texts:
-            if text not in self.cache:
-                self.cache[text] = self.states(text).half()
+            ids = tokenizer.encode(text).ids  # type: ignore[attr-defined]
+            by_length.setdefault(len(ids), []).append((text, ids))
+        found = {}
+        with torch.autocast("cpu", enabled=False):
+            for group in by_length.values():
+                for begin in range(0, len(group), batch):
+                    part = group[begin : begin + batch]
+                    hidden = model(input_ids=torch.tensor([ids for _, ids in part])).last_hidden_state
+                    for (text, _), row in zip(part, hidden, strict=True):
+                        # Without the two marker tokens, unless there is nothing else.
+                        found[text] = row[1:-1] if len(row) > 2 else row
+        return found
+
+    def states(self, text: str) -> Tensor:
+        """Last hidden states of one prompt.  Shape: ``[M, 384]`` on the CPU."""
+        cached = self.cache.get(text)
+        return cached.float() if cached is not None else self._encode([text])[text]
+
+    def remember(self, texts: Sequence[str], file: Path | None = None) -> None:
+        """Encode prompts ahead of training; kept in fp16.
+
+        With a ``file`` (safetensors), prompts found there are not encoded again, and new ones are added to it.
+        """
+        from safetensors.torch import load_file, save_file
+
+        if file is not None and file.exists():
+            self.cache.update(load_file(file))
+        fresh = [text for text in dict.fromkeys(texts) if text not in self.cache]
+        if not fresh:
+            return
+        self.cache.update({text: states.half() for text, states in self._encode(fresh).items()})
+        if file is not None:
+            temporary = file.with_suffix(".tmp")
+            save_file({text: states.contiguous() for text, states in self.cache.items()}, temporary)
+            os.replace(temporary, file)
 
     def forward(self, texts: Sequence[str | None]) -> tuple[Tensor, Tensor]:
         """States ``[B, M, 384]`` and mask ``[B, M]`` bool; an absent or empty prompt is masked everywhere."""

@@ -108,7 +108,6 @@ def export_flow(
         "codec": Path(codec_name).name if (Path(codec_name) / "config.yaml").is_file() else codec_name,
         "seconds": seconds,
         "generation": plain(generation),
-        "drum_blur_s": settings["control"]["drums"]["blur_s"],
     }
     tensors = {f"encoder.{k}": v for k, v in module.encoder.state_dict().items()}
     tensors.update({f"field.{k}": v for k, v in module.field.state_dict().items()})

@@ -25,6 +25,7 @@ EXTRACTORS: dict[str, Any] = {
     "drums-alone": pytest.param(lambda: Drums(separate=False, onsets=Onsets("flux")), (12,), torch.float32),
     "onsets-flux": pytest.param(lambda: Onsets("flux"), (12,), torch.float32),
     "onsets-madmom": pytest.param(lambda: Onsets("madmom"), (12,), torch.float32, marks=needs_madmom),
+    "onsets-drums": pytest.param(lambda: Onsets("drums"), (12,), torch.float32),
     "beats-flux": pytest.param(lambda: Beats("flux"), (4,), torch.float32),
     "beats-madmom": pytest.param(lambda: Beats("madmom"), (4,), torch.float32, marks=needs_madmom),
 }

@@ -122,7 +122,7 @@ def test_flux_peaks_stand_out_and_keep_their_distance() -> None:
 
 
 def test_unknown_detectors_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"'aubio'; choose madmom or flux"):
+    with pytest.raises(ValueError, match=r"'aubio'; choose one of madmom, flux, drums"):
         Onsets("aubio")
     with pytest.raises(ValueError, match=r"'aubio'; choose madmom or flux"):
         Beats("aubio")

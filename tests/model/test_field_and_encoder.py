@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 import torch
 
 from flowmusic.controls import chord_features
 from flowmusic.controls.vocabulary import LABELS, label_id
+from flowmusic.model.controls import TrackConditioner
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
 from flowmusic.model.layers import Attention, rotary_table, rotate, sinusoid
@@ -167,3 +169,26 @@ def test_text_is_deterministic_cached_and_absent_when_empty(encoder: ConditionEn
     again, _ = encoder.text(("warm piano",))
     # the cache keeps fp16
     torch.testing.assert_close(again[0], states[0, : again.shape[1]], atol=2e-3, rtol=2e-3)
+
+
+def test_prompts_encoded_together_equal_those_encoded_alone(encoder: ConditionEncoder, tmp_path: Path) -> None:
+    prompts = ["slow jazz", "fast rock", "a bright and busy waltz for strings"]
+    fresh = ConditionEncoder(DIM, WIDTH, TRACKS).text
+    fresh.remember(prompts, tmp_path / "text.safetensors")
+    again = ConditionEncoder(DIM, WIDTH, TRACKS).text
+    again.remember([], tmp_path / "text.safetensors")
+    assert again.cache.keys() == set(prompts)
+    for prompt in prompts:
+        # fp16 storage
+        torch.testing.assert_close(fresh.states(prompt), encoder.text.states(prompt), atol=5e-3, rtol=5e-3)
+
+
+def test_blur_spreads_over_sub_bins_and_keeps_the_sum() -> None:
+    conditioner = TrackConditioner(12, 4, bands=3, blur=5)
+    values = torch.zeros(1, 10, 12)
+    values[0, 4, 9] = 1.0  # low band, last sub-bin of frame 4
+    spread = conditioner.blurred(values).reshape(40, 3)
+    assert spread.sum().item() == pytest.approx(1.0) and spread[:, 1:].sum() == 0
+    assert spread[:, 0].nonzero().flatten().tolist() == [17, 18, 19, 20, 21]
+    with pytest.raises(ValueError, match="odd number of sub-bins, got 4"):
+        TrackConditioner(12, 4, bands=3, blur=4)
