@@ -17,6 +17,11 @@ from flowmusic.controls import vocabulary
 from flowmusic.types import Audio, FrameGrid, Track
 
 FPS = 10
+LATENCY_S = 0.1
+"""Changes are recognised so much late: half a frame because frames are centred, the rest measured on exact labels
+(maj/min agreement 0.876 with, 0.855 without, on two families of soundfonts alike)."""
+_EDGE_FRAMES = 5
+"""Mirrored at both ends, because the silence beyond a recording would be heard as no chord."""
 _CONTEXT_FRAMES = 20
 """Frames that the network's convolutions reach in total; two more are lost to the final average."""
 
@@ -50,8 +55,10 @@ class Chords:
         if signals.is_silent(samples):
             return ChordAnalysis(((0.0, audio.seconds, vocabulary.NO_CHORD),))
         hop = madmom_compat.RATE // FPS
-        features = signals.frames_by_window(_features, samples, hop, window=600 * hop, context=20 * hop)
-        ids = _models().crf.process(features)
+        edge = _EDGE_FRAMES * hop
+        mirrored = np.pad(samples, edge, mode="symmetric")
+        features = signals.frames_by_window(_features, mirrored, hop, window=600 * hop, context=20 * hop)
+        ids = _models().crf.process(features)[_EDGE_FRAMES : -(-len(samples) // hop) + _EDGE_FRAMES]
         return ChordAnalysis(_join([_label(int(i)) for i in ids], audio.seconds))
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
@@ -95,7 +102,7 @@ def _label(number: int) -> str:
 
 
 def _join(labels: list[str], seconds: float) -> tuple[tuple[float, float, str], ...]:
-    starts = [n for n, label in enumerate(labels) if n == 0 or label != labels[n - 1]]
-    ends = [*(n / FPS for n in starts[1:]), seconds]
-    spans = ((n / FPS, end, labels[n]) for n, end in zip(starts, ends, strict=True))
+    firsts = [n for n, label in enumerate(labels) if n == 0 or label != labels[n - 1]]
+    starts = [min(seconds, max(0.0, round(n / FPS - LATENCY_S, 4))) for n in firsts]
+    spans = zip(starts, [*starts[1:], seconds], (labels[n] for n in firsts), strict=True)
     return tuple((start, end, label) for start, end, label in spans if end > start)

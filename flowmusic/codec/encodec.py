@@ -75,6 +75,9 @@ class SeanetCodec(LatentCodec):
         self.encoder = SEANetEncoder(**settings)
         self.decoder = SEANetDecoder(**settings)
 
+    def decoder_modules(self) -> list[nn.Module]:
+        return [self.decoder]
+
     def encode_wave(self, wave: Tensor) -> Tensor:
         return self.encoder(wave[:, None])
 

@@ -40,6 +40,10 @@ class LatentCodec(nn.Module):
             raise ValueError("this codec was built without a quantiser")
         return self.quantizer
 
+    def decoder_modules(self) -> list[nn.Module]:
+        """The parts behind the bottleneck, which can be trained on while latents stay what they are."""
+        raise NotImplementedError
+
     def encode_wave(self, wave: Tensor) -> Tensor:
         raise NotImplementedError
 

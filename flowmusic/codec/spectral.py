@@ -57,6 +57,9 @@ class SpectralCodec(LatentCodec):
         self.norm_out = nn.LayerNorm(width)
         self.head = nn.Linear(width, 2 * bins)
 
+    def decoder_modules(self) -> list[nn.Module]:
+        return [self.unsqueeze, self.decoder, self.norm_out, self.head]
+
     def encode_wave(self, wave: Tensor) -> Tensor:
         """Shape: ``[B, N] -> [B, D, N / (hop * stack)]``."""
         spectrum = stft(wave.float(), self.n_fft, self.spectral_hop)[:, : self.bins_in]

@@ -26,6 +26,7 @@ class LitCodec(LightningModule):
         warmup, total_steps: learning-rate schedule in steps.
         seed: of the bottleneck noise; step k draws from (seed, k), so resuming is exact.
         calibration_batches: training batches that set latent statistics and the quantiser at the end.
+        decoder_only: freeze everything before the latents, so that fields trained on them stay valid.
     """
 
     def __init__(
@@ -38,13 +39,25 @@ class LitCodec(LightningModule):
         total_steps: int = 10_000,
         seed: int = 0,
         calibration_batches: int = 100,
+        decoder_only: bool = False,
     ) -> None:
         super().__init__()
         self.codec = codec
         self.make_optimizer = optimizer
         self.wave_weight, self.complex_weight = wave_weight, complex_weight
         self.warmup, self.total_steps = warmup, total_steps
-        self.seed, self.calibration_batches = seed, calibration_batches
+        self.seed, self.calibration_batches, self.decoder_only = seed, calibration_batches, decoder_only
+        if decoder_only:
+            codec.requires_grad_(False)
+            for part in codec.decoder_modules():
+                part.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> LitCodec:
+        """Training mode, but a frozen bottleneck keeps its statistics."""
+        super().train(mode)
+        if self.decoder_only:
+            self.codec.norm.eval()
+        return self
 
     def loss(self, wave: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Loss and reconstruction.  Shape: ``[B, N] -> [], [B, N]``."""

@@ -67,24 +67,33 @@ def corpus_note(folder: Path) -> str:
 
 
 def export_codec(folder: str, name: str, module: Any, data: Any, run: dict[str, Any], settings: dict[str, Any]) -> Path:
-    """Calibrate the codec's latent statistics and quantiser on training crops and write its bundle."""
+    """Calibrate the codec's latent statistics and quantiser on training crops and write its bundle.
+
+    A codec whose decoder alone was trained keeps statistics, quantiser and description of the bundle it came from.
+    """
     codec = module.codec.cpu().eval()
-    generator_state = torch.get_rng_state()
-    torch.manual_seed(run["seed"])  # dead codes are replaced from torch's global generator
-    codec.calibrate(data.train_crops(step) for step in range(module.calibration_batches))
-    torch.set_rng_state(generator_state)
-    kind = KINDS[settings["codec"]["_target_"]]
+    if module.decoder_only:
+        origin = bundle.read(settings["codec"]["name"])
+        description = {"kind": origin.config["kind"], "settings": origin.config["settings"]}
+    else:
+        generator_state = torch.get_rng_state()
+        torch.manual_seed(run["seed"])  # dead codes are replaced from torch's global generator
+        codec.calibrate(data.train_crops(step) for step in range(module.calibration_batches))
+        torch.set_rng_state(generator_state)
+        description = {"kind": KINDS[settings["codec"]["_target_"]], "settings": plain(settings["codec"])}
     tensors = {k: v for k, v in codec.state_dict().items() if not k.endswith(("embed_avg", "cluster_size"))}
     parameters = sum(v.numel() for v in tensors.values())
     text = card(
         f"{name}: audio codec",
-        f"{settings['codec']['_target_'].rsplit('.', 1)[1]}: {codec.rate} Hz mono to {codec.dim} latent channels at "
+        f"{type(codec).__name__}: {codec.rate} Hz mono to {codec.dim} latent channels at "
         f"{float(codec.frame_rate):g} Hz and back, with a residual vector quantiser on the same latents.",
         run,
-        f"flowmusic train experiment=nano_codec corpus=CORPUS seed={run['seed']}",
+        f"flowmusic train experiment={settings['name']} corpus=CORPUS seed={run['seed']}",
         parameters,
     ) + corpus_note(Path(settings["corpus"]))
-    return bundle.write(folder, {"kind": kind, "settings": plain(settings["codec"])}, tensors, text)
+    if module.decoder_only:
+        text += f"\n## Before the decoder was trained on\n\n{(origin.folder / 'card.md').read_text()}"
+    return bundle.write(folder, description, tensors, text)
 
 
 def export_flow(

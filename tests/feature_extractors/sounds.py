@@ -15,7 +15,9 @@ BEATS = [0.5 * n for n in range(5)]
 def tone(midi: float, seconds: float, rate: int = RATE, level: float = 0.2) -> torch.Tensor:
     """A tone with five harmonics.  Shape: ``[N]``."""
     t = torch.arange(round(seconds * rate)) / rate
-    return level * sum(torch.sin(2 * np.pi * midi_to_hz(midi) * h * t) / h for h in range(1, 6))
+    # 20 ms of fade at both ends: a tone that is cut off clicks.
+    fade = torch.minimum(t, t.flip(0)).div(0.02).clamp(max=1.0)
+    return level * fade * sum(torch.sin(2 * np.pi * midi_to_hz(midi) * h * t) / h for h in range(1, 6))
 
 
 def clicks(times: list[float], seconds: float, rate: int = RATE, seed: int = 0) -> torch.Tensor:

@@ -32,6 +32,12 @@ def test_changes_are_gapless_and_cover_the_recording(progression: Audio) -> None
     assert all(a[1] == b[0] and a[2] != b[2] for a, b in zip(changes, changes[1:]))
 
 
+def test_joining_moves_changes_back_and_keeps_the_ends() -> None:
+    assert chords._join(["C"] * 3 + ["F"] * 4, 0.65) == ((0.0, 0.2, "C"), (0.2, 0.65, "F"))
+    # A first frame of its own is shorter than the latency.
+    assert chords._join(["N", "F", "F"], 0.3) == ((0.0, 0.3, "F"),)
+
+
 def test_track_holds_ids(progression: Audio) -> None:
     track = Chords()(progression, FrameGrid.of_seconds(6.0, 25))
     assert [int(track.values[n]) for n in (25, 75, 125)] == [label_id("C"), label_id("Am"), label_id("F#")]

@@ -18,8 +18,8 @@ needs_madmom = pytest.mark.skipif(not madmom_compat.available(), reason="the ext
 
 EXTRACTORS: dict[str, Any] = {
     "chords": pytest.param(Chords, (), torch.int64, marks=needs_madmom),
-    "melody-tiny": pytest.param(Melody, (53,), torch.float32),
-    "melody-harmonic": pytest.param(lambda: Melody(model="harmonic"), (53,), torch.float32),
+    "melody-harmonic": pytest.param(Melody, (53,), torch.float32),
+    "melody-tiny": pytest.param(lambda: Melody(model="tiny"), (53,), torch.float32),
     "melody-monophonic": pytest.param(Melody.monophonic, (53,), torch.float32),
     "drums": pytest.param(lambda: Drums(onsets=Onsets("flux")), (12,), torch.float32),
     "drums-alone": pytest.param(lambda: Drums(separate=False, onsets=Onsets("flux")), (12,), torch.float32),

