@@ -1,6 +1,6 @@
 """Train the drum-onset network on a corpus with exact labels.
 
-``python -m feature_extractors.train_drum_net CORPUS_DIR [--clips 800] [--steps 3000] [--seed 0] [--out FILE]``
+``python -m feature_extractors.train_drum_net CORPUS_DIR [--clips 800] [--steps 2500] [--seed 0] [--out FILE]``
 
 Takes minutes on a CPU.  Mel magnitudes are kept in memory; each crop gets a random level, tilt, band limit,
 roughness and smear, so that the network does not lean on one mastering or on what codecs lose first.
@@ -138,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m feature_extractors.train_drum_net", description="Train drum_net.")
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--clips", type=int, default=800)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=drum_net.WEIGHTS)
     options = parser.parse_args(argv)

@@ -45,4 +45,4 @@ def band(rate: int = RATE) -> Audio:
 def triad(root: int, minor: bool, seconds: float, rate: int = RATE) -> torch.Tensor:
     """A close triad with its root in the bass as well.  Shape: ``[N]``."""
     notes = (root - 12, root, root + (3 if minor else 4), root + 7)
-    return sum(tone(note, seconds, rate, 0.08) for note in notes)
+    return torch.stack([tone(note, seconds, rate, 0.08) for note in notes]).sum(0)

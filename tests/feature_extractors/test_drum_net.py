@@ -60,7 +60,7 @@ def test_training_learns_and_repeats(tmp_path: Path, monkeypatch: pytest.MonkeyP
     corpus = write_corpus(tmp_path)
     found = train_drum_net.examples(corpus, "test", 2)
     assert len(found) == 3  # two mixes, and the drums of the first alone
-    first, second = (train_drum_net.train(found, 12, seed=5, log_every=100) for _ in range(2))
+    first, second = (train_drum_net.train(found, 80, seed=5, log_every=100) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters()))
     log_mel, wanted = train_drum_net.crops(found, torch.Generator().manual_seed(0))
     assert log_mel.shape == (train_drum_net.BATCH, train_drum_net.CROP, drum_net.BANDS)
