@@ -4,9 +4,9 @@ Median-filter separation lets the attacks of every instrument through, so an ons
 them too.  This network (log-mel frames in, one probability a frame out, after Schlueter & Bock 2014) was trained on
 the composed corpus, whose drum onsets are exact, to tell drums from the rest.
 
-Weights: ``train_drum_net`` with its defaults on ``flowmusic corpus --hours 8 --seed 1`` (fonts FluidR3Mono and MuseScore
-General Lite, both MIT), 6 CPU minutes; Apache-2.0.  Onset F1 at 50 ms in mixes: 0.97 with those fonts, 0.91 with a font
-it never heard (madmom on a median-filtered drum stem: 0.86); no skill 0.35 to 0.44.
+Weights: ``train_drum_net`` with its defaults on ``flowmusic corpus --hours 8 --seed 1`` (fonts FluidR3Mono and
+MuseScore General Lite, both MIT), 6 CPU minutes; Apache-2.0.  Onset F1 at 50 ms in mixes: 0.97 with those fonts, 0.91
+with a font it never heard (madmom on a median-filtered drum stem: 0.86); no skill 0.35 to 0.44.
 """
 
 from __future__ import annotations
