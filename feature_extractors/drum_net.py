@@ -29,7 +29,7 @@ BANDS = 64
 LEVEL = 0.1
 """RMS that every recording is brought to first, so that its level does not matter."""
 WEIGHTS = Path(__file__).with_name("drum_net.safetensors")
-THRESHOLD = 0.6
+THRESHOLD = 0.5
 """Of the probability, chosen on clips that it was not trained on."""
 _WINDOW_FRAMES, _CONTEXT_FRAMES = 3000, 20
 
