@@ -1,7 +1,7 @@
 """Which codec architecture learns more in the same compute?  SEANet against the spectral codec.
 
-Both train one after the other on the same crops with the same losses, each for the same CPU time of its process
-(wall time would compare the neighbours of a shared machine), and are then judged by the codec gate.
+Both train side by side, one thread each, on the same crops with the same losses for the same CPU time (wall time
+would compare the neighbours of a shared machine), and are then judged by the codec gate.
 
     python benchmarks/codec_comparison.py --corpus DIR --cpu-seconds 300 --out DIR
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,19 +18,18 @@ from pathlib import Path
 CODECS = ("spectral", "seanet")
 
 
-def train(codec: str, args: argparse.Namespace) -> Path:
-    """Train in a process of its own and return the bundle."""
+def train(codec: str, args: argparse.Namespace) -> subprocess.Popen:
+    """Start training in a process of its own."""
     out = args.out / codec
     command = [
         sys.executable, "-m", "flowmusic.train.run",
         "experiment=nano_codec", f"codec={codec}", f"corpus={args.corpus}", f"out={out}", f"seed={args.seed}",
-        "resume=false", "logger=none", "~callbacks.learning_rate", "trainer.enable_progress_bar=false",
+        "resume=false", "threads=1", "logger=none", "~callbacks.learning_rate", "trainer.enable_progress_bar=false",
         "model.calibration_batches=20", f"callbacks.budget.cpu_s={args.cpu_seconds}",
         # The schedule of a long run, cut by the budget, for both.
         f"model.total_steps={args.total_steps}",
     ]  # fmt: skip
-    subprocess.run(command, check=True)
-    return out / "bundle"
+    return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 def main() -> int:
@@ -43,11 +43,14 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     rows = []
+    running = [train(codec, args) for codec in CODECS]
+    if any([process.wait() for process in running]):  # wait for all, also when one fails
+        print("error: a training failed; its message is above", file=sys.stderr)
+        return 1
     for codec in CODECS:
-        bundle = train(codec, args)
         steps = json.loads((args.out / codec / "metrics.json").read_text())["steps"]
         gate = [
-            sys.executable, "-m", "flowmusic.apps.codec_gate", "--codec", str(bundle),
+            sys.executable, "-m", "flowmusic.apps.codec_gate", "--codec", str(args.out / codec / "bundle"),
             "--corpus", str(args.test_corpus or args.corpus), "--clips", str(args.clips),
             "--out", str(args.out / codec),
         ]  # fmt: skip

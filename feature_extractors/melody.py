@@ -43,7 +43,7 @@ class Melody:
 
     Args:
         fmin_hz, fmax_hz: the range searched.  200 to 1300 Hz finds the lead in a mix; see :meth:`monophonic`.
-        model: ``harmonic`` (summation, no weights; best in a mix: pitch class 0.96 of 1 where CREPE gets 0.87), or
+        model: ``harmonic`` (summation, no weights; in a mix as good as CREPE or better, at a third of the cost), or
             ``tiny`` or ``full`` (CREPE, Kim et al. 2018, MIT-licensed weights; best for a voice alone).
         threshold: confidence in 0..1 under which a frame is unvoiced; None takes the model's own.
         hop_s: seconds between frames.

@@ -72,8 +72,8 @@ class SeanetCodec(LatentCodec):
             hop *= ratio
         super().__init__(rate, hop, dim, noise, quantizer)
         settings: dict[str, Any] = {"dimension": dim, "n_filters": filters, "ratios": list(ratios), "lstm": lstm}
-        self.encoder = SEANetEncoder(**settings)
-        self.decoder = SEANetDecoder(**settings)
+        self.encoder = _parametrised(SEANetEncoder(**settings))
+        self.decoder = _parametrised(SEANetDecoder(**settings))
 
     def decoder_modules(self) -> list[nn.Module]:
         return [self.decoder]
@@ -83,6 +83,15 @@ class SeanetCodec(LatentCodec):
 
     def decode_wave(self, latents: Tensor) -> Tensor:
         return self.decoder(latents)[:, 0].float()
+
+
+def _parametrised(module: nn.Module) -> nn.Module:
+    """Weight norm as a parametrisation: the package's hooks leave tensors that cannot be copied (averaged weights)."""
+    for part in module.modules():
+        if hasattr(part, "weight_g"):
+            nn.utils.remove_weight_norm(part)
+            nn.utils.parametrizations.weight_norm(part)
+    return module
 
 
 class EncodecCodec(nn.Module):

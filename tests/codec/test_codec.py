@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given
@@ -129,3 +131,10 @@ def test_noise_is_drawn_from_the_generator() -> None:
         two = codec.reconstruct(wave, torch.Generator().manual_seed(1))
         three = codec.reconstruct(wave, torch.Generator().manual_seed(2))
     assert torch.equal(one, two) and not torch.equal(one, three)
+
+
+@pytest.mark.parametrize("make", [spectral, seanet])
+def test_trained_codecs_can_be_copied_for_averaging(make) -> None:  # type: ignore[no-untyped-def]
+    codec = make()
+    twin = copy.deepcopy(codec)
+    assert torch.equal(codec.encode(noise(0.5)), twin.encode(noise(0.5)))
