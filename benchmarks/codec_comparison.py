@@ -44,7 +44,8 @@ def main() -> int:
     args = parser.parse_args()
     rows = []
     running = [train(codec, args) for codec in CODECS]
-    if any([process.wait() for process in running]):  # wait for all, also when one fails
+    codes = [process.wait() for process in running]  # of all, also when one fails
+    if any(codes):
         print("error: a training failed; its message is above", file=sys.stderr)
         return 1
     for codec in CODECS:
