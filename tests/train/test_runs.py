@@ -117,3 +117,25 @@ def test_training_the_decoder_on_leaves_latents_alone(wave_corpus: Path, tmp_pat
     assert torch.equal(latents, after.encode(audio))
     assert torch.equal(before.codes(latents), after.codes(latents))
     assert not torch.equal(before.decode(latents).samples, after.decode(latents).samples)
+
+
+def test_samples_can_be_heard_while_training(store: Path, wave_corpus: Path, tmp_path: Path) -> None:
+    train(compose([*TINY_CODEC, f"corpus={wave_corpus}", f"out={tmp_path / 'codec'}", "trainer.max_steps=1"]))
+    kept = [o for o in TINY_FLOW if o not in ("~callbacks.samples", "logger=none")]
+    overrides = [
+        f"latents={store}",
+        f"out={tmp_path / 'field'}",
+        f"codec_name={tmp_path / 'codec' / 'bundle'}",
+        "export=null",
+        "trainer.max_steps=4",
+        "trainer.val_check_interval=2",
+        "callbacks.samples.every_n_steps=2",
+    ]
+    train(compose([*kept, *overrides]))
+    names = sorted(p.name for p in (tmp_path / "field").rglob("*.wav"))
+    assert names == [f"step00000{step}-{take}.wav" for step in (2, 4) for take in (0, 1)]
+    for path in (tmp_path / "field").rglob("*.wav"):
+        assert Audio.read(path).rate == 16_000
+    events = list((tmp_path / "field" / "tensorboard").glob("events*"))
+    assert events and b"sample/0" in events[0].read_bytes()
+    assert "validation/loss" in (tmp_path / "field" / "csv" / "version_0" / "metrics.csv").read_text()
