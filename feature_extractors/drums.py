@@ -16,7 +16,7 @@ from flowmusic.types import Audio, FrameGrid, Track
 
 RATE = 44_100
 _GATE_S = 0.04
-_GATE_THRESHOLD = 0.3
+_GATE_THRESHOLD = 0.4
 
 
 @dataclass(frozen=True)
