@@ -8,30 +8,17 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flowmusic.types import Audio, Codec, FrameGrid, Track
-
 if TYPE_CHECKING:
     from flowmusic.data.build import DrumExtractor
-
-
-class StemDrums:
-    """The drum control of a drum stem, without the onset detector that ``extract`` also runs."""
-
-    def __init__(self) -> None:
-        from feature_extractors.drums import Drums
-        from feature_extractors.onsets import Onsets
-
-        self.drums = Drums(separate=False, onsets=Onsets("flux"))
-
-    def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
-        return self.drums(audio, grid)
+    from flowmusic.types import Codec
 
 
 def make(codec_name: str) -> tuple[Codec, DrumExtractor]:
     """Codec and drum extractor of a worker process."""
+    from feature_extractors.drums import Drums
     from flowmusic.interop.bundle import load_codec
 
-    return load_codec(codec_name), StemDrums()
+    return load_codec(codec_name), Drums(separate=False)
 
 
 def parser() -> argparse.ArgumentParser:

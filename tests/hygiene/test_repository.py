@@ -71,7 +71,7 @@ def test_no_registry_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["open('/home/ann/x.wav')", "cd /root/flowmusic", '"/Users/ann"', "see /work/main/a.md"]
+    "line", ["open('/home/ann/x.wav')", "cd /root/flowmusic", '"/Users/ann"', "see /work" + "/main/a.md"]
 )
 def test_the_pattern_of_machine_paths_finds(line: str) -> None:
     assert MACHINE_PATH.search(line)
