@@ -108,6 +108,7 @@ def _evaluate(
     args: argparse.Namespace,
 ) -> None:
     """Generate and score one batch, and write a file per clip."""
+    from flowmusic.apps.corpus_clips import round_trip
     from flowmusic.types import Audio, Controls
 
     def generate(items: Sequence[Controls]) -> Generation:
@@ -129,7 +130,7 @@ def _evaluate(
     for place, clip in enumerate(batch):
         sounds: dict[str, Audio] = {"model": item(takes.audio, place), "truth": clip.audio}
         if settings["codec_row"]:
-            sounds["codec"] = round_trip(generator, clip.audio)
+            sounds["codec"] = round_trip(generator.codec, clip.audio, generator.device)
         scores: Scores = {system: _score(sound, clip, ears) for system, sound in sounds.items()}
         scores["shuffled"] = {}
         for name, generation in swapped.items():
@@ -164,19 +165,6 @@ def item(audio: Audio, place: int) -> Audio:
     from flowmusic.types import Audio
 
     return Audio(audio.samples[place], audio.rate)
-
-
-def round_trip(generator: Generator, audio: Audio) -> Audio:
-    """What the codec alone does to a recording ``[C, N]``."""
-    import torch
-
-    from flowmusic import audio as audio_tools
-    from flowmusic.types import Audio
-
-    with torch.no_grad():
-        batch = Audio(audio.samples[None].to(generator.device), audio.rate)
-        decoded = generator.codec.decode(generator.codec.encode(batch))
-    return audio_tools.fit(Audio(decoded.samples[0].float().cpu(), decoded.rate), audio.samples.shape[-1])
 
 
 def _score(sound: Audio, clip: LabelledClip, ears: Listeners) -> dict[str, float]:

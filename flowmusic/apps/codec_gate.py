@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tqdm import tqdm
 
     from feature_extractors.listeners import default_listeners, describe
-    from flowmusic.apps.corpus_clips import read_clips
+    from flowmusic.apps.corpus_clips import read_clips, round_trip
     from flowmusic.interop.bundle import ModelError, load_codec
     from flowmusic.metrics import report
     from flowmusic.metrics.adherence import measure
@@ -74,8 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Only what this clip has to show counts, or a drum clip would be judged on silence.
         shuffled = measure(clip.audio, other.requested, heard)
         scores["shuffled"].append({k: v for k, v in shuffled.items() if k in truth})
-        decoded = codec.decode(codec.encode(Audio(clip.audio.samples[None], clip.audio.rate)))
-        rebuilt = Audio(decoded.samples[0, :, : clip.audio.samples.shape[-1]], decoded.rate)
+        rebuilt = round_trip(codec, clip.audio)
         row = measure(rebuilt, clip.requested, listeners)
         row["si_sdr"] = si_sdr(rebuilt.samples, clip.audio.samples)
         scores["codec"].append(row)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from flowmusic import audio as audio_tools
 from flowmusic.apps.adherence import spans_until, times_until
 from flowmusic.controls import beats, chords, melody
 from flowmusic.controls.tracks import batched
 from flowmusic.data import corpus
 from flowmusic.metrics.adherence import Requested
-from flowmusic.types import Audio, Controls, FrameGrid, Track
+from flowmusic.types import Audio, Codec, Controls, FrameGrid, Track
 
 FIELD_OF = {"chords": "chords", "drums": "onsets", "melody": "melody", "beats": "beats"}
 """Control name -> field of :class:`Requested`."""
@@ -73,3 +75,11 @@ def read_clip(clip: corpus.Clip, grid: FrameGrid, rate: int) -> LabelledClip:
         beats=times_until(labels["beats"], end_s),
     )
     return LabelledClip(clip.id, audio, controls, requested)
+
+
+@torch.no_grad()
+def round_trip(codec: Codec, audio: Audio, device: torch.device | str = "cpu") -> Audio:
+    """What the codec alone does to a recording.  Shape: ``[C, N] -> [C, N]``."""
+    batch = Audio(audio.samples[None].to(device), audio.rate)
+    decoded = codec.decode(codec.encode(batch))
+    return audio_tools.fit(Audio(decoded.samples[0].float().cpu(), decoded.rate), audio.samples.shape[-1])
