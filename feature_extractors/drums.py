@@ -34,7 +34,6 @@ class Drums:
     Args:
         stems: how the drums are separated.
         separate: False for a recording of drums alone, which a separator would only harm.
-        blur_s: blur of the control, in seconds.
         onsets: detector of the onset times (the control itself does not use them); None takes ``Onsets("drums")`` on
             a mix and :class:`Onsets`' default on drums alone.
         gate: where the separator leaks, keep strength only near a drum onset that our network hears in the mix.
@@ -43,7 +42,6 @@ class Drums:
 
     stems: Separator = field(default_factory=HarmonicPercussive)
     separate: bool = True
-    blur_s: float = 0.0
     onsets: Onsets | None = None
     gate: bool = True
     below_db: float = -40.0
@@ -79,7 +77,7 @@ class Drums:
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
         """The drum control on a grid, unknown after the recording's end.  Shape: values ``[T, subs * 3]``."""
         strength = torch.from_numpy(self.strength(self._drums(audio), audio if self.separate else None))
-        return drum_control.strength_to_track(strength, grid, self.blur_s)
+        return drum_control.strength_to_track(strength, grid)
 
     def _drums(self, audio: Audio) -> Audio:
         return self.stems.analyse(audio).drums if self.separate else audio

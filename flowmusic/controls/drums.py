@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from flowmusic.controls.bottleneck import quantise_levels, temporal_blur
+from flowmusic.controls.bottleneck import quantise_levels
 from flowmusic.controls.drum_onsets import BANDS, STRENGTH_RATE, onset_strength
 from flowmusic.controls.tracks import single
 from flowmusic.types import FrameGrid, Track
@@ -66,12 +66,11 @@ def from_drawing(drawing: Tensor, grid: FrameGrid, known: Tensor | None = None) 
     return Track(drawing.T.reshape(grid.length, -1) * known[:, None], known, grid)
 
 
-def strength_to_track(strength: Tensor, grid: FrameGrid, blur_s: float = 0.0) -> Track:
+def strength_to_track(strength: Tensor, grid: FrameGrid) -> Track:
     """Onset strength to the control.
 
     Args:
         strength: ``[3, S]`` at 100 Hz, 0-1, sparse; frames whose start lies after its end are unknown.
-        blur_s: seconds of blur after quantising; 0 keeps the levels.
 
     Returns: Track with values ``[T, subs * 3]``.
     """
@@ -90,7 +89,6 @@ def strength_to_track(strength: Tensor, grid: FrameGrid, blur_s: float = 0.0) ->
     drawing.scatter_reduce_(
         1, place[inside].expand(len(BANDS), -1), quantise_levels(strength[:, inside], LEVELS), reduce="amax"
     )
-    drawing = temporal_blur(drawing.T, blur_s, rate).T
     starts = torch.arange(grid.length, dtype=torch.float64) / float(grid.frame_rate)
     known = starts < strength.shape[1] / STRENGTH_RATE - 1e-9
     return from_drawing(drawing, grid, known)
@@ -100,7 +98,6 @@ def onsets_to_track(
     onsets_s: Sequence[float],
     grid: FrameGrid,
     levels: Sequence[float] | None = None,
-    blur_s: float = 0.0,
 ) -> Track:
     """Onset times, without band information, to the control: every band alike, all frames known.
 
@@ -122,12 +119,11 @@ def onsets_to_track(
         place = math.floor(onset * rate + 1e-6)
         if 0 <= place < drawing.shape[1]:
             drawing[:, place] = drawing[:, place].clamp(min=float(level))
-    drawing = temporal_blur(quantise_levels(drawing, LEVELS).T, blur_s, rate).T
-    return from_drawing(drawing, grid)
+    return from_drawing(quantise_levels(drawing, LEVELS), grid)
 
 
 def onsets_from_track(track: Track, merge_s: float = MERGE_S) -> tuple[float, ...]:
-    """Onset times in seconds, at the centre of their sub-bin (or of the plateau that a blur left).
+    """Onset times in seconds, at the centre of their sub-bin (or of a plateau, as a blur leaves).
 
     Maxima of the strongest band; of two closer than ``merge_s`` the stronger stays.  Unknown frames hold none.
     """

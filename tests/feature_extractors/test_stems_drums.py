@@ -73,14 +73,6 @@ def test_drums_of_a_mix_and_of_a_stem() -> None:
             assert min(abs(beat - onset) for onset in onsets) < 0.03
 
 
-def test_a_blur_is_in_seconds_and_keeps_the_shape() -> None:
-    audio = Audio(clicks(BEATS, 2.5)[None], RATE)
-    grid = FrameGrid.of_seconds(2.5, 25)
-    sharp, soft = Drums(separate=False)(audio, grid), Drums(separate=False, blur_s=0.08)(audio, grid)
-    assert soft.values.shape == sharp.values.shape
-    assert float(soft.values.max()) < float(sharp.values.max())
-
-
 def test_a_recording_without_drums_has_none() -> None:
     stem = Audio(1e-4 * clicks(BEATS, 2.5)[None], RATE)
     found = Drums(onsets=Onsets("flux")).analyse_stem(stem, Audio(tone(60, 2.5)[None], RATE))
