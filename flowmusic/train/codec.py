@@ -47,8 +47,10 @@ class LitCodec(LightningModule):
         self.wave_weight, self.complex_weight = wave_weight, complex_weight
         self.warmup, self.total_steps = warmup, total_steps
         self.seed, self.calibration_batches, self.decoder_only = seed, calibration_batches, decoder_only
+        # A codec that comes from a bundle is frozen and in evaluation mode, and Lightning would leave it so.
+        codec.train().requires_grad_(not decoder_only)
         if decoder_only:
-            codec.requires_grad_(False)
+            codec.norm.eval()
             for part in codec.decoder_modules():
                 part.requires_grad_(True)
 

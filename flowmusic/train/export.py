@@ -69,18 +69,21 @@ def corpus_note(folder: Path) -> str:
 def export_codec(folder: str, name: str, module: Any, data: Any, run: dict[str, Any], settings: dict[str, Any]) -> Path:
     """Calibrate the codec's latent statistics and quantiser on training crops and write its bundle.
 
-    A codec whose decoder alone was trained keeps statistics, quantiser and description of the bundle it came from.
+    A codec trained on from a bundle (``codec=bundle``) keeps that bundle's description and its card; one whose
+    decoder alone was trained keeps statistics and quantiser as well.
     """
     codec = module.codec.cpu().eval()
-    if module.decoder_only:
-        origin = bundle.read(settings["codec"]["name"])
-        description = {"kind": origin.config["kind"], "settings": origin.config["settings"]}
+    target = settings["codec"]["_target_"]
+    origin = None if target in KINDS else bundle.read(settings["codec"]["name"])
+    if origin is None:
+        description = {"kind": KINDS[target], "settings": plain(settings["codec"])}
     else:
+        description = {"kind": origin.config["kind"], "settings": origin.config["settings"]}
+    if not module.decoder_only:
         generator_state = torch.get_rng_state()
         torch.manual_seed(run["seed"])  # dead codes are replaced from torch's global generator
         codec.calibrate(data.train_crops(step) for step in range(module.calibration_batches))
         torch.set_rng_state(generator_state)
-        description = {"kind": KINDS[settings["codec"]["_target_"]], "settings": plain(settings["codec"])}
     tensors = {k: v for k, v in codec.state_dict().items() if not k.endswith(("embed_avg", "cluster_size"))}
     parameters = sum(v.numel() for v in tensors.values())
     text = card(
@@ -91,8 +94,8 @@ def export_codec(folder: str, name: str, module: Any, data: Any, run: dict[str, 
         f"flowmusic train experiment={settings['name']} corpus=CORPUS seed={run['seed']}",
         parameters,
     ) + corpus_note(Path(settings["corpus"]))
-    if module.decoder_only:
-        text += f"\n## Before the decoder was trained on\n\n{(origin.folder / 'card.md').read_text()}"
+    if origin is not None:
+        text += f"\n## Before it was trained on\n\n{(origin.folder / 'card.md').read_text()}"
     return bundle.write(folder, description, tensors, text)
 
 

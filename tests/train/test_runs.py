@@ -119,6 +119,21 @@ def test_training_the_decoder_on_leaves_latents_alone(wave_corpus: Path, tmp_pat
     assert not torch.equal(before.decode(latents).samples, after.decode(latents).samples)
 
 
+def test_training_a_whole_codec_on_from_its_bundle(wave_corpus: Path, tmp_path: Path) -> None:
+    train(compose([*TINY_CODEC, f"corpus={wave_corpus}", f"out={tmp_path / 'codec'}", "trainer.max_steps=2"]))
+    before = bundle.load_codec(tmp_path / "codec" / "bundle")
+    shared = [o for o in TINY_CODEC if not o.startswith("codec.")]
+    overrides = ["codec=bundle", f"codec.name={tmp_path / 'codec' / 'bundle'}", f"out={tmp_path / 'on'}"]
+    result = train(compose([*shared, f"corpus={wave_corpus}", *overrides, "trainer.max_steps=3"]))
+    assert result.objects["model"].codec.norm.training is False  # exported, so in evaluation mode again
+    after = bundle.load_codec(tmp_path / "on" / "bundle")
+    audio = Audio(0.1 * torch.randn(1, 1, 8000, generator=torch.Generator().manual_seed(0)), 16_000)
+    assert not torch.equal(before.encode(audio), after.encode(audio))
+    assert not torch.equal(before.norm.running_mean, after.norm.running_mean)
+    card = (tmp_path / "on" / "bundle" / "card.md").read_text()
+    assert "Before it was trained on" in card and card.count("Licence of the weights") == 2
+
+
 def test_samples_can_be_heard_while_training(store: Path, wave_corpus: Path, tmp_path: Path) -> None:
     train(compose([*TINY_CODEC, f"corpus={wave_corpus}", f"out={tmp_path / 'codec'}", "trainer.max_steps=1"]))
     kept = [o for o in TINY_FLOW if o not in ("~callbacks.samples", "logger=none")]
