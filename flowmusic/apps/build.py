@@ -8,6 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from flowmusic.apps import flags
+from flowmusic.apps.cli import Parser
+from flowmusic.apps.errors import DONE, guarded, reading_input
+
 if TYPE_CHECKING:
     from flowmusic.data.build import DrumExtractor
     from flowmusic.types import Codec
@@ -21,30 +25,28 @@ def make(codec_name: str) -> tuple[Codec, DrumExtractor]:
     return load_codec(codec_name), Drums(separate=False)
 
 
-def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m flowmusic.apps.build", description=__doc__)
+def build_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m flowmusic.apps.build", description=__doc__)
     parser.add_argument("--corpus", required=True, metavar="DIR", help="written by flowmusic corpus --stems drums")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the store")
+    parser.add_argument("--out", required=True, type=flags.output_folder, metavar="DIR", help="folder of the store")
     parser.add_argument("--codec", default="nano_codec", metavar="NAME|DIR", help="codec bundle (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=flags.integer(1, 1024), default=2, metavar="N", help="processes (2)")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parser().parse_args(argv)
-    if args.workers < 1:
-        print(f"error: --workers must be at least 1, got {args.workers}", file=sys.stderr)
-        return 2
-    from flowmusic.data.build import build
-    from flowmusic.interop.bundle import ModelError
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return guarded("build", lambda: run(build_parser().parse_args(arguments)))
 
-    try:
+
+def run(args: argparse.Namespace) -> int:
+    """Write the store and print its folder."""
+    from flowmusic.data.build import build
+
+    with reading_input():
         build(args.corpus, args.out, functools.partial(make, args.codec), workers=args.workers)
-    except (FileNotFoundError, ModelError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     print(args.out)
-    return 0
+    return DONE
 
 
 if __name__ == "__main__":

@@ -12,18 +12,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from flowmusic.apps import flags
+from flowmusic.apps.cli import Parser
+from flowmusic.apps.errors import DONE, FAILED, guarded, reading_input
+from flowmusic.data.corpus import SPLITS
 from flowmusic.metrics.adherence import Listeners
 from flowmusic.types import Audio
 
 
-def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m flowmusic.apps.codec_gate", description=__doc__)
-    parser.add_argument("--corpus", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--codec", default="nano_codec", metavar="NAME|DIR", help="default: %(default)s")
-    parser.add_argument("--split", default="test", help="default: %(default)s")
-    parser.add_argument("--clips", type=int, default=32, help="default: %(default)s")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of every clip (default: %(default)s)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write codec_gate.json and codec_gate.md there")
+def build_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m flowmusic.apps.codec_gate", description=__doc__)
+    add = parser.add_argument
+    add("--corpus", required=True, type=flags.existing_path, metavar="DIR")
+    add("--codec", default="nano_codec", metavar="NAME|DIR", help="default: %(default)s")
+    add("--split", choices=SPLITS, default="test", help="default: %(default)s")
+    add("--clips", type=flags.integer(2, 100_000), default=32, metavar="N", help="default: %(default)s")
+    add("--seconds", type=flags.seconds, default=10.0, metavar="N", help="of every clip (default: %(default)s)")
+    add("--out", type=flags.output_folder, metavar="DIR", help="write codec_gate.json and codec_gate.md there")
     return parser
 
 
@@ -42,28 +47,26 @@ def hear(audio: Audio, listeners: Listeners) -> Listeners:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parser().parse_args(argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return guarded("codec_gate", lambda: run(build_parser().parse_args(arguments)))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score, print the table and the verdict; 1 when the gate fails."""
     from tqdm import tqdm
 
     from feature_extractors.listeners import default_listeners, describe
     from flowmusic.apps.corpus_clips import read_clips, round_trip
-    from flowmusic.interop.bundle import ModelError, load_codec
+    from flowmusic.interop.bundle import load_codec
     from flowmusic.metrics import report
     from flowmusic.metrics.adherence import measure
     from flowmusic.metrics.signal import si_sdr
     from flowmusic.types import FrameGrid
 
-    try:
-        if args.clips < 2:
-            raise ValueError(
-                f"--clips must be at least 2, for one clip's labels judge another's audio; got {args.clips}"
-            )
+    with reading_input():
         codec = load_codec(args.codec)
         grid = FrameGrid.of_seconds(args.seconds, codec.frame_rate)
         clips = read_clips(args.corpus, args.split, args.clips, grid, codec.rate)
-    except (ModelError, ValueError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     listeners = Listeners(**default_listeners())
     scores: dict[str, list[dict[str, float]]] = {"truth": [], "codec": [], "shuffled": []}
     for index, clip in enumerate(tqdm(clips, desc="clips")):
@@ -87,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)
         print(report.write(summary, args.out, "codec_gate", {"passed": verdict.passed}))
-    return 0 if verdict.passed else 1
+    return DONE if verdict.passed else FAILED
 
 
 if __name__ == "__main__":

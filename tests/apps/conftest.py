@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from flowmusic.generate.generator import Generator
@@ -76,3 +79,36 @@ def clicks(times: list[float], seconds: float) -> torch.Tensor:
 def wav(here: Path) -> Callable[[str, torch.Tensor], Path]:
     """Write mono samples at 16 kHz into the current folder."""
     return lambda name, samples: Audio(samples[None], RATE).write(here / name)
+
+
+LABELS: list[dict[str, Any]] = [
+    {"chords": [[0, 3, "C"]], "melody": [[0, 1, 60]], "onsets": [0.0, 1.0]},
+    {"chords": [[0, 1, "F"], [1, 3, "C"]], "melody": [], "onsets": [0.5]},
+    {"chords": [[0, 3, "Gm"]], "melody": [[0, 3, 62]], "onsets": []},
+]
+
+
+@pytest.fixture
+def corpus(here: Path) -> Path:
+    """Three clips of 3 s with labels and drum stems."""
+    folder = here / "corpus"
+    (folder / "test").mkdir(parents=True)
+    lines = []
+    for number, labels in enumerate(LABELS):
+        base = folder / "test" / f"{number:06d}"
+        drums = clicks(labels["onsets"], 3.0)
+        soundfile.write(f"{base}.flac", (0.3 * tone(220.0 + 50 * number, 3.0) + 0.5 * drums).numpy(), RATE)
+        soundfile.write(f"{base}.drums.flac", drums.numpy(), RATE)
+        record = {
+            "seconds": 3.0,
+            "beats": [0.5 * n for n in range(6)],
+            "downbeats": [0.0, 2.0],
+            "chords": labels["chords"],
+            "melody": labels["melody"],
+            "drums": {"onsets": labels["onsets"]},
+            "captions": [f"clip {number}"],
+        }
+        Path(f"{base}.json").write_text(json.dumps(record))
+        lines.append(json.dumps({"path": f"test/{number:06d}.flac", "seconds": 3.0, "split": "test"}))
+    (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n")
+    return folder

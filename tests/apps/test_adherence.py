@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import soundfile
 import torch
 
 from flowmusic.apps import adherence, adherence_table
@@ -18,7 +17,7 @@ from flowmusic.controls.request import request
 from flowmusic.generate.generator import Generator
 from flowmusic.metrics.adherence import Listeners, Requested
 from flowmusic.types import Audio, FrameGrid
-from tests.apps.conftest import RATE, clicks, tone
+from tests.apps.conftest import RATE, clicks
 
 
 def test_requested_is_what_the_model_was_given() -> None:
@@ -53,38 +52,6 @@ def test_real_recognisers_hear_a_beat() -> None:
 
 SAME_SCORES = pytest.mark.filterwarnings("ignore:truth .* does not exceed shuffled")
 """Recognisers that hear the same in everything leave nothing to normalise."""
-
-LABELS: list[dict[str, Any]] = [
-    {"chords": [[0, 3, "C"]], "melody": [[0, 1, 60]], "onsets": [0.0, 1.0]},
-    {"chords": [[0, 1, "F"], [1, 3, "C"]], "melody": [], "onsets": [0.5]},
-    {"chords": [[0, 3, "Gm"]], "melody": [[0, 3, 62]], "onsets": []},
-]
-
-
-@pytest.fixture
-def corpus(here: Path) -> Path:
-    """Three clips of 3 s with labels and drum stems."""
-    folder = here / "corpus"
-    (folder / "test").mkdir(parents=True)
-    lines = []
-    for number, labels in enumerate(LABELS):
-        base = folder / "test" / f"{number:06d}"
-        drums = clicks(labels["onsets"], 3.0)
-        soundfile.write(f"{base}.flac", (0.3 * tone(220.0 + 50 * number, 3.0) + 0.5 * drums).numpy(), RATE)
-        soundfile.write(f"{base}.drums.flac", drums.numpy(), RATE)
-        record = {
-            "seconds": 3.0,
-            "beats": [0.5 * n for n in range(6)],
-            "downbeats": [0.0, 2.0],
-            "chords": labels["chords"],
-            "melody": labels["melody"],
-            "drums": {"onsets": labels["onsets"]},
-            "captions": [f"clip {number}"],
-        }
-        Path(f"{base}.json").write_text(json.dumps(record))
-        lines.append(json.dumps({"path": f"test/{number:06d}.flac", "seconds": 3.0, "split": "test"}))
-    (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n")
-    return folder
 
 
 @pytest.fixture

@@ -1,0 +1,98 @@
+"""The codec gate and the latent store as commands."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from flowmusic.apps import build, codec_gate
+from flowmusic.interop import bundle
+from flowmusic.metrics.melody import Pitches, pitches_at
+from flowmusic.types import Audio
+from tests.apps.conftest import LABELS, RATE
+
+
+class Faithful:
+    """A codec that changes nothing."""
+
+    rate, channels, frame_rate, dim = RATE, 1, 25, RATE // 25
+
+    def encode(self, audio: Audio) -> torch.Tensor:
+        samples = audio.samples[:, 0]
+        return torch.nn.functional.pad(samples, (0, -samples.shape[-1] % self.dim)).unflatten(-1, (-1, self.dim))
+
+    def decode(self, latents: torch.Tensor) -> Audio:
+        return Audio(latents.flatten(1)[:, None], self.rate)
+
+
+class Deaf(Faithful):
+    """A codec that keeps nothing."""
+
+    def decode(self, latents: torch.Tensor) -> Audio:
+        return Audio(torch.zeros_like(super().decode(latents).samples), self.rate)
+
+
+@pytest.fixture
+def listeners(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recognisers that know the clips by the pitch of their tone, and hear nothing in silence."""
+    import feature_extractors.listeners as ears
+
+    def labels_of(audio: Audio) -> dict[str, Any]:
+        if float(audio.samples.abs().max()) < 0.01:
+            return {"chords": [], "melody": [], "onsets": []}
+        spectrum = torch.fft.rfft(audio.samples[0]).abs()
+        hz = float(torch.fft.rfftfreq(audio.samples.shape[-1], 1 / audio.rate)[spectrum.argmax()])
+        return LABELS[round((hz - 220.0) / 50.0)]
+
+    def melody(audio: Audio) -> Pitches:
+        times = np.linspace(0.0, 2.9, 50)
+        return Pitches(times, pitches_at(labels_of(audio)["melody"], times).astype(float))
+
+    found = {
+        "chords": lambda audio: labels_of(audio)["chords"],
+        "onsets": lambda audio: labels_of(audio)["onsets"],
+        "melody": melody,
+        "beats": None,
+    }
+    monkeypatch.setattr(ears, "default_listeners", lambda: found)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")  # silence leaves some scores undefined
+def test_a_faithful_codec_passes_and_a_deaf_one_does_not(
+    corpus: Path, here: Path, listeners: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--corpus", str(corpus), "--clips", "3", "--seconds", "2", "--out", "gate"]
+    monkeypatch.setattr(bundle, "load_codec", lambda name: Faithful())
+    assert codec_gate.main(arguments) == 0
+    assert "gate passed: kept chord_acc 1.00, onset_f1 1.00, melody_pc 1.00" in capsys.readouterr().out
+    assert json.loads((here / "gate" / "codec_gate.json").read_text())["passed"] is True
+    monkeypatch.setattr(bundle, "load_codec", lambda name: Deaf())
+    assert codec_gate.main(arguments) == 1
+    assert "gate FAILED" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "extra", "words"),
+    [
+        (codec_gate, ["--clips", "1"], "between 2 and"),
+        (codec_gate, ["--clips", "99"], "--clips asks for 99"),
+        (codec_gate, ["--codec", "mega"], "unknown model 'mega'"),
+        (build, ["--workers", "0"], "between 1 and"),
+        (build, ["--corpus", "."], "not a finished corpus"),
+        (build, ["--out", "a/b", "--codec", "mega"], "does not exist"),
+    ],
+)
+def test_bad_arguments_are_one_line_and_exit_2(
+    command: ModuleType, extra: list[str], words: str, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--corpus", str(corpus), "--out", "out", *extra]
+    assert command.main(arguments) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and re.search(words, err), err
