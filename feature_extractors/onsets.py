@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -55,8 +57,8 @@ class Onsets:
             madmom_compat.require("the onset detector 'madmom'", "choose detector='flux'")
             return self._madmom(signals.samples_of(audio, madmom_compat.RATE))
         if self.resolved() == "drums":
-            return self._drums(signals.samples_of(audio, drum_net.RATE))
-        return self._flux(signals.samples_of(audio, flux.RATE))
+            return self._ours(audio, drum_net, drum_net.probability)
+        return self._ours(audio, flux, flux.strength)
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
         """Onsets as the drum control on a grid."""
@@ -82,20 +84,13 @@ class Onsets:
         times = [round(float(t), 4) for t in pick.process(activation)]
         return OnsetAnalysis(tuple(times), tuple(float(activation[round(t * FPS)]) for t in times))
 
-    def _drums(self, samples: np.ndarray) -> OnsetAnalysis:
+    def _ours(self, audio: Audio, detector: ModuleType, curve: Callable[[np.ndarray], np.ndarray]) -> OnsetAnalysis:
+        """Peaks of a curve at 100 Hz, by the rate, the threshold and the peak picking of the detector's module."""
+        samples = signals.samples_of(audio, detector.RATE)
         if signals.is_silent(samples):
             return OnsetAnalysis((), ())
-        probability = drum_net.probability(samples)
-        threshold = drum_net.THRESHOLD if self.threshold is None else self.threshold
-        times, heights = drum_net.peaks(probability, threshold, self.combine_s)
-        return OnsetAnalysis(tuple(round(float(t), 4) for t in times), tuple(heights.tolist()))
-
-    def _flux(self, samples: np.ndarray) -> OnsetAnalysis:
-        if signals.is_silent(samples):
-            return OnsetAnalysis((), ())
-        strength = flux.strength(samples)
-        threshold = flux.THRESHOLD if self.threshold is None else self.threshold
-        times, heights = flux.peaks(strength, threshold, self.combine_s)
+        threshold = detector.THRESHOLD if self.threshold is None else self.threshold
+        times, heights = detector.peaks(curve(samples), threshold, self.combine_s)
         return OnsetAnalysis(tuple(round(float(t), 4) for t in times), tuple(heights.tolist()))
 
 
