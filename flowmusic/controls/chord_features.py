@@ -6,10 +6,8 @@ by two semitones; with root, bass and chroma in the table, a small model knows f
 
 from __future__ import annotations
 
-from flowmusic.controls.vocabulary import LABELS, pitch_classes
+from flowmusic.controls.vocabulary import LABELS, NO_CHORD, UNKNOWN_CHORD, pitch_classes
 
-NO_CHORD = "N"
-UNKNOWN = "UNK"
 FEATURES = 37
 
 
@@ -20,7 +18,7 @@ def table() -> list[list[float]]:
         row = [0.0] * FEATURES
         if label == NO_CHORD:
             row[36] = 1.0
-        elif label != UNKNOWN:
+        elif label != UNKNOWN_CHORD:
             root, bass, chroma = pitch_classes(label)
             assert root is not None and bass is not None  # only N and UNK have none
             row[root] = 1.0

@@ -24,8 +24,3 @@ class Steps(IterableDataset[Any]):
         while self.last is None or step < self.last:
             yield self.make(step)
             step += stride
-
-    def __len__(self) -> int:
-        if self.last is None:
-            raise TypeError("an endless stream has no length")
-        return self.last - self.first
