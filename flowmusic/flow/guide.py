@@ -17,6 +17,20 @@ from flowmusic.types import Condition, VelocityField
 ConditionedField = Callable[[Tensor, Tensor, Condition], Tensor]
 """``(z [B, T, D], t [B], condition) -> [B, T, D]``."""
 
+
+def bound(field: ConditionedField, condition: Condition) -> VelocityField:
+    """The field for one condition.
+
+    A field that offers ``bind(condition)`` thereby computes everything that depends on neither z nor t once, instead
+    of in every evaluation.
+    """
+    bind = getattr(field, "bind", None)
+    if bind is not None:
+        velocity: VelocityField = bind(condition)
+        return velocity
+    return lambda z, t: field(z, t, condition)
+
+
 NEGLIGIBLE = 1e-12
 """A weight below this is rounding (1 - 0.1 - 0.2 - 0.7) and its branch is not evaluated."""
 
@@ -53,8 +67,8 @@ def stack(conditions: Sequence[Condition]) -> Condition:
 def guided(field: ConditionedField, branches: Sequence[tuple[Condition, float]]) -> VelocityField:
     """The weighted sum of ``field`` under each branch's condition, as a field of (z, t) alone.
 
-    Branches of weight zero are left out before anything is computed; the others are stacked once, here, and each
-    evaluation is one call of ``field`` on a batch of K * B.
+    Branches of weight zero are left out before anything is computed; the others are stacked and bound once, here, and
+    each evaluation is one call of ``field`` on a batch of K * B.
 
     Shape: conditions of batch B; the result maps ``z [B, T, D], t [B] -> [B, T, D]``.
     Raises: ValueError if the weights are not finite or do not sum to 1.
@@ -64,13 +78,14 @@ def guided(field: ConditionedField, branches: Sequence[tuple[Condition, float]])
         raise ValueError(f"guidance weights must be finite and sum to 1, got {weights}")
     live = [(condition, w) for condition, w in branches if abs(w) > NEGLIGIBLE]
     condition = stack([c for c, _ in live])
+    evaluate = bound(field, condition)
     count = len(live)
     weight = torch.tensor([w for _, w in live], device=condition.tokens.device)
 
     def velocity(z: Tensor, t: Tensor) -> Tensor:
         if count == 1:
-            return field(z, t, condition)
-        v = field(z.repeat(count, *(1,) * (z.ndim - 1)), t.repeat(count), condition)
+            return evaluate(z, t)
+        v = evaluate(z.repeat(count, *(1,) * (z.ndim - 1)), t.repeat(count))
         return torch.tensordot(weight.to(v), v.reshape(count, *z.shape), dims=1)
 
     return velocity

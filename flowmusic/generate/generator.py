@@ -47,7 +47,8 @@ class Generator:
     Args:
         field: module ``(z [B, T, D], t [B], condition) -> [B, T, D]``.
         encoder: module ``(controls, grid) -> Condition``; it alone knows how absence is expressed.  It is given
-            ``context=(latents [B, T, D], keep [B, T] bool)`` where frames are already known.
+            ``context=(latents [B, T, D], keep [B, T] bool)`` where frames are already known.  An encoder whose
+            guidance branches depend on what they drop offers ``branch(controls, keep, grid)`` beside the call.
         codec: latents to audio and back.
         name: how the model is called in a take's record.
         seconds: the length that the field was trained on.
@@ -75,6 +76,17 @@ class Generator:
     def device(self) -> torch.device:
         parameter = next(self.field.parameters(), None)
         return torch.device("cpu") if parameter is None else parameter.device
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The tracks that this model reads."""
+        names: tuple[str, ...] = self.encoder.names  # type: ignore[assignment]
+        return names
+
+    @property
+    def drums_as_codes(self) -> bool:
+        """Whether the drum track holds ids of the codec's first codebook, instead of a drawing of onsets."""
+        return bool(getattr(self.encoder, "drums_as_codes", False))
 
     def grid(self, seconds: float | None = None) -> FrameGrid:
         """The model's clock over ``seconds`` (default: the trained length)."""
@@ -156,9 +168,17 @@ class Generator:
         extra: dict[str, Any] = {"context": (known, keep)} if held else {}
         branches: list[tuple[Condition, float]] = []
         for term in merge(guidance, controls):
-            branches.append((self.encoder(controls.only(term.keep), grid, **extra), term.weight))
+            branches.append((self._branch(controls, term.keep, grid, extra), term.weight))
         field = guided(self.field, branches)
         return keeping(field, z_0, known, keep) if held else field
+
+    def _branch(self, controls: Controls, keep: frozenset[str], grid: FrameGrid, extra: Mapping[str, Any]) -> Condition:
+        branch = getattr(self.encoder, "branch", None)
+        if branch is None:
+            condition: Condition = self.encoder(controls.only(keep), grid, **extra)
+        else:
+            condition = branch(controls, keep, grid, **extra)
+        return condition
 
     def _common_grid(self, controls: Controls, grid: FrameGrid | None) -> FrameGrid:
         for name, track in controls.tracks.items():

@@ -36,6 +36,11 @@ class ConditionEncoder(nn.Module):
         self.null_token = nn.Parameter(torch.randn(width) / width**0.5)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The tracks that this model reads."""
+        return tuple(self.tracks)
+
+    @property
     def frames_dim(self) -> int:
         """F of the frames that this encoder makes."""
         return sum(c.dim for c in self.tracks.values() if isinstance(c, TrackConditioner)) + self.dim + 1

