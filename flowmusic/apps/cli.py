@@ -18,7 +18,7 @@ from flowmusic.apps.errors import DONE, UsageError, guarded
 COMMANDS = {
     "generate": "make music from text and controls",
     "extract": "read chords, melody, drums and beats from audio",
-    "models": "list the models that can be used by name",
+    "models": "list the models that can be used by name, or convert one",
     "corpus": "compose and render a labelled corpus",
     "train": "train a codec or a model (takes Hydra overrides and -m)",
 }

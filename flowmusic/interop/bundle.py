@@ -2,6 +2,8 @@
 
 The description is data, not code: ``kind`` is looked up in an allow-list of constructors, and no path or
 ``_target_`` in it is ever executed.  A bundle whose tensors do not have the recorded hash is refused.
+
+``find`` and ``load`` also take the published JASCO checkpoints; those are read in :mod:`flowmusic.interop.jasco`.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 EMBEDDED = Path(__file__).resolve().parents[1] / "embedded"
+CHECKPOINT = "state_dict.bin"
+"""The file by which a folder is known as a published checkpoint of audiocraft's."""
 
 
 class ModelError(ValueError):
@@ -36,7 +41,7 @@ class CorruptWeights(RuntimeError):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle in memory: plain configuration and fp32 tensors."""
+    """A bundle in memory: plain configuration and tensors, floating ones in fp32 unless read raw."""
 
     folder: Path
     config: dict[str, Any]
@@ -67,58 +72,108 @@ def available() -> dict[str, Path]:
 
 
 def tensor_hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """sha256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write(folder: str | Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], card: str) -> Path:
-    """Write a bundle, whole or not at all; floating tensors are stored in fp16.  Returns the folder."""
-    import yaml
-    from safetensors.torch import save_file
+def fingerprint(name: str | Path) -> str:
+    """sha256 of the weights of a model, ours or a published checkpoint.  Raises: as :func:`find`."""
+    folder = find(name)
+    ours = folder / "model.safetensors"
+    return tensor_hash(ours if ours.is_file() else folder / CHECKPOINT)
 
+
+@contextmanager
+def writing(folder: str | Path) -> Iterator[Path]:
+    """A temporary folder that becomes ``folder``, in place of what was there, if the body ends well."""
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        stored = {
-            k: (v.detach().cpu().to(torch.float16) if v.is_floating_point() else v.detach().cpu()).contiguous()
-            for k, v in tensors.items()
-        }
-        save_file(stored, temporary / "model.safetensors")
-        digest = tensor_hash(temporary / "model.safetensors")
-        described = {"format": FORMAT, **config, "sha256": digest}
-        (temporary / "config.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
-        (temporary / "card.md").write_text(card.rstrip() + f"\n\nsha256 of model.safetensors: `{digest}`\n")
-        os.chmod(temporary / "model.safetensors", 0o644)
+        yield temporary
+        for path in temporary.iterdir():
+            os.chmod(path, 0o644)
         os.chmod(temporary, 0o755)
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write(
+    folder: str | Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], card: str, *, half: bool = True
+) -> Path:
+    """Write a bundle, whole or not at all.  Returns the folder.
+
+    Args:
+        folder: replaced if it is there.
+        config: plain data; the format and the hash of the tensors are added.
+        tensors: by name.
+        card: Markdown; the hash is added.
+        half: store floating tensors in fp16; otherwise every tensor keeps its dtype.
+    """
+    import yaml
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    with writing(folder) as temporary:
+        stored: dict[str, Tensor] = {}
+        for name, tensor in tensors.items():
+            kept = tensor.detach().cpu()
+            stored[name] = (kept.to(torch.float16) if half and kept.is_floating_point() else kept).contiguous()
+        save_file(stored, temporary / "model.safetensors")
+        digest = tensor_hash(temporary / "model.safetensors")
+        described = {"format": FORMAT, **config, "sha256": digest}
+        (temporary / "config.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
+        (temporary / "card.md").write_text(card.rstrip() + f"\n\nsha256 of model.safetensors: `{digest}`\n")
     return folder
 
 
 def find(name: str | Path) -> Path:
-    """The folder of a shipped model by name, or of a bundle by path.  Raises: ModelError."""
+    """The folder of a model: shipped, by name; ours or a published JASCO checkpoint, by path or by hub id.
+
+    A hub id that is not in the cache is downloaded.  Raises: ModelError.
+    """
     shipped = available()
     if str(name) in shipped:
         return shipped[str(name)]
     path = Path(name)
-    if (path / "config.yaml").is_file():
+    if (path / "config.yaml").is_file() or (path / CHECKPOINT).is_file():
         return path
+    if path.name == CHECKPOINT and path.is_file():
+        return path.parent
     names = ", ".join(shipped) or "none"
     if path.is_dir():
-        raise ModelError(f"{path} is not a flowmusic model: it has no config.yaml; shipped models: {names}")
-    raise ModelError(f"unknown model {str(name)!r}: neither a shipped model ({names}) nor a folder with config.yaml")
+        raise ModelError(
+            f"{path} is not a flowmusic model: it has no config.yaml, and no {CHECKPOINT} of JASCO; "
+            f"shipped models: {names}"
+        )
+    from flowmusic.interop import hub, jasco
+
+    if str(name) in jasco.REPOSITORIES:
+        return hub.locate(str(name), jasco.FILES)
+    raise ModelError(
+        f"unknown model {str(name)!r}: neither a shipped model ({names}) nor a folder with config.yaml, nor a folder "
+        f"with a {CHECKPOINT} of JASCO, nor one of these on the hub: {', '.join(jasco.REPOSITORIES)}"
+    )
 
 
-def read(name: str | Path) -> Bundle:
-    """Read and verify a bundle.  Raises: ModelError, CorruptWeights."""
+def read(name: str | Path, *, raw: bool = False) -> Bundle:
+    """Read and verify a bundle; ``raw`` keeps every tensor in its stored dtype.
+
+    Raises: ModelError, CorruptWeights.
+    """
     import yaml
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     folder = find(name)
+    if not (folder / "config.yaml").is_file():
+        raise ModelError(
+            f"{folder} is a checkpoint of JASCO, not a bundle; `flowmusic models convert {name} FOLDER` makes one"
+        )
     advice = f"reinstall flowmusic, or write the bundle {folder} again from its training run"
     try:
         config = yaml.safe_load((folder / "config.yaml").read_text())
@@ -135,11 +190,13 @@ def read(name: str | Path) -> Bundle:
         tensors = load_file(weights)
     except SafetensorError as error:
         raise CorruptWeights(f"{weights} cannot be read ({error}); {advice}") from None
-    return Bundle(folder, config, {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+    if not raw:
+        tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+    return Bundle(folder, config, tensors)
 
 
-def fill(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> nn.Module:
-    """Strict load: every name and shape must fit."""
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path, *, assign: bool = False) -> nn.Module:
+    """Strict load: every name and shape must fit.  ``assign`` hands the tensors over instead of copying them."""
     own = module.state_dict()
     missing, surplus = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     shapes = sorted(k for k in own.keys() & tensors.keys() if own[k].shape != tensors[k].shape)
@@ -148,7 +205,7 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> nn.M
             f"weights of {folder} do not fit their description: "
             f"missing {missing[:3]}, unknown {surplus[:3]}, wrong shape {shapes[:3]}"
         )
-    module.load_state_dict(dict(tensors), strict=False)
+    module.load_state_dict(dict(tensors), strict=False, assign=assign)
     return module.eval()
 
 
@@ -177,12 +234,21 @@ def load_codec(name: str | Path = "nano_codec", device: str = "cpu") -> LatentCo
 
 
 def load(name: str | Path = "nano", device: str = "cpu") -> Generator:
-    """A generator by shipped name or bundle folder.  Raises: ModelError, CorruptWeights."""
+    """A generator by shipped name, bundle folder, or published JASCO checkpoint (folder, file or hub id).
+
+    Raises: ModelError, CorruptWeights.
+    """
     from flowmusic.generate.generator import GenerationDefaults, Generator
+    from flowmusic.interop import jasco
     from flowmusic.model.encode import ConditionEncoder
     from flowmusic.model.field import VectorField
 
-    bundle = read(name)
+    folder = find(name)
+    if not (folder / "config.yaml").is_file():
+        return jasco.from_checkpoint(folder, device, str(name))
+    bundle = read(folder)
+    if bundle.config.get("kind") == jasco.KIND:
+        return jasco.from_bundle(bundle, device, str(name))
     if bundle.config.get("kind") != "flow":
         raise ModelError(f"{bundle.folder} holds a {bundle.config.get('kind')!r} model, not one that generates")
     settings = bundle.config["settings"]
