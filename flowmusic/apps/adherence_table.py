@@ -199,7 +199,7 @@ def _open_cache(out: Path, settings: Mapping[str, Any]) -> Path:
 def _fingerprint(model: str) -> str:
     from flowmusic.interop import bundle
 
-    return bundle.tensor_hash(bundle.find(model) / "model.safetensors")
+    return bundle.fingerprint(model)
 
 
 def report(out: Path, cache: Path, settings: Mapping[str, Any]) -> str:

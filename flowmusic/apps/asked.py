@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from flowmusic.controls.files import ControlSheet
+    from flowmusic.generate.generator import Generator
     from flowmusic.types import Audio, Controls, FrameGrid, Track
 
 MIDI_SUFFIXES = (".mid", ".midi")
@@ -34,6 +37,29 @@ class Recording:
 
 
 @dataclass(frozen=True)
+class Drums:
+    """Drums alone, ``[1, N]``, and their onset strength ``[3, S]`` at 100 Hz."""
+
+    stem: Audio
+    strength: Tensor
+
+    @property
+    def seconds(self) -> float:
+        return self.stem.seconds
+
+    def track(self, grid: FrameGrid) -> Track:
+        """Onset strength on the grid's clock, as long as the recording."""
+        from flowmusic.controls.drums import strength_to_track
+
+        return strength_to_track(self.strength, _own_grid(self.stem, grid))
+
+    def last_onset_s(self) -> float:
+        """When the last hit begins."""
+        struck = (self.strength.amax(0) > 0).nonzero().flatten()
+        return float(struck[-1]) / 100.0 if struck.numel() else 0.0
+
+
+@dataclass(frozen=True)
 class Asked:
     """Everything that ``generate`` was given, in seconds.
 
@@ -46,9 +72,9 @@ class Asked:
     bpm: float | None
     chords: str | None
     melody: Recording | tuple[tuple[float, float, int], ...] | None
-    drums: Recording | None
+    drums: Drums | None
     sheet: ControlSheet | None
-    sheet_drums: Recording | None
+    sheet_drums: Drums | None
     use: frozenset[str] | None
     sources: dict[str, str]
     notices: list[str] = field(default_factory=list)
@@ -105,9 +131,7 @@ def read(args: argparse.Namespace) -> Asked:
     )
 
 
-def _read_sheet(
-    args: argparse.Namespace, sources: dict[str, str]
-) -> tuple[ControlSheet, frozenset[str], Recording | None]:
+def _read_sheet(args: argparse.Namespace, sources: dict[str, str]) -> tuple[ControlSheet, frozenset[str], Drums | None]:
     from flowmusic.controls.files import ControlSheet
 
     sheet = ControlSheet.read(args.controls)
@@ -159,12 +183,11 @@ def _read_melody(path: Path, seconds: float, notices: list[str]) -> Recording | 
     )
 
 
-def _read_drums(path: Path, seconds: float, notices: list[str], drums_alone: bool | None = None) -> Recording:
+def _read_drums(path: Path, seconds: float, notices: list[str], drums_alone: bool | None = None) -> Drums:
     import torch
 
-    from feature_extractors.drums import Drums
+    from feature_extractors import drums as extractor
     from feature_extractors.stems import best_available
-    from flowmusic.controls.drums import strength_to_track
 
     recording = _read_clip(path, seconds, notices)
     if drums_alone is None:
@@ -172,11 +195,12 @@ def _read_drums(path: Path, seconds: float, notices: list[str], drums_alone: boo
         drums_alone = share <= TONAL_SHARE
         verdict = "taken as drums alone" if drums_alone else "taken for a mix: its drums are separated"
         notices.append(f"{path}: {share:.0%} of the energy is tonal, {verdict}")
-    found = Drums(separate=not drums_alone, stems=best_available()).analyse(recording)
-    strength = torch.from_numpy(found.strength)
+    stems = best_available()
+    stem = recording if drums_alone else stems.analyse(recording).drums
+    strength = torch.from_numpy(extractor.Drums(stems=stems).strength(stem, None if drums_alone else recording))
     if not bool((strength > 0).any()):
         raise ValueError(f"no drum hits were found in {path}; give a recording with drums, or leave --drums out")
-    return Recording(recording.seconds, lambda grid: strength_to_track(strength, _own_grid(recording, grid)))
+    return Drums(stem, strength)
 
 
 def tonal_share(recording: Audio) -> float:
@@ -232,7 +256,7 @@ def to_controls(asked: Asked, grid: FrameGrid) -> Controls:
     return Controls((asked.text,), tracks)
 
 
-def _looped(drums: Recording, asked: Asked, grid: FrameGrid, beats: Track | None) -> Track:
+def _looped(drums: Drums, asked: Asked, grid: FrameGrid, beats: Track | None) -> Track:
     from flowmusic.controls.beats import parse_meter, tempo
     from flowmusic.controls.request import loop_drums
     from flowmusic.controls.tracks import batched, fit_track
@@ -243,3 +267,49 @@ def _looped(drums: Recording, asked: Asked, grid: FrameGrid, beats: Track | None
     bpm = None if beats is None else tempo(beats)
     beats_per_bar = parse_meter(asked.meter).beats_per_bar
     return batched(loop_drums(track, drums.seconds, grid, bpm, beats_per_bar))
+
+
+def for_model(asked: Asked, controls: Controls, model: Generator) -> Controls:
+    """The controls as a model reads them: those that it has, and the drums as codes where it wants them so.
+
+    Raises: ValueError where it needs the sound of the drums and only their onsets are known.  Adds to
+    ``asked.notices`` what the model does not read.
+    """
+    from flowmusic.types import TEXT, Controls
+
+    has = model.controls
+    lost = [name for name in sorted(controls.tracks) if name not in has]
+    if lost == ["beats"] and "chords" in controls.tracks:
+        lost = []  # the tempo has placed the chords, and that is what it was given for
+    for name in lost:
+        asked.notices.append(f"{model.name} has no {name} control; {name} are left out")
+    kept = controls.only({*has, TEXT})
+    if "drums" not in kept.tracks or not model.drums_as_codes:
+        return kept
+    drums = asked.drums or asked.sheet_drums
+    if drums is None:
+        raise ValueError(
+            f"{model.name} hears drums as sound, and the controls hold onsets only; give the recording with --drums"
+        )
+    codes = _drum_codes(drums, asked, model, kept.tracks["drums"].grid, controls.tracks.get("beats"))
+    return Controls(kept.text, {**kept.tracks, "drums": codes})
+
+
+def _drum_codes(drums: Drums, asked: Asked, model: Generator, grid: FrameGrid, beats: Track | None) -> Track:
+    """Ids of the codec's first codebook; a loop's sound repeats as its onsets do."""
+    import torch
+
+    from flowmusic.controls.beats import parse_meter, tempo
+    from flowmusic.controls.drums import loop_audio, loop_length
+    from flowmusic.types import Audio, Track
+
+    samples, rate = drums.stem.samples, drums.stem.rate
+    if drums.seconds < grid.seconds - 0.5 / float(grid.frame_rate):
+        bpm = None if beats is None else tempo(beats)
+        turn_s = loop_length(drums.seconds, drums.last_onset_s(), bpm, parse_meter(asked.meter).beats_per_bar)
+        samples = loop_audio(samples, rate, turn_s, grid.seconds)
+    ids = model.codec.first_codes(Audio(samples[None], rate))  # type: ignore[attr-defined]
+    ids = ids[:, : grid.length].cpu()
+    known = torch.ones(1, grid.length, dtype=torch.bool)
+    known[:, ids.shape[1] :] = False
+    return Track(torch.nn.functional.pad(ids, (0, grid.length - ids.shape[1])), known, grid)

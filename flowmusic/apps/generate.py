@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flowmusic.apps.adherence import Adherence
     from flowmusic.apps.asked import Asked
     from flowmusic.generate.generator import Generator
-    from flowmusic.types import Generation, Progress
+    from flowmusic.types import Controls, Generation, Progress
 
 CONTROLS = ("chords", "melody", "drums", "beats")
 
@@ -49,7 +49,7 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     add("--solver", choices=tuple(SOLVERS), metavar="NAME", help=f"{', '.join(SOLVERS)} (the model's own)")
     add("--seed", type=flags.seed, metavar="N", help="repeats a take; drawn and recorded if left out")
     add("--count", type=flags.count, default=1, metavar="N", help="takes, with seeds from --seed upwards (1)")
-    add("--model", default="nano", metavar="NAME|DIR", help="see `flowmusic models` (nano)")
+    add("--model", default="nano", metavar="NAME|DIR|HUBID", help="see `flowmusic models` (nano)")
     add("--device", type=flags.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
     add("--out", type=flags.audio_output, default=Path("take.wav"), metavar="FILE", help="take.wav; also .flac, .ogg")
     add("--quiet", action="store_true", help="no progress, notices or scores; only the names of the files")
@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     from flowmusic.generate.generator import draw_seed
 
     with reading_input():
-        controls = asking.to_controls(asked, generator.grid(asked.seconds))
+        written = asking.to_controls(asked, generator.grid(asked.seconds))
+        controls = asking.for_model(asked, written, generator)
     if not args.quiet:
         for notice in asked.notices:
             print(f"note: {notice}", file=sys.stderr)
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
                 progress=progress,
             )
         out = args.out if args.count == 1 else args.out.with_stem(f"{args.out.stem}-{number + 1}")
-        _finish(take, out, asked, generator, weights, quiet=args.quiet)
+        _finish(take, out, asked, generator, weights, written, quiet=args.quiet)
     return DONE
 
 
@@ -110,7 +111,14 @@ def _load(args: argparse.Namespace) -> Generator:
 
 
 def _finish(
-    take: Generation, out: Path, asked: Asked, generator: Generator, weights: Mapping[str, float], *, quiet: bool
+    take: Generation,
+    out: Path,
+    asked: Asked,
+    generator: Generator,
+    weights: Mapping[str, float],
+    written: Controls,
+    *,
+    quiet: bool,
 ) -> None:
     """Write the audio, listen to it, write the record, and print what there is."""
     from flowmusic import audio
@@ -119,25 +127,28 @@ def _finish(
     from flowmusic.types import Audio
 
     sound = audio.fit(Audio(take.audio.samples[0], take.audio.rate), round(asked.seconds * take.audio.rate))
-    requested = requested_of(take.controls, asked.seconds)
 
-    def written(adherence: Adherence | None) -> dict[str, Any]:
+    # In the terms of the request: a model may read the drums as codes.
+    requested = requested_of(written.only(take.controls.names()), asked.seconds)
+
+    def content(adherence: Adherence | None) -> dict[str, Any]:
         return record(
             take,
             model=generator.name,
             asked=asked,
             guidance=weights,
             sample_rate=sound.rate,
+            written=written,
             requested=requested,
             adherence=adherence,
         )
 
     # The record first: should a recogniser fail, the take can still be repeated.
     audio.write(sound, out)
-    write_json(written(None), out.with_suffix(".json"))
+    write_json(content(None), out.with_suffix(".json"))
     print(out, flush=True)
     adherence = judge(sound, requested)
-    print(write_json(written(adherence), out.with_suffix(".json")), flush=True)
+    print(write_json(content(adherence), out.with_suffix(".json")), flush=True)
     if not quiet:
         print("\n".join(table(adherence)), end="\n" if adherence.scores else "", flush=True)
 

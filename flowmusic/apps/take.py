@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flowmusic.apps.adherence import Adherence
     from flowmusic.apps.asked import Asked
     from flowmusic.metrics.adherence import Requested
-    from flowmusic.types import Generation
+    from flowmusic.types import Controls, Generation
 
 
 def record(
@@ -24,10 +24,14 @@ def record(
     asked: Asked,
     guidance: Mapping[str, float],
     sample_rate: int,
+    written: Controls,
     requested: Requested,
     adherence: Adherence | None,
 ) -> dict[str, Any]:
-    """The content of take.json as plain data; times are seconds.  ``adherence`` is None before anyone has listened."""
+    """The content of take.json as plain data; times are seconds.
+
+    ``written`` are the controls before a model left some out; ``adherence`` is None before anyone has listened.
+    """
     return {
         "model": model,
         "seed": take.seed,
@@ -41,7 +45,7 @@ def record(
         "controls": {
             "chords_text": asked.chords,
             "chords": _rows(requested.chords),
-            "bpm": asked.bpm or _bpm(take),
+            "bpm": asked.bpm or _bpm(written),
             "meter": asked.meter,
             "beats": _times(requested.beats),
             "melody": _rows(requested.melody),
@@ -84,11 +88,11 @@ def table(adherence: Adherence) -> list[str]:
     return lines
 
 
-def _bpm(take: Generation) -> float | None:
+def _bpm(written: Controls) -> float | None:
     """Tempo of the beat grid, which chords in bars set as well."""
     from flowmusic.controls.beats import tempo
 
-    bpm = tempo(take.controls.tracks["beats"]) if "beats" in take.controls.tracks else None
+    bpm = tempo(written.tracks["beats"]) if "beats" in written.tracks else None
     return None if bpm is None else round(bpm, 2)
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "LEVELS",
     "STRENGTH_RATE",
     "from_drawing",
+    "loop_audio",
     "loop_drums",
     "onset_strength",
     "onsets_from_track",
@@ -187,6 +188,20 @@ def loop_drums(
         part = source[:, : max(0, width)]
         out[:, first : first + part.shape[1]] = part
     return from_drawing(out, grid)
+
+
+def loop_audio(samples: Tensor, rate: int, length_s: float, seconds: float) -> Tensor:
+    """Repeat a recording of drums every ``length_s``, cut at the next repeat, to fill ``seconds``.
+
+    Shape: ``[*, N] -> [*, seconds * rate]``.
+    """
+    total = round(seconds * rate)
+    out = samples.new_zeros(*samples.shape[:-1], total)
+    for repeat in range(math.ceil(seconds / length_s - 1e-9)):
+        first, end = round(repeat * length_s * rate), min(total, round((repeat + 1) * length_s * rate))
+        part = samples[..., : max(0, end - first)]
+        out[..., first : first + part.shape[-1]] = part
+    return out
 
 
 def loop_length(loop_seconds: float, last_onset_s: float, bpm: float | None, beats_per_bar: int = 4) -> float:
