@@ -51,6 +51,7 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     add("--count", type=flags.count, default=1, metavar="N", help="takes, with seeds from --seed upwards (1)")
     add("--model", default="nano", metavar="NAME|DIR|HUBID", help="see `flowmusic models` (nano)")
     add("--device", type=flags.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
+    add("--precision", choices=("fp32", "bf16"), default="fp32", help="of the model's matrix products (fp32)")
     add("--out", type=flags.audio_output, default=Path("take.wav"), metavar="FILE", help="take.wav; also .flac, .ogg")
     add("--quiet", action="store_true", help="no progress, notices or scores; only the names of the files")
 
@@ -105,7 +106,7 @@ def _load(args: argparse.Namespace) -> Generator:
     from flowmusic.interop import bundle
 
     try:
-        return bundle.load(args.model, device=args.device)
+        return bundle.load(args.model, device=args.device, precision=args.precision)
     except bundle.ModelError as error:
         raise UsageError(str(error)) from error
 

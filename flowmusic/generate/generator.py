@@ -53,6 +53,7 @@ class Generator:
         name: how the model is called in a take's record.
         seconds: the length that the field was trained on.
         defaults: guidance, solver and steps used where a call says nothing.
+        autocast: dtype of the field's products, where it is not to be that of its weights.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Generator:
         name: str,
         seconds: float,
         defaults: GenerationDefaults | None = None,
+        autocast: torch.dtype | None = None,
     ) -> None:
         self.field = field.eval()
         self.encoder = encoder.eval()
@@ -71,6 +73,7 @@ class Generator:
         self.name = name
         self.seconds = seconds
         self.defaults = defaults or GenerationDefaults()
+        self.autocast = autocast
 
     @property
     def device(self) -> torch.device:
@@ -147,7 +150,8 @@ class Generator:
             z_0 = torch.stack(draws).to(self.device)
             field = self._field(cut_controls(controls_here, part), guidance, z_0, known[:, here], keep[:, here])
             report = _shifted(progress, evals, each * (len(parts) - 1 - number))
-            solution = solve.solve(field, z_0, times, solver, tolerance=defaults.tolerance, progress=report)
+            with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+                solution = solve.solve(field, z_0, times, solver, tolerance=defaults.tolerance, progress=report)
             known[:, here] = torch.where(keep[:, here, None], known[:, here], solution.z)
             keep[:, here] = True
             evals += solution.num_evals

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 EMBEDDED = Path(__file__).resolve().parents[1] / "embedded"
+PRECISIONS = ("fp32", "bf16")
 CHECKPOINT = "state_dict.bin"
 """The file by which a folder is known as a published checkpoint of audiocraft's."""
 
@@ -233,8 +234,13 @@ def load_codec(name: str | Path = "nano_codec", device: str = "cpu") -> LatentCo
     return codec.to(device)  # type: ignore[no-any-return]
 
 
-def load(name: str | Path = "nano", device: str = "cpu") -> Generator:
+def load(name: str | Path = "nano", device: str = "cpu", precision: str = "fp32") -> Generator:
     """A generator by shipped name, bundle folder, or published JASCO checkpoint (folder, file or hub id).
+
+    Args:
+        name: see :func:`find`.
+        device: a torch device.
+        precision: of the field's matrix products: ``fp32``, or ``bf16``, which is faster where the processor has it.
 
     Raises: ModelError, CorruptWeights.
     """
@@ -243,12 +249,14 @@ def load(name: str | Path = "nano", device: str = "cpu") -> Generator:
     from flowmusic.model.encode import ConditionEncoder
     from flowmusic.model.field import VectorField
 
+    if precision not in PRECISIONS:
+        raise ModelError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
     folder = find(name)
     if not (folder / "config.yaml").is_file():
-        return jasco.from_checkpoint(folder, device, str(name))
+        return jasco.from_checkpoint(folder, device, str(name), precision)
     bundle = read(folder)
     if bundle.config.get("kind") == jasco.KIND:
-        return jasco.from_bundle(bundle, device, str(name))
+        return jasco.from_bundle(bundle, device, str(name), precision)
     if bundle.config.get("kind") != "flow":
         raise ModelError(f"{bundle.folder} holds a {bundle.config.get('kind')!r} model, not one that generates")
     settings = bundle.config["settings"]
@@ -267,4 +275,5 @@ def load(name: str | Path = "nano", device: str = "cpu") -> Generator:
         name=str(name),
         seconds=float(settings["seconds"]),
         defaults=GenerationDefaults(**settings["generation"]),
+        autocast=torch.bfloat16 if precision == "bf16" else None,
     )

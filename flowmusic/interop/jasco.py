@@ -67,25 +67,14 @@ class Checkpoint:
     plain: dict[str, Any]
 
 
-def load(name: str | Path, device: str = "cpu") -> Generator:
-    """A generator from a checkpoint's folder, file or hub id, or from our bundle of one.
-
-    Raises: ModelError, CorruptWeights.
-    """
-    folder = bundle.find(name)
-    if not (folder / "config.yaml").is_file():
-        return from_checkpoint(folder, device, str(name))
-    return from_bundle(bundle.read(folder), device, str(name))
-
-
-def from_checkpoint(folder: Path, device: str, name: str) -> Generator:
+def from_checkpoint(folder: Path, device: str, name: str, precision: str = "fp32") -> Generator:
     """A generator from a published checkpoint's folder.  Raises: ModelError, CorruptWeights."""
     checkpoint = read_checkpoint(folder)
     tensors = names.jasco_from_checkpoint(checkpoint.tensors)
-    return _generator(describe(checkpoint, tensors), tensors, folder, device, name)
+    return _generator(describe(checkpoint, tensors), tensors, folder, device, name, precision)
 
 
-def from_bundle(found: Bundle, device: str, name: str) -> Generator:
+def from_bundle(found: Bundle, device: str, name: str, precision: str = "fp32") -> Generator:
     """A generator from our bundle of a checkpoint.  Raises: ModelError, CorruptWeights."""
     if found.config.get("kind") != KIND:
         raise ModelError(f"{found.folder} holds a {found.config.get('kind')!r} model, not one of JASCO's kind")
@@ -94,7 +83,7 @@ def from_bundle(found: Bundle, device: str, name: str) -> Generator:
     settings = found.config.get("settings")
     if not isinstance(settings, dict):
         raise ModelError(f"{found.folder}: config.yaml has no settings; convert the checkpoint again")
-    return _generator(settings, tensors, found.folder, device, name)
+    return _generator(settings, tensors, found.folder, device, name, precision)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -210,7 +199,7 @@ def _encoder_settings(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
 
 
 def _generator(
-    settings: Mapping[str, Any], tensors: Mapping[str, Tensor], folder: Path, device: str, name: str
+    settings: Mapping[str, Any], tensors: Mapping[str, Tensor], folder: Path, device: str, name: str, precision: str
 ) -> Generator:
     from flowmusic.codec.encodec import EncodecCodec, EncodecSettings, build_encodec
     from flowmusic.generate.generator import GenerationDefaults, Generator
@@ -234,7 +223,11 @@ def _generator(
         raise ModelError(f"{folder}: its settings describe no JASCO model ({error})") from error
     pair = bundle.fill(nn.ModuleDict({"encoder": encoder, "field": field}), own, folder, assign=True)
     pair.requires_grad_(False)
+    if precision == "bf16":
+        field.lower(torch.bfloat16)
     pair.to(device)
+    if device == "cpu":
+        field.pack()
     bundle.fill(network, {n: t.float() for n, t in codec_tensors.items()}, folder)
     network.requires_grad_(False)
     codec = EncodecCodec(network, mean, std).to(device)

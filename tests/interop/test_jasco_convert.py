@@ -12,7 +12,7 @@ import yaml
 from safetensors.torch import load_file
 
 from flowmusic.codec.encodec import EncodecCodec
-from flowmusic.interop import bundle, jasco, jasco_convert
+from flowmusic.interop import bundle, jasco_convert
 from flowmusic.interop.bundle import CorruptWeights, ModelError
 from tests.interop import checkpoints
 
@@ -58,7 +58,7 @@ def test_the_bundle_is_the_same_model(tmp_path: Path) -> None:
         assert_same(dict(ours.state_dict()), dict(theirs.state_dict()))
     assert converted.defaults == original.defaults and converted.seconds == original.seconds
     assert converted.name == str(tmp_path / "b")
-    codec = jasco.load(tmp_path / "b").codec
+    codec = bundle.load(tmp_path / "b").codec
     assert isinstance(codec, EncodecCodec) and codec.model.encoder.model[0].pad_mode == "constant"
     assert torch.equal(converted.encoder.silence, original.encoder.silence)
 

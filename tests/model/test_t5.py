@@ -9,25 +9,12 @@ import torch
 
 from flowmusic.model.t5 import T5Encoder
 from flowmusic.model.text import TextWeightsError
+from tests.model import tiny_t5
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random T5 of width 16 with a tokenizer of whole words."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
-
-    out = tmp_path_factory.mktemp("t5")
-    vocabulary = {word: n for n, word in enumerate(["<pad>", "</s>", "<unk>", "slow", "jazz", "fast", "rock"])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
-    fast.save_pretrained(out)
-    torch.manual_seed(0)
-    config = T5Config(vocab_size=7, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2)
-    T5EncoderModel(config).save_pretrained(out)
-    return out
+    return tiny_t5.write(tmp_path_factory.mktemp("t5"))
 
 
 def test_states_are_the_models_own_whatever_the_batch(folder: Path) -> None:
