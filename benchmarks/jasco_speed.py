@@ -6,16 +6,19 @@ figure is the ratio of the medians, and of the fastest.
 
     python benchmarks/jasco_speed.py                      # 2 threads of a CPU
     python benchmarks/jasco_speed.py --device cuda        # adds compiled variants with graph replay
+    python benchmarks/jasco_speed.py --golden FILE        # only the error of bf16, on the reference's weights
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import json
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -89,6 +92,29 @@ def timed(calls: dict[str, Callable[[], Tensor]], rounds: int, device: str) -> d
     return taken
 
 
+def on_golden(path: Path) -> None:
+    """What bf16 products cost on the weights and results of a golden file."""
+    from flowmusic.flow.guide import guided
+    from flowmusic.interop.parity import flow
+    from flowmusic.interop.verify import read
+
+    tensors, metadata = read(path)
+    pair = flow.build(tensors, json.loads(metadata["config"]))
+    _, everything, nothing, text_only = flow.conditions(pair.encoder, tensors)
+    length = tensors["in.latents"].shape[1]
+    conditions = [inputs.condition(pair.encoder, length) for inputs in (everything, text_only, nothing)]
+    a, b = tensors["in.cfg_weights_all_text_null"].tolist()[:2]
+    field = pair.field.lower(torch.bfloat16).pack()
+    velocity = field.bind(conditions[0])(tensors["in.latents"], tensors["in.t"])
+    together = guided(field, list(zip(conditions, (a, b, 1.0 - a - b), strict=True)))
+    sample = solve(together, tensors["in.z0_sample"], uniform(10), "euler").z
+    for name, ours in (("out.v_theta", velocity), ("out.sample_euler10", sample)):
+        exact = tensors[name]
+        off = (ours - exact).abs()
+        most, typical = float(off.max() / exact.std()), float(off.square().mean().sqrt() / exact.std())
+        print(f"{path.stem} {name}: bf16 is off by {most:.1e} of the deviation at most, {typical:.1e} root mean square")
+
+
 @torch.no_grad()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -102,7 +128,11 @@ def main() -> None:
     parser.add_argument("--heads", type=int, default=16)
     parser.add_argument("--sample-steps", type=int, default=4, help="Euler steps of the full samples that are compared")
     parser.add_argument("--peak-tflops", type=float, help="of the device, for the arithmetic floor")
+    parser.add_argument("--golden", type=Path, metavar="FILE.safetensors")
     args = parser.parse_args()
+    if args.golden is not None:
+        on_golden(args.golden)
+        return
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     field = JascoField(DIM, FRAMES_DIM, args.width, args.layers, args.heads).eval().to(args.device)

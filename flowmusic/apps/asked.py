@@ -297,11 +297,10 @@ def for_model(asked: Asked, controls: Controls, model: Generator) -> Controls:
 
 def _drum_codes(drums: Drums, asked: Asked, model: Generator, grid: FrameGrid, beats: Track | None) -> Track:
     """Ids of the codec's first codebook; a loop's sound repeats as its onsets do."""
-    import torch
-
     from flowmusic.controls.beats import parse_meter, tempo
-    from flowmusic.controls.drums import loop_audio, loop_length
-    from flowmusic.types import Audio, Track
+    from flowmusic.controls.drums import codes_to_track, loop_audio, loop_length
+    from flowmusic.controls.tracks import batched
+    from flowmusic.types import Audio
 
     samples, rate = drums.stem.samples, drums.stem.rate
     if drums.seconds < grid.seconds - 0.5 / float(grid.frame_rate):
@@ -309,7 +308,4 @@ def _drum_codes(drums: Drums, asked: Asked, model: Generator, grid: FrameGrid, b
         turn_s = loop_length(drums.seconds, drums.last_onset_s(), bpm, parse_meter(asked.meter).beats_per_bar)
         samples = loop_audio(samples, rate, turn_s, grid.seconds)
     ids = model.codec.first_codes(Audio(samples[None], rate))  # type: ignore[attr-defined]
-    ids = ids[:, : grid.length].cpu()
-    known = torch.ones(1, grid.length, dtype=torch.bool)
-    known[:, ids.shape[1] :] = False
-    return Track(torch.nn.functional.pad(ids, (0, grid.length - ids.shape[1])), known, grid)
+    return batched(codes_to_track(ids[0], grid))

@@ -1,4 +1,7 @@
-"""``python -m flowmusic.apps.build --corpus DIR --out DIR``: latents and controls of a corpus for field training."""
+"""``python -m flowmusic.apps.build --corpus DIR --out DIR``: latents and controls of a corpus for field training.
+
+With ``--drums codes`` the drum control is JASCO's, the first codebook of an EnCodec, whose latents are then stored.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import argparse
 import functools
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowmusic.apps import flags
@@ -13,12 +17,30 @@ from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, guarded, reading_input
 
 if TYPE_CHECKING:
+    from flowmusic.codec.encodec import EncodecCodec
     from flowmusic.data.build import DrumExtractor
-    from flowmusic.types import Codec
+    from flowmusic.types import Audio, Codec, FrameGrid, Track
 
 
-def make(codec_name: str) -> tuple[Codec, DrumExtractor]:
-    """Codec and drum extractor of a worker process."""
+@dataclass(frozen=True)
+class DrumCodes:
+    """JASCO's drum control of a drum stem."""
+
+    codec: EncodecCodec
+
+    def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
+        from flowmusic.controls.drums import codes_to_track
+
+        return codes_to_track(self.codec.first_codes(audio)[0], grid)
+
+
+def make(codec_name: str, drums: str) -> tuple[Codec, DrumExtractor]:
+    """Codec and drum extractor of a worker process.  Raises: ModelError."""
+    if drums == "codes":
+        from flowmusic.interop import encodec, jasco
+
+        codec = encodec.load(codec_name, jasco.LATENT_MEAN, jasco.LATENT_STD)
+        return codec, DrumCodes(codec)
     from feature_extractors.drums import Drums
     from flowmusic.interop.bundle import load_codec
 
@@ -29,7 +51,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m flowmusic.apps.build", description=__doc__)
     parser.add_argument("--corpus", required=True, metavar="DIR", help="written by flowmusic corpus --stems drums")
     parser.add_argument("--out", required=True, type=flags.output_folder, metavar="DIR", help="folder of the store")
-    parser.add_argument("--codec", default="nano_codec", metavar="NAME|DIR", help="codec bundle (default: %(default)s)")
+    parser.add_argument("--codec", default="nano_codec", metavar="NAME|DIR", help="default: %(default)s")
+    parser.add_argument("--drums", choices=("onsets", "codes"), default="onsets", help="drum control (onsets)")
     parser.add_argument("--workers", type=flags.integer(1, 1024), default=2, metavar="N", help="processes (2)")
     return parser
 
@@ -44,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     from flowmusic.data.build import build
 
     with reading_input():
-        build(args.corpus, args.out, functools.partial(make, args.codec), workers=args.workers)
+        build(args.corpus, args.out, functools.partial(make, args.codec, args.drums), workers=args.workers)
     print(args.out)
     return DONE
 

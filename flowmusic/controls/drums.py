@@ -24,6 +24,7 @@ __all__ = [
     "DEFAULT_LEVEL",
     "LEVELS",
     "STRENGTH_RATE",
+    "codes_to_track",
     "from_drawing",
     "loop_audio",
     "loop_drums",
@@ -145,6 +146,16 @@ def onsets_from_track(track: Track, merge_s: float = MERGE_S) -> tuple[float, ..
         if all(abs(time - other) >= merge_s - 1e-9 for other in kept):
             kept.append(time)
     return tuple(sorted(kept))
+
+
+def codes_to_track(ids: Tensor, grid: FrameGrid) -> Track:
+    """JASCO's drum control: ids ``[T']`` int64 of a codec's first codebook.
+
+    They are cut to the grid, or unknown after their end.  Returns: Track with values ``[T]`` int64.
+    """
+    kept = ids[: grid.length].cpu()
+    known = torch.arange(grid.length) < len(kept)
+    return Track(torch.nn.functional.pad(kept, (0, grid.length - len(kept))), known, grid)
 
 
 def loop_drums(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from flowmusic.codec.encodec import EncodecCodec, EncodecSettings, build_encodec, pretrained
@@ -20,6 +21,7 @@ from flowmusic.interop import hub, names
 from flowmusic.interop.bundle import CorruptWeights, ModelError, fill
 from flowmusic.interop.pickles import read_pickle
 from flowmusic.interop.stored_config import StoredConfig
+from flowmusic.types import Audio
 
 COMPRESSION = "compression_state_dict.bin"
 TRANSFORMERS_FILES: hub.Wanted = ("config.json", ("model.safetensors", "pytorch_model.bin"))
@@ -85,6 +87,20 @@ def load(name: str | Path, mean: float = 0.0, std: float = 1.0) -> EncodecCodec:
         source = beside if beside.is_dir() else compression.pretrained
         return _from_transformers(hub.locate(source, TRANSFORMERS_FILES), mean, std)
     return assemble(compression.tensors, compression.known(), file, mean, std)
+
+
+def drum_codes(name: str | Path, seconds: float = 10.0) -> tuple[Tensor, Tensor]:
+    """What a JASCO model needs of a codec: the first codebook ``[K, D]``, and the ids ``[T]`` of silence.
+
+    Raises: as :func:`load`.
+    """
+    return drum_codes_of(load(name), seconds)
+
+
+def drum_codes_of(codec: EncodecCodec, seconds: float) -> tuple[Tensor, Tensor]:
+    """The same of a loaded codec."""
+    silence = Audio(torch.zeros(1, codec.channels, round(seconds * codec.rate)), codec.rate)
+    return codec.codebook(0), codec.first_codes(silence)[0].clone()
 
 
 def read_compression(path: Path) -> Compression:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from flowmusic.interop import bundle, hub, names
 from flowmusic.interop.bundle import CHECKPOINT, Bundle, ModelError
-from flowmusic.interop.encodec import COMPRESSION, read_compression, settings_of, tensors_of
+from flowmusic.interop.encodec import COMPRESSION, drum_codes_of, read_compression, settings_of, tensors_of
 from flowmusic.interop.pickles import read_pickle
 from flowmusic.interop.stored_config import StoredConfig
 
@@ -42,6 +42,8 @@ STORED_COMPRESSION = "compression."
 T5_FOLDER = "t5-base"
 SECONDS = 10.0
 """Length of the clips that all published models were trained on."""
+LATENT_MEAN, LATENT_STD = -0.0074, 4.0102
+"""Statistics of the 32 kHz codec's latents that all published models use (each checkpoint states them as well)."""
 HEAD_DIM = 64
 """Channels of a head in every published size; used where a checkpoint does not tell the number of heads."""
 
@@ -143,8 +145,10 @@ def describe(checkpoint: Checkpoint, tensors: Mapping[str, Tensor]) -> dict[str,
         # The weights of the melody model's published evaluation, and of the API's defaults.
         "generation": {
             "guidance": {"all": 1.75, "text": 3.5} if melody else {"all": 5.0},
+            # Least error per evaluation: docs/solvers.md.
             "solver": "midpoint",
-            "steps": 25,
+            "steps": 16,
+            "time_grid": "sway",
         },
     }
 
@@ -206,7 +210,6 @@ def _generator(
     from flowmusic.model.jasco import JascoField
     from flowmusic.model.jasco_encode import JascoEncoder
     from flowmusic.model.t5 import T5Encoder
-    from flowmusic.types import Audio
 
     _say_licence()
     codec_tensors = {n.removeprefix(names.OUR_CODEC): t for n, t in tensors.items() if n.startswith(names.OUR_CODEC)}
@@ -231,8 +234,7 @@ def _generator(
     bundle.fill(network, {n: t.float() for n, t in codec_tensors.items()}, folder)
     network.requires_grad_(False)
     codec = EncodecCodec(network, mean, std).to(device)
-    silence = codec.first_codes(Audio(torch.zeros(1, codec.channels, round(seconds * codec.rate)), codec.rate))
-    encoder.set_drum_codes(codec.codebook(0), silence[0].clone())
+    encoder.set_drum_codes(*drum_codes_of(codec, seconds))
     return Generator(field, encoder, codec, name=name, seconds=seconds, defaults=defaults)
 
 

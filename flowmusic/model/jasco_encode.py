@@ -45,6 +45,7 @@ class JascoEncoder(nn.Module):
         blur: frames of the drum blur.
         chords_card, melody_bins: labels, and rows of the melody.
         quirks: which of :data:`QUIRKS` to follow in generation.
+        drum_codes: see :meth:`set_drum_codes`, which must be called before drums are encoded.
     """
 
     drums_as_codes = True
@@ -64,6 +65,7 @@ class JascoEncoder(nn.Module):
         chords_card: int = NULL_ID,
         melody_bins: int = NUM_BINS,
         quirks: Iterable[str] = QUIRKS,
+        drum_codes: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         super().__init__()
         unknown = frozenset(quirks) - QUIRKS
@@ -76,6 +78,8 @@ class JascoEncoder(nn.Module):
         self.melody = nn.Linear(melody_bins, melody_dim) if melody_dim else None
         self.register_buffer("codebook", torch.zeros(1, drums_latent_dim), persistent=False)
         self.register_buffer("silence", torch.zeros(1, dtype=torch.int64), persistent=False)
+        if drum_codes is not None:
+            self.set_drum_codes(*drum_codes)
 
     @property
     def frames_dim(self) -> int:

@@ -31,7 +31,9 @@ class T5Encoder(FrozenText):
 
     def _load(self) -> tuple[Any, Any]:
         from transformers import AutoTokenizer, T5EncoderModel
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()  # it takes a second, and the command has a bar of its own
         candidates = HUB_NAMES if self.source is None else (self.source,)
         reasons = []
         for name in candidates:

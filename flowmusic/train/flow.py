@@ -15,15 +15,19 @@ from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
+from flowmusic.model.jasco import JascoField
+from flowmusic.model.jasco_encode import JascoEncoder
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.schedule import warmup_cosine
+from flowmusic.types import TEXT
 
 
 class LitFlow(LightningModule):
     """Optimal-transport flow matching on precomputed latents.
 
     Args:
-        encoder, field: what is trained; the text encoder inside is frozen.
+        encoder, field: what is trained; the text encoder inside is frozen.  Controls of the data that the encoder
+            does not read are left out.
         dropout: which controls an item keeps.
         optimizer: partial optimiser, called with the parameters.
         times: sampler of t.
@@ -35,8 +39,8 @@ class LitFlow(LightningModule):
 
     def __init__(
         self,
-        encoder: ConditionEncoder,
-        field: VectorField,
+        encoder: ConditionEncoder | JascoEncoder,
+        field: VectorField | JascoField,
         dropout: Dropout,
         optimizer: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
         times: TimeSampler = stratified,
@@ -66,7 +70,8 @@ class LitFlow(LightningModule):
         """Loss of a batch; all randomness comes from the generator (on the CPU)."""
         latents, device = batch.latents, batch.latents.device
         size, length = latents.shape[:2]
-        controls = self.dropout(batch.controls, generator)
+        known = batch.controls.only({*self.encoder.names, TEXT})
+        controls = self.dropout(known, generator)
         given = self.dropout.given_latents(size, length, generator)
         noise = torch.randn(latents.shape, generator=generator).to(device)
         t = self.times(size, generator).to(device)

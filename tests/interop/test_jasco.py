@@ -75,7 +75,7 @@ def test_clock_statistics_and_silence(folder: Path) -> None:
     codec = codec_of(generator)
     assert generator.seconds == 10.0 and codec.frame_rate == Fraction(50) and generator.grid().length == 500
     assert float(codec.mean) == pytest.approx(-0.0074) and float(codec.std) == pytest.approx(4.0102)
-    assert generator.name == str(folder) and generator.defaults.steps == 25
+    assert generator.name == str(folder) and generator.defaults.steps == 16
     ids = codec.first_codes(Audio(torch.zeros(1, 8000), 800))
     assert torch.equal(generator.encoder.silence, ids[0]) and torch.equal(generator.encoder.codebook, codec.codebook(0))
 

@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
+from flowmusic.apps import build as apps_build
 from flowmusic.interop import bundle
 from flowmusic.train.run import compose, train
 from flowmusic.types import Audio, Controls
+from tests.interop import checkpoints
+from tests.model import tiny_t5
 from tests.train.tiny_runs import TINY_CODEC, TINY_FLOW
 
 
 def flow(store: Path, out: Path, *overrides: str) -> list[str]:
     return [*TINY_FLOW, f"latents={store}", f"out={out}", "export=null", *overrides]
+
+
+def tones_with_drums(folder: Path) -> Path:
+    """A corpus of two-second clips with labels and drum stems."""
+    rng = np.random.default_rng(0)
+    lines = []
+    for split in ("train", "validation"):
+        (folder / split).mkdir(parents=True)
+        base = folder / split / f"{split}0"
+        drums = 0.3 * rng.standard_normal(2 * checkpoints.RATE)
+        soundfile.write(f"{base}.drums.flac", drums, checkpoints.RATE)
+        soundfile.write(f"{base}.flac", 0.5 * drums, checkpoints.RATE)
+        labels = {
+            "seconds": 2.0,
+            "beats": [0.0, 0.5, 1.0, 1.5],
+            "downbeats": [0.0],
+            "chords": [[0, 2, "C"]],
+            "melody": [[0.0, 1.0, 60]],
+            "captions": ["slow jazz", "fast"],
+        }
+        Path(f"{base}.json").write_text(json.dumps(labels))
+        lines.append(json.dumps({"path": f"{split}/{base.name}.flac", "seconds": 2.0, "split": split}))
+    (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -132,6 +162,26 @@ def test_training_a_whole_codec_on_from_its_bundle(wave_corpus: Path, tmp_path: 
     assert not torch.equal(before.norm.running_mean, after.norm.running_mean)
     card = (tmp_path / "on" / "bundle" / "card.md").read_text()
     assert "Before it was trained on" in card and card.count("Licence of the weights") == 2
+
+
+def test_the_jasco_experiment_trains_at_a_small_size(tmp_path: Path) -> None:
+    """Drums as codes of an EnCodec, prompts by T5, and a control that the model does not read."""
+    codec = tmp_path / "codec"
+    codec.mkdir()
+    torch.save(checkpoints.full_codec(), codec / "compression_state_dict.bin")
+    store = tmp_path / "store"
+    corpus = tones_with_drums(tmp_path / "corpus")
+    command = ["--corpus", str(corpus), "--out", str(store), "--codec", str(codec), "--drums", "codes"]
+    assert apps_build.main([*command, "--workers", "1"]) == 0
+    sizes = ["model.field.width=16", "model.field.layers=2", "model.field.heads=2", "data.batch=2"]
+    sizes += ["data.crop_seconds=1", "data.validation_crop_seconds=1", "data.validation_batches=1", "model.warmup=1"]
+    text = [f"model.encoder.text.source={tiny_t5.write(tmp_path / 't5', 12)}", "model.encoder.text.dim=12"]
+    run = ["logger=none", "~callbacks.learning_rate", "trainer.precision=32-true", "trainer.enable_progress_bar=false"]
+    overrides = [f"latents={store}", f"codec_name={codec}", f"out={tmp_path / 'run'}", "trainer.max_steps=3"]
+    result = train(compose(["experiment=jasco_400m", *sizes, *text, *run, *overrides]))
+    model = result.objects["model"]
+    assert result.objects["trainer"].global_step == 3 and math.isfinite(result.metrics["train/loss"])
+    assert model.encoder.codebook.shape == (checkpoints.BINS, checkpoints.DIM)
 
 
 def test_samples_can_be_heard_while_training(store: Path, wave_corpus: Path, tmp_path: Path) -> None:
