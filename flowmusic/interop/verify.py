@@ -31,7 +31,7 @@ KINDS: Mapping[str, Recompute] = {
 GIVEN = re.compile(r"(w|in|train\.before)\..*|.*\.in|.*\.salience_in|time\.t|train\.x")
 """Names of what is given, not computed."""
 FIXED, LOSS, GRADIENT = 1e-4, 1e-5, 1e-4
-ADAPTIVE = ((1e-4, 1e-3), (math.inf, 2e-2))
+ADAPTIVE = ((1e-5, 1e-3), (math.inf, 2e-2))
 """(solver tolerance up to, allowed error) of adaptive samples: another step controller is legitimate."""
 
 
