@@ -34,7 +34,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Generator:
         return Path("nano")
 
     monkeypatch.setattr(bundle, "find", find)
-    monkeypatch.setattr(bundle, "load", lambda name, device="cpu": generator)
+    monkeypatch.setattr(bundle, "load", lambda name, device="cpu", precision="fp32": generator)
     return generator
 
 

@@ -66,7 +66,7 @@ def untouched(here: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
     """Names in the current folder; and no model may be loaded."""
     from flowmusic.interop import bundle
 
-    def load(name: str, device: str = "cpu") -> None:
+    def load(name: str, device: str = "cpu", precision: str = "fp32") -> None:
         pytest.fail("a model was loaded before the input was judged")
 
     def find(name: str) -> Path:
@@ -208,7 +208,7 @@ def test_corrupt_weights_are_not_the_users_fault(
 ) -> None:
     from flowmusic.interop import bundle
 
-    def load(name: str, device: str = "cpu") -> None:
+    def load(name: str, device: str = "cpu", precision: str = "fp32") -> None:
         raise bundle.CorruptWeights("weights are damaged; reinstall flowmusic")
 
     monkeypatch.setattr(bundle, "find", lambda name: Path(name))
