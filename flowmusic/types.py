@@ -16,8 +16,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-TEXT = "text"
-"""The name under which the text prompt is kept or dropped, beside the names of the tracks."""
+TEXT, STYLE = "text", "style"
+"""The names under which text prompt and style are kept or dropped, beside the names of the tracks."""
 
 
 @dataclass(frozen=True)
@@ -116,16 +116,36 @@ class Track:
 
 
 @dataclass(frozen=True)
-class Controls:
-    """What a person asks for: text per item, and tracks by name.  A missing name is absent everywhere.
+class Style:
+    """An excerpt whose feel is wanted: its features ``[T', D]`` (latents of the model's codec), not tied to the clock.
 
-    Shape: text has length B; every track has a leading batch dimension B.
+    ``detail`` is the number of quantiser levels that are kept, from 1 (a hint) up; None leaves it to the model.
+    """
+
+    features: Tensor
+    detail: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.features.ndim != 2 or not len(self.features):
+            raise ValueError(f"Style.features must be [frames, channels], got shape {tuple(self.features.shape)}")
+        if self.detail is not None and self.detail < 1:
+            raise ValueError(f"Style.detail must be at least 1 level, got {self.detail}")
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What a person asks for: text and style per item, and tracks by name.  A missing name is absent everywhere.
+
+    Shape: text has length B, and so has style unless it is empty; every track has a leading batch dimension B.
     """
 
     text: tuple[str | None, ...]
     tracks: Mapping[str, Track] = field(default_factory=dict)
+    style: tuple[Style | None, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.style and len(self.style) != len(self.text):
+            raise ValueError(f"{len(self.style)} styles for {len(self.text)} texts; give one, or None, per item")
         for name, track in self.tracks.items():
             if track.known.ndim != 2 or track.known.shape[0] != len(self.text):
                 raise ValueError(
@@ -138,8 +158,12 @@ class Controls:
 
     def names(self) -> frozenset[str]:
         """Everything present: track names, and ``text`` if any item has one."""
-        present = frozenset(self.tracks)
-        return present | {TEXT} if any(t is not None for t in self.text) else present
+        present = set(self.tracks)
+        if any(text is not None for text in self.text):
+            present.add(TEXT)
+        if any(style is not None for style in self.style):
+            present.add(STYLE)
+        return frozenset(present)
 
     def only(self, keep: Iterable[str]) -> Controls:
         """Keep the named controls and make the rest absent.
@@ -148,23 +172,27 @@ class Controls:
         """
         kept = frozenset(keep)
         text = self.text if TEXT in kept else (None,) * len(self.text)
-        return Controls(text, {name: track for name, track in self.tracks.items() if name in kept})
+        style = self.style if STYLE in kept else ()
+        return Controls(text, {name: track for name, track in self.tracks.items() if name in kept}, style)
 
     def swap(self, name: str, other: Controls) -> Controls:
         """These controls with only ``name`` taken from ``other`` (the ``shuffled`` row of the metrics)."""
         if name == TEXT:
-            return Controls(other.text, self.tracks)
+            return Controls(other.text, self.tracks, self.style)
+        if name == STYLE:
+            return Controls(self.text, self.tracks, other.style)
         if name not in other.tracks:
             raise ValueError(f"cannot swap {name!r}: the other controls have {sorted(other.names())}")
-        return Controls(self.text, {**self.tracks, name: other.tracks[name]})
+        return Controls(self.text, {**self.tracks, name: other.tracks[name]}, self.style)
 
     def rows(self, which: slice) -> Controls:
         """Some items of the batch."""
         tracks = {n: Track(t.values[which], t.known[which], t.grid) for n, t in self.tracks.items()}
-        return Controls(self.text[which], tracks)
+        return Controls(self.text[which], tracks, self.style[which])
 
     def to(self, device: torch.device | str) -> Controls:
-        return Controls(self.text, {name: track.to(device) for name, track in self.tracks.items()})
+        style = tuple(s and replace(s, features=s.features.to(device)) for s in self.style)
+        return Controls(self.text, {name: track.to(device) for name, track in self.tracks.items()}, style)
 
     @staticmethod
     def stack(items: Sequence[Controls]) -> Controls:
@@ -172,6 +200,9 @@ class Controls:
         if not items:
             raise ValueError("Controls.stack needs at least one item")
         text = tuple(t for item in items for t in item.text)
+        style: tuple[Style | None, ...] = ()
+        if any(item.style for item in items):
+            style = tuple(s for item in items for s in (item.style or (None,) * item.batch))
         tracks: dict[str, Track] = {}
         for name in sorted(frozenset().union(*(item.tracks for item in items))):
             like = next(item.tracks[name] for item in items if name in item.tracks)
@@ -184,7 +215,7 @@ class Controls:
                     track = Track(torch.zeros_like(values), known, like.grid)
                 parts.append(track)
             tracks[name] = Track(torch.cat([p.values for p in parts]), torch.cat([p.known for p in parts]), like.grid)
-        return Controls(text, tracks)
+        return Controls(text, tracks, style)
 
 
 @dataclass(frozen=True)
@@ -243,14 +274,25 @@ class Guidance:
         return Guidance((*terms, Term(frozenset(), rest)))
 
     @staticmethod
-    def double(alpha: float, beta: float, first: str = "style") -> Guidance:
-        """v(none) + alpha [ v(first) + beta (v(all) - v(first)) - v(none) ]."""
-        terms = (
-            Term(ALL, alpha * beta),
-            Term(frozenset({first}), alpha * (1.0 - beta)),
-            Term(frozenset(), 1.0 - alpha),
-        )
-        return Guidance(terms)
+    def nested(*levels: tuple[Iterable[str], float]) -> Guidance:
+        """Each level amplifies what it adds to the one before, and all that comes after it.
+
+        Levels (keep_1, w_1), (keep_2, w_2), ..., of which each keeps more: v(none) + w_1 [ (v_1 - v(none)) +
+        w_2 [ (v_2 - v_1) + w_3 [ ... ] ] ].  One level is plain guidance, two are MusicGen-Style's double guidance.
+        """
+        terms: list[Term] = []
+        below, factor = frozenset[str](), 1.0
+        for keep, weight in levels:
+            # Everything up to `below` has been counted with `factor`; a further level takes part of it away again.
+            terms.append(Term(below, factor * (1.0 - weight)))
+            below, factor = frozenset(keep), factor * weight
+        terms.append(Term(below, factor))
+        return Guidance(tuple(reversed(terms)))
+
+    @staticmethod
+    def double(alpha: float, beta: float, first: Iterable[str] = (STYLE,)) -> Guidance:
+        """v(none) + alpha [ v(first) + beta (v(all) - v(first)) - v(none) ] (MusicGen-Style, section 4.3)."""
+        return Guidance.nested((first, alpha), (ALL, beta))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flowmusic.controls.tracks import crop
 from flowmusic.types import Controls
@@ -33,6 +33,7 @@ def cover(length: int, window: int, overlap: int) -> tuple[Window, ...]:
 
 
 def cut_controls(controls: Controls, window: Window) -> Controls:
-    """The same text, and every track cut to the window, unknown where the track has ended."""
+    """The same text and style, and every track cut to the window, unknown where the track has ended."""
     length = window.stop - window.start
-    return Controls(controls.text, {name: crop(track, window.start, length) for name, track in controls.tracks.items()})
+    tracks = {name: crop(track, window.start, length) for name, track in controls.tracks.items()}
+    return replace(controls, tracks=tracks)

@@ -22,9 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flowmusic.model.packed import PackedLinear, available
+from flowmusic.model.plain import MAX_PERIOD, Attention, Layer, positions, weight_of
 from flowmusic.types import Condition, VelocityField
-
-MAX_PERIOD = 10_000.0
 
 
 def time_features(t: Tensor, dim: int = 128) -> Tensor:
@@ -37,47 +36,6 @@ def time_features(t: Tensor, dim: int = 128) -> Tensor:
     frequencies = torch.exp(-math.log(MAX_PERIOD) / (half - 1) * torch.arange(half, device=t.device))
     angles = t.float()[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
-
-
-def positions(length: int, dim: int, device: torch.device | None = None) -> Tensor:
-    """Cosines, then sines, of the frame number (the other order than in time: a quirk).  Shape: ``[T, dim]``."""
-    half = dim // 2
-    periods = MAX_PERIOD ** (torch.arange(half, device=device, dtype=torch.float32) / (half - 1))
-    angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] / periods
-    return torch.cat([angles.cos(), angles.sin()], dim=-1)
-
-
-class Attention(nn.Module):
-    """Multi-head attention without biases, its three projections in one matrix.
-
-    Shape: queries from ``[B, T, E]``, keys and values from ``[B, M, E]`` -> ``[B, T, E]``.
-    """
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        if width % heads:
-            raise ValueError(f"width {width} must be a multiple of the number of heads, {heads}")
-        self.width, self.heads = width, heads
-        self.query_key_value: nn.Module = nn.Linear(width, 3 * width, bias=False)
-        self.out: nn.Module = nn.Linear(width, width, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Self-attention, without a mask."""
-        query, key, value = self.query_key_value(x).chunk(3, dim=-1)
-        return self.out(self.mix(self.split(query), self.split(key), self.split(value)))
-
-    def split(self, x: Tensor) -> Tensor:
-        """Shape: ``[B, T, E] -> [B, H, T, E / H]``."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-    def mix(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Heads ``[B, H, T, E / H]`` to ``[B, T, E]``, before the output projection."""
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2).flatten(2)
-
-    def pack(self) -> None:
-        """For inference on a CPU, see :class:`PackedLinear`."""
-        self.query_key_value = PackedLinear(_weight(self.query_key_value))
-        self.out = PackedLinear(_weight(self.out))
 
 
 class CrossAttention(Attention):
@@ -96,7 +54,7 @@ class CrossAttention(Attention):
         """Shape: ``[B, T, E] -> [B, H, T, E / H]``."""
         if self.packed_query is not None:
             return self.split(self.packed_query(x))
-        return self.split(F.linear(x, _weight(self.query_key_value)[: self.width]))
+        return self.split(F.linear(x, weight_of(self.query_key_value)[: self.width]))
 
     def memory(self, source: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values ``[B, H, M, E / H]`` of a source ``[B, M, E]``."""
@@ -108,47 +66,27 @@ class CrossAttention(Attention):
         return F.linear(source, self._memory_weight()[self.width :])
 
     def pack(self) -> None:
-        weight = _weight(self.query_key_value).detach()
+        weight = weight_of(self.query_key_value).detach()
         self.packed_query = PackedLinear(weight[: self.width])
         self.memory_weight = weight[self.width :].clone()
         self.query_key_value = nn.Identity()
-        self.out = PackedLinear(_weight(self.out))
+        self.out = PackedLinear(weight_of(self.out))
 
     def _memory_weight(self) -> Tensor:
-        return _weight(self.query_key_value)[self.width :] if self.memory_weight is None else self.memory_weight
+        return weight_of(self.query_key_value)[self.width :] if self.memory_weight is None else self.memory_weight
 
 
-class JascoBlock(nn.Module):
-    """Self-attention, cross-attention, feed-forward, each after a layer norm.  Shape: ``[B, T, E] -> [B, T, E]``.
-
-    The residual stream and the norms may be in a finer dtype than the matrices.
-    """
+class JascoBlock(Layer):
+    """Self-attention, cross-attention, feed-forward, each after a layer norm.  Shape: ``[B, T, E] -> [B, T, E]``."""
 
     def __init__(self, width: int, heads: int, expansion: int) -> None:
-        super().__init__()
-        self.norm_self = nn.LayerNorm(width)
-        self.attention = Attention(width, heads)
+        super().__init__(width, heads, expansion)
         self.norm_cross = nn.LayerNorm(width)
         self.cross = CrossAttention(width, heads)
-        self.norm_ff = nn.LayerNorm(width)
-        self.expand: nn.Module = nn.Linear(width, expansion * width, bias=False)
-        self.gelu: nn.Module = nn.GELU()
-        self.contract: nn.Module = nn.Linear(expansion * width, width, bias=False)
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the matrices."""
-        return _weight(self.contract).dtype
-
-    def attend(self, x: Tensor) -> Tensor:
-        """x after self-attention."""
-        return x + self.attention(self.norm_self(x).to(self.dtype))
-
-    def feed_forward(self, x: Tensor) -> Tensor:
-        """x after the feed-forward part."""
-        return x + self.contract(self.gelu(self.expand(self.norm_ff(x).to(self.dtype))))
-
-    def forward(self, x: Tensor, source: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, source: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        if source is None:
+            raise ValueError("JASCO's layers attend to text; a source of cross-attention is needed")
         x = self.attend(x)
         x = x + self.cross(self.norm_cross(x).to(self.dtype), source.to(self.dtype), mask)
         return self.feed_forward(x)
@@ -168,11 +106,8 @@ class JascoBlock(nn.Module):
         return torch.cat([x[:count] + heard, x[count:] + self.cross.out(moment[count:])])
 
     def pack(self) -> None:
-        """For inference on a CPU, see :class:`PackedLinear`."""
-        self.attention.pack()
+        super().pack()
         self.cross.pack()
-        self.expand, self.gelu = PackedLinear(_weight(self.expand), gelu=True), nn.Identity()
-        self.contract = PackedLinear(_weight(self.contract))
 
 
 class JascoField(nn.Module):
@@ -225,7 +160,7 @@ class JascoField(nn.Module):
             narrow = (block.attention.out, block.cross.out, block.expand, block.contract)
             scales += [(linear, math.sqrt(2.0 * number)) for linear in narrow]
         for linear, divisor in scales:
-            weight = _weight(linear)
+            weight = weight_of(linear)
             deviation = 1.0 / math.sqrt(weight.shape[1]) / divisor
             nn.init.trunc_normal_(weight, std=deviation, a=-3.0 * deviation, b=3.0 * deviation)
 
@@ -325,9 +260,3 @@ class JascoField(nn.Module):
 def attended(tokens_mask: Tensor) -> Tensor | None:
     """A mask for attention, or None where every token is attended.  Shape: ``[B, M] -> [B, 1, 1, M]``."""
     return None if bool(tokens_mask.all()) else tokens_mask[:, None, None, :]
-
-
-def _weight(layer: nn.Module) -> Tensor:
-    weight = layer.weight
-    assert isinstance(weight, Tensor)
-    return weight
