@@ -24,6 +24,7 @@ PLACEHOLDERS: Mapping[str, str] = {
     "leaf": r"bias|weight|weight_g|weight_v",
     "lstm": r"(?:weight|bias)_(?:ih|hh)_l\d+",
     "buffer": r"inited|cluster_size|embed|embed_avg",
+    "statistic": r"running_mean|running_var|num_batches_tracked",
     "any": r".+",
 }
 
@@ -82,6 +83,23 @@ ENCODEC: Table = (
     ("quantizer.layers.{i}.codebook.{buffer}", "quantizer.vq.layers.{i}._codebook.{buffer}"),
 )
 """transformers' EncodecModel and the encodec package (audiocraft's names are the package's)."""
+
+STYLE_QUANTISER: Table = (("vq.layers.{i}._codebook.{buffer}", "levels.{i}.{buffer}"),)
+"""The residual quantiser of MusicGen-Style's conditioner and ours."""
+
+STYLE: Table = (
+    ("embed.{p}", "embed.{p}"),
+    (_LAYER + "norm1.{p}", "layers.{i}.norm_self.{p}"),
+    (_LAYER + "self_attn.in_proj_weight", "layers.{i}.attention.query_key_value.weight"),
+    (_LAYER + "self_attn.out_proj.weight", "layers.{i}.attention.out.weight"),
+    (_LAYER + "norm2.{p}", "layers.{i}.norm_ff.{p}"),
+    (_LAYER + "linear1.weight", "layers.{i}.expand.weight"),
+    (_LAYER + "linear2.weight", "layers.{i}.contract.weight"),
+    ("batch_norm.{statistic}", "norm.{statistic}"),
+    ("rvq.vq.layers.{i}._codebook.{buffer}", "quantiser.levels.{i}.{buffer}"),
+    ("output_proj.{p}", "output.{p}"),
+)
+"""MusicGen-Style's conditioner, as the golden files name it, and ours."""
 
 WEIGHT_NORM: Table = (
     ("{any}.parametrizations.weight.original0", "{any}.weight_g"),

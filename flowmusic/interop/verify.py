@@ -21,12 +21,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from flowmusic.interop.parity import codec, double, flow, preprocessing
+from flowmusic.interop.parity import codec, double, flow, preprocessing, style
 
 Recompute = Callable[[Mapping[str, Tensor], Mapping[str, str]], dict[str, list[Tensor]]]
 KINDS: Mapping[str, Recompute] = {
     module.KIND: module.recompute
-    for module in (flow, preprocessing, codec, double)  # type: ignore[attr-defined]
+    for module in (flow, preprocessing, codec, double, style)  # type: ignore[attr-defined]
 }
 GIVEN = re.compile(r"(w|in|train\.before)\..*|.*\.in|.*\.salience_in|time\.t|train\.x")
 """Names of what is given, not computed."""
@@ -68,6 +68,8 @@ def tolerance(name: str, stored: Tensor) -> float:
         return next(allowed for upto, allowed in ADAPTIVE if float(adaptive[1]) <= upto)
     if re.fullmatch(r"out\.loss_(increasing|uniform|decreasing)|train\.penalty", name):
         return LOSS * size
+    if name == "train.grad_x":
+        return GRADIENT * size
     if name.startswith("grad.") or "grad_norm" in name:
         return GRADIENT * max(1.0, size)
     return FIXED

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from flowmusic.interop import verify
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-FILES = ("jasco_flow_skip_small", "encodec", "double_cfg")
+FILES = ("jasco_flow_skip_small", "encodec", "double_cfg", "style_conditioner")
 Tensors = dict[str, torch.Tensor]
 
 
