@@ -7,6 +7,7 @@ A store is a folder with ``<split>-NNNNN.safetensors`` shards (all clips of a sh
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from flowmusic.controls import drums
-from flowmusic.types import Controls, FrameGrid, Track
+from flowmusic.types import Controls, FrameGrid, Style, Track
 
 KNOWN = ".known"
 """Suffix of the tensor that tells where a track is known."""
@@ -86,6 +87,8 @@ class LatentCrops:
     Args:
         store: where windows come from; shorter clips are left out.
         crop_seconds, batch, seed: as named.
+        style_seconds: shortest and longest excerpt that stands for the style of a window; one length is drawn per
+            batch, and the excerpt lies in the same clip outside the window.  None gives no style.
         drums_as_onsets: share of windows whose drum control loses its bands and levels, as when a person gives
             onset times only.
     """
@@ -97,8 +100,15 @@ class LatentCrops:
         batch: int,
         seed: int,
         drums_as_onsets: float = 0.15,
+        style_seconds: Sequence[float] | None = None,
     ) -> None:
         self.store, self.batch, self.seed, self.drums_as_onsets = store, batch, seed, drums_as_onsets
+        self.style_frames: tuple[int, int] | None = None
+        if style_seconds is not None:
+            shortest, longest = (round(seconds * float(store.frame_rate)) for seconds in style_seconds)
+            if not 1 <= shortest <= longest:
+                raise ValueError(f"style_seconds must be two ascending positive lengths, got {list(style_seconds)}")
+            self.style_frames = (shortest, longest)
         self.grid = FrameGrid(store.frame_rate, round(crop_seconds * float(store.frame_rate)))
         self.usable = [i for i, clip in enumerate(store.clips) if clip["frames"] >= self.grid.length]
         if not self.usable:
@@ -107,6 +117,10 @@ class LatentCrops:
     def __call__(self, step: int) -> Batch:
         rng = np.random.default_rng((self.seed, step))
         latents, rows, texts = [], [], []
+        styles: list[Style | None] = []
+        # A stream of its own, so that windows are the same with and without style.
+        style_rng = np.random.default_rng((self.seed, step, 1))
+        excerpt = 0 if self.style_frames is None else int(style_rng.integers(*self.style_frames, endpoint=True))
         for _ in range(self.batch):
             clip = self.usable[rng.integers(len(self.usable))]
             info = self.store.clips[clip]
@@ -114,6 +128,10 @@ class LatentCrops:
             window, tracks = self.store.crop(clip, first, self.grid.length)
             if "drums" in tracks and rng.random() < self.drums_as_onsets:
                 tracks["drums"] = as_onsets(tracks["drums"])
+            if excerpt:
+                begin = outside(info["frames"], first, self.grid.length, excerpt, style_rng)
+                features = None if begin is None else self.store.crop(clip, begin, excerpt)[0]
+                styles.append(None if features is None else Style(features))
             latents.append(window)
             rows.append(tracks)
             texts.append(info["captions"][rng.integers(len(info["captions"]))])
@@ -125,7 +143,16 @@ class LatentCrops:
             )
             for name in self.store.names
         }
-        return Batch(torch.stack(latents), Controls(tuple(texts), stacked), self.grid)
+        return Batch(torch.stack(latents), Controls(tuple(texts), stacked, tuple(styles)), self.grid)
+
+
+def outside(frames: int, first: int, length: int, excerpt: int, rng: np.random.Generator) -> int | None:
+    """Where an excerpt may begin so that it shares no frame with the window, or None where it fits nowhere."""
+    before, after = max(0, first - excerpt + 1), max(0, frames - (first + length) - excerpt + 1)
+    if before + after == 0:
+        return None
+    place = int(rng.integers(before + after))
+    return place if place < before else first + length + place - before
 
 
 def as_onsets(track: Track) -> Track:

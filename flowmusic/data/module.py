@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -73,7 +74,7 @@ class LatentData(LightningDataModule):
         batch, seed: training batch and its seed.
         validation_batches: how many batches a validation pass reads.
         validation_crop_seconds: window in validation, usually the generator's.
-        drums_as_onsets: see :class:`LatentCrops`.
+        drums_as_onsets, style_seconds: see :class:`LatentCrops`.
     """
 
     def __init__(
@@ -85,12 +86,13 @@ class LatentData(LightningDataModule):
         validation_batches: int = 4,
         validation_crop_seconds: float = 10.0,
         drums_as_onsets: float = 0.15,
+        style_seconds: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.folder, self.batch, self.seed = Path(folder), batch, seed
         self.crop_seconds, self.validation_crop_seconds = crop_seconds, validation_crop_seconds
         self.validation_batches = validation_batches
-        self.drums_as_onsets = drums_as_onsets
+        self.drums_as_onsets, self.style_seconds = drums_as_onsets, style_seconds
 
     def setup(self, stage: str) -> None:
         if hasattr(self, "train_store"):
@@ -108,11 +110,11 @@ class LatentData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         first = self.trainer.global_step if self.trainer is not None else 0
-        make = LatentCrops(self.train_store, self.crop_seconds, self.batch, self.seed, self.drums_as_onsets)
-        return DataLoader(Steps(make, first), batch_size=None)
+        return DataLoader(Steps(self._crops(self.train_store, self.crop_seconds, self.seed), first), batch_size=None)
 
     def val_dataloader(self) -> DataLoader:
-        make = LatentCrops(
-            self.validation_store, self.validation_crop_seconds, self.batch, VALIDATION_SEED, self.drums_as_onsets
-        )
+        make = self._crops(self.validation_store, self.validation_crop_seconds, VALIDATION_SEED)
         return DataLoader(Steps(make, 0, self.validation_batches), batch_size=None)
+
+    def _crops(self, store: LatentStore, seconds: float, seed: int) -> LatentCrops:
+        return LatentCrops(store, seconds, self.batch, seed, self.drums_as_onsets, self.style_seconds)

@@ -87,6 +87,11 @@ class Generator:
         return names
 
     @property
+    def has_style(self) -> bool:
+        """Whether this model takes the feel of an excerpt."""
+        return getattr(self.encoder, "style", None) is not None
+
+    @property
     def drums_as_codes(self) -> bool:
         """Whether the drum track holds ids of the codec's first codebook, instead of a drawing of onsets."""
         return bool(getattr(self.encoder, "drums_as_codes", False))

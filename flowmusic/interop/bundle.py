@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 EMBEDDED = Path(__file__).resolve().parents[1] / "embedded"
 PRECISIONS = ("fp32", "bf16")
+AVERAGES = ("embed_avg", "cluster_size")
+"""Ends of the names of codebooks' running averages, which are training state and not shipped."""
 CHECKPOINT = "state_dict.bin"
 """The file by which a folder is known as a published checkpoint of audiocraft's."""
 
@@ -210,6 +212,12 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path, *, assi
     return module.eval()
 
 
+def _with_averages(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors with the module's own averages where they were not stored."""
+    own = {key: value for key, value in module.state_dict().items() if key.endswith(AVERAGES)}
+    return {**own, **tensors}
+
+
 def _build(kinds: Mapping[str, Callable[[dict[str, Any]], Any]], config: dict[str, Any], folder: Path) -> Any:
     kind = config.get("kind")
     if not isinstance(kind, str) or kind not in kinds:
@@ -224,12 +232,7 @@ def load_codec(name: str | Path = "nano_codec", device: str = "cpu") -> LatentCo
     """A codec of ours by shipped name or folder."""
     bundle = read(name)
     codec = _build(CODECS, bundle.config, bundle.folder)
-    # The running averages of the codebooks are training state and are not shipped.
-    tensors = dict(bundle.tensors)
-    for key, value in codec.state_dict().items():
-        if key.endswith(("embed_avg", "cluster_size")) and key not in tensors:
-            tensors[key] = value
-    fill(codec, tensors, bundle.folder)
+    fill(codec, _with_averages(codec, bundle.tensors), bundle.folder)
     codec.requires_grad_(False)
     return codec.to(device)  # type: ignore[no-any-return]
 
@@ -263,7 +266,7 @@ def load(name: str | Path = "nano", device: str = "cpu", precision: str = "fp32"
     encoder = ConditionEncoder(**settings["encoder"])
     field = VectorField(**settings["field"])
     pair = nn.ModuleDict({"encoder": encoder, "field": field})
-    fill(pair, bundle.tensors, bundle.folder)
+    fill(pair, _with_averages(pair, bundle.tensors), bundle.folder)
     pair.requires_grad_(False)
     pair.to(device)
     sibling = bundle.folder.parent / settings["codec"]

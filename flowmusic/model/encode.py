@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic.model.controls import TrackConditioner
+from flowmusic.model.style import StyleConditioner
 from flowmusic.model.text import DIM as TEXT_DIM
 from flowmusic.model.text import TextEncoder
 from flowmusic.types import Condition, Controls, FrameGrid
@@ -18,22 +19,30 @@ class ConditionEncoder(nn.Module):
     """Every route into the field.
 
     Frames: the tracks' features in the order of ``tracks``, then known latents (inpainting) and their mask.
-    Tokens: one learned token that is always there, so that attention never looks at nothing, then the prompt.
-    Style tokens, when a model has them, join the same list with their own type vector.
+    Tokens: one learned token that is always there, so that attention never looks at nothing, then the prompt, then
+    the style, in models that have one.
 
     Args:
         dim: latent channels D.
         width: E of the field.
         tracks: per control name the arguments of its ``TrackConditioner``, in order.
+        style: arguments of the ``StyleConditioner``, or None for a model without style.
     """
 
-    def __init__(self, dim: int, width: int, tracks: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        dim: int,
+        width: int,
+        tracks: Mapping[str, Mapping[str, Any]],
+        style: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self.dim = dim
         self.tracks = nn.ModuleDict({name: TrackConditioner(**settings) for name, settings in tracks.items()})
         self.text = TextEncoder()
         self.text_projection = nn.Linear(TEXT_DIM, width)
         self.null_token = nn.Parameter(torch.randn(width) / width**0.5)
+        self.style = None if style is None else StyleConditioner(features=dim, out=width, **style)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -82,4 +91,10 @@ class ConditionEncoder(nn.Module):
         mask_text = mask_text.to(device)
         tokens = torch.cat([self.null_token.expand(batch, 1, -1), projected * mask_text[..., None]], dim=1)
         tokens_mask = torch.cat([torch.ones(batch, 1, dtype=torch.bool, device=device), mask_text], dim=1)
+        if any(style is not None for style in controls.style):
+            if self.style is None:
+                raise ValueError(f"this model has no style control; it has: {', '.join(self.tracks)}, text")
+            style_tokens, style_mask = self.style.tokens(controls.style)
+            tokens = torch.cat([tokens, style_tokens.to(tokens)], dim=1)
+            tokens_mask = torch.cat([tokens_mask, style_mask], dim=1)
         return Condition(frames, tokens, tokens_mask)

@@ -52,17 +52,16 @@ class Codebook(nn.Module):
             total = torch.zeros_like(means).index_add_(0, nearest, x)
             means = torch.where(count[:, None] > 0, total / count.clamp(min=1)[:, None], means)
         self.embed.copy_(means)
-        self.embed_avg.copy_(means)
-        self.cluster_size.copy_(torch.bincount(self.codes(x), minlength=len(means)))
+        count = torch.bincount(self.codes(x), minlength=len(means)).to(means)
+        # Sums, as the averages will be: means alone would shrink every code in the first steps.
+        self.embed_avg.copy_(means * count[:, None])
+        self.cluster_size.copy_(count)
         self.inited.fill_(1.0)
 
     def follow(
         self, x: Tensor, codes: Tensor, decay: float, least: float, epsilon: float, generator: torch.Generator | None
     ) -> None:
         """Move the codes towards what was assigned to them; revive those that hardly anything is assigned to."""
-        dead = self.cluster_size < least
-        if bool(dead.any()):
-            self.embed.copy_(torch.where(dead[:, None], _samples(x, len(self.embed), generator), self.embed))
         count = torch.bincount(codes, minlength=len(self.embed)).to(x)
         total = torch.zeros_like(self.embed).index_add_(0, codes, x)
         self.cluster_size.lerp_(count, 1.0 - decay)
@@ -71,6 +70,13 @@ class Codebook(nn.Module):
         size = self.cluster_size.sum()
         smooth = (self.cluster_size + epsilon) / (size + len(self.embed) * epsilon) * size
         self.embed.copy_(self.embed_avg / smooth[:, None])
+        dead = self.cluster_size < least
+        if bool(dead.any()):
+            # With its averages, as if one vector had just been assigned, or the next step would undo it.
+            fresh = _samples(x, len(self.embed), generator)
+            for buffer in (self.embed, self.embed_avg):
+                buffer.copy_(torch.where(dead[:, None], fresh, buffer))
+            self.cluster_size.masked_fill_(dead, 1.0)
 
 
 class ResidualVQ(nn.Module):

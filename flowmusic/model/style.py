@@ -62,8 +62,10 @@ class StyleConditioner(nn.Module):
 
     def quantise(self, encoded: Tensor, detail: int | None = None) -> Quantised:
         """Batch norm and quantiser.  Shape: ``[B, T, dim]``."""
-        normed = self.norm(encoded.float().transpose(1, 2)).transpose(1, 2)
-        found: Quantised = self.quantiser(normed, self.detail if detail is None else detail)
+        # In full precision: the nearest of close codes is not to depend on rounding.
+        with torch.autocast(encoded.device.type, enabled=False):
+            normed = self.norm(encoded.float().transpose(1, 2)).transpose(1, 2)
+            found: Quantised = self.quantiser(normed, self.detail if detail is None else detail)
         return found
 
     def forward(self, features: Tensor, detail: int | None = None) -> Tensor:

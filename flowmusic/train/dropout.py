@@ -20,9 +20,10 @@ class Dropout:
 
     Args:
         everything: all controls and text are dropped (the unconditional branch).
-        text_only: all tracks are dropped, text stays.
+        text_only: all tracks and the style are dropped, text stays.
         text: text alone is dropped, otherwise.
         tracks: per control, dropped on its own, otherwise.
+        style: dropped on its own, otherwise.
         span: a kept control is unknown outside one random span.
         context: some latents are given.
     """
@@ -31,11 +32,12 @@ class Dropout:
     text_only: float = 0.1
     text: float = 0.15
     tracks: dict[str, float] = field(default_factory=dict)
+    style: float = 0.4
     span: float = 0.15
     context: float = 0.2
 
     def __post_init__(self) -> None:
-        named = {k: getattr(self, k) for k in ("everything", "text_only", "text", "span", "context")}
+        named = {k: getattr(self, k) for k in ("everything", "text_only", "text", "style", "span", "context")}
         for name, value in {**named, **self.tracks}.items():
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"dropout probability {name} must be in [0, 1], got {value}")
@@ -59,7 +61,11 @@ class Dropout:
             known = known & (spans | ~partial[:, None])
             tracks[name] = Track(track.values, known.to(track.known.device), track.grid)
         text = tuple(None if drop else t for t, drop in zip(controls.text, no_text.tolist(), strict=True))
-        return Controls(text, tracks)
+        if not controls.style:
+            return Controls(text, tracks)
+        no_style = no_tracks | (torch.rand(batch, generator=generator) < self.style)
+        style = tuple(None if drop else s for s, drop in zip(controls.style, no_style.tolist(), strict=True))
+        return Controls(text, tracks, style)
 
     def given_latents(self, batch: int, length: int, generator: Generator) -> Tensor:
         """Frames whose latents are given: none, a beginning (continuation), or all but a span (inpainting).

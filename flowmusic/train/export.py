@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from flowmusic.interop import bundle
+from flowmusic.interop.bundle import AVERAGES
 
 KINDS = {
     "flowmusic.codec.spectral.SpectralCodec": "spectral",
@@ -84,7 +85,7 @@ def export_codec(folder: str, name: str, module: Any, data: Any, run: dict[str, 
         torch.manual_seed(run["seed"])  # dead codes are replaced from torch's global generator
         codec.calibrate(data.train_crops(step) for step in range(module.calibration_batches))
         torch.set_rng_state(generator_state)
-    tensors = {k: v for k, v in codec.state_dict().items() if not k.endswith(("embed_avg", "cluster_size"))}
+    tensors = {k: v for k, v in codec.state_dict().items() if not k.endswith(AVERAGES)}
     parameters = sum(v.numel() for v in tensors.values())
     text = card(
         f"{name}: audio codec",
@@ -121,11 +122,12 @@ def export_flow(
         "seconds": seconds,
         "generation": plain(generation),
     }
-    tensors = {f"encoder.{k}": v for k, v in module.encoder.state_dict().items()}
+    tensors = {f"encoder.{k}": v for k, v in module.encoder.state_dict().items() if not k.endswith(AVERAGES)}
+    names = [*encoder["tracks"], *(["style"] if encoder.get("style") else [])]
     tensors.update({f"field.{k}": v for k, v in module.field.state_dict().items()})
     text = card(
         f"{name}: controllable music generator",
-        f"Flow matching over {description['codec']} latents; controls: text, {', '.join(encoder['tracks'])}; "
+        f"Flow matching over {description['codec']} latents; controls: text, {', '.join(names)}; "
         f"windows of {seconds:g} s.",
         run,
         f"flowmusic train experiment=nano latents=LATENTS seed={run['seed']}",

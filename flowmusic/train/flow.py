@@ -13,13 +13,14 @@ from flowmusic.data.latents import Batch
 from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
+from flowmusic.interop import bundle
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
 from flowmusic.model.jasco import JascoField
 from flowmusic.model.jasco_encode import JascoEncoder
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.schedule import warmup_cosine
-from flowmusic.types import TEXT
+from flowmusic.types import STYLE, TEXT
 
 
 class LitFlow(LightningModule):
@@ -35,6 +36,7 @@ class LitFlow(LightningModule):
         sigma_min: width of the path's end.
         warmup, total_steps: learning-rate schedule in steps.
         seed: step k draws noise, t and dropout from (seed, k), so resuming is exact.
+        init_from: bundle whose weights the training starts from; only a style conditioner may be missing in it.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class LitFlow(LightningModule):
         warmup: int = 300,
         total_steps: int = 10_000,
         seed: int = 0,
+        init_from: str | None = None,
     ) -> None:
         super().__init__()
         if encoder.frames_dim != field.frames_dim:
@@ -59,6 +62,8 @@ class LitFlow(LightningModule):
         self.encoder, self.field, self.dropout = encoder, field, dropout
         self.make_optimizer, self.times, self.weight = optimizer, times, weight
         self.sigma_min, self.warmup, self.total_steps, self.seed = sigma_min, warmup, total_steps, seed
+        if init_from is not None:
+            start_from(self, init_from)
 
     def on_fit_start(self) -> None:
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
@@ -70,12 +75,15 @@ class LitFlow(LightningModule):
         """Loss of a batch; all randomness comes from the generator (on the CPU)."""
         latents, device = batch.latents, batch.latents.device
         size, length = latents.shape[:2]
-        known = batch.controls.only({*self.encoder.names, TEXT})
+        known = batch.controls.only({*self.encoder.names, TEXT, STYLE})
         controls = self.dropout(known, generator)
         given = self.dropout.given_latents(size, length, generator)
         noise = torch.randn(latents.shape, generator=generator).to(device)
         t = self.times(size, generator).to(device)
         sample = optimal_transport(noise, latents, t, self.sigma_min)
+        style = getattr(self.encoder, "style", None)
+        if style is not None:
+            style.quantiser.generator = generator
         condition = self.encoder(controls, batch.grid, (latents, given))
         prediction = self.field(sample.z_t, sample.t, condition)
         return flow_matching_loss(prediction, sample.velocity, sample.t, self.weight, ~given.to(device))
@@ -98,3 +106,21 @@ class LitFlow(LightningModule):
             optimizer, lambda step: warmup_cosine(step, self.warmup, self.total_steps)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def start_from(module: LitFlow, name: str) -> None:
+    """Fill encoder and field with the weights of a bundle.
+
+    Raises: ValueError if it lacks anything but a style conditioner, or a shape differs.
+    """
+    found = bundle.read(name)
+    own = {k: v for k, v in module.state_dict().items() if k.startswith(("encoder.", "field."))}
+    missing = sorted(k for k in own.keys() - found.tensors.keys() if not k.startswith("encoder.style."))
+    unknown = sorted(found.tensors.keys() - own.keys())
+    other = sorted(k for k in own.keys() & found.tensors.keys() if own[k].shape != found.tensors[k].shape)
+    if missing or unknown or other:
+        raise ValueError(
+            f"{found.folder} does not fit this model: missing {missing[:3]}, unknown {unknown[:3]}, "
+            f"other shape {other[:3]}; set the sizes as in its config.yaml"
+        )
+    module.load_state_dict(found.tensors, strict=False)

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from flowmusic.controls import drums
 from flowmusic.data import corpus
 from flowmusic.data.build import build
 from flowmusic.data.crops import WaveCrops
-from flowmusic.data.latents import LatentCrops, LatentStore, as_onsets
+from flowmusic.data.latents import LatentCrops, LatentStore, as_onsets, outside
 from flowmusic.data.steps import Steps
 from flowmusic.types import Audio, FrameGrid, Track
 
@@ -132,3 +134,40 @@ def test_drums_without_bands_keep_their_times() -> None:
     plain = drums.to_drawing(as_onsets(track))
     assert torch.equal(plain[0], plain[1]) and plain[:, 5].tolist() == pytest.approx([2 / 3] * 3)
     assert plain.count_nonzero() == 6
+
+
+@given(st.integers(1, 400), st.integers(0, 399), st.integers(1, 400), st.integers(1, 120), st.integers(0, 99))
+def test_an_excerpt_never_shares_a_frame_with_its_window(
+    frames: int, first: int, length: int, excerpt: int, seed: int
+) -> None:
+    first, length = min(first, frames - 1), min(length, frames)
+    first = min(first, frames - length)
+    begin = outside(frames, first, length, excerpt, np.random.default_rng(seed))
+    fits = excerpt <= first or excerpt <= frames - first - length
+    assert (begin is not None) == fits
+    if begin is not None:
+        assert begin >= 0 and begin + excerpt <= frames
+        assert begin + excerpt <= first or begin >= first + length
+
+
+def test_excerpts_come_from_the_same_clip_outside_the_window(folder: Path, tmp_path: Path) -> None:
+    """Every latent frame tells its clip and place, so an overlap would show."""
+    build(folder, tmp_path / "store", make, workers=1)
+    store = LatentStore.read(tmp_path / "store", "train")
+    place = torch.arange(len(store.tensors["latents"]), dtype=torch.float32)[:, None].expand(-1, 3)
+    store.tensors["latents"] = place.contiguous()
+    crops = LatentCrops(store, 0.8, 8, 0, style_seconds=(0.2, 0.5))
+    per_clip, lengths = store.clips[0]["frames"], set()
+    for step in range(20):
+        batch = crops(step)
+        plain = LatentCrops(store, 0.8, 8, 0)(step)
+        assert torch.equal(batch.latents, plain.latents) and plain.controls.style == ()
+        for window, style in zip(batch.latents[..., 0], batch.controls.style, strict=True):
+            assert style is not None
+            excerpt = style.features[:, 0]
+            lengths.add(len(excerpt))
+            assert not set(window.tolist()) & set(excerpt.tolist())
+            assert {int(f) // per_clip for f in excerpt.tolist()} == {int(window[0]) // per_clip}
+    assert lengths <= set(range(5, 13)) and len(lengths) > 3
+    with pytest.raises(ValueError, match="style_seconds must be two ascending"):
+        LatentCrops(store, 0.8, 8, 0, style_seconds=(2.0, 1.0))

@@ -93,6 +93,24 @@ def test_codec_and_field_become_a_generator(store: Path, wave_corpus: Path, tmp_
     assert "Apache-2.0" in card and "Seed 0" in card
 
 
+def test_style_is_trained_exported_and_started_from(store: Path, tmp_path: Path) -> None:
+    style = ["control.style.seconds=[0.2,0.5]", "control.style.drop=0.0", "model.dropout.everything=0.0"]
+    style += ["model.dropout.text_only=0.0", "data.validation_crop_seconds=1.2"]
+    first = [o for o in flow(store, tmp_path / "first", *style) if o != "export=null"]
+    result = train(compose([*first, "codec_name=nano_codec", "trainer.max_steps=4"]))
+    codebook = result.objects["model"].encoder.style.quantiser.levels[0]
+    assert bool(codebook.inited) and codebook.embed.any()
+    stored = bundle.read(tmp_path / "first" / "bundle")
+    assert not any("embed_avg" in name for name in stored.tensors) and "style" in stored.config["settings"]["encoder"]
+    # Training goes on from there, and from a bundle without style.
+    on = train(
+        compose([*flow(store, tmp_path / "on", *style), f"model.init_from={stored.folder}", "trainer.max_steps=1"])
+    )
+    assert on.objects["trainer"].global_step == 1
+    with pytest.raises(Exception, match=r"does not fit this model.*other shape"):
+        train(compose([*flow(store, tmp_path / "x"), f"model.init_from={stored.folder}", "model.field.width=64"]))
+
+
 def test_wall_clock_budget_stops_in_good_order(store: Path, tmp_path: Path) -> None:
     result = train(
         compose(flow(store, tmp_path, "trainer.max_steps=100000", "callbacks.budget.cpu_s=0.05", "resume=false"))

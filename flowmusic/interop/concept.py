@@ -1,0 +1,105 @@
+"""A learned pseudoword on disk: a safetensors file of a few kB, tied to the text encoder that it was learned for.
+
+Tensors ``vectors`` ``[K, D]`` and ``initial`` ``[D]`` in fp32.  The metadata has one entry, ``flowmusic``: JSON with
+``format``, ``token`` (the name), ``encoder`` (``fingerprint`` and ``sha256``) and ``record`` (how it was made: model,
+steps, seed, ...).  One entry, because safetensors orders several at random, and the same run is to give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from flowmusic.interop.bundle import ModelError
+from flowmusic.model.pseudowords import Concept
+from flowmusic.model.text import DIM, SHA256, FrozenText, TextEncoder
+
+FORMAT = "flowmusic concept 1"
+KEY = "flowmusic"
+
+
+def write(path: str | Path, concept: Concept) -> Path:
+    """Write a concept, whole or not at all.  Returns the path.
+
+    Raises: ValueError if its record is not plain data, OSError if the folder is not there.
+    """
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    described = {
+        "format": FORMAT,
+        "token": concept.name,
+        "encoder": {"fingerprint": concept.encoder[:8], "sha256": concept.encoder},
+        "record": dict(concept.record),
+    }
+    try:
+        text = json.dumps(described, sort_keys=True, allow_nan=False)
+    except TypeError as error:
+        raise ValueError(f"the record of <{concept.name}> must be plain data: {error}") from None
+    tensors = {"vectors": concept.vectors, "initial": concept.initial}
+    stored = {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".safetensors")
+    os.close(handle)
+    try:
+        save_file(stored, temporary, metadata={KEY: text})
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return path
+
+
+def read(path: str | Path, encoder: FrozenText) -> Concept:
+    """Read a concept for the text encoder of a model.
+
+    Raises: ModelError if the encoder takes no pseudowords or is not the one that the concept was learned for, or the
+        file is missing, of another kind, or holds a name or shapes that cannot be.
+    """
+    path = Path(path)
+    if not isinstance(encoder, TextEncoder):
+        raise ModelError(
+            f"{path}: the text encoder of this model takes no pseudowords; use a model of ours such as nano"
+        )
+    tensors, described = _content(path)
+    name, learned_for = described.get("token"), described.get("encoder")
+    digest = learned_for.get("sha256") if isinstance(learned_for, dict) else None
+    if digest != SHA256:
+        raise ModelError(
+            f"{path} was learned for the text encoder {str(digest)[:12]}..., but this model reads prompts with "
+            f"{SHA256[:12]}...; learn it again with this model (flowmusic invert)"
+        )
+    vectors, initial = tensors.get("vectors"), tensors.get("initial")
+    record = described.get("record")
+    if not isinstance(name, str) or vectors is None or initial is None or not isinstance(record, dict):
+        raise ModelError(f"{path} is a damaged concept file: token, vectors, initial or record is missing")
+    if vectors.shape[-1] != DIM or not bool(vectors.isfinite().all() and initial.isfinite().all()):
+        raise ModelError(f"{path}: vectors must be finite and [K, {DIM}], got shape {tuple(vectors.shape)}")
+    try:
+        return Concept(name, vectors.float(), initial.float(), SHA256, record)
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}") from None
+
+
+def _content(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and description of a file.  Raises: ModelError if it is not a concept of this format."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ModelError(f"concept file not found: {path}; `flowmusic invert` makes one")
+    foreign = f"{path} is not a concept file of `flowmusic invert`"
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            text = (file.metadata() or {}).get(KEY)
+        described = json.loads(text) if text is not None else None
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ModelError(f"{foreign} ({error})") from None
+    if not isinstance(described, dict) or described.get("format") != FORMAT:
+        found = described.get("format") if isinstance(described, dict) else None
+        raise ModelError(f"{foreign}: its format is {found!r}, expected {FORMAT!r}")
+    return tensors, described
