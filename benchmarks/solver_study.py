@@ -51,7 +51,7 @@ def of_model(name: str, takes: int) -> Problem:
     onsets = [0.5 * n for n in range(int(2 * grid.seconds))]
     wanted = fm.request("warm lo-fi beat with electric piano", chords="C Am F G", drums=onsets, bpm=90, grid=grid)
     controls = fm.Controls.stack([wanted.only({*model.controls, "text"})] * takes)
-    terms = merge(fm.Guidance.split(**model.defaults.guidance), controls)
+    terms = merge(fm.Guidance.of(model.defaults.guidance), controls)
     branches = [(model.encoder(controls.only(term.keep), grid), term.weight) for term in terms]
     noise = torch.stack(
         [torch.randn(grid.length, model.codec.dim, generator=torch.Generator().manual_seed(n)) for n in range(takes)]

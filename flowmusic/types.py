@@ -241,6 +241,8 @@ class Term:
 
 ALL = frozenset({"*"})
 """The ``keep`` of a branch that sees everything."""
+WORDLESS = frozenset({"*", "-text"})
+"""The ``keep`` of a branch that sees everything but the text."""
 
 
 @dataclass(frozen=True)
@@ -272,6 +274,27 @@ class Guidance:
         terms = [Term(ALL if name == "all" else frozenset({name}), float(w)) for name, w in weights.items()]
         rest = 1.0 - sum(t.weight for t in terms)
         return Guidance((*terms, Term(frozenset(), rest)))
+
+    @staticmethod
+    def of(weights: Mapping[str, float]) -> Guidance:
+        """From named weights, as a person or a model's defaults give them.
+
+        ``all, text, style, chords, ...``: multi-source, see :meth:`split`.  ``alpha`` and ``beta``: double guidance
+        over everything but the text, then the text; further names add w (v(name) - v(none)) to it.
+        Raises: ValueError for ``beta`` without ``alpha``, and for ``alpha`` beside ``all``.
+        """
+        named = dict(weights)
+        alpha, beta = named.pop("alpha", None), named.pop("beta", None)
+        if alpha is None:
+            if beta is not None:
+                raise ValueError("guidance beta amplifies the text within alpha; give both, as in alpha=3,beta=5")
+            return Guidance.split(**named)
+        if "all" in named:
+            raise ValueError("guidance alpha and all both weigh everything; give one of them")
+        terms = list(Guidance.double(alpha, 1.0 if beta is None else beta, WORDLESS).terms)
+        terms += [Term(frozenset({name}), float(w)) for name, w in named.items()]
+        terms.append(Term(frozenset(), -sum(named.values())))
+        return Guidance(tuple(terms))
 
     @staticmethod
     def nested(*levels: tuple[Iterable[str], float]) -> Guidance:

@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         for first in range(0, len(clips), args.batch):
             rows = range(first, min(first + args.batch, len(clips)))
             if not all(cache.joinpath(f"{clips[row].id}.json").exists() for row in rows):
-                _evaluate(generator, clips, rows, Guidance.split(**weights), settings, ears, cache, args)
+                _evaluate(generator, clips, rows, Guidance.of(weights), settings, ears, cache, args)
             bar.update(len(rows))
     print(report(args.out, cache, settings))
     return DONE

@@ -9,7 +9,7 @@ import argparse
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from flowmusic.controls.files import ControlSheet
     from flowmusic.generate.generator import Generator
-    from flowmusic.types import Audio, Controls, FrameGrid, Track
+    from flowmusic.types import Audio, Controls, FrameGrid, Style, Track
 
 MIDI_SUFFIXES = (".mid", ".midi")
+STYLE_LEAST_S = 1.5
 TONAL_SHARE = 0.35
 """A recording with more than this in :func:`tonal_share` is taken for a mix, not for drums alone.
 
@@ -60,6 +61,14 @@ class Drums:
 
 
 @dataclass(frozen=True)
+class Excerpt:
+    """The part of a recording whose feel is wanted, and how closely (None: the model's own)."""
+
+    sound: Audio
+    detail: int | None
+
+
+@dataclass(frozen=True)
 class Asked:
     """Everything that ``generate`` was given, in seconds.
 
@@ -75,6 +84,7 @@ class Asked:
     drums: Drums | None
     sheet: ControlSheet | None
     sheet_drums: Drums | None
+    style: Excerpt | None
     use: frozenset[str] | None
     sources: dict[str, str]
     notices: list[str] = field(default_factory=list)
@@ -125,9 +135,26 @@ def read(args: argparse.Namespace) -> Asked:
         if args.drums is not None:
             sources["drums"] = str(args.drums)
             drums = _read_drums(args.drums, args.seconds, notices)
-    text = args.text.strip() or None
+        style = None
+        if args.style is not None:
+            sources["style"] = str(args.style)
+            style = _read_style(args.style, args.style_seconds, args.style_detail, notices)
+        elif args.style_detail is not None:
+            raise ValueError("--style-detail says how closely to follow --style, which is not given")
     return Asked(
-        text, args.seconds, args.meter, args.bpm, args.chords, melody, drums, sheet, sheet_drums, use, sources, notices
+        text=args.text.strip() or None,
+        seconds=args.seconds,
+        meter=args.meter,
+        bpm=args.bpm,
+        chords=args.chords,
+        melody=melody,
+        drums=drums,
+        sheet=sheet,
+        sheet_drums=sheet_drums,
+        style=style,
+        use=use,
+        sources=sources,
+        notices=notices,
     )
 
 
@@ -203,6 +230,29 @@ def _read_drums(path: Path, seconds: float, notices: list[str], drums_alone: boo
     return Drums(stem, strength)
 
 
+def _read_style(path: Path, seconds: float, detail: int | None, notices: list[str]) -> Excerpt:
+    """The loudest ``seconds`` of a recording, in steps of a quarter of a second.
+
+    Raises: ValueError for one that is shorter than the shortest excerpt, or silent.
+    """
+    from flowmusic import audio
+    from flowmusic.types import Audio
+
+    recording = audio.mono(audio.read(path))
+    if recording.seconds < STYLE_LEAST_S:
+        raise ValueError(f"{path} lasts {recording.seconds:.2f} s; a style needs at least {STYLE_LEAST_S:g} s")
+    size, step = round(min(seconds, recording.seconds) * recording.rate), recording.rate // 4
+    levels = [audio.rms_db(part) for part in recording.samples[0].unfold(0, size, step)]
+    best = max(range(len(levels)), key=levels.__getitem__)
+    if levels[best] < -70.0:
+        raise ValueError(f"{path} is silent; give a recording with music as --style")
+    first = best * step
+    if recording.seconds > seconds + 0.25:
+        begin, end = first / recording.rate, (first + size) / recording.rate
+        notices.append(f"the style is taken from {begin:.2f} to {end:.2f} s of {path}, its loudest part")
+    return Excerpt(Audio(recording.samples[:, first : first + size], recording.rate), detail)
+
+
 def tonal_share(recording: Audio) -> float:
     """Share of the energy from 150 to 3000 Hz that lies in lines narrower than 120 Hz that hold for 0.4 s, in 0..1.
 
@@ -275,7 +325,7 @@ def for_model(asked: Asked, controls: Controls, model: Generator) -> Controls:
     Raises: ValueError where it needs the sound of the drums and only their onsets are known.  Adds to
     ``asked.notices`` what the model does not read.
     """
-    from flowmusic.types import TEXT, Controls
+    from flowmusic.types import TEXT
 
     has = model.controls
     lost = [name for name in sorted(controls.tracks) if name not in has]
@@ -284,6 +334,11 @@ def for_model(asked: Asked, controls: Controls, model: Generator) -> Controls:
     for name in lost:
         asked.notices.append(f"{model.name} has no {name} control; {name} are left out")
     kept = controls.only({*has, TEXT})
+    if asked.style is not None:
+        if not model.has_style:
+            asked.notices.append(f"{model.name} has no style control; style is left out")
+        else:
+            kept = replace(kept, style=(style_of(asked.style, model),))
     if "drums" not in kept.tracks or not model.drums_as_codes:
         return kept
     drums = asked.drums or asked.sheet_drums
@@ -292,7 +347,15 @@ def for_model(asked: Asked, controls: Controls, model: Generator) -> Controls:
             f"{model.name} hears drums as sound, and the controls hold onsets only; give the recording with --drums"
         )
     codes = _drum_codes(drums, asked, model, kept.tracks["drums"].grid, controls.tracks.get("beats"))
-    return Controls(kept.text, {**kept.tracks, "drums": codes})
+    return replace(kept, tracks={**kept.tracks, "drums": codes})
+
+
+def style_of(excerpt: Excerpt, model: Generator) -> Style:
+    """An excerpt as the model's style control: latents of its codec."""
+    from flowmusic.types import Audio, Style
+
+    latents = model.codec.encode(Audio(excerpt.sound.samples[None], excerpt.sound.rate))
+    return Style(latents[0], excerpt.detail)
 
 
 def _drum_codes(drums: Drums, asked: Asked, model: Generator, grid: FrameGrid, beats: Track | None) -> Track:

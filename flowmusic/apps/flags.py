@@ -13,7 +13,7 @@ MAX_SECONDS = 3600.0
 MAX_STEPS = 10_000
 MAX_COUNT = 1000
 MAX_SEED = 2**63 - 1
-GUIDANCE_KEYS = ("all", "text", "chords", "drums", "melody")
+GUIDANCE_KEYS = ("all", "text", "style", "chords", "drums", "melody", "alpha", "beta")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
 
 
@@ -48,6 +48,8 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 
 
 seconds = number(0.1, MAX_SECONDS, "seconds")
+style_seconds = number(1.5, 4.5, "seconds")
+style_detail = integer(1, 6)
 steps = integer(1, MAX_STEPS)
 seed = integer(0, MAX_SEED - MAX_COUNT)
 count = integer(1, MAX_COUNT)

@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 Chords, in bars of --bpm:  "C Am F G"    "C Am | F G | %"    (the progression repeats)
 Chords, at seconds:        "0:C 2.5:Am7 4:F/A"    (the last one holds)"""
     keys = ", ".join(flags.GUIDANCE_KEYS)
-    parser.epilog = f"""Guidance keys: {keys}.  all=A,text=B is A v(all) + B v(text) + (1 - A - B) v(nothing).
+    parser.epilog = f"""Guidance keys: {keys}.  all=A,text=B is A v(all) + B v(text) + (1 - A - B) v(nothing);
+alpha=A,beta=B follows style and other controls by A, and within that the words by B (double guidance).
 Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     add = parser.add_argument
     add("text", metavar="TEXT", help='what it should sound like; "" for no text')
@@ -41,6 +42,9 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     add("--meter", default="4/4", metavar="M", help="time signature (4/4)")
     add("--melody", type=flags.existing_file, metavar="FILE", help="one voice: audio, or a MIDI file")
     add("--drums", type=flags.existing_file, metavar="FILE", help="a drum loop, or music whose drums to take")
+    add("--style", type=flags.existing_file, metavar="FILE", help="music whose feel to take")
+    add("--style-seconds", type=flags.style_seconds, default=3.0, metavar="N", help="of its loudest part (3)")
+    add("--style-detail", type=flags.style_detail, metavar="N", help="how close: 1, a hint, to 6 (the model's own)")
     add("--controls", type=flags.existing_path, metavar="DIR|JSON", help="controls that `flowmusic extract` wrote")
     add("--use", type=flags.names(CONTROLS), metavar="LIST", help=f"which of --controls: {', '.join(CONTROLS)} (all)")
     add("--guidance", type=flags.guidance, metavar="K=V,...", help="weights of the controls (the model's own)")
@@ -67,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         asked = asking.read(args)
     generator = _load(args)
     from flowmusic.generate.generator import draw_seed
+    from flowmusic.types import Guidance
 
     with reading_input():
         written = asking.to_controls(asked, generator.grid(asked.seconds))
@@ -75,15 +80,15 @@ def run(args: argparse.Namespace) -> int:
         for notice in asked.notices:
             print(f"note: {notice}", file=sys.stderr)
     weights: Mapping[str, float] = args.guidance or generator.defaults.guidance
+    with reading_input():
+        guidance = Guidance.of(weights)
     seed = draw_seed() if args.seed is None else args.seed
-    from flowmusic.types import Guidance
-
     for number in range(args.count):
         with bar(f"take {number + 1}/{args.count}" if args.count > 1 else "generating", args.quiet) as progress:
             take = generator.generate(
                 controls,
                 grid=generator.grid(asked.seconds),
-                guidance=Guidance.split(**weights),
+                guidance=guidance,
                 solver=args.solver,
                 steps=args.steps,
                 seed=seed + number,

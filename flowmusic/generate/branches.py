@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowmusic.types import ALL, STYLE, TEXT, Controls, Guidance, Term
+from flowmusic.types import ALL, STYLE, TEXT, WORDLESS, Controls, Guidance, Term
 
 
 def present(controls: Controls) -> frozenset[str]:
@@ -20,6 +20,6 @@ def merge(guidance: Guidance, controls: Controls) -> tuple[Term, ...]:
     here = present(controls)
     weights: dict[frozenset[str], float] = {}
     for term in guidance.terms:
-        keep = here if term.keep == ALL else term.keep & here
+        keep = here if term.keep == ALL else here - {TEXT} if term.keep == WORDLESS else term.keep & here
         weights[keep] = weights.get(keep, 0.0) + term.weight
     return tuple(Term(keep, weight) for keep, weight in weights.items() if abs(weight) > 1e-12)

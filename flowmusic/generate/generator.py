@@ -31,7 +31,7 @@ class NotFinite(RuntimeError):
 class GenerationDefaults:
     """What a model is best sampled with, used where a call says nothing; plain data, as a bundle stores it.
 
-    ``guidance`` holds the weights of :meth:`Guidance.split`.
+    ``guidance`` holds the weights of :meth:`Guidance.of`.
     """
 
     guidance: Mapping[str, float] = field(default_factory=lambda: {"all": 2.0})
@@ -133,7 +133,7 @@ class Generator:
         Raises: ValueError for settings that make no sense, NotFinite if the solve diverges.
         """
         defaults = self.defaults
-        guidance = guidance or Guidance.split(**defaults.guidance)
+        guidance = guidance or Guidance.of(defaults.guidance)
         solver = solver or defaults.solver
         steps = defaults.steps if steps is None else steps
         solve.check(solver, steps)
