@@ -1,0 +1,75 @@
+"""The style table as a command, on a tiny model and clips whose sound is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import soundfile
+from torch import nn
+
+from flowmusic.apps import style_table
+from flowmusic.generate.generator import Generator
+from tests.apps.conftest import RATE, tone
+
+
+@pytest.fixture
+def many(here: Path) -> Path:
+    """Four clips of 12 s: two low, two high."""
+    folder = here / "many"
+    (folder / "test").mkdir(parents=True)
+    lines = []
+    for number, hz in enumerate((110.0, 115.0, 1500.0, 1600.0)):
+        base = folder / "test" / f"{number:06d}"
+        soundfile.write(f"{base}.flac", tone(hz, 12.0).numpy(), RATE)
+        Path(f"{base}.json").write_text(json.dumps({"captions": [f"clip {number}"]}))
+        lines.append(json.dumps({"path": f"test/{number:06d}.flac", "seconds": 12.0, "split": "test"}))
+    (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_bound_floor_and_every_detail(
+    many: Path, here: Path, model: Generator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model.encoder.style = nn.Identity()
+    asked: list[int | None] = []
+    encode = model.encoder.forward
+
+    def forward(controls, grid, context=None):  # type: ignore[no-untyped-def]
+        asked.extend(style.detail for style in controls.style if style is not None)
+        return encode(controls, grid, context)
+
+    model.encoder.forward = forward
+    arguments = ["--corpus", str(many), "--clips", "4", "--neighbours", "1", "--details", "1,4", "--steps", "1"]
+    assert style_table.main([*arguments, "--out", "styles", "--batch", "3"]) == 0
+    assert "| reference |" in capsys.readouterr().out
+    rows = json.loads((here / "styles" / "style.json").read_text())["systems"]
+    assert set(rows) == {"text only", "style 1", "style 4", "reference", "other clip"}
+    assert set(asked) == {1, 4}
+    # A part of the same tone: the same neighbour, and nearest to its own clip.
+    assert rows["reference"]["knn_common"]["raw"]["mean"] >= 0.75
+    assert rows["reference"]["knn_overfit"]["raw"]["mean"] >= 0.75
+    assert rows["reference"]["similarity"]["raw"]["mean"] > rows["other clip"]["similarity"]["raw"]["mean"] + 0.3
+    assert rows["style 1"]["similarity"]["raw"]["count"] == 4
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        (["--clips", "9"], "has 4 clips, --clips asks for 9"),
+        (["--details", "7"], "choose from 1, 2, 3, 4, 5, 6"),
+        (["--corpus", "."], "not a finished corpus"),
+    ],
+)
+def test_wrong_use(
+    extra: list[str], says: str, many: Path, model: Generator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model.encoder.style = nn.Identity()
+    assert style_table.main(["--corpus", str(many), "--out", "styles", *extra]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_model_without_style(many: Path, model: Generator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert style_table.main(["--corpus", str(many), "--out", "styles"]) == 2
+    assert "has no style control" in capsys.readouterr().err
