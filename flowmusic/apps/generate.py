@@ -45,6 +45,14 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     add("--style", type=flags.existing_file, metavar="FILE", help="music whose feel to take")
     add("--style-seconds", type=flags.style_seconds, default=3.0, metavar="N", help="of its loudest part (3)")
     add("--style-detail", type=flags.style_detail, metavar="N", help="how close: 1, a hint, to 6 (the model's own)")
+    add(
+        "--concept",
+        type=flags.existing_file,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a pseudoword of `flowmusic invert`, for <name> or <name>:0.6 in TEXT; may be repeated",
+    )
     add("--controls", type=flags.existing_path, metavar="DIR|JSON", help="controls that `flowmusic extract` wrote")
     add("--use", type=flags.names(CONTROLS), metavar="LIST", help=f"which of --controls: {', '.join(CONTROLS)} (all)")
     add("--guidance", type=flags.guidance, metavar="K=V,...", help="weights of the controls (the model's own)")
@@ -63,17 +71,19 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
 def run(args: argparse.Namespace) -> int:
     """Read, load, generate ``--count`` takes, and write and judge each as soon as it is there."""
     from flowmusic.apps import asked as asking
+    from flowmusic.apps import concepts
     from flowmusic.interop import bundle
 
     with reading_input():
-        _check_device(args.device)
+        check_device(args.device)
         bundle.find(args.model)
         asked = asking.read(args)
-    generator = _load(args)
+    generator = load(args)
     from flowmusic.generate.generator import draw_seed
     from flowmusic.types import Guidance
 
     with reading_input():
+        concepts.register(args.concept, generator, asked)
         written = asking.to_controls(asked, generator.grid(asked.seconds))
         controls = asking.for_model(asked, written, generator)
     if not args.quiet:
@@ -99,7 +109,8 @@ def run(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _check_device(name: str) -> None:
+def check_device(name: str) -> None:
+    """Raise UsageError for a device that this machine does not have."""
     import torch
 
     here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -107,11 +118,12 @@ def _check_device(name: str) -> None:
         raise UsageError(f"--device {name} is not on this machine; use --device cpu")
 
 
-def _load(args: argparse.Namespace) -> Generator:
+def load(args: argparse.Namespace) -> Generator:
+    """The model of --model, on --device, in --precision where the command has it.  Raises: UsageError."""
     from flowmusic.interop import bundle
 
     try:
-        return bundle.load(args.model, device=args.device, precision=args.precision)
+        return bundle.load(args.model, device=args.device, precision=getattr(args, "precision", "fp32"))
     except bundle.ModelError as error:
         raise UsageError(str(error)) from error
 

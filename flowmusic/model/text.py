@@ -16,6 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flowmusic.model import pseudowords
+from flowmusic.model.pseudowords import Concept, Mention
+
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DIM = 384
 MAX_TOKENS = 64
@@ -56,6 +59,21 @@ class FrozenText(nn.Module, ABC):
         """The states of one prompt that a model is to see.  Shape: ``[tokens, dim] -> [M, dim]``."""
         return row
 
+    def _embeddings(self, text: str) -> Tensor:
+        """Input embeddings of a prompt with pseudowords, markers included.  Shape: ``[tokens, dim]``.
+
+        Raises: ValueError for pseudowords that this encoder does not know; here, all of them.
+        """
+        raise ValueError(
+            f"the prompt mentions <{pseudowords.mentioned(text)[0]}>, but the text encoder of this model takes no "
+            "pseudowords; leave it out, or use a model of ours such as nano"
+        )
+
+    def check(self, text: str) -> None:
+        """Raise ValueError for a prompt with pseudowords that cannot be encoded."""
+        if pseudowords.mentioned(text):
+            self._embeddings(text)
+
     def loaded(self) -> tuple[Any, Any]:
         """Model and tokenizer, loaded once; not registered as submodules."""
         if self._loaded is None:
@@ -81,7 +99,15 @@ class FrozenText(nn.Module, ABC):
         return found
 
     def states(self, text: str) -> Tensor:
-        """Last hidden states of one prompt.  Shape: ``[M, dim]`` on the CPU."""
+        """Last hidden states of one prompt.  Shape: ``[M, dim]`` on the CPU.
+
+        Raises: as :meth:`check`.
+        """
+        if pseudowords.mentioned(text):
+            rows = self._embeddings(text)
+            model, _ = self.loaded()
+            with torch.autocast("cpu", enabled=False):
+                return self._kept(model(inputs_embeds=rows[None]).last_hidden_state[0])
         cached = self.cache.get(text)
         return cached.float() if cached is not None else self._encode([text])[text]
 
@@ -89,14 +115,19 @@ class FrozenText(nn.Module, ABC):
         """Encode prompts ahead of training; kept in fp16.
 
         With a ``folder``, prompts found in its ``text-FINGERPRINT.safetensors`` are not encoded again, and new ones
-        are added to it.
+        are added to it.  Prompts with pseudowords are checked but not kept: what those stand for can change.
         """
         from safetensors.torch import load_file, save_file
 
         file = None if folder is None else folder / f"text-{self.fingerprint}.safetensors"
         if file is not None and file.exists():
             self.cache.update(load_file(file))
-        fresh = [text for text in dict.fromkeys(texts) if text not in self.cache]
+        fresh = []
+        for text in dict.fromkeys(texts):
+            if pseudowords.mentioned(text):
+                self.check(text)
+            elif text not in self.cache:
+                fresh.append(text)
         if not fresh:
             return
         self.cache.update({text: states.half() for text, states in self._encode(fresh).items()})
@@ -126,9 +157,18 @@ def weights_folder() -> Path:
 
 
 class TextEncoder(FrozenText):
-    """all-MiniLM-L6-v2, without its two marker tokens."""
+    """all-MiniLM-L6-v2, without its two marker tokens.
+
+    ``concepts`` holds what pseudowords stand for: after ``encoder.concepts["dusk"] = concept`` a prompt may say
+    ``<dusk>`` or ``<dusk>:0.6`` (see :meth:`flowmusic.model.pseudowords.Concept.scaled`).  Each takes K positions
+    among the input embeddings of the other words.  Gradients flow to vectors that require them, and to nothing else.
+    """
 
     dim = DIM
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.concepts: dict[str, Concept] = {}
 
     @property
     def fingerprint(self) -> str:
@@ -164,3 +204,58 @@ class TextEncoder(FrozenText):
     def _kept(self, row: Tensor) -> Tensor:
         # Unless there is nothing but the markers.
         return row[1:-1] if len(row) > 2 else row
+
+    def word_embedding(self, word: str) -> Tensor:
+        """Input embedding of a word, before positions and normalisation.  Shape: ``[384]``.
+
+        Raises: ValueError unless the word is one token of the vocabulary.
+        """
+        model, tokenizer = self.loaded()
+        ids = tokenizer.encode(word, add_special_tokens=False).ids
+        unknown = tokenizer.token_to_id("[UNK]")
+        if len(ids) != 1 or ids == [unknown]:
+            raise ValueError(
+                f"{word!r} is not a single token of the text encoder's vocabulary; start from a plain English word, "
+                "such as music, guitar or waltz"
+            )
+        weight: Tensor = model.embeddings.word_embeddings.weight
+        return weight[ids[0]].clone()
+
+    def _concept(self, mention: Mention) -> Concept:
+        concept = self.concepts.get(mention.name)
+        if concept is None:
+            known = ", ".join(f"<{name}>" for name in sorted(self.concepts)) or "none"
+            raise ValueError(
+                f"the prompt mentions <{mention.name}>, which is not known; known pseudowords: {known}. "
+                "Load its file (flowmusic generate --concept FILE) or write the prompt without it"
+            )
+        if concept.encoder != SHA256 or concept.vectors.shape[1] != DIM:
+            raise ValueError(
+                f"<{mention.name}> was learned for the text encoder {concept.encoder[:12]}... with "
+                f"{concept.vectors.shape[1]} dimensions, this one is {SHA256[:12]}... with {DIM}; learn it again"
+            )
+        return concept
+
+    def _embeddings(self, text: str) -> Tensor:
+        # Raises for an unknown pseudoword, one of another encoder, or one beyond the last token read.
+        model, tokenizer = self.loaded()
+        lookup = model.embeddings.word_embeddings
+        begin, end = tokenizer.encode("").ids
+        rows, length, last = [lookup(torch.tensor([begin]))], 0, ""
+        limit = MAX_TOKENS - 2
+        for part in pseudowords.parse(text):
+            if isinstance(part, Mention):
+                rows.append(self._concept(part).scaled(part.scale).float().cpu())
+                last = part.name if length + len(rows[-1]) > limit else last
+            else:
+                ids = tokenizer.encode(part, add_special_tokens=False).ids
+                rows.append(lookup(torch.tensor(ids, dtype=torch.int64)))
+            length += len(rows[-1])
+        if last:
+            # Other words beyond the limit are left out without a word, but a pseudoword was asked for by name.
+            raise ValueError(
+                f"<{last}> lies beyond the first {limit} tokens of the prompt, which is all that the text encoder "
+                "reads; mention it earlier or shorten the prompt"
+            )
+        inner = torch.cat(rows)[: 1 + limit]
+        return torch.cat([inner, lookup(torch.tensor([end]))])
