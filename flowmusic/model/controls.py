@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from flowmusic.types import Track
+
+SUB_BIN_S = 0.01
+"""Seconds of a sub-bin of the drum control."""
 
 
 class TrackConditioner(nn.Module):
@@ -22,9 +26,10 @@ class TrackConditioner(nn.Module):
         kernel: frames that the convolution sees, for edges that fall between frames.
         ids: for id tracks, how many ids there are; their features are a fixed table that is stored with the weights.
         table: its values ``[ids][F]``; None when they come from a checkpoint.
-        bands, blur: for tracks whose frames hold sub-bins (features = sub-bins x ``bands``), average over ``blur``
-            sub-bins, an odd number.  The blur is the model's own bottleneck: tracks are handed over unblurred, and
-            training and use cannot disagree about it.
+        bands, blur_s: for tracks whose frames hold sub-bins of 10 ms (features = sub-bins x ``bands``), a moving
+            average over ``blur_s`` seconds, rounded to an odd number of sub-bins (:func:`sub_bins`); 0 is none.  The
+            blur is the model's own bottleneck: tracks are handed over unblurred, and training and use cannot
+            disagree about it.
     """
 
     table: Tensor | None
@@ -37,12 +42,10 @@ class TrackConditioner(nn.Module):
         ids: int | None = None,
         table: Sequence[Sequence[float]] | None = None,
         bands: int = 1,
-        blur: int = 1,
+        blur_s: float = 0.0,
     ) -> None:
         super().__init__()
-        self.features, self.dim, self.bands, self.blur = features, dim, bands, blur
-        if blur < 1 or blur % 2 == 0:
-            raise ValueError(f"blur must be an odd number of sub-bins, got {blur}; 1 is no blur")
+        self.features, self.dim, self.bands, self.blur = features, dim, bands, sub_bins(blur_s)
         if features % bands:
             raise ValueError(f"{features} features are no whole number of sub-bins of {bands} bands")
         if ids is None:
@@ -77,3 +80,19 @@ class TrackConditioner(nn.Module):
         hidden = torch.zeros(batch, length, self.features + 1, device=device, dtype=self.linear.weight.dtype)
         hidden = nn.functional.gelu(self.linear(hidden))
         return hidden + self.mix(hidden.transpose(1, 2)).transpose(1, 2)
+
+
+def sub_bins(blur_s: float) -> int:
+    """The odd number of sub-bins nearest to a blur in seconds; halfway (an even number) takes the wider one.
+
+    Odd, because an average over an even number would move every onset by half a sub-bin.
+
+    >>> [sub_bins(blur_s) for blur_s in (0.0, 0.01, 0.02, 0.04, 0.05, 0.08)]
+    [1, 1, 3, 5, 5, 9]
+
+    Raises: ValueError for what is no time.
+    """
+    if not (math.isfinite(blur_s) and blur_s >= 0):
+        raise ValueError(f"blur_s must be 0 (no blur) or more seconds, got {blur_s}")
+    # Rounded first: 0.58 s is 57.99999999999999 sub-bins in floating point.
+    return 2 * math.floor(round(blur_s / SUB_BIN_S, 6) / 2) + 1

@@ -184,11 +184,16 @@ def test_prompts_encoded_together_equal_those_encoded_alone(encoder: ConditionEn
 
 
 def test_blur_spreads_over_sub_bins_and_keeps_the_sum() -> None:
-    conditioner = TrackConditioner(12, 4, bands=3, blur=5)
+    conditioner = TrackConditioner(12, 4, bands=3, blur_s=0.05)
     values = torch.zeros(1, 10, 12)
     values[0, 4, 9] = 1.0  # low band, last sub-bin of frame 4
     spread = conditioner.blurred(values).reshape(40, 3)
     assert spread.sum().item() == pytest.approx(1.0) and spread[:, 1:].sum() == 0
     assert spread[:, 0].nonzero().flatten().tolist() == [17, 18, 19, 20, 21]
-    with pytest.raises(ValueError, match="odd number of sub-bins, got 4"):
-        TrackConditioner(12, 4, bands=3, blur=4)
+    with pytest.raises(ValueError, match=r"more seconds, got -0\.01"):
+        TrackConditioner(12, 4, bands=3, blur_s=-0.01)
+
+
+def test_blur_is_given_in_seconds_and_becomes_an_odd_number_of_sub_bins() -> None:
+    widths = {blur_s: TrackConditioner(12, 4, bands=3, blur_s=blur_s).blur for blur_s in (0, 0.03, 0.04, 0.08, 0.58)}
+    assert widths == {0: 1, 0.03: 3, 0.04: 5, 0.08: 9, 0.58: 59}
