@@ -17,10 +17,12 @@ from flowmusic.apps.errors import DONE, UsageError, guarded
 
 COMMANDS = {
     "generate": "make music from text and controls",
+    "invert": "learn a word for the feel of some recordings",
     "extract": "read chords, melody, drums and beats from audio",
     "models": "list the models that can be used by name, or convert one",
     "corpus": "compose and render a labelled corpus",
     "train": "train a codec or a model (takes Hydra overrides and -m)",
+    "runs": "list training runs, what differed and what came out",
 }
 FORWARDED = {"corpus": "flowmusic.corpus.__main__", "train": "flowmusic.train.run"}
 """Commands whose own ``main(argv)`` reads the arguments."""

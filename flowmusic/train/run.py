@@ -1,6 +1,7 @@
 """train(cfg): instantiate, fit, export.  The only place where Hydra meets the code.
 
 ``flowmusic train experiment=nano trainer=cpu`` and ``flowmusic train -m experiment=nano seed=1,2`` end here.
+Every run leaves ``config.yaml`` and ``metrics.json`` in its folder, which ``flowmusic runs`` puts into a table.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ import os
 import platform
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+
+from flowmusic.train import sweep
 
 
 @dataclass(frozen=True)
@@ -65,18 +70,21 @@ def train(cfg: DictConfig) -> TrainResult:
     seed_everything(int(cfg.seed), workers=True, verbose=False)
     folder = Path(cfg.out)
     folder.mkdir(parents=True, exist_ok=True)
+    resume = find_checkpoint(cfg)
     OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
     data = instantiate(cfg.data)
     model = instantiate(cfg.model)
     callbacks = [instantiate(c) for c in cfg.callbacks.values() if c is not None]
     loggers = [instantiate(c) for c in cfg.logger.values() if c is not None]
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers or False)
-    last = folder / "checkpoints" / "last.ckpt"
-    resume = str(last) if cfg.resume and last.exists() else None
+    began = time.monotonic()
     # Our own checkpoint: its Lightning state is more than tensors.
     trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=False)
+    # The budget's checkpoint knows the sittings before this one, killed ones too.
+    wall_s = time.monotonic() - began + sum(getattr(callback, "before_wall_s", 0.0) for callback in callbacks)
     metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
-    run = {"steps": trainer.global_step, "seed": int(cfg.seed), **provenance(), "metrics": metrics}
+    run = {"steps": trainer.global_step, "seed": int(cfg.seed), "wall_s": round(wall_s, 2), **provenance()}
+    run["metrics"] = metrics
     (folder / "metrics.json").write_text(json.dumps(run, indent=2, sort_keys=True) + "\n")
     if cfg.export is not None and trainer.state.finished and not trainer.fast_dev_run:
         # Partial first: Hydra would try to instantiate every _target_ inside the settings that the card needs.
@@ -85,13 +93,26 @@ def train(cfg: DictConfig) -> TrainResult:
     return TrainResult(metrics, folder, {"model": model, "data": data, "trainer": trainer})
 
 
+def find_checkpoint(cfg: DictConfig) -> Path | None:
+    """Where the run is to go on from: ``<out>/checkpoints/last.ckpt``, if it is there and ``resume`` is set."""
+    last = Path(cfg.out) / "checkpoints" / "last.ckpt"
+    return last if cfg.resume and last.exists() else None
+
+
 def compose(overrides: list[str]) -> DictConfig:
     """The training configuration with overrides, without Hydra's runtime (for tests and notebooks)."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return hydra_compose("train", overrides=overrides)
+        cfg = hydra_compose("train", overrides=overrides)
+    note_overrides(cfg, overrides)
+    return cfg
+
+
+def note_overrides(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Write into the configuration what was asked for; interpolations in it stay text."""
+    cfg.overrides = [override.replace("${", r"\${") for override in overrides]
 
 
 def main(overrides: list[str]) -> int:
@@ -100,11 +121,18 @@ def main(overrides: list[str]) -> int:
     A configuration that cannot be composed or instantiated, and data that is not there, exit 2 with one line.
     """
     import hydra
+    from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
+    from hydra.types import RunMode
     from omegaconf.errors import OmegaConfBaseException
 
     @hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")
     def entry(cfg: DictConfig) -> float | None:
+        hydra_cfg = HydraConfig.get()
+        task = list(hydra_cfg.overrides.task)
+        note_overrides(cfg, task)
+        if hydra_cfg.mode is RunMode.MULTIRUN:
+            sweep.move_to_point(cfg, sweep.varying(task, overrides))
         result = train(cfg)
         print(result.folder)
         return result.metrics.get(cfg.objective) if cfg.objective else None
@@ -115,8 +143,9 @@ def main(overrides: list[str]) -> int:
     argv, sys.argv = sys.argv, ["flowmusic train", *overrides]
     try:
         entry()
-    except (HydraException, OmegaConfBaseException, FileNotFoundError) as error:
-        print(f"flowmusic train: error: {' '.join(str(error).split())}", file=sys.stderr)
+    except (HydraException, OmegaConfBaseException, FileNotFoundError, sweep.OtherRun) as error:
+        message = sweep.missing_plugin(str(error)) or " ".join(str(error).split())
+        print(f"flowmusic train: error: {message}", file=sys.stderr)
         return 2
     finally:
         sys.argv = argv

@@ -119,16 +119,6 @@ def test_wall_clock_budget_stops_in_good_order(store: Path, tmp_path: Path) -> N
     assert result.objects["trainer"].state.finished
 
 
-def test_sweep_runs_every_point(store: Path, tmp_path: Path) -> None:
-    from flowmusic.train.run import main
-
-    overrides = [*TINY_FLOW, f"latents={store}", f"out={tmp_path}/${{hydra.job.num}}", "export=null"]
-    overrides = [o.replace("hydra.job.num", "hydra:job.num") for o in overrides]
-    assert main(["-m", *overrides, "trainer.max_steps=1", "seed=1,2", f"hydra.sweep.dir={tmp_path}/sweep"]) == 0
-    seeds = {json.loads(p.read_text())["seed"] for p in tmp_path.glob("*/metrics.json")}
-    assert seeds == {1, 2}
-
-
 def test_mismatched_frames_dim_says_what_to_set(store: Path, tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"model.field.frames_dim=105"):
         train(compose(flow(store, tmp_path, "model.field.frames_dim=100", "trainer.max_steps=1")))

@@ -1,0 +1,100 @@
+"""Sweeps: every point of one has its own folder, named by what varies, so that a sweep called again goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+MAX_NAME = 120
+MAY_CHANGE = ("callbacks", "export", "logger", "objective", "out", "overrides", "resume", "threads", "trainer")
+"""Top-level keys in which a run may differ from the one that it continues: how long and how, not what."""
+
+PLUGINS = {"optuna": "hydra-optuna-sweeper", "submitit": "hydra-submitit-launcher"}
+
+
+class OtherRun(ValueError):
+    """The folder of a point holds a run of something else."""
+
+
+def varying(task: Sequence[str], given: Sequence[str]) -> list[str]:
+    """The overrides of one point of a sweep that the command line did not fix.
+
+    Args:
+        task: the point's overrides, as Hydra writes them.
+        given: the arguments of the command.
+
+    >>> varying(["seed=1", "threads=1", "control.drums.blur_s=0.04"], ["-m", "threads=1", "seed=1,2"])
+    ['seed=1', 'control.drums.blur_s=0.04']
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    # Keys, not whole overrides: Hydra may write a value in another way than the command line.
+    said = [argument for argument in given if "=" in argument and not argument.startswith("-")]
+    fixed = {
+        each.key_or_group for each in OverridesParser.create().parse_overrides(said) if not each.is_sweep_override()
+    }
+    return [override for override in task if not override.startswith("~") and _key(override) not in fixed]
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+").partition("=")[0].partition("@")[0]
+
+
+def name_of(overrides: Sequence[str]) -> str:
+    """The folder of a point of a sweep, by the overrides that vary in it.
+
+    >>> name_of(["seed=1", "control.drums.blur_s=0.04"])
+    'control.drums.blur_s=0.04,seed=1'
+    """
+    name = ",".join(sorted(override.lstrip("+") for override in overrides)).replace("/", "-") or "point"
+    if len(name) <= MAX_NAME:
+        return name
+    return f"{name[:MAX_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def move_to_point(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Give a point of a sweep its own folder under ``out``, where its run, if it was stopped, goes on.
+
+    An ``out`` that varies by itself (``out=x/${hydra:job.num}``) is still given a folder for each point.
+    Raises: OtherRun if that folder holds a run with other settings.
+    """
+    folder = Path(cfg.out) / name_of(overrides)
+    # Interpolations on ``out`` (logs, checkpoints, bundle) follow.
+    cfg.out = str(folder)
+    if not cfg.resume or not (folder / "config.yaml").is_file():
+        return
+    found = _settings(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    wanted = _settings(OmegaConf.to_container(cfg, resolve=True))
+    other = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
+    if other:
+        changes = "; ".join(f"{key} was {found.get(key)}, is {wanted.get(key)}" for key in other[:3])
+        raise OtherRun(
+            f"{folder} holds a run with other settings ({changes}); give another out=FOLDER, or resume=false to "
+            "replace the run"
+        )
+
+
+def missing_plugin(message: str) -> str | None:
+    """What to install, if Hydra's message says that one of our sweep configurations needs a plugin it lacks."""
+    for plugin, package in PLUGINS.items():
+        if any(f"hydra/{kind}/{plugin}" in message for kind in ("sweeper", "launcher")):
+            return f"{package} is not installed, which sweep={plugin} needs; pip install 'flowmusic[sweeps]'"
+    return None
+
+
+def _settings(config: Any) -> dict[str, Any]:
+    """Dotted key -> value of everything that decides what a run learns."""
+    return dict(_leaves({key: value for key, value in config.items() if key not in MAY_CHANGE}))
+
+
+def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, node
