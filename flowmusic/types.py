@@ -223,12 +223,13 @@ class Condition:
     """Controls after the encoder, grouped by the route into the field, not by their source.
 
     Shape: frames ``[B, T, F]`` or None (concatenated to z); tokens ``[B, M, E]``; tokens_mask ``[B, M]`` bool
-    (True = attend; every row has at least one True).
+    (True = attend; every row has at least one True); pooled ``[B, E]`` or None (what the tokens say on the whole).
     """
 
     frames: Tensor | None
     tokens: Tensor
     tokens_mask: Tensor
+    pooled: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,8 @@ NEGLIGIBLE = 1e-12
 def stack(conditions: Sequence[Condition]) -> Condition:
     """K conditions of B items as one of K * B, condition-major; token lists are padded with masked tokens.
 
-    Shape: tokens ``[B, M_k, E]`` -> ``[K B, max M, E]``; frames ``[B, T, F]`` -> ``[K B, T, F]`` or None.
-    Raises: ValueError if only some conditions have frames.
+    Shape: tokens ``[B, M_k, E]`` -> ``[K B, max M, E]``; frames ``[B, T, F]`` -> ``[K B, T, F]`` or None; pooled alike.
+    Raises: ValueError if only some conditions have frames, or pooled tokens.
     """
     if not conditions:
         raise ValueError("stack needs at least one condition")
@@ -51,6 +51,9 @@ def stack(conditions: Sequence[Condition]) -> Condition:
             f"{len(frames)} of {len(conditions)} guidance branches have frame controls; the encoder must give frames "
             "to all branches or to none (absent controls are marked, not left out)"
         )
+    pooled = [c.pooled for c in conditions if c.pooled is not None]
+    if pooled and len(pooled) != len(conditions):
+        raise ValueError(f"{len(pooled)} of {len(conditions)} guidance branches have pooled tokens; give all or none")
     longest = max(c.tokens.shape[1] for c in conditions)
 
     def padded(x: Tensor) -> Tensor:
@@ -61,6 +64,7 @@ def stack(conditions: Sequence[Condition]) -> Condition:
         frames=torch.cat(frames) if frames else None,
         tokens=torch.cat([padded(c.tokens) for c in conditions]),
         tokens_mask=torch.cat([padded(c.tokens_mask) for c in conditions]),
+        pooled=torch.cat(pooled) if pooled else None,
     )
 
 

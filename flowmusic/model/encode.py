@@ -27,6 +27,8 @@ class ConditionEncoder(nn.Module):
         width: E of the field.
         tracks: per control name the arguments of its ``TrackConditioner``, in order.
         style: arguments of the ``StyleConditioner``, or None for a model without style.
+        pooled: also give the means of text and style tokens, each through a projection of its own; and the token that
+            is always there is zero, so that attention to it can be outweighed but not sharpened.
     """
 
     def __init__(
@@ -35,13 +37,20 @@ class ConditionEncoder(nn.Module):
         width: int,
         tracks: Mapping[str, Mapping[str, Any]],
         style: Mapping[str, Any] | None = None,
+        pooled: bool = False,
     ) -> None:
         super().__init__()
         self.dim = dim
         self.tracks = nn.ModuleDict({name: TrackConditioner(**settings) for name, settings in tracks.items()})
         self.text = TextEncoder()
         self.text_projection = nn.Linear(TEXT_DIM, width)
-        self.null_token = nn.Parameter(torch.randn(width) / width**0.5)
+        self.pool_text = nn.Linear(width, width, bias=False) if pooled else None
+        self.pool_style = nn.Linear(width, width, bias=False) if pooled and style is not None else None
+        self.null_token: Tensor
+        if pooled:
+            self.register_buffer("null_token", torch.zeros(width))
+        else:
+            self.null_token = nn.Parameter(torch.randn(width) / width**0.5)
         self.style = None if style is None else StyleConditioner(features=dim, out=width, **style)
 
     @property
@@ -64,7 +73,7 @@ class ConditionEncoder(nn.Module):
 
         Raises: ValueError for a track this model does not know or of another length.
         """
-        device, dtype = self.null_token.device, self.null_token.dtype
+        device, dtype = self.text_projection.weight.device, self.text_projection.weight.dtype
         batch, length = controls.batch, grid.length
         strangers = sorted(set(controls.tracks) - set(self.tracks))
         if strangers:
@@ -89,6 +98,7 @@ class ConditionEncoder(nn.Module):
         states, mask_text = self.text(controls.text)
         projected = self.text_projection(states.to(device=device, dtype=dtype)).to(dtype)
         mask_text = mask_text.to(device)
+        pooled = None if self.pool_text is None else self.pool_text(_mean(projected, mask_text))
         tokens = torch.cat([self.null_token.expand(batch, 1, -1), projected * mask_text[..., None]], dim=1)
         tokens_mask = torch.cat([torch.ones(batch, 1, dtype=torch.bool, device=device), mask_text], dim=1)
         if any(style is not None for style in controls.style):
@@ -97,4 +107,12 @@ class ConditionEncoder(nn.Module):
             style_tokens, style_mask = self.style.tokens(controls.style)
             tokens = torch.cat([tokens, style_tokens.to(tokens)], dim=1)
             tokens_mask = torch.cat([tokens_mask, style_mask], dim=1)
-        return Condition(frames, tokens, tokens_mask)
+            if pooled is not None and self.pool_style is not None:
+                pooled = pooled + self.pool_style(_mean(style_tokens, style_mask).to(dtype))
+        return Condition(frames, tokens, tokens_mask, pooled)
+
+
+def _mean(tokens: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the tokens that are there, zero where there are none.  Shape: ``[B, M, E], [B, M] -> [B, E]``."""
+    kept = mask[..., None].to(tokens.dtype)
+    return (tokens * kept).sum(1) / kept.sum(1).clamp(min=1.0)

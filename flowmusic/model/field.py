@@ -14,7 +14,9 @@ class VectorField(nn.Module):
 
     Frame conditions are concatenated to z on the channel axis (JASCO's ablation: better than cross-attention
     and zero convolutions); text and style tokens enter by cross-attention in every ``cross_every``-th layer; time
-    enters by adaptive layer norm.  Long skips join layer i to layer L-1-i (U-ViT, Bao et al. 2022, arXiv 2209.12152).
+    enters by adaptive layer norm.  With ``pooled`` so does what the tokens say on the whole: attention alone had
+    learned to look at the token that is always there, and never found back to the words.  Long skips join layer i
+    to layer L-1-i (U-ViT, Bao et al. 2022, arXiv 2209.12152).
 
     ``r`` is a second time for fields that predict average velocities (MeanFlow, arXiv 2505.13447); a plain
     field is asked with r = t, which is what leaving it out means.
@@ -32,6 +34,7 @@ class VectorField(nn.Module):
         expansion: float = 3.0,
         kernel: int = 5,
         cross_every: int = 2,
+        pooled: bool = False,
     ) -> None:
         super().__init__()
         self.dim, self.frames_dim, self.width = dim, frames_dim, width
@@ -46,11 +49,14 @@ class VectorField(nn.Module):
         self.skips = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(layers // 2))
         self.norm_out = nn.LayerNorm(width, elementwise_affine=False)
         self.modulate_out = nn.Linear(width, 2 * width)
+        self.pool = nn.Linear(width, width, bias=False) if pooled else None
         self.output = nn.Linear(width, dim)
         # Starting from v = 0 and closed gates, the first steps learn the mean velocity, not noise.
         for linear in (self.output, self.modulate, self.modulate_out):
             nn.init.zeros_(linear.weight)
             nn.init.zeros_(linear.bias)
+        if self.pool is not None:
+            nn.init.zeros_(self.pool.weight)
 
     def forward(self, z: Tensor, t: Tensor, condition: Condition, r: Tensor | None = None) -> Tensor:
         t = t.expand(z.shape[0]) if t.ndim == 0 else t
@@ -58,6 +64,8 @@ class VectorField(nn.Module):
         if r is not None:
             features = features + sinusoid(t - r.expand_as(t), 256) - sinusoid(torch.zeros_like(t), 256)
         time = self.time(features)
+        if self.pool is not None and condition.pooled is not None:
+            time = time + self.pool(condition.pooled)
         modulation = self.modulate(time).unflatten(-1, (6, self.width))
         frames = condition.frames
         if frames is None:

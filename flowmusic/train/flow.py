@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatch
 from typing import Any
 
 import torch
@@ -36,7 +37,9 @@ class LitFlow(LightningModule):
         sigma_min: width of the path's end.
         warmup, total_steps: learning-rate schedule in steps.
         seed: step k draws noise, t and dropout from (seed, k), so resuming is exact.
-        init_from: bundle whose weights the training starts from; only a style conditioner may be missing in it.
+        init_from: bundle whose weights the training starts from; only a style conditioner and the pooling of tokens
+            may be missing in it.
+        init_except: patterns (``field.blocks.*.cross.*``) of names that start afresh all the same.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class LitFlow(LightningModule):
         total_steps: int = 10_000,
         seed: int = 0,
         init_from: str | None = None,
+        init_except: Sequence[str] = (),
     ) -> None:
         super().__init__()
         if encoder.frames_dim != field.frames_dim:
@@ -63,7 +67,7 @@ class LitFlow(LightningModule):
         self.make_optimizer, self.times, self.weight = optimizer, times, weight
         self.sigma_min, self.warmup, self.total_steps, self.seed = sigma_min, warmup, total_steps, seed
         if init_from is not None:
-            start_from(self, init_from)
+            start_from(self, init_from, init_except)
 
     def on_fit_start(self) -> None:
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
@@ -108,14 +112,18 @@ class LitFlow(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def start_from(module: LitFlow, name: str) -> None:
-    """Fill encoder and field with the weights of a bundle.
+ADDED = ("encoder.style.", "encoder.pool_text.", "encoder.pool_style.", "field.pool.")
+"""Parts that came after the first bundles."""
 
-    Raises: ValueError if it lacks anything but a style conditioner, or a shape differs.
+
+def start_from(module: LitFlow, name: str, afresh: Sequence[str] = ()) -> None:
+    """Fill encoder and field with the weights of a bundle, but for the names that fit a pattern of ``afresh``.
+
+    Raises: ValueError if it lacks anything but :data:`ADDED`, or a shape differs.
     """
     found = bundle.read(name)
     own = {k: v for k, v in module.state_dict().items() if k.startswith(("encoder.", "field."))}
-    missing = sorted(k for k in own.keys() - found.tensors.keys() if not k.startswith("encoder.style."))
+    missing = sorted(k for k in own.keys() - found.tensors.keys() if not k.startswith(ADDED))
     unknown = sorted(found.tensors.keys() - own.keys())
     other = sorted(k for k in own.keys() & found.tensors.keys() if own[k].shape != found.tensors[k].shape)
     if missing or unknown or other:
@@ -123,4 +131,5 @@ def start_from(module: LitFlow, name: str) -> None:
             f"{found.folder} does not fit this model: missing {missing[:3]}, unknown {unknown[:3]}, "
             f"other shape {other[:3]}; set the sizes as in its config.yaml"
         )
-    module.load_state_dict(found.tensors, strict=False)
+    kept = {k: v for k, v in found.tensors.items() if not any(fnmatch(k, pattern) for pattern in afresh)}
+    module.load_state_dict(kept, strict=False)
