@@ -22,7 +22,7 @@ def sound(kind: str, seed: int, seconds: float = 3.0) -> Audio:
         wave = torch.randn(len(time), generator=generator) * ((time * 4) % 1 < 0.1)
     else:
         hz = float(kind) * 2 ** (torch.randint(-5, 6, (1,), generator=generator).item() / 12)
-        wave = sum(torch.sin(2 * torch.pi * hz * n * time) / n for n in range(1, 6))
+        wave = torch.stack([torch.sin(2 * torch.pi * hz * n * time) / n for n in range(1, 6)]).sum(0)
     return Audio(0.1 * wave[None], RATE)
 
 

@@ -100,7 +100,7 @@ def test_gradients_pass_straight_through() -> None:
 
 
 def test_quantiser_dropout_and_initialisation_follow_the_generator() -> None:
-    def run() -> tuple[list[int], torch.Tensor]:
+    def run():
         model = ResidualVQ(3, levels=4, bins=4)
         counts = []
         for step in range(12):
