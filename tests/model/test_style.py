@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from flowmusic.flow.guide import guided, stack
 from flowmusic.model.encode import ConditionEncoder
+from flowmusic.model.field import VectorField
 from flowmusic.model.rvq import ResidualVQ
 from flowmusic.model.style import StyleConditioner
-from flowmusic.types import Controls, FrameGrid, Guidance, Style
+from flowmusic.types import Condition, Controls, FrameGrid, Guidance, Style
 
 GRID = FrameGrid(25, 10)
 SETTINGS = {"dim": 8, "layers": 1, "heads": 2, "levels": 3, "bins": 8, "stride": 5, "detail": 2}
@@ -158,3 +160,26 @@ def test_nested_guidance_is_double_guidance_and_goes_on() -> None:
     three = Guidance.nested(({"style"}, 2.0), ({"style", "chords"}, 3.0), ({"*"}, 0.5))
     assert value(three) == pytest.approx(1 + 2 * ((3 - 1) + 3 * ((4 - 3) + 0.5 * (10 - 4))))
     assert sum(term.weight for term in three.terms) == pytest.approx(1.0)
+
+
+def test_pooled_tokens_enter_with_time() -> None:
+    """What is absent adds nothing, text and style add up, and branches of guidance keep theirs."""
+    torch.manual_seed(0)
+    encoder = ConditionEncoder(6, 12, {}, style=SETTINGS, pooled=True).eval().requires_grad_(False)
+    field = VectorField(6, 7, 12, 2, 2, pooled=True).eval().requires_grad_(False)
+    for parameter in field.parameters():
+        parameter.add_(0.1 * torch.randn(parameter.shape))
+    text, style = Controls(("slow jazz", "fast rock")), controls(Style(features(0)), None)
+    nothing, words, feel = encoder(text.only([]), GRID), encoder(text, GRID), encoder(style, GRID)
+    both = encoder(Controls(text.text, {}, style.style), GRID)
+    assert nothing.pooled is not None and not nothing.pooled.any()
+    assert not feel.pooled[1].any() and feel.pooled[0].any()
+    torch.testing.assert_close(both.pooled, words.pooled + feel.pooled)
+    assert not encoder.null_token.any() and "null_token" not in dict(encoder.named_parameters())
+    z, t = torch.randn(2, 10, 6), torch.tensor([0.3, 0.6])
+    silent = Condition(words.frames, nothing.tokens, nothing.tokens_mask, words.pooled)
+    assert not torch.allclose(field(z, t, silent), field(z, t, nothing), atol=1e-4)  # without any attention to words
+    together = guided(field, [(words, 2.0), (nothing, -1.0)])(z, t)
+    torch.testing.assert_close(together, 2 * field(z, t, words) - field(z, t, nothing), atol=1e-4, rtol=1e-4)
+    with pytest.raises(ValueError, match="1 of 2 guidance branches have pooled tokens"):
+        stack([words, Condition(words.frames, words.tokens, words.tokens_mask)])
