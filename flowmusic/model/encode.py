@@ -113,6 +113,11 @@ class ConditionEncoder(nn.Module):
 
 
 def _mean(tokens: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the tokens that are there, zero where there are none.  Shape: ``[B, M, E], [B, M] -> [B, E]``."""
+    """Mean over the tokens that are there, to unit variance; zero where there are none.
+
+    Unscaled it would be small beside time: words of different prompts largely cancel in their mean.
+    Shape: ``[B, M, E], [B, M] -> [B, E]``.
+    """
     kept = mask[..., None].to(tokens.dtype)
-    return (tokens * kept).sum(1) / kept.sum(1).clamp(min=1.0)
+    mean = (tokens * kept).sum(1) / kept.sum(1).clamp(min=1.0)
+    return nn.functional.layer_norm(mean.float(), mean.shape[-1:]).to(tokens.dtype) * mask.any(1, keepdim=True)
