@@ -96,16 +96,19 @@ def build(
     clips_per_shard: int = 64,
     workers: int = 2,
 ) -> None:
-    """Write the store; a second call only makes what is missing.
+    """Write the store; a second call only makes what is missing.  A split without clips is left out.
 
-    Raises: FileNotFoundError if the corpus is unfinished or was written without drum stems.
+    Raises: FileNotFoundError if the corpus is unfinished or was written without drum stems; ValueError if it has no
+        clips in any of the splits.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    for split in splits:
-        clips = corpus.clips(corpus_folder, split)
+    found = {split: corpus.clips(corpus_folder, split) for split in splits}
+    if not any(found.values()):
+        raise ValueError(f"the corpus {corpus_folder} has no clips in {', '.join(splits)}; make it longer")
+    for split, clips in found.items():
         if not clips:
-            raise ValueError(f"the corpus {corpus_folder} has no clips in the split {split!r}; make it longer")
+            continue
         groups = [clips[i : i + clips_per_shard] for i in range(0, len(clips), clips_per_shard)]
         paths = [out / f"{split}-{i:05d}.safetensors" for i in range(len(groups))]
         with ProcessPoolExecutor(workers, initializer=_start, initargs=(make,)) as pool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,12 @@ KNOWN = ".known"
 
 @dataclass(frozen=True)
 class Batch:
-    """A training batch: latents ``[B, T, D]`` and what was asked for."""
+    """A training batch: latents ``[B, T, D]``, what was asked for, and texts and styles of further clips (pairs)."""
 
     latents: Tensor
     controls: Controls
     grid: FrameGrid
+    pairs: Controls = field(default_factory=lambda: Controls(()))
 
 
 class LatentStore:
@@ -65,6 +66,19 @@ class LatentStore:
         tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
         return LatentStore(Fraction(parsed["frame_rate"]), parsed["clips"], tensors)
 
+    @staticmethod
+    def joined(stores: Sequence[LatentStore]) -> LatentStore:
+        """The clips of several stores.  Raises: ValueError unless frame rate, latents and controls are of one kind."""
+        first = stores[0]
+        for store in stores[1:]:
+            if store.frame_rate != first.frame_rate or kinds(store) != kinds(first):
+                raise ValueError(
+                    f"stores of {float(first.frame_rate):g} Hz with {kinds(first)} and of {float(store.frame_rate):g} "
+                    f"Hz with {kinds(store)} do not go together; build both with one codec and one kind of drums"
+                )
+        tensors = {key: torch.cat([store.tensors[key] for store in stores]) for key in first.tensors}
+        return LatentStore(first.frame_rate, [clip for store in stores for clip in store.clips], tensors)
+
     def captions(self) -> list[str]:
         return sorted({caption for clip in self.clips for caption in clip["captions"]})
 
@@ -81,6 +95,11 @@ class LatentStore:
         return self.tensors["latents"][window].float(), tracks
 
 
+def kinds(store: LatentStore) -> dict[str, list[int]]:
+    """Shape of one frame per tensor."""
+    return {key: list(tensor.shape[1:]) for key, tensor in sorted(store.tensors.items())}
+
+
 class LatentCrops:
     """Random windows as batches; batch k is a pure function of (seed, k).
 
@@ -89,6 +108,7 @@ class LatentCrops:
         crop_seconds, batch, seed: as named.
         style_seconds: shortest and longest excerpt that stands for the style of a window; one length is drawn per
             batch, and the excerpt lies in the same clip outside the window.  None gives no style.
+        pairs: how many further clips come along with a text and an excerpt each, for ``style_seconds`` only.
         drums_as_onsets: share of windows whose drum control loses its bands and levels, as when a person gives
             onset times only.
     """
@@ -101,8 +121,12 @@ class LatentCrops:
         seed: int,
         drums_as_onsets: float = 0.15,
         style_seconds: Sequence[float] | None = None,
+        pairs: int = 0,
     ) -> None:
         self.store, self.batch, self.seed, self.drums_as_onsets = store, batch, seed, drums_as_onsets
+        self.pairs = pairs
+        if pairs and style_seconds is None:
+            raise ValueError(f"pairs={pairs} of text and style need style_seconds")
         self.style_frames: tuple[int, int] | None = None
         if style_seconds is not None:
             shortest, longest = (round(seconds * float(store.frame_rate)) for seconds in style_seconds)
@@ -143,7 +167,19 @@ class LatentCrops:
             )
             for name in self.store.names
         }
-        return Batch(torch.stack(latents), Controls(tuple(texts), stacked, tuple(styles)), self.grid)
+        controls = Controls(tuple(texts), stacked, tuple(styles))
+        return Batch(torch.stack(latents), controls, self.grid, self._pairs(excerpt, step))
+
+    def _pairs(self, excerpt: int, step: int) -> Controls:
+        """Texts and styles of different clips, each excerpt from anywhere in its clip."""
+        rng = np.random.default_rng((self.seed, step, 2))
+        texts, styles = [], []
+        for index in rng.permutation(self.usable)[: self.pairs]:
+            info = self.store.clips[index]
+            first = int(rng.integers(info["frames"] - excerpt + 1))
+            styles.append(Style(self.store.crop(index, first, excerpt)[0]))
+            texts.append(info["captions"][rng.integers(len(info["captions"]))])
+        return Controls(tuple(texts), {}, tuple(styles))
 
 
 def outside(frames: int, first: int, length: int, excerpt: int, rng: np.random.Generator) -> int | None:

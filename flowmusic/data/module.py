@@ -74,7 +74,8 @@ class LatentData(LightningDataModule):
         batch, seed: training batch and its seed.
         validation_batches: how many batches a validation pass reads.
         validation_crop_seconds: window in validation, usually the generator's.
-        drums_as_onsets, style_seconds: see :class:`LatentCrops`.
+        drums_as_onsets, style_seconds, pairs: see :class:`LatentCrops`.
+        more: folders of further stores whose training clips join those of ``folder``.
     """
 
     def __init__(
@@ -87,9 +88,12 @@ class LatentData(LightningDataModule):
         validation_crop_seconds: float = 10.0,
         drums_as_onsets: float = 0.15,
         style_seconds: Sequence[float] | None = None,
+        pairs: int = 0,
+        more: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.folder, self.batch, self.seed = Path(folder), batch, seed
+        self.pairs, self.more = pairs, tuple(more)
         self.crop_seconds, self.validation_crop_seconds = crop_seconds, validation_crop_seconds
         self.validation_batches = validation_batches
         self.drums_as_onsets, self.style_seconds = drums_as_onsets, style_seconds
@@ -97,12 +101,12 @@ class LatentData(LightningDataModule):
     def setup(self, stage: str) -> None:
         if hasattr(self, "train_store"):
             return
-        self.train_store = LatentStore.read(self.folder, "train")
+        self.train_store = LatentStore.joined([LatentStore.read(f, "train") for f in [str(self.folder), *self.more]])
         self.validation_store = LatentStore.read(self.folder, "validation")
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Lightning cannot rebuild a frozen dataclass, so the batch moves itself."""
-        return Batch(batch.latents.to(device), batch.controls.to(device), batch.grid)
+        return Batch(batch.latents.to(device), batch.controls.to(device), batch.grid, batch.pairs.to(device))
 
     @property
     def frame_rate(self) -> Fraction:
@@ -117,4 +121,4 @@ class LatentData(LightningDataModule):
         return DataLoader(Steps(make, 0, self.validation_batches), batch_size=None)
 
     def _crops(self, store: LatentStore, seconds: float, seed: int) -> LatentCrops:
-        return LatentCrops(store, seconds, self.batch, seed, self.drums_as_onsets, self.style_seconds)
+        return LatentCrops(store, seconds, self.batch, seed, self.drums_as_onsets, self.style_seconds, self.pairs)

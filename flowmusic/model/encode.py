@@ -27,8 +27,8 @@ class ConditionEncoder(nn.Module):
         width: E of the field.
         tracks: per control name the arguments of its ``TrackConditioner``, in order.
         style: arguments of the ``StyleConditioner``, or None for a model without style.
-        pooled: also give the means of text and style tokens, each through a projection of its own; and the token that
-            is always there is zero, so that attention to it can be outweighed but not sharpened.
+        pooled: also say in one vector of a shared space what text and style are on the whole, see :meth:`summary`; and
+            the token that is always there is zero, so that attention to it can be outweighed but not sharpened.
     """
 
     def __init__(
@@ -44,8 +44,7 @@ class ConditionEncoder(nn.Module):
         self.tracks = nn.ModuleDict({name: TrackConditioner(**settings) for name, settings in tracks.items()})
         self.text = TextEncoder()
         self.text_projection = nn.Linear(TEXT_DIM, width)
-        self.pool_text = nn.Linear(width, width, bias=False) if pooled else None
-        self.pool_style = nn.Linear(width, width, bias=False) if pooled and style is not None else None
+        self.pool_text = TextPool(TEXT_DIM, 128, width) if pooled else None
         self.null_token: Tensor
         if pooled:
             self.register_buffer("null_token", torch.zeros(width))
@@ -96,28 +95,68 @@ class ConditionEncoder(nn.Module):
             parts.append(torch.cat([latents.to(device=device, dtype=dtype) * mask, mask], dim=-1))
         frames = torch.cat([p.to(dtype) for p in parts], dim=-1)
         states, mask_text = self.text(controls.text)
-        projected = self.text_projection(states.to(device=device, dtype=dtype)).to(dtype)
-        mask_text = mask_text.to(device)
-        pooled = None if self.pool_text is None else self.pool_text(_mean(projected, mask_text))
+        states, mask_text = states.to(device=device, dtype=dtype), mask_text.to(device)
+        projected = self.text_projection(states).to(dtype)
         tokens = torch.cat([self.null_token.expand(batch, 1, -1), projected * mask_text[..., None]], dim=1)
         tokens_mask = torch.cat([torch.ones(batch, 1, dtype=torch.bool, device=device), mask_text], dim=1)
+        pooled = None if self.pool_text is None else self.pool_text(states, mask_text)
         if any(style is not None for style in controls.style):
-            if self.style is None:
-                raise ValueError(f"this model has no style control; it has: {', '.join(self.tracks)}, text")
-            style_tokens, style_mask = self.style.tokens(controls.style)
+            style_tokens, style_mask = self._style_tokens(controls)
             tokens = torch.cat([tokens, style_tokens.to(tokens)], dim=1)
             tokens_mask = torch.cat([tokens_mask, style_mask], dim=1)
-            if pooled is not None and self.pool_style is not None:
-                pooled = pooled + self.pool_style(_mean(style_tokens, style_mask).to(dtype))
+            if pooled is not None:
+                pooled = pooled + unit(masked_mean(style_tokens, style_mask), style_mask).to(pooled)
         return Condition(frames, tokens, tokens_mask, pooled)
 
+    def summary(self, controls: Controls) -> tuple[Tensor, Tensor]:
+        """What text and what style are on the whole: two vectors of one space, which training brings together.
 
-def _mean(tokens: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the tokens that are there, to unit variance; zero where there are none.
+        The field hears their sum.  Text learns from style there, which tells more of a window and so is heard sooner.
 
-    Unscaled it would be small beside time: words of different prompts largely cancel in their mean.
-    Shape: ``[B, M, E], [B, M] -> [B, E]``.
+        Shape: ``[B, E]`` each, of unit variance, zero where absent.
+        Raises: ValueError for a model without style or pooling.
+        """
+        if self.pool_text is None:
+            raise ValueError("this model has no summary of text; make it with pooled=True")
+        states, mask_text = self.text(controls.text)
+        weight = self.text_projection.weight
+        style_tokens, style_mask = self._style_tokens(controls)
+        text = self.pool_text(states.to(weight), mask_text.to(weight.device))
+        return text, unit(masked_mean(style_tokens, style_mask), style_mask)
+
+    def _style_tokens(self, controls: Controls) -> tuple[Tensor, Tensor]:
+        if self.style is None:
+            raise ValueError(f"this model has no style control; it has: {', '.join(self.tracks)}, text")
+        return self.style.tokens(controls.style)
+
+
+class TextPool(nn.Module):
+    """A prompt in one vector: the mean over its tokens of a learned feature, so that a single word can count.
+
+    The plain mean of the states would not do: what prompts have in common outweighs what tells them apart.
+
+    Shape: ``[B, M, D], [B, M] -> [B, E]``, of unit variance, zero for an absent prompt.
     """
+
+    def __init__(self, dim: int, hidden: int, width: int) -> None:
+        super().__init__()
+        self.word = nn.Linear(dim, hidden)
+        self.output = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        words = nn.functional.silu(self.word(states))
+        return unit(self.output(masked_mean(words, mask)), mask)
+
+
+def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the tokens that are there; zero where there are none.  Shape: ``[B, M, E], [B, M] -> [B, E]``."""
     kept = mask[..., None].to(tokens.dtype)
-    mean = (tokens * kept).sum(1) / kept.sum(1).clamp(min=1.0)
-    return nn.functional.layer_norm(mean.float(), mean.shape[-1:]).to(tokens.dtype) * mask.any(1, keepdim=True)
+    return (tokens * kept).sum(1) / kept.sum(1).clamp(min=1.0)
+
+
+def unit(vectors: Tensor, mask: Tensor) -> Tensor:
+    """Unit variance, as small vectors would go unheard beside time; rows whose mask is empty become zero.
+
+    Shape: ``[B, E], [B, M] -> [B, E]``, fp32.
+    """
+    return nn.functional.layer_norm(vectors.float(), vectors.shape[-1:]) * mask.any(1, keepdim=True)

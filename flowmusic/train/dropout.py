@@ -13,6 +13,8 @@ from torch import Generator, Tensor
 
 from flowmusic.types import Controls, Track
 
+NAMES = ("everything", "text_only", "text", "style", "span", "context", "feel_only")
+
 
 @dataclass(frozen=True)
 class Dropout:
@@ -26,6 +28,7 @@ class Dropout:
         style: dropped on its own, otherwise.
         span: a kept control is unknown outside one random span.
         context: some latents are given.
+        feel_only: all tracks are dropped; text and style are dropped on their own.
     """
 
     everything: float = 0.1
@@ -35,14 +38,15 @@ class Dropout:
     style: float = 0.4
     span: float = 0.15
     context: float = 0.2
+    feel_only: float = 0.0
 
     def __post_init__(self) -> None:
-        named = {k: getattr(self, k) for k in ("everything", "text_only", "text", "style", "span", "context")}
+        named = {k: getattr(self, k) for k in NAMES}
         for name, value in {**named, **self.tracks}.items():
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"dropout probability {name} must be in [0, 1], got {value}")
-        if self.everything + self.text_only > 1.0:
-            raise ValueError("everything + text_only must not exceed 1")
+        if self.everything + self.text_only + self.feel_only > 1.0:
+            raise ValueError("everything + text_only + feel_only must not exceed 1")
 
     def __call__(self, controls: Controls, generator: Generator) -> Controls:
         """A copy of the controls with some of them absent; the input is not changed."""
@@ -51,7 +55,7 @@ class Dropout:
         no_text = (route < self.everything) | (
             (route >= self.everything + self.text_only) & (torch.rand(batch, generator=generator) < self.text)
         )
-        no_tracks = route < self.everything + self.text_only
+        no_tracks = route < self.everything + self.text_only + self.feel_only
         tracks = {}
         for name, track in sorted(controls.tracks.items()):
             gone = no_tracks | (torch.rand(batch, generator=generator) < self.tracks.get(name, 0.0))
@@ -63,7 +67,8 @@ class Dropout:
         text = tuple(None if drop else t for t, drop in zip(controls.text, no_text.tolist(), strict=True))
         if not controls.style:
             return Controls(text, tracks)
-        no_style = no_tracks | (torch.rand(batch, generator=generator) < self.style)
+        no_feel = route < self.everything + self.text_only
+        no_style = no_feel | (torch.rand(batch, generator=generator) < self.style)
         style = tuple(None if drop else s for s, drop in zip(controls.style, no_style.tolist(), strict=True))
         return Controls(text, tracks, style)
 

@@ -19,6 +19,7 @@ from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
 from flowmusic.model.jasco import JascoField
 from flowmusic.model.jasco_encode import JascoEncoder
+from flowmusic.train.align import alignment_loss
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.schedule import warmup_cosine
 from flowmusic.types import STYLE, TEXT
@@ -37,6 +38,8 @@ class LitFlow(LightningModule):
         sigma_min: width of the path's end.
         warmup, total_steps: learning-rate schedule in steps.
         seed: step k draws noise, t and dropout from (seed, k), so resuming is exact.
+        align: weight of the loss that brings text and style together, on the pairs of a batch (see
+            :func:`flowmusic.train.align.alignment_loss`); 0 leaves it out.
         init_from: bundle whose weights the training starts from; only a style conditioner and the pooling of tokens
             may be missing in it.
         init_except: patterns (``field.blocks.*.cross.*``) of names that start afresh all the same.
@@ -54,6 +57,7 @@ class LitFlow(LightningModule):
         warmup: int = 300,
         total_steps: int = 10_000,
         seed: int = 0,
+        align: float = 0.0,
         init_from: str | None = None,
         init_except: Sequence[str] = (),
     ) -> None:
@@ -66,6 +70,7 @@ class LitFlow(LightningModule):
         self.encoder, self.field, self.dropout = encoder, field, dropout
         self.make_optimizer, self.times, self.weight = optimizer, times, weight
         self.sigma_min, self.warmup, self.total_steps, self.seed = sigma_min, warmup, total_steps, seed
+        self.align = align
         if init_from is not None:
             start_from(self, init_from, init_except)
 
@@ -96,12 +101,29 @@ class LitFlow(LightningModule):
         generator = Generator().manual_seed(self.seed * 1_000_003 + self.global_step)
         loss = self.loss(batch, generator)
         self.log("train/loss", loss, batch_size=len(batch.latents))
+        if self.align:
+            apart = self.alignment(batch)
+            self.log("train/alignment", apart, batch_size=batch.pairs.batch)
+            loss = loss + self.align * apart
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         # The same noise, times and dropout in every pass: the curve shows the weights, not the draw.
         loss = self.loss(batch, Generator().manual_seed(batch_idx))
         self.log("validation/loss", loss, batch_size=len(batch.latents), prog_bar=True)
+        if self.align:
+            self.log("validation/alignment", self.alignment(batch), batch_size=batch.pairs.batch)
+
+    def alignment(self, batch: Batch) -> Tensor:
+        """How hard it is to tell which text belongs to which style, on the pairs of a batch.
+
+        Raises: ValueError for data without pairs, or an encoder without style.
+        """
+        if not isinstance(self.encoder, ConditionEncoder):
+            raise ValueError("only our own encoder brings text and style into one space; set model.align=0")
+        if not batch.pairs.batch:
+            raise ValueError(f"align={self.align:g} needs pairs of text and style; set data.pairs, or model.align=0")
+        return alignment_loss(*self.encoder.summary(batch.pairs))
 
     def configure_optimizers(self) -> Any:
         parameters = [p for p in self.parameters() if p.requires_grad]
@@ -112,7 +134,7 @@ class LitFlow(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-ADDED = ("encoder.style.", "encoder.pool_text.", "encoder.pool_style.", "field.pool.")
+ADDED = ("encoder.style.", "encoder.pool_text.", "field.pool.")
 """Parts that came after the first bundles."""
 
 

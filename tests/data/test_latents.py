@@ -20,6 +20,7 @@ from flowmusic.data import corpus
 from flowmusic.data.build import build
 from flowmusic.data.crops import WaveCrops
 from flowmusic.data.latents import LatentCrops, LatentStore, as_onsets, outside
+from flowmusic.data.module import LatentData
 from flowmusic.data.steps import Steps
 from flowmusic.types import Audio, FrameGrid, Track
 
@@ -171,3 +172,40 @@ def test_excerpts_come_from_the_same_clip_outside_the_window(folder: Path, tmp_p
     assert lengths <= set(range(5, 13)) and len(lengths) > 3
     with pytest.raises(ValueError, match="style_seconds must be two ascending"):
         LatentCrops(store, 0.8, 8, 0, style_seconds=(2.0, 1.0))
+
+
+def test_pairs_are_other_clips_with_their_own_text_and_excerpt(folder: Path, tmp_path: Path) -> None:
+    build(folder, tmp_path / "store", make, workers=1)
+    store = LatentStore.read(tmp_path / "store", "train")
+    for index, clip in enumerate(store.clips):
+        clip["captions"] = [f"clip {index}"]
+    place = torch.arange(len(store.tensors["latents"]), dtype=torch.float32)[:, None].expand(-1, 3)
+    store.tensors["latents"] = place.contiguous()
+    pairs = LatentCrops(store, 0.8, 2, 0, style_seconds=(0.2, 0.5), pairs=3)(1).pairs
+    assert sorted(text for text in pairs.text if text) == ["clip 0", "clip 1", "clip 2"]
+    for text, style in zip(pairs.text, pairs.style, strict=True):
+        assert style is not None
+        assert {int(f) // store.clips[0]["frames"] for f in style.features[:, 0].tolist()} == {int(str(text)[-1])}
+    assert LatentCrops(store, 0.8, 2, 0, style_seconds=(0.2, 0.5))(1).pairs.batch == 0
+    with pytest.raises(ValueError, match="pairs=3 of text and style need style_seconds"):
+        LatentCrops(store, 0.8, 2, 0, pairs=3)
+
+
+def test_stores_join_and_a_split_may_be_missing(folder: Path, tmp_path: Path) -> None:
+    lines = (folder / "manifest.jsonl").read_text().splitlines()
+    build(folder, tmp_path / "one", make, workers=1)
+    (folder / "manifest.jsonl").write_text("\n".join(line for line in lines if '"train"' in line))
+    build(folder, tmp_path / "two", make, workers=1)
+    assert not (tmp_path / "two" / "validation.json").exists()
+    data = LatentData(str(tmp_path / "one"), more=[str(tmp_path / "two")])
+    data.setup("fit")
+    assert len(data.train_store.clips) == 6 and len(data.validation_store.clips) == 1
+    one, both = LatentStore.read(tmp_path / "one", "train"), data.train_store
+    for name in ("chords", "melody"):
+        assert torch.equal(both.crop(4, 10, 20)[1][name].values, one.crop(1, 10, 20)[1][name].values)
+    other = LatentStore(both.frame_rate, one.clips, {**one.tensors, "latents": one.tensors["latents"][:, :5]})
+    with pytest.raises(ValueError, match="do not go together; build both with one codec"):
+        LatentStore.joined([one, other])
+    (folder / "manifest.jsonl").write_text("")
+    with pytest.raises(ValueError, match="has no clips in train, validation"):
+        build(folder, tmp_path / "three", make, workers=1)

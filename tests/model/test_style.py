@@ -181,5 +181,9 @@ def test_pooled_tokens_enter_with_time() -> None:
     assert not torch.allclose(field(z, t, silent), field(z, t, nothing), atol=1e-4)  # without any attention to words
     together = guided(field, [(words, 2.0), (nothing, -1.0)])(z, t)
     torch.testing.assert_close(together, 2 * field(z, t, words) - field(z, t, nothing), atol=1e-4, rtol=1e-4)
+    text_summary, style_summary = encoder.summary(Controls(text.text, {}, style.style))
+    torch.testing.assert_close(text_summary + style_summary, both.pooled)
+    with pytest.raises(ValueError, match="pooled=True"):
+        ConditionEncoder(6, 12, {}, style=SETTINGS).summary(style)
     with pytest.raises(ValueError, match="1 of 2 guidance branches have pooled tokens"):
         stack([words, Condition(words.frames, words.tokens, words.tokens_mask)])

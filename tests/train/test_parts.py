@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import pytest
@@ -9,11 +10,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowmusic.train.align import alignment_loss
 from flowmusic.train.callbacks import ComputeBudget
 from flowmusic.train.dropout import Dropout, random_spans
 from flowmusic.train.schedule import warmup_cosine
 from flowmusic.train.spectral_loss import complex_loss, multi_resolution
-from flowmusic.types import Controls, FrameGrid, Track
+from flowmusic.types import Controls, FrameGrid, Style, Track
 
 GRID = FrameGrid(Fraction(25), 40)
 
@@ -46,6 +48,19 @@ def test_whole_rows_are_unconditional_together() -> None:
     assert not any(t for t in out.text) and not any(track.known.any() for track in out.tracks.values())
     text_only = Dropout(everything=0.0, text_only=1.0)(controls(8), generator())
     assert all(text_only.text) and not any(track.known.any() for track in text_only.tracks.values())
+
+
+def test_feel_without_tracks() -> None:
+    """Text and style alone, one or both: the branches that double guidance needs."""
+    style = (Style(torch.zeros(5, 2)),) * 2000
+    asked = Controls(controls(2000).text, controls(2000).tracks, style)
+    out = Dropout(everything=0.1, text_only=0.1, feel_only=0.5, text=0.2, style=0.4, span=0.0)(asked, generator())
+    trackless = ~torch.stack([track.known.any(1) for track in out.tracks.values()]).any(0)
+    text, feel = (torch.tensor([x is not None for x in row]) for row in (out.text, out.style))
+    assert float(trackless.float().mean()) == pytest.approx(0.7, abs=0.05)
+    for words, style_too, share in ((1, 1, 0.5 * 0.8 * 0.6), (0, 1, 0.5 * 0.2 * 0.6), (1, 0, 0.1 + 0.5 * 0.8 * 0.4)):
+        found = (trackless & (text == bool(words)) & (feel == bool(style_too))).float().mean()
+        assert float(found) == pytest.approx(share, abs=0.05)
 
 
 def test_spans_hide_frames_and_input_is_untouched() -> None:
@@ -99,3 +114,20 @@ def test_losses_are_zero_at_equality_and_hear_a_semitone(loss) -> None:  # type:
     silent = torch.zeros_like(tone).requires_grad_()
     loss(silent, tone).backward()
     assert silent.grad is not None and bool(torch.isfinite(silent.grad).all())
+
+
+def test_alignment_loss_knows_who_belongs_together() -> None:
+    text = torch.randn(32, 16, generator=generator())
+    other = torch.randn(32, 16, generator=generator(1))
+    assert alignment_loss(text, 3.0 * text) < 0.5 < alignment_loss(text, other)
+    assert alignment_loss(torch.ones(32, 16), torch.ones(32, 16)).item() == pytest.approx(math.log(32), rel=1e-5)
+    assert alignment_loss(text, text.flip(0)) > alignment_loss(text, text)
+    learned = torch.nn.Parameter(other.clone())
+    optimizer = torch.optim.Adam([learned], 0.05)
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = alignment_loss(text, learned)
+        loss.backward()
+        optimizer.step()
+    own = torch.nn.functional.normalize(text, dim=-1) @ torch.nn.functional.normalize(learned.detach(), dim=-1).T
+    assert bool((own.argmax(1) == torch.arange(32)).all())
