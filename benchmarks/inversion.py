@@ -29,7 +29,6 @@ from torch import Tensor
 
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
-from flowmusic.model.pseudowords import Concept
 from flowmusic.train import excerpts, invert
 from flowmusic.types import Audio
 
@@ -77,13 +76,6 @@ def learn(model: Generator, path: Path, args: argparse.Namespace) -> Learned:
     return Learned(path.stem, caption, found, invert.repeated(aside[None], args.trials, seed=12345))
 
 
-def random_like(concept: Concept, seed: int) -> Concept:
-    """Vectors of the same norms in random directions."""
-    noise = torch.randn(concept.vectors.shape, generator=torch.Generator().manual_seed(seed))
-    norms = concept.vectors.norm(dim=1, keepdim=True)
-    return replace(concept, vectors=noise / noise.norm(dim=1, keepdim=True) * norms)
-
-
 def rows(model: Generator, clip: Learned, others: list[Learned]) -> dict[str, Tensor]:
     """Losses by what was said."""
     text = invert.check_model(model)
@@ -96,7 +88,8 @@ def rows(model: Generator, clip: Learned, others: list[Learned]) -> dict[str, Te
         found["starting word"] = losses(model, clip.trials, f"{said}:0")
     drawn = []
     for seed in range(RANDOM_DRAWS):
-        with invert.registered(text, random_like(concept, seed)) as said:
+        random = invert.random_like(concept, concept.name, torch.Generator().manual_seed(seed))
+        with invert.registered(text, random) as said:
             drawn.append(losses(model, clip.trials, said))
     found["random vectors"] = torch.stack(drawn).mean(0)
     for other in others:

@@ -13,6 +13,7 @@ _PUBLIC = {
     "FrameGrid": "flowmusic.types",
     "Generation": "flowmusic.types",
     "Guidance": "flowmusic.types",
+    "Style": "flowmusic.types",
     "Track": "flowmusic.types",
     "Generator": "flowmusic.generate.generator",
     "load": "flowmusic.interop.bundle",
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from flowmusic.types import FrameGrid as FrameGrid
     from flowmusic.types import Generation as Generation
     from flowmusic.types import Guidance as Guidance
+    from flowmusic.types import Style as Style
     from flowmusic.types import Track as Track
 
 __all__ = [*_PUBLIC, "__version__"]

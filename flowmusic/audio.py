@@ -140,3 +140,14 @@ def rms_db(samples: Tensor) -> float:
     """Level of all samples together, dBFS; silence is -120."""
     power = float(samples.float().pow(2).mean()) if samples.numel() else 0.0
     return float(10.0 * torch.log10(torch.tensor(max(power, 1e-12))))
+
+
+def loudest(audio: Audio, seconds: float) -> tuple[Audio, float]:
+    """The loudest stretch of one recording, in steps of a quarter of a second, and where it begins in seconds.
+
+    A recording that is shorter is given back whole.  Shape: ``[C, N] -> [C, n]``.
+    """
+    size, step = min(round(seconds * audio.rate), audio.samples.shape[-1]), audio.rate // 4
+    levels = [rms_db(part) for part in audio.samples.unfold(-1, size, step).unbind(-2)]
+    first = step * max(range(len(levels)), key=levels.__getitem__)
+    return Audio(audio.samples[..., first : first + size], audio.rate), first / audio.rate

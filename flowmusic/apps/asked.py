@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from flowmusic.controls.files import ControlSheet
     from flowmusic.generate.generator import Generator
-    from flowmusic.types import Audio, Controls, FrameGrid, Style, Track
+    from flowmusic.types import Audio, Controls, FrameGrid, Track
 
 MIDI_SUFFIXES = (".mid", ".midi")
 STYLE_LEAST_S = 1.5
+SILENT_DB = -70.0
 TONAL_SHARE = 0.35
 """A recording with more than this in :func:`tonal_share` is taken for a mix, not for drums alone.
 
@@ -231,26 +232,23 @@ def _read_drums(path: Path, seconds: float, notices: list[str], drums_alone: boo
 
 
 def _read_style(path: Path, seconds: float, detail: int | None, notices: list[str]) -> Excerpt:
-    """The loudest ``seconds`` of a recording, in steps of a quarter of a second.
+    """The loudest ``seconds`` of a recording.
 
     Raises: ValueError for one that is shorter than the shortest excerpt, or silent.
     """
     from flowmusic import audio
-    from flowmusic.types import Audio
 
     recording = audio.mono(audio.read(path))
     if recording.seconds < STYLE_LEAST_S:
         raise ValueError(f"{path} lasts {recording.seconds:.2f} s; a style needs at least {STYLE_LEAST_S:g} s")
-    size, step = round(min(seconds, recording.seconds) * recording.rate), recording.rate // 4
-    levels = [audio.rms_db(part) for part in recording.samples[0].unfold(0, size, step)]
-    best = max(range(len(levels)), key=levels.__getitem__)
-    if levels[best] < -70.0:
+    part, begin = audio.loudest(recording, seconds)
+    if audio.rms_db(part.samples) < SILENT_DB:
         raise ValueError(f"{path} is silent; give a recording with music as --style")
-    first = best * step
     if recording.seconds > seconds + 0.25:
-        begin, end = first / recording.rate, (first + size) / recording.rate
-        notices.append(f"the style is taken from {begin:.2f} to {end:.2f} s of {path}, its loudest part")
-    return Excerpt(Audio(recording.samples[:, first : first + size], recording.rate), detail)
+        notices.append(
+            f"the style is taken from {begin:.2f} to {begin + part.seconds:.2f} s of {path}, its loudest part"
+        )
+    return Excerpt(part, detail)
 
 
 def tonal_share(recording: Audio) -> float:
@@ -338,7 +336,7 @@ def for_model(asked: Asked, controls: Controls, model: Generator) -> Controls:
         if not model.has_style:
             asked.notices.append(f"{model.name} has no style control; style is left out")
         else:
-            kept = replace(kept, style=(style_of(asked.style, model),))
+            kept = replace(kept, style=(model.style(asked.style.sound, asked.style.detail),))
     if "drums" not in kept.tracks or not model.drums_as_codes:
         return kept
     drums = asked.drums or asked.sheet_drums
@@ -348,14 +346,6 @@ def for_model(asked: Asked, controls: Controls, model: Generator) -> Controls:
         )
     codes = _drum_codes(drums, asked, model, kept.tracks["drums"].grid, controls.tracks.get("beats"))
     return replace(kept, tracks={**kept.tracks, "drums": codes})
-
-
-def style_of(excerpt: Excerpt, model: Generator) -> Style:
-    """An excerpt as the model's style control: latents of its codec."""
-    from flowmusic.types import Audio, Style
-
-    latents = model.codec.encode(Audio(excerpt.sound.samples[None], excerpt.sound.rate))
-    return Style(latents[0], excerpt.detail)
 
 
 def _drum_codes(drums: Drums, asked: Asked, model: Generator, grid: FrameGrid, beats: Track | None) -> Track:

@@ -3,6 +3,9 @@
 For each clip an excerpt is the style, and what is generated is compared with it.  Rows: ``text only`` (the clip's own
 caption), ``style 1`` to ``style 6`` (the excerpt through so many levels of the bottleneck, without words),
 ``reference`` (another part of the same clip: the bound), ``other clip`` (the next clip: the floor).
+With ``--pseudowords STEPS`` also ``pseudoword`` (learned from the clip's first nine seconds, said alone), ``starting
+word`` (what it was learned from), ``random vectors`` (of the same norms), and the caption of the next clip without
+(``other words``) and with the pseudoword (``other words, pseudoword``).
 Columns: similarity of the embedding, ``knn_common`` and ``knn_overfit`` (see ``flowmusic.metrics.style``).
 """
 
@@ -27,14 +30,17 @@ if TYPE_CHECKING:
 
 METRICS = ("similarity", "knn_common", "knn_overfit")
 TEXT_ONLY, BOUND, FLOOR = "text only", "reference", "other clip"
+OTHER_WORDS = "other words"
+PSEUDOWORD, STARTING, RANDOM = "pseudoword", "starting word", "random vectors"
 
 
 @dataclass(frozen=True)
 class Case:
-    """A clip: its name and caption, the excerpt that is its style, and another part of it."""
+    """A clip: its name and caption, what a pseudoword learns from, the excerpt that is its style, and another part."""
 
     name: str
     caption: str
+    source: Audio
     excerpt: Audio
     rest: Audio
 
@@ -48,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--clips", type=flags.integer(2, 10_000), default=24, metavar="N", help="clips whose style is asked for (24)")
     add("--reference-clips", type=flags.integer(2, 100_000), default=10_000, metavar="N", help="of the split (all)")
     add("--details", type=flags.names(tuple("123456")), default=frozenset("123456"), metavar="LIST", help="levels")
+    add("--pseudowords", type=flags.integer(0, 10_000), default=0, metavar="STEPS", help="of learning one a clip (0)")
     add("--neighbours", type=flags.integer(1, 1000), default=10, metavar="K", help="of knn_common (10)")
     add("--guidance", type=flags.guidance, metavar="K=V,...")
     add("--steps", type=flags.steps)
@@ -110,15 +117,18 @@ def read_reference(clips: Sequence) -> Reference:
 
 
 def read_case(clip, rate: int) -> Case:  # type: ignore[no-untyped-def]
-    """The excerpt is the second chunk of 3 s; the other part begins a chunk after it."""
+    """The excerpt is the second chunk of 3 s, the source the first three; the other part follows them."""
     from flowmusic import audio as audio_tools
     from flowmusic.metrics.style import chunks
+    from flowmusic.types import Audio
 
-    parts = chunks(audio_tools.mono(audio_tools.read(clip.audio, rate=rate)))
+    recording = audio_tools.mono(audio_tools.read(clip.audio, rate=rate))
+    parts = chunks(recording)
     if len(parts) < 4:
         raise UsageError(f"{clip.audio} has {len(parts)} chunks of 3 s; 4 are needed")
     captions = clip.labels["captions"]
-    return Case(clip.id, captions[0], parts[1], parts[3])
+    source = Audio(recording.samples[:, : sum(part.samples.shape[-1] for part in parts[:3])], recording.rate)
+    return Case(clip.id, captions[0], source, parts[1], parts[3])
 
 
 def compare(
@@ -126,12 +136,14 @@ def compare(
 ) -> dict[str, list[dict[str, float]]]:
     """Scores of every system, one mapping a clip."""
     from flowmusic.metrics.style import mel_stats
-    from flowmusic.types import Audio, Controls, Style
+    from flowmusic.types import Controls, Style
 
-    latents = [generator.codec.encode(Audio(case.excerpt.samples[None], case.excerpt.rate))[0] for case in cases]
+    styles = [generator.style(case.excerpt) for case in cases]
     wanted = {TEXT_ONLY: [Controls((case.caption,)) for case in cases]}
     for detail in sorted(args.details):
-        wanted[f"style {detail}"] = [Controls((None,), {}, (Style(z, int(detail)),)) for z in latents]
+        wanted[f"style {detail}"] = [Controls((None,), {}, (Style(s.features, int(detail)),)) for s in styles]
+    if args.pseudowords:
+        wanted.update(learned(generator, cases, args.pseudowords, args.seed))
     conditions = [mel_stats(case.excerpt) for case in cases]
     rows: dict[str, list[dict[str, float]]] = {}
     for system, controls in wanted.items():
@@ -148,6 +160,30 @@ def compare(
         _score(reference, condition, mel_stats(cases[(n + 1) % len(cases)].rest), case.name, args.neighbours)
         for n, (condition, case) in enumerate(zip(conditions, cases, strict=True))
     ]
+    return rows
+
+
+def learned(generator: Generator, cases: Sequence[Case], steps: int, seed: int) -> dict[str, list[Controls]]:
+    """Requests by pseudowords: each is left among the model's concepts, under a name of its own."""
+    import torch
+    from tqdm import tqdm
+
+    from flowmusic.train import invert
+    from flowmusic.types import Controls
+
+    text = invert.check_model(generator)
+    names = (STARTING, RANDOM, PSEUDOWORD, OTHER_WORDS, f"{OTHER_WORDS}, {PSEUDOWORD}")
+    rows: dict[str, list[Controls]] = {name: [] for name in names}
+    for index, case in enumerate(tqdm(cases, desc="pseudowords", file=sys.stderr)):
+        found = invert.invert(generator, [case.source], f"learned{index}", steps=steps, seed=seed)
+        drawn = torch.Generator().manual_seed(seed + index)
+        random = invert.random_like(found.concept, f"random{index}", drawn)
+        text.concepts.update({concept.name: concept for concept in (found.concept, random)})
+        said = f"<{found.concept.name}>"
+        words = cases[(index + 1) % len(cases)].caption
+        prompts = (f"{said}:0", f"<{random.name}>", said, words, f"{words}, {said}")
+        for name, prompt in zip(names, prompts, strict=True):
+            rows[name].append(Controls((prompt,)))
     return rows
 
 

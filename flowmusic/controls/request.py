@@ -11,7 +11,7 @@ from flowmusic.controls import melody as melody_tracks
 from flowmusic.controls.drums import loop_drums
 from flowmusic.controls.notices import ControlNotice, notice
 from flowmusic.controls.tracks import batched, fit_track, single
-from flowmusic.types import Controls, FrameGrid, Track
+from flowmusic.types import Controls, FrameGrid, Style, Track
 
 __all__ = ["DEFAULT_BPM", "TRACKS", "ControlNotice", "fit_track", "loop_drums", "request"]
 
@@ -31,6 +31,7 @@ def request(
     bpm: float | None = None,
     meter: str = "4/4",
     beats: Track | None = None,
+    style: Style | None = None,
 ) -> Controls:
     """Controls of one clip, a batch of one.
 
@@ -43,6 +44,7 @@ def request(
         bpm: beats a minute; sets the beat grid, and places chords written in bars.
         meter: time signature, for the beat grid and the bars.
         beats: a beat grid, instead of that of ``bpm``; without ``bpm`` it also places chords written in bars.
+        style: the feel of an excerpt (``generator.style``).
 
     Chords in bars with neither ``bpm`` nor ``beats`` are placed at 120 bpm, and set that beat grid.
 
@@ -66,7 +68,8 @@ def request(
         tracks["melody"] = _melody(melody, grid)
     if drums is not None:
         tracks["drums"] = _drums(drums, grid)
-    return Controls((text,), {name: batched(tracks[name]) for name in TRACKS if name in tracks})
+    found = {name: batched(tracks[name]) for name in TRACKS if name in tracks}
+    return Controls((text,), found, () if style is None else (style,))
 
 
 def _fitted(name: str, track: Track, grid: FrameGrid) -> Track:

@@ -15,7 +15,18 @@ from flowmusic.flow.guide import guided
 from flowmusic.flow.keep import keeping
 from flowmusic.generate.branches import merge
 from flowmusic.generate.windows import cover, cut_controls
-from flowmusic.types import Audio, Codec, Condition, Controls, FrameGrid, Generation, Guidance, Progress, VelocityField
+from flowmusic.types import (
+    Audio,
+    Codec,
+    Condition,
+    Controls,
+    FrameGrid,
+    Generation,
+    Guidance,
+    Progress,
+    Style,
+    VelocityField,
+)
 
 OVERLAP_SECONDS = 2.5
 """How much of the previous window a long take sees while the next one is generated."""
@@ -99,6 +110,26 @@ class Generator:
     def grid(self, seconds: float | None = None) -> FrameGrid:
         """The model's clock over ``seconds`` (default: the trained length)."""
         return FrameGrid.of_seconds(self.seconds if seconds is None else seconds, self.codec.frame_rate)
+
+    @torch.no_grad()
+    def style(self, excerpt: Audio, detail: int | None = None) -> Style:
+        """What of a recording is style, to be given as ``Controls.style`` or ``request(style=...)``.
+
+        Args:
+            excerpt: 1.5 to 4.5 s as in training (``audio.loudest`` finds some); one recording ``[C, N]``, any rate.
+            detail: levels of the bottleneck that are kept, from 1, a hint; None: the model's own.
+
+        Raises: ValueError for a model without style, and a detail or length that is not allowed.
+        """
+        conditioner: Any = getattr(self.encoder, "style", None)
+        if conditioner is None:
+            raise ValueError(f"{self.name} has no style control; leave the style out, or use a model such as nano")
+        if detail is not None:
+            conditioner.quantiser.check(detail)
+        if excerpt.seconds * float(self.codec.frame_rate) < conditioner.stride:
+            raise ValueError(f"an excerpt of {excerpt.seconds:.2f} s is too short for a style; give 1.5 to 4.5 s")
+        latents = self.codec.encode(Audio(excerpt.samples[None].to(self.device), excerpt.rate))
+        return Style(latents[0].cpu(), detail)
 
     @torch.no_grad()
     def generate(

@@ -1,4 +1,6 @@
-"""Our weights on disk: a folder with ``config.yaml`` (plain data), ``model.safetensors`` (fp16) and ``card.md``.
+"""Our weights on disk: a folder with ``config.yaml`` (plain data), ``model.safetensors`` and ``card.md``.
+
+Tensors are stored in fp16, and large matrices, where it was asked for, in 8 bits with scales.
 
 The description is data, not code: ``kind`` is looked up in an allow-list of constructors, and no path or
 ``_target_`` in it is ever executed.  A bundle whose tensors do not have the recorded hash is refused.
@@ -20,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+
+from flowmusic.interop import eight_bit
 
 if TYPE_CHECKING:
     from flowmusic.codec.latent import LatentCodec
@@ -106,7 +110,13 @@ def writing(folder: str | Path) -> Iterator[Path]:
 
 
 def write(
-    folder: str | Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], card: str, *, half: bool = True
+    folder: str | Path,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    card: str,
+    *,
+    half: bool = True,
+    eight_bits: bool = False,
 ) -> Path:
     """Write a bundle, whole or not at all.  Returns the folder.
 
@@ -116,6 +126,7 @@ def write(
         tensors: by name.
         card: Markdown; the hash is added.
         half: store floating tensors in fp16; otherwise every tensor keeps its dtype.
+        eight_bits: store large matrices in 8 bits, see :mod:`flowmusic.interop.eight_bit`.
     """
     import yaml
     from safetensors.torch import save_file
@@ -123,15 +134,20 @@ def write(
     folder = Path(folder)
     with writing(folder) as temporary:
         stored: dict[str, Tensor] = {}
-        for name, tensor in tensors.items():
+        for name, tensor in (eight_bit.pack(tensors) if eight_bits else tensors).items():
             kept = tensor.detach().cpu()
-            stored[name] = (kept.to(torch.float16) if half and kept.is_floating_point() else kept).contiguous()
+            stored[name] = (kept.to(torch.float16) if half and _halves(name, kept) else kept).contiguous()
         save_file(stored, temporary / "model.safetensors")
         digest = tensor_hash(temporary / "model.safetensors")
         described = {"format": FORMAT, **config, "sha256": digest}
         (temporary / "config.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
         (temporary / "card.md").write_text(card.rstrip() + f"\n\nsha256 of model.safetensors: `{digest}`\n")
     return folder
+
+
+def _halves(name: str, tensor: Tensor) -> bool:
+    # A scale multiplies a whole row, and fp16 would lose small ones.
+    return tensor.is_floating_point() and not name.endswith(eight_bit.SCALE)
 
 
 def find(name: str | Path) -> Path:
@@ -194,7 +210,7 @@ def read(name: str | Path, *, raw: bool = False) -> Bundle:
     except SafetensorError as error:
         raise CorruptWeights(f"{weights} cannot be read ({error}); {advice}") from None
     if not raw:
-        tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+        tensors = {k: v.float() if v.is_floating_point() else v for k, v in eight_bit.unpack(tensors).items()}
     return Bundle(folder, config, tensors)
 
 

@@ -164,6 +164,13 @@ def registered(text: TextEncoder, concept: Concept) -> Iterator[str]:
         text.concepts.update(before)
 
 
+def random_like(concept: Concept, name: str, generator: torch.Generator) -> Concept:
+    """Vectors of the same norms in random directions: what a pseudoword is to be better than."""
+    noise = torch.randn(concept.vectors.shape, generator=generator)
+    norms = concept.vectors.norm(dim=1, keepdim=True)
+    return replace(concept, name=name, vectors=noise / noise.norm(dim=1, keepdim=True) * norms)
+
+
 def check_model(generator: Generator) -> TextEncoder:
     """The text encoder of a model.  Raises: ValueError if it takes no pseudowords."""
     text = getattr(generator.encoder, "text", None)

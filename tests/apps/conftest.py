@@ -15,6 +15,7 @@ import torch
 from flowmusic.generate.generator import Generator
 from flowmusic.metrics.adherence import Listeners
 from flowmusic.metrics.melody import Pitches
+from flowmusic.model.style import StyleConditioner
 from flowmusic.types import Audio
 from tests.generate.tiny import tiny_generator
 
@@ -36,6 +37,11 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Generator:
     monkeypatch.setattr(bundle, "find", find)
     monkeypatch.setattr(bundle, "load", lambda name, device="cpu", precision="fp32": generator)
     return generator
+
+
+def tiny_style() -> StyleConditioner:
+    """A style conditioner of six levels on the tiny codec's latents."""
+    return StyleConditioner(4, dim=8, layers=1, heads=2, levels=6, bins=4, out=8).eval()
 
 
 @pytest.fixture

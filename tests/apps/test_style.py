@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
+import flowmusic as fm
+from flowmusic import audio
 from flowmusic.apps.cli import main
 from flowmusic.generate.branches import merge
 from flowmusic.generate.generator import Generator
 from flowmusic.metrics.adherence import Listeners
-from flowmusic.types import Controls, Guidance, Style
-from tests.apps.conftest import RATE, tone
+from flowmusic.types import Audio, Controls, Guidance, Style
+from tests.apps.conftest import RATE, tiny_style, tone
 
 Wav = Callable[[str, torch.Tensor], Path]
 
@@ -24,7 +25,7 @@ Wav = Callable[[str, torch.Tensor], Path]
 @pytest.fixture
 def seen(model: Generator, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Controls, Guidance]]:
     """What a model that has a style was asked for."""
-    model.encoder.style = nn.Identity()
+    model.encoder.style = tiny_style()
     kept: list[tuple[Controls, Guidance]] = []
     generate = Generator.generate
 
@@ -99,3 +100,23 @@ def test_named_weights() -> None:
     assert Guidance.of({"all": 2.0, "text": 1.0}) == Guidance.split(all=2.0, text=1.0)
     plus = {term.keep: term.weight for term in merge(Guidance.of({"alpha": 2.0, "beta": 1.0, "style": 0.5}), both)}
     assert plus == {frozenset({"text", "style"}): 2.0, frozenset({"style"}): 0.5, frozenset(): -1.5}
+
+
+def test_style_in_python(model: Generator) -> None:
+    """What `--style` does, by hand: the loudest stretch, the model's style, the request."""
+    samples = torch.cat([0.1 * torch.ones(1, 3 * RATE), 0.5 * torch.ones(1, RATE), 0.1 * torch.ones(1, RATE)], dim=1)
+    part, begin = audio.loudest(Audio(samples, RATE), 1.6)
+    assert part.seconds == 1.6 and begin in (2.5, 2.75, 3.0) and float(part.samples.max()) == 0.5
+    whole, first = audio.loudest(Audio(samples, RATE), 60.0)
+    assert whole.samples.shape == samples.shape and first == 0.0
+    with pytest.raises(ValueError, match="has no style control"):
+        model.style(part)
+    model.encoder.style = tiny_style()
+    found = model.style(part, 2)
+    assert found.detail == 2 and found.features.shape[1] == 4
+    wanted = fm.request("jazz", grid=model.grid(2.0), style=found)
+    assert wanted.style == (found,) and fm.request("jazz", grid=model.grid(2.0)).style == ()
+    with pytest.raises(ValueError, match="1 to 6 levels, got 7"):
+        model.style(part, 7)
+    with pytest.raises(ValueError, match="too short for a style"):
+        model.style(Audio(part.samples[:, :384], RATE))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import soundfile
-from torch import nn
+import torch
 
 from flowmusic.apps import style_table
 from flowmusic.generate.generator import Generator
-from tests.apps.conftest import RATE, tone
+from flowmusic.model.pseudowords import Concept
+from flowmusic.model.text import SHA256, TextEncoder
+from flowmusic.train import invert as training
+from tests.apps.conftest import RATE, tiny_style, tone
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def many(here: Path) -> Path:
 def test_bound_floor_and_every_detail(
     many: Path, here: Path, model: Generator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model.encoder.style = nn.Identity()
+    model.encoder.style = tiny_style()
     asked: list[int | None] = []
     encode = model.encoder.forward
 
@@ -65,7 +69,7 @@ def test_bound_floor_and_every_detail(
 def test_wrong_use(
     extra: list[str], says: str, many: Path, model: Generator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model.encoder.style = nn.Identity()
+    model.encoder.style = tiny_style()
     assert style_table.main(["--corpus", str(many), "--out", "styles", *extra]) == 2
     assert says in capsys.readouterr().err
 
@@ -73,3 +77,34 @@ def test_wrong_use(
 def test_a_model_without_style(many: Path, model: Generator, capsys: pytest.CaptureFixture[str]) -> None:
     assert style_table.main(["--corpus", str(many), "--out", "styles"]) == 2
     assert "has no style control" in capsys.readouterr().err
+
+
+def test_pseudowords_are_learned_from_the_clip_and_said_in_every_way(
+    many: Path, here: Path, model: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.encoder.style, model.encoder.text = tiny_style(), TextEncoder()
+    learned_from: list[float] = []
+    initial = torch.randn(2, 384, generator=torch.Generator().manual_seed(0))
+
+    def invert(generator, clips, name, steps, seed):  # type: ignore[no-untyped-def]
+        learned_from.append(clips[0].seconds)
+        return SimpleNamespace(concept=Concept(name, initial, initial[0], SHA256))
+
+    monkeypatch.setattr(training, "invert", invert)
+    asked: list[str | None] = []
+    encode = model.encoder.forward
+
+    def forward(controls, grid, context=None):  # type: ignore[no-untyped-def]
+        asked.extend(controls.text)
+        return encode(controls, grid, context)
+
+    model.encoder.forward = forward
+    arguments = ["--corpus", str(many), "--clips", "4", "--neighbours", "1", "--details", "1", "--steps", "1"]
+    assert style_table.main([*arguments, "--pseudowords", "7", "--out", "styles"]) == 0
+    rows = json.loads((here / "styles" / "style.json").read_text())["systems"]
+    assert {"pseudoword", "starting word", "random vectors", "other words", "other words, pseudoword"} <= set(rows)
+    assert learned_from == pytest.approx([9.0] * 4)
+    assert {"<learned1>:0", "<random1>", "<learned1>", "clip 2", "clip 2, <learned1>"} <= set(asked)
+    random, found = (model.encoder.text.concepts[name].vectors for name in ("random1", "learned1"))
+    torch.testing.assert_close(random.norm(dim=1), found.norm(dim=1))
+    assert not torch.allclose(random, found, atol=0.1)
