@@ -171,13 +171,14 @@ class LatentCrops:
         return Batch(torch.stack(latents), controls, self.grid, self._pairs(excerpt, step))
 
     def _pairs(self, excerpt: int, step: int) -> Controls:
-        """Texts and styles of different clips, each excerpt from anywhere in its clip."""
+        """Texts and styles of different clips, each excerpt from anywhere in its clip, the whole of a shorter one."""
         rng = np.random.default_rng((self.seed, step, 2))
         texts, styles = [], []
         for index in rng.permutation(self.usable)[: self.pairs]:
             info = self.store.clips[index]
-            first = int(rng.integers(info["frames"] - excerpt + 1))
-            styles.append(Style(self.store.crop(index, first, excerpt)[0]))
+            length = min(excerpt, info["frames"])
+            first = int(rng.integers(info["frames"] - length + 1))
+            styles.append(Style(self.store.crop(index, first, length)[0]))
             texts.append(info["captions"][rng.integers(len(info["captions"]))])
         return Controls(tuple(texts), {}, tuple(styles))
 

@@ -253,6 +253,14 @@ def load_codec(name: str | Path = "nano_codec", device: str = "cpu") -> LatentCo
     return codec.to(device)  # type: ignore[no-any-return]
 
 
+def _codec_of(folder: Path, codec: str) -> str | Path:
+    """The codec of a model: where its description leads, a folder of that name beside the model, or a shipped name."""
+    for place in (folder / codec, folder.parent / Path(codec).name):
+        if (place / "config.yaml").is_file() and place.resolve() != folder.resolve():
+            return place
+    return codec
+
+
 def load(name: str | Path = "nano", device: str = "cpu", precision: str = "fp32") -> Generator:
     """A generator by shipped name, bundle folder, or published JASCO checkpoint (folder, file or hub id).
 
@@ -285,8 +293,7 @@ def load(name: str | Path = "nano", device: str = "cpu", precision: str = "fp32"
     fill(pair, _with_averages(pair, bundle.tensors), bundle.folder)
     pair.requires_grad_(False)
     pair.to(device)
-    sibling = bundle.folder.parent / settings["codec"]
-    codec = load_codec(sibling if (sibling / "config.yaml").is_file() else settings["codec"], device)
+    codec = load_codec(_codec_of(bundle.folder, settings["codec"]), device)
     return Generator(
         field,
         encoder,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,16 @@ def plain(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def card(title: str, purpose: str, run: dict[str, Any], command: str, parameters: int) -> str:
+def card(title: str, purpose: str, run: dict[str, Any], command: str, parameters: int, eight_bits: bool = False) -> str:
     """A model card in Markdown: data, command, seed, figures, licence."""
+    stored = "large matrices in 8 bits with a scale per row, the rest in fp16" if eight_bits else "in fp16"
     figures = "\n".join(f"| {k} | {v:.4f} |" for k, v in sorted(run["metrics"].items()) if "/" in k)
     libraries = ", ".join(f"{k} {run[k]}" for k in ("python", "torch", "lightning"))
     return f"""# {title}
 
 {purpose}
 
-- Parameters: {parameters:,}, stored in fp16.
+- Parameters: {parameters:,}, stored {stored}.
 - Data: a corpus composed and rendered by `flowmusic corpus`, settings in the table below; no recordings.
 - Command: `{command}`
 - Seed {run["seed"]}, {run["steps"]} steps, commit {run["commit"]}, {libraries}, {run["hardware"]}.
@@ -67,7 +69,15 @@ def corpus_note(folder: Path) -> str:
     return "\n| corpus setting | value |\n|---|---|\n" + "\n".join(rows) + "\n"
 
 
-def export_codec(folder: str, name: str, module: Any, data: Any, run: dict[str, Any], settings: dict[str, Any]) -> Path:
+def export_codec(
+    folder: str,
+    name: str,
+    module: Any,
+    data: Any,
+    run: dict[str, Any],
+    settings: dict[str, Any],
+    eight_bits: bool = False,
+) -> Path:
     """Calibrate the codec's latent statistics and quantiser on training crops and write its bundle.
 
     A codec trained on from a bundle (``codec=bundle``) keeps that bundle's description and its card; one whose
@@ -94,10 +104,11 @@ def export_codec(folder: str, name: str, module: Any, data: Any, run: dict[str, 
         run,
         f"flowmusic train experiment={settings['name']} corpus=CORPUS seed={run['seed']}",
         parameters,
+        eight_bits,
     ) + corpus_note(Path(settings["corpus"]))
     if origin is not None:
         text += f"\n## Before it was trained on\n\n{(origin.folder / 'card.md').read_text()}"
-    return bundle.write(folder, description, tensors, text)
+    return bundle.write(folder, description, tensors, text, eight_bits=eight_bits)
 
 
 def export_flow(
@@ -110,15 +121,19 @@ def export_flow(
     data: Any,
     run: dict[str, Any],
     settings: dict[str, Any],
+    eight_bits: bool = False,
 ) -> Path:
-    """Write encoder and field with everything a generator needs; the codec stays a bundle of its own."""
+    """Write encoder and field with everything a generator needs; the codec stays a bundle of its own.
+
+    A codec that is a folder is named by the way there from the bundle's own folder.
+    """
     encoder = plain(settings["model"]["encoder"])
     for track in encoder["tracks"].values():
         track.pop("table", None)  # stored with the weights
     description = {
         "encoder": encoder,
         "field": plain(settings["model"]["field"]),
-        "codec": Path(codec_name).name if (Path(codec_name) / "config.yaml").is_file() else codec_name,
+        "codec": os.path.relpath(codec_name, folder) if (Path(codec_name) / "config.yaml").is_file() else codec_name,
         "seconds": seconds,
         "generation": plain(generation),
     }
@@ -127,10 +142,11 @@ def export_flow(
     tensors.update({f"field.{k}": v for k, v in module.field.state_dict().items()})
     text = card(
         f"{name}: controllable music generator",
-        f"Flow matching over {description['codec']} latents; controls: text, {', '.join(names)}; "
+        f"Flow matching over {Path(codec_name).name} latents; controls: text, {', '.join(names)}; "
         f"windows of {seconds:g} s.",
         run,
         f"flowmusic train experiment=nano latents=LATENTS seed={run['seed']}",
         sum(v.numel() for v in tensors.values()),
+        eight_bits,
     ) + corpus_note(Path(settings["corpus"]))
-    return bundle.write(folder, {"kind": "flow", "settings": description}, tensors, text)
+    return bundle.write(folder, {"kind": "flow", "settings": description}, tensors, text, eight_bits=eight_bits)

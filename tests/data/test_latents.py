@@ -187,6 +187,8 @@ def test_pairs_are_other_clips_with_their_own_text_and_excerpt(folder: Path, tmp
         assert style is not None
         assert {int(f) // store.clips[0]["frames"] for f in style.features[:, 0].tolist()} == {int(str(text)[-1])}
     assert LatentCrops(store, 0.8, 2, 0, style_seconds=(0.2, 0.5))(1).pairs.batch == 0
+    whole = LatentCrops(store, 0.8, 2, 0, style_seconds=(9.0, 9.0), pairs=2)(1).pairs  # longer than the clips
+    assert [len(style.features) for style in whole.style if style] == [store.clips[0]["frames"]] * 2
     with pytest.raises(ValueError, match="pairs=3 of text and style need style_seconds"):
         LatentCrops(store, 0.8, 2, 0, pairs=3)
 

@@ -78,12 +78,15 @@ def test_codec_and_field_become_a_generator(store: Path, wave_corpus: Path, tmp_
     train(compose([*TINY_CODEC, f"corpus={wave_corpus}", f"out={tmp_path / 'nano_codec'}", "trainer.max_steps=2"]))
     codec = tmp_path / "nano_codec" / "bundle"
     overrides = [f"latents={store}", f"out={tmp_path / 'field'}", f"codec_name={codec}", "trainer.max_steps=2"]
-    result = train(compose([*TINY_FLOW, *overrides, f"export.folder={tmp_path / 'tiny'}"]))
+    train(compose([*TINY_FLOW, *overrides, "resume=false"]))
+    bundle.load(tmp_path / "field" / "bundle")  # both folders are called "bundle"
+    result = train(compose([*TINY_FLOW, *overrides, "resume=false", f"export.folder={tmp_path / 'tiny'}"]))
     run = json.loads((result.folder / "metrics.json").read_text())
     assert run["steps"] == 2 and run["seed"] == 0
     described = (tmp_path / "tiny" / "config.yaml").read_text()
     assert "_target_" not in described and str(tmp_path) not in described
-    codec.rename(tmp_path / "bundle")  # the codec is found beside the model by its folder's name
+    bundle.load(tmp_path / "tiny")  # the codec is found where training left it
+    codec.rename(tmp_path / "bundle")  # or beside the model by its folder's name
     generator = bundle.load(tmp_path / "tiny")
     take = generator.generate(Controls(("slow jazz",)), seed=1, steps=2)
     again = generator.generate(Controls(("slow jazz",)), seed=1, steps=2)
