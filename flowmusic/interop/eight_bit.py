@@ -1,4 +1,4 @@
-"""Weights as 8-bit integers with one scale a row: half the size of fp16, at about 44 dB.
+"""Weights as 8-bit integers with one scale a row: half the size of fp16, at about 43 dB.
 
 What is rounded is only what is stored; models compute in fp32 or bf16 as before.  Small tensors (norms, biases,
 tables) and codebooks stay as they are: they weigh little, and ids must not change.

@@ -25,7 +25,7 @@ def weights() -> dict[str, torch.Tensor]:
     }
 
 
-def test_rows_keep_44_decibels_and_the_rest_is_untouched() -> None:
+def test_rows_keep_40_decibels_and_the_rest_is_untouched() -> None:
     before = weights()
     packed = eight_bit.pack(before)
     assert {k for k, v in packed.items() if v.dtype == torch.int8} == {"field.linear.weight", "field.conv.weight"}
