@@ -24,6 +24,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from flowmusic.codec.latent import LatentCodec
     from flowmusic.generate.generator import Generator
+    from flowmusic.model.text_audio import TextAudioNet
 
 FORMAT = 1
 EMBEDDED = Path(__file__).resolve().parents[1] / "embedded"
@@ -64,6 +65,12 @@ def _seanet_codec(settings: dict[str, Any]) -> LatentCodec:
 
     quantizer = settings.pop("quantizer", None)
     return SeanetCodec(**settings, quantizer=ResidualQuantizer(**quantizer) if quantizer else None)
+
+
+def _text_audio(settings: dict[str, Any]) -> TextAudioNet:
+    from flowmusic.model.text_audio import TextAudioNet
+
+    return TextAudioNet(**settings)
 
 
 CODECS: Mapping[str, Callable[[dict[str, Any]], Any]] = {"spectral": _spectral_codec, "seanet": _seanet_codec}
@@ -235,6 +242,17 @@ def load_codec(name: str | Path = "nano_codec", device: str = "cpu") -> LatentCo
     fill(codec, _with_averages(codec, bundle.tensors), bundle.folder)
     codec.requires_grad_(False)
     return codec.to(device)  # type: ignore[no-any-return]
+
+
+def load_text_audio(name: str | Path = "nano_text_audio") -> TextAudioNet:
+    """A contrastive text-audio model of ours by shipped name or folder, on the CPU.
+
+    Raises: ModelError, CorruptWeights.
+    """
+    bundle = read(name)
+    network: TextAudioNet = _build({"text_audio": _text_audio}, bundle.config, bundle.folder)
+    fill(network, bundle.tensors, bundle.folder)
+    return network.requires_grad_(False)
 
 
 def load(name: str | Path = "nano", device: str = "cpu", precision: str = "fp32") -> Generator:
