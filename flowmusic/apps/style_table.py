@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from flowmusic.generate.generator import Generator
     from flowmusic.metrics.style import Reference
-    from flowmusic.types import Audio, Controls
+    from flowmusic.types import Audio, Controls, Guidance
 
 METRICS = ("similarity", "knn_common", "knn_overfit")
 TEXT_ONLY, BOUND, FLOOR = "text only", "reference", "other clip"
@@ -125,19 +125,22 @@ def compare(
     generator: Generator, cases: Sequence[Case], reference: Reference, args: argparse.Namespace
 ) -> dict[str, list[dict[str, float]]]:
     """Scores of every system, one mapping a clip."""
-    from flowmusic.metrics.style import mel_stats
-    from flowmusic.types import Audio, Controls, Style
+    from flowmusic.metrics.style import chunks, mel_stats
+    from flowmusic.types import Controls, Guidance, Style
 
-    latents = [generator.codec.encode(Audio(case.excerpt.samples[None], case.excerpt.rate))[0] for case in cases]
+    latents = style_features(generator, cases)
+    guidance = Guidance.of(args.guidance or generator.defaults.guidance)
     wanted = {TEXT_ONLY: [Controls((case.caption,)) for case in cases]}
     for detail in sorted(args.details):
         wanted[f"style {detail}"] = [Controls((None,), {}, (Style(z, int(detail)),)) for z in latents]
     conditions = [mel_stats(case.excerpt) for case in cases]
     rows: dict[str, list[dict[str, float]]] = {}
     for system, controls in wanted.items():
-        takes = _generate(generator, controls, args, system)
+        takes = generate(generator, controls, guidance, args, system)
         rows[system] = [
-            _average([_score(reference, condition, mel_stats(part), case.name, args.neighbours) for part in take])
+            _average(
+                [_score(reference, condition, mel_stats(part), case.name, args.neighbours) for part in chunks(take)]
+            )
             for condition, take, case in zip(conditions, takes, cases, strict=True)
         ]
     rows[BOUND] = [
@@ -151,21 +154,26 @@ def compare(
     return rows
 
 
-def _generate(
-    generator: Generator, controls: Sequence[Controls], args: argparse.Namespace, name: str
-) -> list[list[Audio]]:
-    """A take per request, cut into chunks."""
+def style_features(generator: Generator, cases: Sequence[Case]) -> list[Tensor]:
+    """What the model hears of each excerpt: latents ``[T', D]``."""
+    from flowmusic.types import Audio
+
+    return [generator.codec.encode(Audio(case.excerpt.samples[None], case.excerpt.rate))[0] for case in cases]
+
+
+def generate(
+    generator: Generator, controls: Sequence[Controls], guidance: Guidance, args: argparse.Namespace, name: str
+) -> list[Audio]:
+    """A take ``[C, N]`` per request; take n starts from noise of ``args.seed + n``.  ``name`` labels the bar."""
     from tqdm import tqdm
 
-    from flowmusic.metrics.style import chunks
-    from flowmusic.types import Audio, Controls, Guidance
+    from flowmusic.types import Audio, Controls
 
-    guidance = Guidance.of(args.guidance or generator.defaults.guidance)
-    takes: list[list[Audio]] = []
+    takes: list[Audio] = []
     for first in tqdm(range(0, len(controls), args.batch), desc=name, file=sys.stderr):
         batch = Controls.stack(controls[first : first + args.batch])
         take = generator.generate(batch, guidance=guidance, steps=args.steps, seed=args.seed + first)
-        takes += [chunks(Audio(samples, take.audio.rate)) for samples in take.audio.samples]
+        takes += [Audio(samples, take.audio.rate) for samples in take.audio.samples]
     return takes
 
 
