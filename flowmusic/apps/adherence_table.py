@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         "codec_row": not args.no_codec_row,
         "clips": [clip.id for clip in clips],
     }
-    cache = _open_cache(args.out, settings)
+    cache = open_cache(args.out, settings)
     ears = listeners()
     from tqdm import tqdm
 
@@ -178,10 +178,14 @@ def _score(sound: Audio, clip: LabelledClip, ears: Listeners) -> dict[str, float
         return measure(sound, clip.requested, ears)
 
 
-def _open_cache(out: Path, settings: Mapping[str, Any]) -> Path:
+def open_cache(out: Path, settings: Mapping[str, Any], name: str = "clips") -> Path:
+    """The folder OUT/NAME of finished results, whose settings are kept in OUT/settings.json.
+
+    Raises: UsageError if it holds results with other settings.
+    """
     from flowmusic.apps.take import write_json
 
-    cache = out / "clips"
+    cache = out / name
     cache.mkdir(parents=True, exist_ok=True)
     file = out / "settings.json"
     if file.exists():

@@ -84,6 +84,26 @@ def guidance(text: str) -> Mapping[str, float]:
     return weights
 
 
+def numbers(low: float, high: float) -> Callable[[str], tuple[float, ...]]:
+    """Comma-separated different numbers in [low, high], in their order."""
+
+    def parse(text: str) -> tuple[float, ...]:
+        found: list[float] = []
+        for item in text.split(","):
+            try:
+                value = float(item)
+            except ValueError:
+                value = math.nan
+            if not low <= value <= high:
+                raise argparse.ArgumentTypeError(f"{item.strip()!r} is not a number between {low:g} and {high:g}")
+            if value in found:
+                raise argparse.ArgumentTypeError(f"{value:g} is given twice")
+            found.append(value)
+        return tuple(found)
+
+    return parse
+
+
 def names(allowed: tuple[str, ...]) -> Callable[[str], frozenset[str]]:
     """A comma-separated subset of ``allowed``, not empty."""
 

@@ -6,7 +6,9 @@ caption), ``style 1`` to ``style 6`` (the excerpt through so many levels of the 
 With ``--pseudowords STEPS`` also ``pseudoword`` (learned from the clip's first nine seconds, said alone), ``starting
 word`` (what it was learned from), ``random vectors`` (of the same norms), and the caption of the next clip without
 (``other words``) and with the pseudoword (``other words, pseudoword``).
-Columns: similarity of the embedding, ``knn_common`` and ``knn_overfit`` (see ``flowmusic.metrics.style``).
+Columns: similarity of the embedding, ``knn_common`` and ``knn_overfit`` (see ``flowmusic.metrics.style``); with
+``--listener`` also ``words``, the cosine with the words (the clip's own caption where none were said) above that with
+the other clips' captions (``flowmusic.metrics.text_audio``).
 """
 
 from __future__ import annotations
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
 
     from flowmusic.generate.generator import Generator
     from flowmusic.metrics.style import Reference
-    from flowmusic.types import Audio, Controls
+    from flowmusic.metrics.text_audio import TextAudio
+    from flowmusic.types import Audio, Controls, Guidance
 
 METRICS = ("similarity", "knn_common", "knn_overfit")
+WORDS = "words"
 TEXT_ONLY, BOUND, FLOOR = "text only", "reference", "other clip"
 OTHER_WORDS = "other words"
 PSEUDOWORD, STARTING, RANDOM = "pseudoword", "starting word", "random vectors"
@@ -56,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--details", type=flags.names(tuple("123456")), default=frozenset("123456"), metavar="LIST", help="levels")
     add("--pseudowords", type=flags.integer(0, 10_000), default=0, metavar="STEPS", help="of learning one a clip (0)")
     add("--neighbours", type=flags.integer(1, 1000), default=10, metavar="K", help="of knn_common (10)")
+    add("--listener", metavar="NAME|DIR", help="text-audio model that judges words, such as nano_text_audio")
     add("--guidance", type=flags.guidance, metavar="K=V,...")
     add("--steps", type=flags.steps)
     add("--batch", type=flags.integer(1, 256), default=8)
@@ -75,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     from flowmusic.interop import bundle
     from flowmusic.metrics import report
     from flowmusic.metrics.style import CHUNK_SECONDS, EMBEDDING
+    from flowmusic.metrics.text_audio import TextAudio
 
     with reading_input():
         generator = bundle.load(args.model)
@@ -85,7 +91,8 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"the {args.split} split has {len(clips)} clips, --clips asks for {args.clips}")
         reference = read_reference(clips)
         cases = [read_case(clip, generator.codec.rate) for clip in clips[: args.clips]]
-    rows = compare(generator, cases, reference, args)
+        listener = None if args.listener is None else TextAudio.load(args.listener)
+    rows = compare(generator, cases, reference, args, listener)
     details = "".join(sorted(args.details))
     notes = {
         "model": f"{args.model}, noise from seed {args.seed} upwards",
@@ -94,9 +101,16 @@ def run(args: argparse.Namespace) -> int:
         "neighbours": f"K = {args.neighbours}; the excerpt's own clip is no neighbour of either",
         "style": f"3 s excerpts, levels {', '.join(details)}, no words; text only: the clip's own caption",
     }
+    if args.pseudowords:
+        notes["pseudowords"] = (
+            f"at most {args.pseudowords} steps on the first 9 s; other words: the next clip's caption"
+        )
+    if listener is not None:
+        notes[WORDS] = f"{args.listener}: cosine with the words above the mean cosine with the other clips' captions"
     summary = report.table(rows, notes)
     args.out.mkdir(exist_ok=True)
-    print(report.write(summary, args.out, "style", {"metrics": list(METRICS)}).read_text(encoding="utf-8"))
+    metrics = [*METRICS, *([] if listener is None else [WORDS])]
+    print(report.write(summary, args.out, "style", {"metrics": metrics}).read_text(encoding="utf-8"))
     return DONE
 
 
@@ -132,35 +146,54 @@ def read_case(clip, rate: int) -> Case:  # type: ignore[no-untyped-def]
 
 
 def compare(
-    generator: Generator, cases: Sequence[Case], reference: Reference, args: argparse.Namespace
+    generator: Generator,
+    cases: Sequence[Case],
+    reference: Reference,
+    args: argparse.Namespace,
+    listener: TextAudio | None,
 ) -> dict[str, list[dict[str, float]]]:
     """Scores of every system, one mapping a clip."""
-    from flowmusic.metrics.style import mel_stats
-    from flowmusic.types import Controls, Style
+    from flowmusic.types import Controls, Guidance, Style
 
     styles = [generator.style(case.excerpt) for case in cases]
+    guidance = Guidance.of(args.guidance or generator.defaults.guidance)
     wanted = {TEXT_ONLY: [Controls((case.caption,)) for case in cases]}
     for detail in sorted(args.details):
         wanted[f"style {detail}"] = [Controls((None,), {}, (Style(s.features, int(detail)),)) for s in styles]
     if args.pseudowords:
         wanted.update(learned(generator, cases, args.pseudowords, args.seed))
-    conditions = [mel_stats(case.excerpt) for case in cases]
-    rows: dict[str, list[dict[str, float]]] = {}
-    for system, controls in wanted.items():
-        takes = _generate(generator, controls, args, system)
-        rows[system] = [
-            _average([_score(reference, condition, mel_stats(part), case.name, args.neighbours) for part in take])
-            for condition, take, case in zip(conditions, takes, cases, strict=True)
-        ]
-    rows[BOUND] = [
-        _score(reference, condition, mel_stats(case.rest), case.name, args.neighbours)
-        for condition, case in zip(conditions, cases, strict=True)
-    ]
-    rows[FLOOR] = [
-        _score(reference, condition, mel_stats(cases[(n + 1) % len(cases)].rest), case.name, args.neighbours)
-        for n, (condition, case) in enumerate(zip(conditions, cases, strict=True))
-    ]
+    takes = {system: generate(generator, controls, guidance, args, system) for system, controls in wanted.items()}
+    takes[BOUND] = [case.rest for case in cases]
+    takes[FLOOR] = [other.rest for other in (*cases[1:], cases[0])]
+    rows = {system: similarities(found, cases, reference, args.neighbours) for system, found in takes.items()}
+    if listener is not None:
+        for system, found in takes.items():
+            shift = int(system.startswith(OTHER_WORDS))  # whose caption was said
+            for row, value in zip(rows[system], heeded(found, cases, listener, shift), strict=True):
+                row[WORDS] = value
     return rows
+
+
+def similarities(
+    takes: Sequence[Audio], cases: Sequence[Case], reference: Reference, neighbours: int
+) -> list[dict[str, float]]:
+    """How alike take n and the excerpt of case n are, on average over the chunks of the take."""
+    from flowmusic.metrics.style import chunks, mel_stats
+
+    rows = []
+    for take, case in zip(takes, cases, strict=True):
+        condition = mel_stats(case.excerpt)
+        parts = [_score(reference, condition, mel_stats(part), case.name, neighbours) for part in chunks(take)]
+        rows.append({key: sum(part[key] for part in parts) / len(parts) for key in METRICS})
+    return rows
+
+
+def heeded(takes: Sequence[Audio], cases: Sequence[Case], listener: TextAudio, shift: int) -> list[float]:
+    """Cosine of take n with the caption of case n + shift, above its mean cosine with the other captions."""
+    cosines = listener.embed_audio(takes) @ listener.embed_text([case.caption for case in cases]).T
+    count = len(cases)
+    own = [float(cosines[n, (n + shift) % count]) for n in range(count)]
+    return [mine - (float(cosines[n].sum()) - mine) / (count - 1) for n, mine in enumerate(own)]
 
 
 def learned(generator: Generator, cases: Sequence[Case], steps: int, seed: int) -> dict[str, list[Controls]]:
@@ -187,21 +220,19 @@ def learned(generator: Generator, cases: Sequence[Case], steps: int, seed: int) 
     return rows
 
 
-def _generate(
-    generator: Generator, controls: Sequence[Controls], args: argparse.Namespace, name: str
-) -> list[list[Audio]]:
-    """A take per request, cut into chunks."""
+def generate(
+    generator: Generator, controls: Sequence[Controls], guidance: Guidance, args: argparse.Namespace, name: str
+) -> list[Audio]:
+    """A take ``[C, N]`` per request; take n starts from noise of ``args.seed + n``.  ``name`` labels the bar."""
     from tqdm import tqdm
 
-    from flowmusic.metrics.style import chunks
-    from flowmusic.types import Audio, Controls, Guidance
+    from flowmusic.types import Audio, Controls
 
-    guidance = Guidance.of(args.guidance or generator.defaults.guidance)
-    takes: list[list[Audio]] = []
+    takes: list[Audio] = []
     for first in tqdm(range(0, len(controls), args.batch), desc=name, file=sys.stderr):
         batch = Controls.stack(controls[first : first + args.batch])
         take = generator.generate(batch, guidance=guidance, steps=args.steps, seed=args.seed + first)
-        takes += [chunks(Audio(samples, take.audio.rate)) for samples in take.audio.samples]
+        takes += [Audio(samples, take.audio.rate) for samples in take.audio.samples]
     return takes
 
 
@@ -213,10 +244,6 @@ def _score(reference: Reference, condition: Tensor, output: Tensor, song: str, k
         "knn_common": style.knn_common(reference, condition, output, song, k),
         "knn_overfit": style.knn_overfit(reference, output, song),
     }
-
-
-def _average(scores: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {key: sum(score[key] for score in scores) / len(scores) for key in METRICS}
 
 
 if __name__ == "__main__":

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import torch
 from lightning import LightningDataModule
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from flowmusic.data import corpus
 from flowmusic.data.crops import WaveCrops
 from flowmusic.data.latents import Batch, LatentCrops, LatentStore
+from flowmusic.data.mels import MelStore, MelWindows
 from flowmusic.data.steps import Steps
 
 VALIDATION_SEED = 1_000_003
@@ -122,3 +124,62 @@ class LatentData(LightningDataModule):
 
     def _crops(self, store: LatentStore, seconds: float, seed: int) -> LatentCrops:
         return LatentCrops(store, seconds, self.batch, seed, self.drums_as_onsets, self.style_seconds, self.pairs)
+
+
+class TextAudioData(LightningDataModule):
+    """Log-mel windows and captions of corpora, for contrastive training.
+
+    Args:
+        corpus, more: corpus folders; the training clips of all of them join, and so do the validation clips.
+        folder: where spectrograms and text states are kept; made when they are first needed.
+        features: mono samples ``[N]`` at ``rate`` to log-mel ``[frames, K]``.
+        rate, hop: Hz, and samples between frames.
+        seconds: shortest and longest window.
+        batch, captions, seed: clips of a training batch, captions of each, and its seed.
+        validation_batch, validation_batches: clips of a validation batch (fewer if there are not so many, for the
+            figures depend on their number), and batches of a pass.
+        limit: at most so many clips of each corpus (None: all).
+    """
+
+    def __init__(
+        self,
+        corpus: str,
+        folder: str,
+        features: Callable[[Tensor], Tensor],
+        rate: int = 32_000,
+        hop: int = 1024,
+        seconds: Sequence[float] = (5.0, 10.0),
+        batch: int = 64,
+        captions: int = 2,
+        seed: int = 0,
+        validation_batch: int = 64,
+        validation_batches: int = 2,
+        more: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.folders, self.folder, self.features = (corpus, *more), Path(folder), features
+        self.rate, self.frame_rate, self.seconds, self.limit = rate, rate / hop, tuple(seconds), limit
+        self.batch, self.captions, self.seed = batch, captions, seed
+        self.validation_batch, self.validation_batches = validation_batch, validation_batches
+
+    def setup(self, stage: str) -> None:
+        if hasattr(self, "train_store"):
+            return
+        self.train_store = self._store("train")
+        self.validation_store = self._store("validation")
+
+    def _store(self, split: str) -> MelStore:
+        return MelStore.of_corpora(
+            self.folders, split, self.folder, self.features, self.rate, self.frame_rate, self.limit
+        )
+
+    def train_dataloader(self) -> DataLoader:
+        first = self.trainer.global_step if self.trainer is not None else 0
+        windows = MelWindows(self.train_store, self.seconds, self.batch, self.captions, self.seed)
+        return DataLoader(Steps(windows, first), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader:
+        longest, batch = self.seconds[-1], min(self.validation_batch, len(self.validation_store))
+        windows = MelWindows(self.validation_store, (longest, longest), batch, self.captions, VALIDATION_SEED)
+        return DataLoader(Steps(windows, 0, self.validation_batches), batch_size=None)

@@ -28,6 +28,7 @@ from flowmusic.interop import eight_bit
 if TYPE_CHECKING:
     from flowmusic.codec.latent import LatentCodec
     from flowmusic.generate.generator import Generator
+    from flowmusic.model.text_audio import TextAudioNet
 
 FORMAT = 1
 EMBEDDED = Path(__file__).resolve().parents[1] / "embedded"
@@ -68,6 +69,12 @@ def _seanet_codec(settings: dict[str, Any]) -> LatentCodec:
 
     quantizer = settings.pop("quantizer", None)
     return SeanetCodec(**settings, quantizer=ResidualQuantizer(**quantizer) if quantizer else None)
+
+
+def _text_audio(settings: dict[str, Any]) -> TextAudioNet:
+    from flowmusic.model.text_audio import TextAudioNet
+
+    return TextAudioNet(**settings)
 
 
 CODECS: Mapping[str, Callable[[dict[str, Any]], Any]] = {"spectral": _spectral_codec, "seanet": _seanet_codec}
@@ -259,6 +266,17 @@ def _codec_of(folder: Path, codec: str) -> str | Path:
         if (place / "config.yaml").is_file() and place.resolve() != folder.resolve():
             return place
     return codec
+
+
+def load_text_audio(name: str | Path = "nano_text_audio") -> TextAudioNet:
+    """A contrastive text-audio model of ours by shipped name or folder, on the CPU.
+
+    Raises: ModelError, CorruptWeights.
+    """
+    bundle = read(name)
+    network: TextAudioNet = _build({"text_audio": _text_audio}, bundle.config, bundle.folder)
+    fill(network, bundle.tensors, bundle.folder)
+    return network.requires_grad_(False)
 
 
 def load(name: str | Path = "nano", device: str = "cpu", precision: str = "fp32") -> Generator:

@@ -12,6 +12,7 @@ import torch
 
 from flowmusic.apps import style_table
 from flowmusic.generate.generator import Generator
+from flowmusic.metrics.text_audio import TextAudio
 from flowmusic.model.pseudowords import Concept
 from flowmusic.model.text import SHA256, TextEncoder
 from flowmusic.train import invert as training
@@ -108,3 +109,40 @@ def test_pseudowords_are_learned_from_the_clip_and_said_in_every_way(
     random, found = (model.encoder.text.concepts[name].vectors for name in ("random1", "learned1"))
     torch.testing.assert_close(random.norm(dim=1), found.norm(dim=1))
     assert not torch.allclose(random, found, atol=0.1)
+
+
+class Fake:
+    """A listener who takes 110 Hz for caption 0, 115 and 1500 Hz for caption 1, and all else for caption 3."""
+
+    def embed_audio(self, takes):  # type: ignore[no-untyped-def]
+        rows = []
+        for take in takes:
+            spectrum = torch.fft.rfft(take.samples[0]).abs()
+            hz = float(spectrum.argmax()) * take.rate / len(take.samples[0])
+            rows.append(
+                torch.nn.functional.one_hot(
+                    torch.tensor(0 if hz < 112 else 1 if hz < 200 or abs(hz - 1500) < 1 else 3), 4
+                ).float()
+            )
+        return torch.stack(rows)
+
+    def embed_text(self, texts):  # type: ignore[no-untyped-def]
+        return torch.eye(4)[[int(text.split()[-1]) for text in texts]]
+
+
+def test_words_are_judged_by_a_listener(
+    many: Path, here: Path, model: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.encoder.style = tiny_style()
+    monkeypatch.setattr(TextAudio, "load", staticmethod(lambda name: Fake()))
+    arguments = ["--corpus", str(many), "--clips", "4", "--neighbours", "1", "--details", "1", "--steps", "1"]
+    assert style_table.main([*arguments, "--listener", "ear", "--out", "styles"]) == 0
+    report = json.loads((here / "styles" / "style.json").read_text())
+    words = {name: row["words"]["raw"]["mean"] for name, row in report["systems"].items()}
+    # Only 1500 Hz is not known by its own caption.
+    assert words["reference"] == pytest.approx((3 - 1 / 3) / 4) and words["other clip"] < 0
+    assert "ear" in report["notes"]["words"] and report["metrics"][-1] == "words"
+    cases = [SimpleNamespace(caption=f"clip {n}") for n in range(4)]
+    takes = [SimpleNamespace(samples=tone(hz, 1.0)[None], rate=RATE) for hz in (115.0, 1500.0, 1600.0, 110.0)]
+    shifted = style_table.heeded(takes, cases, Fake(), 1)  # type: ignore[arg-type]
+    assert shifted == pytest.approx([1.0, -1 / 3, 1.0, 1.0])

@@ -27,7 +27,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     # The parity command recomputes everything that a foreign model's files hold: controls, flow and losses too.
     "interop": frozenset({"model", "codec", "generate", "controls", "flow"}),
     "data": frozenset({"controls"}),
-    "metrics": frozenset({"controls"}),
+    # A learned metric is a bundle of ours, which the reader of bundles loads.
+    "metrics": frozenset({"controls", "interop"}),
     "corpus": frozenset({"controls"}),
     EXTRACTORS: frozenset({"controls"}),
 }

@@ -1,0 +1,155 @@
+"""Log-mel spectrograms of corpora beside their captions: the store on disk, and random windows as training batches.
+
+A store is a folder with ``NNNNN.safetensors`` shards (the spectrograms of 64 clips end to end, fp16) and as many
+``NNNNN.json`` (id, frames, captions), each written after its shard.  A build that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from flowmusic import audio as audio_tools
+from flowmusic.data import corpus
+from flowmusic.data.corpus import Clip
+
+SHARD = 64
+Batch = tuple[Tensor, list[list[str]]]
+"""Windows ``[B, F, K]``, and so many captions of each."""
+
+
+class MelStore:
+    """One split of some corpora.
+
+    Args:
+        shards: spectrograms end to end, ``[frames, K]`` each.
+        clips: per shard, in its order, ``{"id", "frames", "captions"}``.
+        frame_rate: frames a second.
+    """
+
+    def __init__(self, shards: Sequence[Tensor], clips: Sequence[Sequence[dict[str, Any]]], frame_rate: float) -> None:
+        self.frame_rate = frame_rate
+        self.clips: list[dict[str, Any]] = []
+        self._parts: list[Tensor] = []
+        for shard, listed in zip(shards, clips, strict=True):
+            lengths = [clip["frames"] for clip in listed]
+            if sum(lengths) != len(shard):
+                raise ValueError(f"the clips of a shard have {sum(lengths)} frames, its tensor {len(shard)}")
+            self.clips += listed
+            self._parts += shard.split(lengths)
+
+    @staticmethod
+    def of_corpora(
+        folders: Sequence[str | Path],
+        split: str,
+        out: str | Path,
+        features: Callable[[Tensor], Tensor],
+        rate: int,
+        frame_rate: float,
+        limit: int | None = None,
+    ) -> MelStore:
+        """Read the store of a split, after making what is missing of it.
+
+        Args:
+            folders: corpora, of which some may have no clip in this split.
+            out: folder of all stores; each corpus has one in it, named after its manifest and the features.
+            features: mono samples ``[N]`` at ``rate`` to ``[frames, K]``; its ``repr`` tells it from others.
+            rate: Hz.
+            frame_rate: frames a second.
+            limit: at most so many clips of each corpus (None: all).
+
+        Raises: FileNotFoundError for a folder that is no finished corpus; ValueError if there is no clip at all.
+        """
+        from safetensors.torch import load_file
+
+        shards, clips = [], []
+        for folder in folders:
+            found = corpus.clips(folder, split, limit)
+            manifest = (Path(folder) / "manifest.jsonl").read_bytes()
+            key = hashlib.sha256(manifest + repr(features).encode()).hexdigest()[:12]
+            store = Path(out) / f"{split}-{key}"
+            begins = range(0, len(found), SHARD)
+            for number, begin in enumerate(tqdm(begins, desc=f"log-mel of {split}", disable=len(found) < 2 * SHARD)):
+                part = found[begin : begin + SHARD]
+                # The number of clips is in the name: a limit cuts a shard short.
+                base = store / f"{number:05d}-{len(part)}"
+                if not base.with_suffix(".json").exists():
+                    _write(part, base, features, rate)
+                shards.append(load_file(base.with_suffix(".safetensors"))["mel"])
+                clips.append(json.loads(base.with_suffix(".json").read_text()))
+        if not shards:
+            raise ValueError(f"no clips in the {split} split of {', '.join(map(str, folders))}")
+        return MelStore(shards, clips, frame_rate)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def captions(self) -> list[str]:
+        """Every caption once."""
+        return sorted({caption for clip in self.clips for caption in clip["captions"]})
+
+    def window(self, clip: int, first: int, length: int) -> Tensor:
+        """Frames of a clip, fewer at its end.  Shape: ``[length, K]``."""
+        return self._parts[clip][first : first + length].float()
+
+
+def _write(clips: Sequence[Clip], base: Path, features: Callable[[Tensor], Tensor], rate: int) -> None:
+    """One shard, whole or not at all; its list of clips comes last and says that it is complete."""
+    from safetensors.torch import save_file
+
+    base.parent.mkdir(parents=True, exist_ok=True)
+    parts, listed = [], []
+    for clip in clips:
+        samples = audio_tools.mono(audio_tools.read(clip.audio, rate=rate)).samples[0]
+        parts.append(features(samples).half())
+        listed.append({"id": clip.id, "frames": len(parts[-1]), "captions": clip.labels["captions"]})
+    temporary = base.with_suffix(".tmp")
+    save_file({"mel": torch.cat(parts)}, temporary)
+    os.replace(temporary, base.with_suffix(".safetensors"))
+    temporary.write_text(json.dumps(listed))
+    os.replace(temporary, base.with_suffix(".json"))
+
+
+class MelWindows:
+    """Random windows of different clips as batches; batch k is a pure function of (seed, k).
+
+    Args:
+        store: where windows come from; clips that are shorter than the shortest window are left out.
+        seconds: shortest and longest window; one length is drawn per batch, and no longer than its shortest clip.
+        batch: clips of a batch.
+        captions: how many captions of each clip come along.
+        seed: as named.
+
+    Raises: ValueError for lengths that do not ascend, or fewer clips than a batch needs.
+    """
+
+    def __init__(self, store: MelStore, seconds: Sequence[float], batch: int, captions: int, seed: int) -> None:
+        shortest, longest = (round(s * store.frame_rate) for s in seconds)
+        if not 1 <= shortest <= longest:
+            raise ValueError(f"seconds must be two ascending positive lengths, got {list(seconds)}")
+        self.store, self.batch, self.captions, self.seed = store, batch, captions, seed
+        self.frames = (shortest, longest)
+        self.usable = np.array([n for n, clip in enumerate(store.clips) if clip["frames"] >= shortest])
+        if len(self.usable) < batch:
+            raise ValueError(f"{len(self.usable)} clips last {seconds[0]} s or more, a batch needs {batch}")
+
+    def __call__(self, step: int) -> Batch:
+        rng = np.random.default_rng((self.seed, step))
+        picked = rng.choice(self.usable, self.batch, replace=False)
+        lengths = [self.store.clips[n]["frames"] for n in picked]
+        frames = min(int(rng.integers(*self.frames, endpoint=True)), *lengths)
+        windows, texts = [], []
+        for clip, length in zip(picked, lengths, strict=True):
+            windows.append(self.store.window(clip, int(rng.integers(length - frames + 1)), frames))
+            captions = self.store.clips[clip]["captions"]
+            texts.append([captions[n] for n in rng.integers(len(captions), size=self.captions)])
+        return torch.stack(windows), texts
