@@ -150,7 +150,7 @@ class TextAudioData(LightningDataModule):
         hop: int = 1024,
         seconds: Sequence[float] = (5.0, 10.0),
         batch: int = 64,
-        captions: int = 2,
+        captions: int = 3,
         seed: int = 0,
         validation_batch: int = 64,
         validation_batches: int = 2,

@@ -63,16 +63,17 @@ class LogMel(nn.Module):
 class Block(nn.Module):
     """ConvNeXt block over time (Liu et al. 2022, arXiv 2201.03545).  Shape: ``[B, F, W] -> [B, F, W]``."""
 
-    def __init__(self, width: int, dilation: int) -> None:
+    def __init__(self, width: int, dilation: int, dropout: float) -> None:
         super().__init__()
         self.depthwise = nn.Conv1d(width, width, 7, padding=3 * dilation, dilation=dilation, groups=width)
         self.norm = nn.LayerNorm(width)
         self.expand = nn.Linear(width, 3 * width)
         self.contract = nn.Linear(3 * width, width)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = self.norm(self.depthwise(x.mT).mT)
-        return x + self.contract(nn.functional.gelu(self.expand(hidden)))
+        return x + self.contract(self.dropout(nn.functional.gelu(self.expand(hidden))))
 
 
 class AudioEncoder(nn.Module):
@@ -84,7 +85,7 @@ class AudioEncoder(nn.Module):
     Shape: ``[B, F, K] -> [B, E]``.
     """
 
-    def __init__(self, bands: int, width: int, dilations: Sequence[int], heads: int, dim: int) -> None:
+    def __init__(self, bands: int, width: int, dilations: Sequence[int], heads: int, dim: int, dropout: float) -> None:
         super().__init__()
         self.stem = nn.Sequential(
             nn.Conv2d(1, 16, (5, 7), stride=(2, 4), padding=(2, 3)),
@@ -94,11 +95,12 @@ class AudioEncoder(nn.Module):
         )
         rows = (bands + 7) // 8
         self.project = nn.Linear(32 * rows, width)
-        self.blocks = nn.Sequential(*(Block(width, dilation) for dilation in dilations))
+        self.blocks = nn.Sequential(*(Block(width, dilation, dropout) for dilation in dilations))
         self.norm = nn.LayerNorm(width)
         self.score = nn.Linear(width, heads)
         self.output = nn.Linear(width, dim, bias=False)
         self.heads = heads
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, log_mel: Tensor) -> Tensor:
         maps = self.stem(level_free(log_mel)[:, None])  # [B, 32, F / 4, K / 8]
@@ -106,7 +108,7 @@ class AudioEncoder(nn.Module):
         weights = self.score(frames).softmax(1)  # [B, F / 4, heads]
         parts = frames.unflatten(-1, (self.heads, -1))
         pooled = (weights[..., None] * parts).sum(1).flatten(1)
-        embedding: Tensor = self.output(pooled)
+        embedding: Tensor = self.output(self.dropout(pooled))
         return embedding
 
 
@@ -129,6 +131,7 @@ class TextAudioNet(nn.Module):
         heads: of the attention pooling.
         dim: E.
         words: size of the learned feature of each token of a text.
+        dropout: of hidden features of audio, in training.
 
     Raises: ValueError if ``width`` is no multiple of ``heads``.
     """
@@ -144,12 +147,13 @@ class TextAudioNet(nn.Module):
         heads: int = 4,
         dim: int = 128,
         words: int = 128,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"width={width} must be a multiple of heads={heads}")
         self.log_mel = LogMel(rate, n_fft, hop, bands)
-        self.audio = AudioEncoder(bands, width, dilations, heads, dim)
+        self.audio = AudioEncoder(bands, width, dilations, heads, dim, dropout)
         self.words = TextEncoder()
         self.text = TextPool(TEXT_DIM, words, dim)
         self.dim = dim
@@ -167,11 +171,16 @@ class TextAudioNet(nn.Module):
         """Unit vectors of windows of mono samples at ``rate``.  Shape: ``[B, N] -> [B, E]``, fp32."""
         return self.embed_mel(self.log_mel(samples))
 
-    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+    def embed_texts(self, texts: Sequence[str], word_dropout: float = 0.0) -> Tensor:
         """Unit vectors of descriptions; zero for one without a word.  Shape: ``[N, E]``, fp32.
+
+        ``word_dropout`` is the share of tokens left unread, but for texts that would lose all: in training, so that no
+        clip is known by its number of beats a minute alone.
 
         Raises: ValueError for pseudowords that nobody taught.
         """
         states, mask = self.words(texts)
+        kept = mask & (torch.rand(mask.shape) >= word_dropout)
+        mask = torch.where(kept.any(1, keepdim=True), kept, mask)
         device = self.text.word.weight.device
         return nn.functional.normalize(self.text(states.to(device), mask.to(device)).float(), dim=-1)

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from flowmusic.data.mels import Batch
 from flowmusic.interop import bundle
 from flowmusic.metrics.text_audio import recall
-from flowmusic.model.text_audio import TextAudioNet
+from flowmusic.model.text_audio import QUIETEST, TextAudioNet
 from flowmusic.train.align import alignment_loss
 from flowmusic.train.export import card, corpus_note, plain
 from flowmusic.train.schedule import warmup_cosine
@@ -31,8 +31,11 @@ class LitTextAudio(LightningModule):
         temperature: divides the cosines in the loss.
         equalise_db: deviation of the random equaliser of training windows, so that no font, mix or codec is known by
             its colour.  Level needs none: the network takes it out.
+        mask: longest share of the bands, and of the frames, that are silenced in training windows (SpecAugment, Park
+            et al. 2019, arXiv 1904.08779).
+        word_dropout: share of the tokens of a caption left unread in training.
         warmup, total_steps: learning-rate schedule in steps.
-        seed: step k draws the equalisers from (seed, k), so resuming is exact.
+        seed: step k draws everything random from (seed, k), so resuming is exact.
     """
 
     def __init__(
@@ -41,13 +44,16 @@ class LitTextAudio(LightningModule):
         optimizer: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
         temperature: float = 0.07,
         equalise_db: float = 4.0,
+        mask: float = 0.1,
+        word_dropout: float = 0.1,
         warmup: int = 50,
-        total_steps: int = 1500,
+        total_steps: int = 2000,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.network, self.make_optimizer = network, optimizer
         self.temperature, self.equalise_db = temperature, equalise_db
+        self.mask, self.word_dropout = mask, word_dropout
         self.warmup, self.total_steps, self.seed = warmup, total_steps, seed
 
     def on_fit_start(self) -> None:
@@ -56,13 +62,13 @@ class LitTextAudio(LightningModule):
         # Kept beside the spectrograms: minutes of encoding that later runs need not repeat.
         self.network.words.remember(captions, Path(data.folder))
 
-    def loss(self, log_mel: Tensor, texts: list[list[str]]) -> tuple[Tensor, Tensor]:
+    def loss(self, log_mel: Tensor, texts: list[list[str]], word_dropout: float = 0.0) -> tuple[Tensor, Tensor]:
         """Mean loss over the captions of a clip, and the cosines of the first ones.
 
         Shape: ``[B, F, K], B lists of captions -> [], [B, B]`` (texts by windows).
         """
         audio = self.network.embed_mel(log_mel)
-        worded = [self.network.embed_texts(column) for column in zip(*texts, strict=True)]
+        worded = [self.network.embed_texts(column, word_dropout) for column in zip(*texts, strict=True)]
         # Cosines in bf16 would tie.
         with torch.autocast(log_mel.device.type, enabled=False):
             losses = [alignment_loss(text, audio, self.temperature) for text in worded]
@@ -70,9 +76,14 @@ class LitTextAudio(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         log_mel, texts = batch
-        generator = Generator().manual_seed(self.seed * 1_000_003 + self.global_step)
+        seed = self.seed * 1_000_003 + self.global_step
+        generator = Generator().manual_seed(seed)
         curves = equalisers(len(log_mel), log_mel.shape[-1], self.equalise_db, generator)
-        loss, cosines = self.loss(log_mel + curves[:, None].to(log_mel), texts)
+        heard = silenced(log_mel + curves[:, None].to(log_mel), self.mask, generator)
+        # Dropout draws from torch's global generator.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            loss, cosines = self.loss(heard, texts, self.word_dropout)
         self.log("train/loss", loss, batch_size=len(log_mel), prog_bar=True)
         self.log("train/recall_at_1", recall(cosines, 1), batch_size=len(log_mel))
         return loss
@@ -101,6 +112,22 @@ def equalisers(count: int, bands: int, deviation_db: float, generator: Generator
     waves = torch.stack([torch.cos(math.pi * order * place) for order in range(1, 5)])
     weights = torch.randn(count, len(waves), generator=generator) * (deviation_db * LN_PER_DB / 2**0.5)
     return weights @ waves
+
+
+def silenced(log_mel: Tensor, share: float, generator: Generator) -> Tensor:
+    """Each window without one run of bands and one run of frames, of random place and of length up to ``share``.
+
+    Shape: ``[B, F, K] -> [B, F, K]``.
+    """
+    quietest = math.log(QUIETEST)
+    for axis in (1, 2):
+        size = log_mel.shape[axis]
+        length = torch.rand(len(log_mel), 1, generator=generator) * share * size
+        begin = torch.rand(len(log_mel), 1, generator=generator) * (size - length)
+        place = torch.arange(size)
+        hidden = ((place >= begin) & (place < begin + length)).to(log_mel.device)
+        log_mel = log_mel.masked_fill(hidden[:, :, None] if axis == 1 else hidden[:, None], quietest)
+    return log_mel
 
 
 def export_text_audio(

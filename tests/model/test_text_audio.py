@@ -67,6 +67,16 @@ def test_texts_are_told_apart_and_padding_does_not_count(network: TextAudioNet) 
     assert both[0] @ both[1] < 0.99
 
 
+@torch.no_grad()
+def test_unread_words_change_a_text_but_never_empty_it(network: TextAudioNet) -> None:
+    torch.manual_seed(0)
+    texts = ["slow jazz with piano and drums"]
+    whole = network.embed_texts(texts)
+    parts = torch.cat([network.embed_texts(texts, word_dropout=0.5) for _ in range(8)])
+    assert (parts @ whole[0]).min() < 0.99
+    assert torch.allclose(network.embed_texts(texts, word_dropout=1.0), whole, atol=1e-5)
+
+
 def test_width_and_heads_must_agree() -> None:
     with pytest.raises(ValueError, match="multiple of heads=4"):
         TextAudioNet(width=10)

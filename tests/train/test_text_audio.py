@@ -14,7 +14,7 @@ import yaml
 from flowmusic.interop import bundle
 from flowmusic.metrics.text_audio import TextAudio
 from flowmusic.train.run import compose, main, train
-from flowmusic.train.text_audio import equalisers
+from flowmusic.train.text_audio import equalisers, silenced
 from flowmusic.types import Audio
 
 RATE = 16_000
@@ -95,8 +95,9 @@ def test_it_learns_exports_and_judges(corpora: list[Path], tmp_path: Path) -> No
 
 def test_stop_and_resume_equals_a_straight_run(corpora: list[Path], tmp_path: Path) -> None:
     def run(name: str, steps: int) -> dict[str, torch.Tensor]:
-        extra = ["model.total_steps=6", f"trainer.max_steps={steps}", "export=null", f"data.folder={tmp_path / 'mels'}"]
-        result = train(compose(overrides(corpora, tmp_path / name, *extra)))
+        random = ["model.network.dropout=0.2", "model.word_dropout=0.5", "model.mask=0.3"]
+        extra = [*random, "model.total_steps=6", f"trainer.max_steps={steps}", f"data.folder={tmp_path / 'mels'}"]
+        result = train(compose(overrides(corpora, tmp_path / name, "export=null", *extra)))
         assert result.objects["trainer"].global_step == steps
         state: dict[str, torch.Tensor] = result.objects["model"].state_dict()
         return state
@@ -123,8 +124,18 @@ def test_equalisers_are_smooth_and_of_the_size_asked_for() -> None:
     assert float(in_db.square().mean().sqrt()) == pytest.approx(4.0, rel=0.05)
 
 
+def test_windows_lose_one_run_of_bands_and_one_of_frames() -> None:
+    heard = silenced(torch.zeros(200, 50, 80), 0.2, torch.Generator().manual_seed(0))
+    hidden = heard < -20.0
+    assert torch.equal(hidden, heard != 0.0)
+    for axis, size in ((1, 80), (2, 50)):
+        whole = hidden.all(axis).float()  # a band through all frames, a frame through all bands
+        lengths = whole.sum(1)
+        assert 0 < float(lengths.mean()) < float(lengths.max()) <= 0.2 * size + 1
+        assert int((whole.diff(dim=1) == 1).sum(1).max()) <= 1  # one run, wherever it begins
+    assert torch.equal(silenced(heard, 0.0, torch.Generator()), heard)
+
+
 def test_other_bundles_are_refused() -> None:
     with pytest.raises(bundle.ModelError, match="kind 'spectral', which is not one of text_audio"):
         TextAudio.load("nano_codec")
-    with pytest.raises(bundle.ModelError, match="not one that generates"):
-        bundle.load("nano_text_audio")
