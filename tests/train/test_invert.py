@@ -251,11 +251,6 @@ def test_long_and_foreign_recordings_are_encoded_on_the_codecs_clock(monkeypatch
 # The shipped model
 
 
-@pytest.mark.xfail(
-    reason="the shipped nano does not hear its text: its cross-attention rests on the null token, and any two prompts "
-    "give velocities that differ by 1e-5 of their size, so no vector can lower the loss; remove this mark with the "
-    "first nano that does"
-)
 def test_the_shipped_model_learns_from_a_short_clip() -> None:
     from flowmusic.interop import bundle
 
