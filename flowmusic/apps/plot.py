@@ -80,6 +80,11 @@ def draw(picture: Picture, path: str | Path) -> Path:
         for beats, style in ((picture.beats, (0, (1, 3))), (picture.downbeats, "-")):
             row.vlines(beats, *row.get_ylim(), colors=GRID_INK, linewidth=0.7, linestyles=style, zorder=0.5)
     rows[-1].set_xlabel("seconds", color=INK, fontsize=9)
+    return save(figure, path)
+
+
+def save(figure: Any, path: Path) -> Path:
+    """Write a figure as PNG, whole or not at all."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".png")
     os.close(handle)
     try:
