@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from flowmusic.train import sweep
 
@@ -21,16 +21,37 @@ def config_folder() -> Path:
     return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "conf"
 
 
+def alone(config_name: str) -> str:
+    """Offer ``conf/<config_name>.yaml`` to Hydra without the groups that lie beside it; returns the name.
+
+    ``model=nano`` names a value there: with conf/model in sight, Hydra would take it for a choice from that group.
+    """
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store(config_name, OmegaConf.load(config_folder() / f"{config_name}.yaml"))
+    return config_name
+
+
+def compose_alone(config_name: str, overrides: list[str]) -> DictConfig:
+    """Such a configuration with overrides, without Hydra's runtime (for tests and notebooks)."""
+    from hydra import compose, initialize
+
+    with initialize(config_path=None, version_base="1.3"):
+        return compose(alone(config_name), overrides)
+
+
 def run(
     label: str,
     config_name: str,
     action: Action,
     overrides: list[str],
     usage_errors: tuple[type[Exception], ...] = (FileNotFoundError,),
+    groups: bool = True,
 ) -> int:
     """Compose ``conf/<config_name>.yaml`` with overrides and act on it; returns the exit code of the command.
 
     A configuration that cannot be composed or instantiated, and ``usage_errors`` of the action, exit 2 with one line.
+    ``groups=False`` is for a configuration without groups, see :func:`alone`.
     """
     import hydra
     from hydra.core.hydra_config import HydraConfig
@@ -38,12 +59,23 @@ def run(
     from hydra.types import RunMode
     from omegaconf.errors import OmegaConfBaseException
 
-    @hydra.main(config_path=str(config_folder()), config_name=config_name, version_base="1.3")
+    folder = str(config_folder()) if groups else None
+    name = config_name if groups else alone(config_name)
+
+    failed: list[Exception] = []
+
+    @hydra.main(config_path=folder, config_name=name, version_base="1.3")
     def entry(cfg: DictConfig) -> float | None:
         hydra_cfg = HydraConfig.get()
         task = list(hydra_cfg.overrides.task)
-        multirun = hydra_cfg.mode is RunMode.MULTIRUN
-        return action(cfg, task, sweep.varying(task, overrides) if multirun else None)
+        if hydra_cfg.mode is RunMode.MULTIRUN:
+            return action(cfg, task, sweep.varying(task, overrides))
+        try:
+            return action(cfg, task, None)
+        except Exception as error:
+            # Raised again below: Hydra would write a line of its own before it lets an error through.
+            failed.append(error)
+            return None
 
     expected: tuple[type[Exception], ...] = (HydraException, OmegaConfBaseException, *usage_errors)
     # Hydra prints configuration errors in its own way and exits 1, unless it is told to raise them.
@@ -52,6 +84,8 @@ def run(
     argv, sys.argv = sys.argv, [label, *overrides]
     try:
         entry()
+        if failed:
+            raise failed[0]
     except expected as error:
         message = sweep.missing_plugin(str(error)) or " ".join(str(error).split())
         print(f"{label}: error: {message}", file=sys.stderr)
