@@ -22,14 +22,16 @@ def config_folder() -> Path:
 
 
 def alone(config_name: str) -> str:
-    """Offer ``conf/<config_name>.yaml`` to Hydra without the groups that lie beside it; returns the name.
+    """Offer ``conf/<config_name>.yaml`` to Hydra without the groups that lie beside it; returns its name there.
 
     ``model=nano`` names a value there: with conf/model in sight, Hydra would take it for a choice from that group.
     """
     from hydra.core.config_store import ConfigStore
 
-    ConfigStore.instance().store(config_name, OmegaConf.load(config_folder() / f"{config_name}.yaml"))
-    return config_name
+    # Another name than the file's: Hydra refuses a stored configuration beside a file of the same name.
+    name = f"{config_name}_alone"
+    ConfigStore.instance().store(name, OmegaConf.load(config_folder() / f"{config_name}.yaml"))
+    return name
 
 
 def compose_alone(config_name: str, overrides: list[str]) -> DictConfig:

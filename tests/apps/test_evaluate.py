@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 
 from flowmusic.apps import cli, evaluate
-from flowmusic.apps.evaluation import listening, prepare
+from flowmusic.apps.evaluation import library, listening, prepare
 from flowmusic.generate.generator import Generator, NotFinite
 from flowmusic.interop import bundle
 from flowmusic.metrics.adherence import Listeners
@@ -111,7 +113,8 @@ def test_a_run_that_was_killed_goes_on(
 ) -> None:
     assert run("out=straight") == 0
     straight = report_of(here / "straight")
-    heard, measure = [], listening.measure
+    heard: list[Any] = []
+    measure = listening.measure
 
     def dies(*args: Any) -> Any:
         heard.append(args)
@@ -125,7 +128,12 @@ def test_a_run_that_was_killed_goes_on(
     assert takes and not (here / "eval" / "report.json").exists()
     assert list((here / "eval").rglob(".*")) == []  # nothing half-written
     before = {path: path.stat().st_mtime_ns for path in takes}
-    monkeypatch.setattr(listening, "measure", lambda *args: heard.append(args) or measure(*args))
+
+    def counts(*args: Any) -> Any:
+        heard.append(args)
+        return measure(*args)
+
+    monkeypatch.setattr(listening, "measure", counts)
     heard.clear()
     assert run() == 0
     assert {path: path.stat().st_mtime_ns for path in takes} == before
@@ -240,21 +248,59 @@ def test_words_are_judged_when_a_text_audio_model_is_named(
 
 
 def test_copies_are_looked_for_in_the_training_clips(run: Callable[..., int], here: Path, corpus: Path) -> None:
-    # The test clips themselves as training clips: truth is a copy, and each is its own nearest.
-    training = here / "training"
-    (training / "train").mkdir(parents=True)
-    for path in sorted((corpus / "test").glob("??????.flac")):
-        sound = Audio.read(path)
-        Audio(sound.samples[:, : 2 * RATE], RATE).write(training / "train" / path.name)
-    manifest = (corpus / "manifest.jsonl").read_text().replace("test", "train")
-    (training / "manifest.jsonl").write_text(manifest)
-    assert run(f"train_corpus={training}", "controls=[chords]") == 0
+    shutil.copytree(corpus / "test", corpus / "train")
+    manifest = (corpus / "manifest.jsonl").read_text()
+    (corpus / "manifest.jsonl").write_text(manifest + manifest.replace("test", "train"))
+    assert run(f"train_corpus={corpus}", "controls=[chords]") == 0
     report = report_of(here / "eval")
-    for clip in report["clips"]:
-        truth = clip["systems"]["truth"]
-        assert truth["nearest_training_clip"] == clip["id"]
-        assert truth["scores"]["copy"] > 0.9 > clip["systems"]["model"]["scores"]["copy"]
-    assert report["systems"]["model"]["copy"]["norm"] is None
+    names = {clip["id"] for clip in report["clips"]}
+    for system in ("model", "dropped", "codec", "truth"):
+        found = [clip["systems"][system] for clip in report["clips"]]
+        assert all(each["nearest_training_clip"] in names for each in found)
+        assert report["systems"][system]["copy"]["raw"]["count"] == 3
+        assert report["systems"][system]["copy"]["norm"] is None  # more is not better
+    assert "copy" not in report["systems"]["shuffled"]
+
+
+class Sampled:
+    """A codec that keeps everything, and whose tokens are levels."""
+
+    rate, channels, frame_rate, dim = RATE, 1, Fraction(25), RATE // 25
+
+    def encode(self, audio: Audio) -> torch.Tensor:
+        return audio.samples[:, 0].unflatten(-1, (-1, self.dim))
+
+    def decode(self, latents: torch.Tensor) -> Audio:
+        return Audio(latents.flatten(1)[:, None], self.rate)
+
+    def codes(self, latents: torch.Tensor) -> torch.Tensor:
+        return (1000 * latents.std(-1)).long()[:, None]
+
+
+def test_a_copy_of_a_training_clip_is_found_at_once_and_again(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    (here / "train").mkdir()
+    lines, sounds = [], []
+    for number in range(5):
+        loudness = torch.rand(150, generator=generator).repeat_interleave(RATE // 25)
+        sounds.append(0.2 * loudness * torch.randn(6 * RATE, generator=generator) + tone(200.0 * (1 + number), 6.0) / 4)
+        Audio(sounds[-1][None], RATE).write(here / "train" / f"{number}.flac")
+        lines.append(json.dumps({"path": f"train/{number}.flac", "seconds": 6.0, "split": "train"}))
+    (here / "manifest.jsonl").write_text("\n".join(lines))
+    training = library.of_corpus(here, Sampled(), here / "index")
+    copied = Audio(sounds[3][None, 3 * RATE :], RATE)
+    fresh = Audio(0.1 * torch.randn(1, 3 * RATE, generator=generator), RATE)
+    found, other = training.look_up(copied), training.look_up(fresh)
+    assert found.song == "3" and found.similarity > 0.99 and found.tokens is not None and found.tokens > 0.9
+    assert other.similarity < found.similarity and other.tokens is not None and other.tokens < 0.5
+
+    # The index is on disk: nothing is embedded again.
+    monkeypatch.setattr(library, "mel_stats", lambda part: pytest.fail("embedded again"))
+    again = library.of_corpus(here, Sampled(), here / "index")
+    assert torch.equal(again.reference.embeddings, training.reference.embeddings)
+    with pytest.raises(ValueError, match="has 1 clips; at least 2"):
+        (here / "manifest.jsonl").write_text(lines[0])
+        library.of_corpus(here, Sampled(), here / "index")
 
 
 def test_copies_are_looked_for_in_a_store_of_latents(run: Callable[..., int], here: Path, tiny: Generator) -> None:
@@ -262,8 +308,8 @@ def test_copies_are_looked_for_in_a_store_of_latents(run: Callable[..., int], he
     folder = here / "latents"
     folder.mkdir()
     save_file({"latents": torch.randn(100, 4, generator=generator).half()}, folder / "train-00000.safetensors")
-    clips = [{"id": name, "frames": 50, "captions": []} for name in ("a", "b")]
-    index = {"frame_rate": "25", "shards": ["train-00000.safetensors"], "clips": clips}
+    clips: list[Any] = [{"id": name, "frames": 50, "captions": []} for name in ("a", "b")]
+    index: dict[str, Any] = {"frame_rate": "25", "shards": ["train-00000.safetensors"], "clips": clips}
     (folder / "train.json").write_text(json.dumps(index))
     assert run(f"train_latents={folder}", "controls=[chords]") == 0
     scores = [clip["systems"]["model"] for clip in report_of(here / "eval")["clips"]]

@@ -159,22 +159,24 @@ def point(embed: Embedder, system: str, takes: Mapping[str, Take], reference: Ma
 
 
 def other_recordings(store: Store, folder: Path, split: str, count: int, seconds: float, rate: int) -> dict[str, Take]:
-    """The middles of the first ``count`` clips of another corpus, or of a folder's recordings.
+    """The first ``count`` clips of another corpus, from their beginning, or the middles of a folder's recordings.
 
     Raises: ValueError for fewer than two that can be used.
     """
     from flowmusic.data import corpus
 
     if (folder / "manifest.jsonl").exists():
-        paths = [clip.audio for clip in corpus.clips(folder, split, count)]
+        paths, place = [clip.audio for clip in corpus.clips(folder, split, count)], recordings.BEGINNING
     else:
-        paths = recordings.find(folder)[:count]
+        paths, place = recordings.find(folder)[:count], recordings.MIDDLE
     found: dict[str, Take] = {}
     for path in paths:
         name = path.relative_to(folder).with_suffix("").as_posix()
-        key = key_of(OTHER_SOURCE, digest_of([path]), seconds, rate)
+        key = key_of(OTHER_SOURCE, digest_of([path]), seconds, rate, place)
         take = store.take(OTHER_SOURCE, name, key)
-        found[name] = take or store.put(recordings.middle(path, seconds, rate), {}, OTHER_SOURCE, name, key)
+        if take is None:
+            take = store.put(recordings.excerpt(path, seconds, rate, place), {}, OTHER_SOURCE, name, key)
+        found[name] = take
     if len(found) < 2:
         raise ValueError(f"fad_reference: {folder} has {len(found)} clips in its {split} split; at least 2 are needed")
     return found

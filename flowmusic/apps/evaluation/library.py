@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from flowmusic import audio as audio_tools
 from flowmusic.apps.corpus_clips import digest_of
@@ -125,16 +125,22 @@ def of_latents(folder: Path, codec: Codec) -> Library:
 @torch.no_grad()
 def encode(codec: Codec, audio: Audio) -> Tensor:
     """Latents of one recording on the CPU.  Shape: ``[C, N] -> [T, D]``."""
-    return codec.encode(Audio(audio.samples[None], audio.rate))[0].float().cpu()
+    batch = Audio(audio.samples[None].to(_device(codec)), audio.rate)
+    return codec.encode(batch)[0].float().cpu()
 
 
 def first_codebook(codec: Any, latents: Tensor) -> Tensor | None:
     """Codes of the first codebook, or None for a codec without.  Shape: ``[T, D] -> [T]``."""
     if not hasattr(codec, "codes") or getattr(codec, "quantizer", codec) is None:
         return None
-    like = next(codec.parameters(), latents)
-    codes: Tensor = codec.codes(latents[None].to(like))[0, 0]
+    codes: Tensor = codec.codes(latents[None].to(_device(codec)))[0, 0]
     return codes.cpu()
+
+
+def _device(codec: object) -> torch.device:
+    """Where a codec computes."""
+    weight = next(codec.parameters(), None) if isinstance(codec, nn.Module) else None
+    return torch.device("cpu") if weight is None else weight.device
 
 
 def _moments(latents: Tensor, window: int) -> Tensor:

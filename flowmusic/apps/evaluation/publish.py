@@ -14,6 +14,7 @@ from flowmusic.apps.evaluation.distances import ANCHORS
 from flowmusic.apps.evaluation.prepare import Inputs
 from flowmusic.apps.evaluation.report import Results
 from flowmusic.apps.evaluation.settings import Settings
+from flowmusic.apps.evaluation.systems import ALONE
 from flowmusic.metrics.report import CODEC, TRUTH, Table
 
 
@@ -62,7 +63,7 @@ def _notes(settings: Settings, inputs: Inputs, results: Results) -> dict[str, st
     }
     if settings.data == "folder":
         notes["requested"] = "what the extractors hear in the recordings; truth compares them with themselves"
-    if settings.alone:
+    if any(system.row == ALONE for system in results.takes):
         notes["alone"] = "each control by itself with the text"
     heard_for = {"chords": "chords", "drums": "onsets", "melody": "melody", "beats": "beats"}
     words = describe()

@@ -16,6 +16,7 @@ from flowmusic.metrics.adherence import Requested
 from flowmusic.types import TEXT, Audio, Controls, FrameGrid
 
 PROMPT_SUFFIX = ".txt"
+BEGINNING, MIDDLE = 0.0, 0.5
 
 
 def find(folder: Path) -> list[Path]:
@@ -30,8 +31,11 @@ def find(folder: Path) -> list[Path]:
     return found
 
 
-def middle(path: Path, seconds: float, rate: int) -> Audio:
-    """The middle of a recording, mono: intros and endings are the least like the rest.  Shape: ``[1, N]``.
+def excerpt(path: Path, seconds: float, rate: int, place: float) -> Audio:
+    """Part of a recording, mono.  Shape: ``[1, N]``.
+
+    Args:
+        place: 0 is the beginning, 0.5 the middle (intros and endings are the least like the rest), 1 the end.
 
     Raises: ValueError for a file that is not audio, or shorter.
     """
@@ -40,7 +44,7 @@ def middle(path: Path, seconds: float, rate: int) -> Audio:
     have = audio.samples.shape[-1]
     if have < wanted:
         raise ValueError(f"{path} lasts {audio.seconds:.1f} s, {seconds:g} s are asked for")
-    first = (have - wanted) // 2
+    first = round((have - wanted) * place)
     return Audio(audio.samples[:, first : first + wanted], rate)
 
 
@@ -75,7 +79,7 @@ def read_recordings(
             if len(clips) == wanted:
                 break
             try:
-                audio = middle(path, grid.seconds, rate)
+                audio = excerpt(path, grid.seconds, rate, MIDDLE)
             except ValueError as error:
                 print(f"note: left out: {error}", file=sys.stderr)
                 continue

@@ -135,7 +135,7 @@ def _number(value: float) -> float | None:
 
 
 def _more(results: Results, summary: Table, pictures: Sequence[str]) -> str:
-    parts = [_anchors(results.distances)]
+    parts = [normalised(summary), _anchors(results.distances)]
     if ALONE in summary.cells:
         parts.append(one_at_a_time(summary))
     if results.curve:
@@ -144,6 +144,23 @@ def _more(results: Results, summary: Table, pictures: Sequence[str]) -> str:
         parts.append(_sweep("Guidance", results.grid))
     parts += [f"![{Path(name).stem}]({name})" for name in pictures]
     return "\n" + "\n\n".join(parts) + "\n"
+
+
+def normalised(summary: Table) -> str:
+    """The normalised scores with their intervals; shuffled is 0 and the ceiling 1 by definition."""
+    rows = {row: cells for row, cells in summary.cells.items() if row not in (SHUFFLED, summary.ceiling)}
+    metrics = [metric for metric in summary.metrics if any(_has_norm(cells, metric) for cells in rows.values())]
+    if not metrics:
+        return "No metric tells the ceiling from shuffled on these clips, so there are no normalised scores."
+    lines = ["## Normalised", "", f"| system | {' | '.join(metrics)} |", f"|---|{'---|' * len(metrics)}"]
+    for row, cells in rows.items():
+        shown = [_shown(cells[metric].norm if metric in cells else None) for metric in metrics]
+        lines.append(f"| {row} | {' | '.join(shown)} |")
+    return "\n".join(lines)
+
+
+def _has_norm(cells: Mapping[str, Cell], metric: str) -> bool:
+    return metric in cells and cells[metric].norm is not None
 
 
 def _anchors(distances: Distances) -> str:
@@ -184,5 +201,5 @@ def _sweep(title: str, points: Sequence[Point]) -> str:
     return "\n".join(lines)
 
 
-def _shown(interval: Interval) -> str:
-    return f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+def _shown(interval: Interval | None) -> str:
+    return "–" if interval is None else f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
