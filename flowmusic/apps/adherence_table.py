@@ -108,7 +108,7 @@ def _evaluate(
     args: argparse.Namespace,
 ) -> None:
     """Generate and score one batch, and write a file per clip."""
-    from flowmusic.apps.corpus_clips import round_trip
+    from flowmusic.apps.corpus_clips import other, round_trip, swap
     from flowmusic.types import Audio, Controls
 
     def generate(items: Sequence[Controls]) -> Generation:
@@ -146,18 +146,6 @@ def _evaluate(
         write_json(
             {"scores": plain, "seconds_per_clip": seconds, "num_evals": takes.num_evals}, cache / f"{clip.id}.json"
         )
-
-
-def other(clips: Sequence[LabelledClip], row: int, name: str) -> int | None:
-    """The next clip, cyclically, that asks for ``name``; None if no other does."""
-    later = [(row + step) % len(clips) for step in range(1, len(clips))]
-    return next((index for index in later if name in clips[index].requested_names), None)
-
-
-def swap(clips: Sequence[LabelledClip], row: int, name: str) -> Controls:
-    """The clip's controls with ``name`` from the next clip that has it; unchanged if there is none."""
-    source = other(clips, row, name)
-    return clips[row].controls if source is None else clips[row].controls.swap(name, clips[source].controls)
 
 
 def item(audio: Audio, place: int) -> Audio:

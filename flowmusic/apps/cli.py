@@ -22,9 +22,14 @@ COMMANDS = {
     "models": "list the models that can be used by name, or convert one",
     "corpus": "compose and render a labelled corpus",
     "train": "train a codec or a model (takes Hydra overrides and -m)",
+    "evaluate": "score a model on a test set, and make a page to hear it on (takes Hydra overrides and -m)",
     "runs": "list training runs, what differed and what came out",
 }
-FORWARDED = {"corpus": "flowmusic.corpus.__main__", "train": "flowmusic.train.run"}
+FORWARDED = {
+    "corpus": "flowmusic.corpus.__main__",
+    "train": "flowmusic.train.run",
+    "evaluate": "flowmusic.apps.evaluate",
+}
 """Commands whose own ``main(argv)`` reads the arguments."""
 
 EXAMPLES = """examples:
@@ -32,6 +37,7 @@ EXAMPLES = """examples:
   flowmusic extract song.wav
   flowmusic generate "jazz trio" --controls song.controls --use chords,drums
   flowmusic train experiment=nano trainer.max_steps=2000
+  flowmusic evaluate model=nano corpus=corpus clips=32 out=eval
 
 Set FLOWMUSIC_DEBUG=1 to see a traceback with an error."""
 

@@ -16,8 +16,7 @@ from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, FAILED, guarded, reading_input
 from flowmusic.data.corpus import SPLITS
-from flowmusic.metrics.adherence import Listeners
-from flowmusic.types import Audio
+from flowmusic.metrics.adherence import Listeners, remembering
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -30,20 +29,6 @@ def build_parser() -> argparse.ArgumentParser:
     add("--seconds", type=flags.seconds, default=10.0, metavar="N", help="of every clip (default: %(default)s)")
     add("--out", type=flags.output_folder, metavar="DIR", help="write codec_gate.json and codec_gate.md there")
     return parser
-
-
-def hear(audio: Audio, listeners: Listeners) -> Listeners:
-    """What the listeners hear in a recording, as listeners that need not listen again."""
-
-    def answer(listener):  # type: ignore[no-untyped-def]
-        if listener is None:
-            return None
-        heard = listener(audio)
-        return lambda _: heard
-
-    return Listeners(
-        answer(listeners.chords), answer(listeners.onsets), answer(listeners.melody), answer(listeners.beats)
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     scores: dict[str, list[dict[str, float]]] = {"truth": [], "codec": [], "shuffled": []}
     for index, clip in enumerate(tqdm(clips, desc="clips")):
         other = clips[(index + 1) % len(clips)]
-        heard = hear(clip.audio, listeners)
+        heard = remembering(clip.audio, listeners)
         truth = measure(clip.audio, clip.requested, heard)
         scores["truth"].append(truth)
         # Only what this clip has to show counts, or a drum clip would be judged on silence.

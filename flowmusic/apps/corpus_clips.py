@@ -2,79 +2,154 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from flowmusic import audio as audio_tools
 from flowmusic.apps.adherence import spans_until, times_until
 from flowmusic.controls import beats, chords, melody
+from flowmusic.controls.request import TRACKS
 from flowmusic.controls.tracks import batched
 from flowmusic.data import corpus
 from flowmusic.metrics.adherence import Requested
-from flowmusic.types import Audio, Codec, Controls, FrameGrid, Track
+from flowmusic.types import TEXT, Audio, Codec, Controls, FrameGrid, Track
 
 FIELD_OF = {"chords": "chords", "drums": "onsets", "melody": "melody", "beats": "beats"}
 """Control name -> field of :class:`Requested`."""
+DrumControl = Callable[[Audio, FrameGrid], Track]
+"""A drum stem as a model's drum control."""
 
 
 @dataclass(frozen=True)
 class LabelledClip:
-    """The beginning of a corpus clip: mono audio ``[1, N]``, controls (a batch of one) and what they ask for."""
+    """The beginning of a corpus clip: mono audio ``[1, N]``, controls (a batch of one) and what they ask for.
+
+    ``attributes`` are the clip's tags that are one word each; ``digest`` is a hash of the files that it was read from.
+    """
 
     id: str
     audio: Audio
     controls: Controls
     requested: Requested
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
+
+    @property
+    def text(self) -> str | None:
+        """The prompt."""
+        return self.controls.text[0]
 
     @property
     def requested_names(self) -> frozenset[str]:
         """Controls with something to score."""
         return frozenset(name for name, field in FIELD_OF.items() if getattr(self.requested, field))
 
-    def asking_only(self, name: str) -> LabelledClip:
-        """The same clip, scored on one control."""
-        field = FIELD_OF[name]
-        return replace(self, requested=Requested(**{field: getattr(self.requested, field)}))
+    def asking_only(self, *names: str) -> LabelledClip:
+        """The same clip, scored on these controls alone."""
+        fields = [FIELD_OF[name] for name in names if name in FIELD_OF]
+        return replace(self, requested=Requested(**{field: getattr(self.requested, field) for field in fields}))
+
+    def has(self, name: str) -> bool:
+        """Whether there is something to ask for under this name, ``text`` included."""
+        return self.text is not None if name == TEXT else name in self.requested_names
 
 
-def read_clips(folder: Path, split: str, count: int, grid: FrameGrid, rate: int) -> list[LabelledClip]:
-    """The first ``count`` clips of a split, cut to the grid.
+def read_clips(
+    folder: Path,
+    split: str,
+    count: int | None,
+    grid: FrameGrid,
+    rate: int,
+    tracks: Iterable[str] = TRACKS,
+    drums: DrumControl | None = None,
+) -> list[LabelledClip]:
+    """The first ``count`` clips of a split (None: all), cut to the grid; see :func:`read_clip`.
 
-    Raises: FileNotFoundError for a folder that is no corpus, or without drum stems; ValueError for too few clips.
+    Raises: FileNotFoundError for a folder that is no corpus, or without drum stems; ValueError for too few clips, and
+    for clips that are shorter than the grid.
     """
     found = corpus.clips(folder, split, count)
-    if len(found) < count:
-        raise ValueError(f"the {split} split of {folder} has {len(found)} clips, --clips asks for {count}")
-    return [read_clip(clip, grid, rate) for clip in found]
+    if count is not None and len(found) < count:
+        raise ValueError(f"the {split} split of {folder} has {len(found)} clips, {count} are asked for")
+    return [read_clip(clip, grid, rate, tracks, drums) for clip in found]
 
 
-def read_clip(clip: corpus.Clip, grid: FrameGrid, rate: int) -> LabelledClip:
-    """One clip from its beginning; the drum control comes from the drum stem, everything else from the labels."""
+def read_clip(
+    clip: corpus.Clip,
+    grid: FrameGrid,
+    rate: int,
+    tracks: Iterable[str] = TRACKS,
+    drums: DrumControl | None = None,
+) -> LabelledClip:
+    """One clip from its beginning.
+
+    Args:
+        tracks: the controls that are read; without ``drums``, no drum stem is needed.
+        drums: what makes the drum control of a drum stem; None takes onset strength.  The rest is from the labels.
+    """
     from feature_extractors.drums import Drums
 
     labels = clip.labels
     end_s = grid.seconds
-    samples = round(end_s * rate)
-    audio = audio_tools.fit(audio_tools.mono(audio_tools.read(clip.audio, rate=rate)), samples)
-    stem = audio_tools.read(clip.stem("drums"))
-    stem = audio_tools.fit(stem, round(end_s * stem.rate))
-    tracks: dict[str, Track] = {
-        "chords": chords.to_track(labels["chords"], grid),
-        "drums": Drums(separate=False)(stem, grid),
-        "melody": melody.to_track(labels["melody"], grid, end_s=labels["seconds"]),
-        "beats": beats.to_track(labels["beats"], labels["downbeats"], grid),
+    if labels["seconds"] < end_s - 1.0 / float(grid.frame_rate):
+        raise ValueError(f"{clip.audio} lasts {labels['seconds']:g} s, {end_s:g} s are asked for; give fewer seconds")
+    audio = audio_tools.mono(audio_tools.read(clip.audio, rate=rate))
+    makers: dict[str, Callable[[], Track]] = {
+        "chords": lambda: chords.to_track(labels["chords"], grid),
+        "drums": lambda: (drums or Drums(separate=False))(_stem(clip, end_s), grid),
+        "melody": lambda: melody.to_track(labels["melody"], grid, end_s=labels["seconds"]),
+        "beats": lambda: beats.to_track(labels["beats"], labels["downbeats"], grid),
     }
+    wanted = [name for name in TRACKS if name in frozenset(tracks)]
     captions = labels["captions"]
-    controls = Controls((captions[0] if captions else None,), {name: batched(t) for name, t in tracks.items()})
+    controls = Controls((captions[0] if captions else None,), {name: batched(makers[name]()) for name in wanted})
     requested = Requested(
         chords=spans_until(labels["chords"], end_s),
         onsets=times_until(labels["drums"]["onsets"], end_s),
         melody=spans_until(labels["melody"], end_s),
         beats=times_until(labels["beats"], end_s),
     )
-    return LabelledClip(clip.id, audio, controls, requested)
+    files = [clip.audio, clip.audio.with_suffix(".json")] + ([clip.stem("drums")] if "drums" in wanted else [])
+    whole = LabelledClip(
+        clip.id,
+        audio_tools.fit(audio, round(end_s * rate)),
+        controls,
+        requested,
+        attributes_of(labels.get("tags", {})),
+        digest_of(files),
+    )
+    return whole.asking_only(*wanted)
+
+
+def attributes_of(tags: Mapping[str, Any]) -> dict[str, str]:
+    """What a caption may say of a clip in one word each, from the tags of our corpus."""
+    found = {name: tags[name] for name in ("genre", "tempo") if isinstance(tags.get(name), str)}
+    return {**found, **dict(zip(("mood", "energy"), tags.get("mood", ()), strict=False))}
+
+
+def digest_of(files: Sequence[Path]) -> str:
+    """A hash of the content of some files."""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def other(clips: Sequence[LabelledClip], row: int, name: str) -> int | None:
+    """The next clip, cyclically, that asks for ``name``; None if no other does."""
+    later = [(row + step) % len(clips) for step in range(1, len(clips))]
+    return next((index for index in later if clips[index].has(name)), None)
+
+
+def swap(clips: Sequence[LabelledClip], row: int, name: str) -> Controls:
+    """The clip's controls with ``name`` from the next clip that has it; unchanged if there is none."""
+    source = other(clips, row, name)
+    return clips[row].controls if source is None else clips[row].controls.swap(name, clips[source].controls)
 
 
 @torch.no_grad()
@@ -83,3 +158,8 @@ def round_trip(codec: Codec, audio: Audio, device: torch.device | str = "cpu") -
     batch = Audio(audio.samples[None].to(device), audio.rate)
     decoded = codec.decode(codec.encode(batch))
     return audio_tools.fit(Audio(decoded.samples[0].float().cpu(), decoded.rate), audio.samples.shape[-1])
+
+
+def _stem(clip: corpus.Clip, end_s: float) -> Audio:
+    stem = audio_tools.read(clip.stem("drums"))
+    return audio_tools.fit(stem, round(end_s * stem.rate))

@@ -6,9 +6,11 @@ those, so they are to be named beside the numbers.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from flowmusic.metrics.beats import beat_f1
 from flowmusic.metrics.chords import chord_acc
@@ -17,6 +19,7 @@ from flowmusic.metrics.normalise import mean
 from flowmusic.metrics.onsets import onset_f1
 from flowmusic.types import Audio
 
+Heard = TypeVar("Heard")
 KEYS = ("chord_acc", "chord_iou", "onset_f1", "melody_pc", "melody_cos", "beat_f1")
 
 
@@ -45,6 +48,20 @@ class Listeners:
     onsets: Callable[[Audio], Sequence[float]] | None = None
     melody: Callable[[Audio], Pitches] | None = None
     beats: Callable[[Audio], Sequence[float]] | None = None
+
+
+def remembering(audio: Audio, listeners: Listeners) -> Listeners:
+    """The listeners, each of which listens to this one recording once, when it is first asked."""
+
+    def answer(listener: Callable[[Audio], Heard] | None) -> Callable[[Audio], Heard] | None:
+        if listener is None:
+            return None
+        heard = functools.cache(lambda: listener(audio))
+        return lambda _: heard()
+
+    return Listeners(
+        answer(listeners.chords), answer(listeners.onsets), answer(listeners.melody), answer(listeners.beats)
+    )
 
 
 def measure(audio: Audio, requested: Requested, listeners: Listeners) -> dict[str, float]:

@@ -17,8 +17,8 @@ from flowmusic.metrics.normalise import Interval, bootstrap, bootstrap_norm
 SHUFFLED, TRUTH, CODEC = "shuffled", "truth", "codec"
 GATE_KEYS = ("chord_acc", "onset_f1", "melody_pc")
 GATE_KEEP = 0.9
-_UNBOUNDED = frozenset({"si_sdr", "fad", "loss", "seconds", "num_evals"})
-"""Metrics that are not shares, for which no-skill and truth make no scale."""
+_UNBOUNDED = frozenset({"si_sdr", "fad", "loss", "seconds", "num_evals", "copy", "copy_tokens"})
+"""Metrics for which no-skill and truth make no scale: they are no shares, or more is not better."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """``cells[system][metric]``; ``notes`` say which detectors and clips the numbers come from."""
+    """``cells[system][metric]``; ``notes`` say which detectors and clips they come from; ``ceiling`` scores 1."""
 
     cells: Mapping[str, Mapping[str, Cell]]
     notes: Mapping[str, str] = field(default_factory=dict)
+    ceiling: str = TRUTH
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -52,16 +53,20 @@ class Gate:
 
 
 def table(
-    scores: Mapping[str, Sequence[Mapping[str, float]]], notes: Mapping[str, str] | None = None, seed: int = 0
+    scores: Mapping[str, Sequence[Mapping[str, float]]],
+    notes: Mapping[str, str] | None = None,
+    seed: int = 0,
+    ceiling: str = TRUTH,
 ) -> Table:
     """Summarise per-clip scores.
 
     Args:
         scores: system -> one mapping of metric to raw score a clip, the same clips in the same order for every
-            system.  ``shuffled`` and ``truth`` are the references of the normalised scores.  A clip that lacks a
+            system.  ``shuffled`` and ``ceiling`` are the references of the normalised scores.  A clip that lacks a
             metric (no drums were requested) is left out of that metric alone.
         notes: whatever the reader has to know: detectors, tolerance, data, seed.
         seed: of the bootstrap.
+        ceiling: the system whose normalised score is 1.
 
     Raises: ValueError if systems differ in their number of clips.
     """
@@ -78,11 +83,12 @@ def table(
         for metric in sorted({key for clip in rows for key in clip}):
             raw = bootstrap(column(system, metric), seed)
             scaled = None
-            if SHUFFLED in scores and TRUTH in scores and metric not in _UNBOUNDED:
-                scaled = bootstrap_norm(column(system, metric), column(SHUFFLED, metric), column(TRUTH, metric), seed)
+            if SHUFFLED in scores and ceiling in scores and metric not in _UNBOUNDED:
+                references = column(SHUFFLED, metric), column(ceiling, metric)
+                scaled = bootstrap_norm(column(system, metric), *references, seed)
                 scaled = None if math.isnan(scaled.mean) else scaled
             cells[system][metric] = Cell(raw, scaled)
-    return Table(cells, dict(notes or {}))
+    return Table(cells, dict(notes or {}), ceiling)
 
 
 def gate(summary: Table, system: str = CODEC, keys: Sequence[str] = GATE_KEYS, keep: float = GATE_KEEP) -> Gate:
@@ -106,7 +112,7 @@ def to_markdown(summary: Table) -> str:
     for system, row in summary.cells.items():
         lines.append(f"| {system} | {' | '.join(_cell(row.get(metric)) for metric in metrics)} |")
     counts = {m: max(row[m].raw.count for row in summary.cells.values() if m in row) for m in metrics}
-    lines += ["", "raw mean [95 % interval] → normalised (0 = shuffled, 1 = truth). Clips: "]
+    lines += ["", f"raw mean [95 % interval] → normalised (0 = shuffled, 1 = {summary.ceiling}). Clips: "]
     lines[-1] += ", ".join(f"{metric} {count}" for metric, count in counts.items()) + "."
     lines += [f"- {name}: {text}" for name, text in summary.notes.items()]
     return "\n".join(lines) + "\n"
@@ -124,8 +130,10 @@ def to_json(summary: Table) -> dict[str, Any]:
     return {"systems": rows, "notes": dict(summary.notes)}
 
 
-def write(summary: Table, folder: str | Path, name: str = "report", extra: Mapping[str, Any] | None = None) -> Path:
-    """Write ``NAME.json`` (with ``extra`` keys) and ``NAME.md``; returns the latter.
+def write(
+    summary: Table, folder: str | Path, name: str = "report", extra: Mapping[str, Any] | None = None, more: str = ""
+) -> Path:
+    """Write ``NAME.json`` (with ``extra`` keys) and ``NAME.md`` (with ``more`` below the table); returns the latter.
 
     Raises: ValueError if the folder does not exist.
     """
@@ -135,7 +143,7 @@ def write(summary: Table, folder: str | Path, name: str = "report", extra: Mappi
     _replace(
         folder / f"{name}.json", json.dumps({**to_json(summary), **(extra or {})}, indent=2, allow_nan=False) + "\n"
     )
-    return _replace(folder / f"{name}.md", to_markdown(summary))
+    return _replace(folder / f"{name}.md", to_markdown(summary) + more)
 
 
 def _cell(cell: Cell | None) -> str:

@@ -19,7 +19,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from flowmusic.train import sweep
+from flowmusic.train import command, sweep
+from flowmusic.train.command import config_folder
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,6 @@ class TrainResult:
     metrics: dict[str, float]
     folder: Path
     objects: dict[str, Any]
-
-
-def config_folder() -> Path:
-    """The configuration installed with the package, or the checkout's ``conf``."""
-    installed = Path(__file__).resolve().parents[1] / "conf"
-    return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "conf"
 
 
 def provenance() -> dict[str, str]:
@@ -120,40 +115,16 @@ def main(overrides: list[str]) -> int:
 
     A configuration that cannot be composed or instantiated, and data that is not there, exit 2 with one line.
     """
-    import hydra
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.errors import HydraException
-    from hydra.types import RunMode
-    from omegaconf.errors import OmegaConfBaseException
 
-    @hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")
-    def entry(cfg: DictConfig) -> float | None:
-        hydra_cfg = HydraConfig.get()
-        task = list(hydra_cfg.overrides.task)
+    def action(cfg: DictConfig, task: list[str], varying: list[str] | None) -> float | None:
         note_overrides(cfg, task)
-        if hydra_cfg.mode is RunMode.MULTIRUN:
-            sweep.move_to_point(cfg, sweep.varying(task, overrides))
+        if varying is not None:
+            sweep.move_to_point(cfg, varying)
         result = train(cfg)
         print(result.folder)
         return result.metrics.get(cfg.objective) if cfg.objective else None
 
-    # Hydra prints configuration errors in its own way and exits 1, unless it is told to raise them.
-    told = os.environ.get("HYDRA_FULL_ERROR")
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    argv, sys.argv = sys.argv, ["flowmusic train", *overrides]
-    try:
-        entry()
-    except (HydraException, OmegaConfBaseException, FileNotFoundError, sweep.OtherRun) as error:
-        message = sweep.missing_plugin(str(error)) or " ".join(str(error).split())
-        print(f"flowmusic train: error: {message}", file=sys.stderr)
-        return 2
-    finally:
-        sys.argv = argv
-        if told is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = told
-    return 0
+    return command.run("flowmusic train", "train", action, overrides, (FileNotFoundError, sweep.OtherRun))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from flowmusic.apps import adherence, adherence_table
-from flowmusic.apps.corpus_clips import LabelledClip, read_clips
+from flowmusic.apps.corpus_clips import LabelledClip, other, read_clips, swap
 from flowmusic.controls.request import request
 from flowmusic.generate.generator import Generator
 from flowmusic.metrics.adherence import Listeners, Requested
@@ -72,10 +72,10 @@ def test_clips_are_cut_to_the_model(clips: list[LabelledClip]) -> None:
 
 
 def test_a_swap_changes_one_control_for_the_next_clip_that_has_it(clips: list[LabelledClip]) -> None:
-    assert adherence_table.other(clips, 0, "melody") == 2  # clip 1 has none
-    assert adherence_table.other(clips, 2, "chords") == 0
-    assert adherence_table.other(clips[:2], 0, "melody") is None
-    swapped = adherence_table.swap(clips, 0, "melody")
+    assert other(clips, 0, "melody") == 2  # clip 1 has none
+    assert other(clips, 2, "chords") == 0
+    assert other(clips[:2], 0, "melody") is None
+    swapped = swap(clips, 0, "melody")
     assert swapped.tracks["melody"] is clips[2].controls.tracks["melody"]
     assert all(swapped.tracks[name] is clips[0].controls.tracks[name] for name in ("chords", "drums", "beats"))
     assert swapped.text == clips[0].controls.text
@@ -124,7 +124,7 @@ def test_other_settings_need_another_folder(arguments: list[str], capsys: pytest
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        (["--clips", "9"], "has 3 clips, --clips asks for 9"),
+        (["--clips", "9"], "has 3 clips, 9 are asked for"),
         (["--split", "validation"], "has 0 clips"),
         (["--model", "mega"], "mega"),
         (["--swap", "text"], "chords, drums, melody, beats"),

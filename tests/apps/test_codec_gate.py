@@ -82,7 +82,7 @@ def test_a_faithful_codec_passes_and_a_deaf_one_does_not(
     ("command", "extra", "words"),
     [
         (codec_gate, ["--clips", "1"], "between 2 and"),
-        (codec_gate, ["--clips", "99"], "--clips asks for 99"),
+        (codec_gate, ["--clips", "99"], "99 are asked for"),
         (codec_gate, ["--codec", "mega"], "unknown model 'mega'"),
         (build, ["--workers", "0"], "between 1 and"),
         (build, ["--corpus", "."], "not a finished corpus"),

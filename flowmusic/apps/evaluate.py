@@ -1,0 +1,78 @@
+"""``flowmusic evaluate``: how closely a model follows its controls, and how it sounds, on a test set.
+
+``flowmusic evaluate model=nano corpus=DIR out=DIR`` (Hydra overrides, see ``conf/evaluate.yaml``) writes report.json,
+report.md, figures and a listening page.  What is there is not made again: a run that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig, OmegaConf
+
+from flowmusic.apps.errors import UsageError
+from flowmusic.train import command, sweep
+
+if TYPE_CHECKING:
+    from flowmusic.apps.evaluation.report import Results
+    from flowmusic.metrics.report import Table
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of it: the table, the findings behind it, and the files that tell it."""
+
+    summary: Table
+    results: Results
+    files: tuple[Path, ...]
+
+
+def main(overrides: list[str]) -> int:
+    """Run Hydra with command-line overrides (including ``-m``); returns the exit code of the command."""
+
+    def action(cfg: DictConfig, task: list[str], varying: list[str] | None) -> None:
+        for path in evaluate(cfg, None if varying is None else sweep.name_of(varying)).files:
+            print(path)
+
+    return command.run("flowmusic evaluate", "evaluate", action, overrides, (UsageError,), groups=False)
+
+
+def compose(overrides: list[str]) -> DictConfig:
+    """The configuration of an evaluation with overrides, without Hydra's runtime (for tests and notebooks)."""
+    return command.compose_alone("evaluate", overrides)
+
+
+def evaluate(cfg: DictConfig, point: str | None = None) -> Evaluation:
+    """Evaluate what a configuration describes.
+
+    Args:
+        cfg: ``conf/evaluate.yaml`` with overrides.
+        point: name of a sweep's point, which gets a folder of its own.
+
+    Raises: UsageError for settings or input that are wrong.
+    """
+    from flowmusic.apps.evaluation.settings import Settings
+
+    config = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(config, dict)
+    settings = Settings.of({str(key): value for key, value in config.items()}, point)
+    # Heavy, and of no use before the settings make sense.
+    import torch
+
+    from flowmusic.apps.evaluation.prepare import prepare
+    from flowmusic.apps.evaluation.publish import publish
+    from flowmusic.apps.evaluation.work import work
+
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    inputs = prepare(settings)
+    results = work(settings, inputs)
+    summary, files = publish(settings, inputs, results)
+    return Evaluation(summary, results, files)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

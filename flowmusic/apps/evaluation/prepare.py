@@ -1,0 +1,160 @@
+"""The inputs of an evaluation, each judged before any work begins."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flowmusic.apps.build import DrumCodes
+from flowmusic.apps.corpus_clips import LabelledClip, read_clips
+from flowmusic.apps.errors import UsageError, reading_input
+from flowmusic.apps.evaluation import library
+from flowmusic.apps.evaluation.distances import Embedder, Fadtk, Patches, other_recordings
+from flowmusic.apps.evaluation.recordings import read_recordings
+from flowmusic.apps.evaluation.settings import CONTROLS, Settings
+from flowmusic.apps.evaluation.store import Store, Take
+from flowmusic.apps.evaluation.sweeps import guidance_points
+from flowmusic.apps.evaluation.systems import Sampling
+from flowmusic.apps.evaluation.takes import Studio, codec_fingerprint
+from flowmusic.apps.generate import check_device
+from flowmusic.generate.generator import Generator
+from flowmusic.interop import bundle
+from flowmusic.metrics import fad
+from flowmusic.metrics.text_match import TextMatch
+from flowmusic.types import TEXT, FrameGrid, Guidance
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What an evaluation works on.
+
+    Args:
+        studio: the model and the test clips.
+        controls: the chosen ones that the model reads, ``text`` only if a clip has words.
+        sampling: how takes are drawn, in full.
+        embed: the embedding of the distances.
+        text, library, other_source: None where nobody asked.
+    """
+
+    studio: Studio
+    controls: tuple[str, ...]
+    sampling: Sampling
+    embed: Embedder
+    text: TextMatch | None
+    library: library.Library | None
+    other_source: Mapping[str, Take] | None
+
+
+def prepare(settings: Settings) -> Inputs:
+    """Load and read everything.  Raises: UsageError for whatever cannot be used."""
+    store = Store(settings.out)
+    text = None if settings.text_audio is None else load_text_match(settings.text_audio)
+    with reading_input():
+        embed = _embedder(settings, store)
+        generator = load_model(settings)
+        grid = generator.grid(settings.seconds)
+        chosen = choose_controls(settings, generator)
+        sampling = _sampling(settings, generator)
+        clips = read_test_set(settings, generator, grid, chosen)
+        training = _library(settings, generator)
+        other_source = _other_source(settings, store, len(clips), grid, generator)
+    if not any(clip.text is not None for clip in clips):
+        chosen = tuple(name for name in chosen if name != TEXT)
+    weights = (bundle.fingerprint(settings.model), codec_fingerprint(generator.codec))
+    studio = Studio(generator, weights, clips, grid, settings.seed, settings.batch, settings.precision, store)
+    return Inputs(studio, chosen, sampling, embed, text, training, other_source)
+
+
+def load_model(settings: Settings) -> Generator:
+    """The model, on its device.  Raises: UsageError."""
+    check_device(settings.device)
+    try:
+        return bundle.load(settings.model, device=settings.device, precision=settings.precision)
+    except bundle.ModelError as error:
+        raise UsageError(str(error)) from error
+
+
+def load_text_match(name: str) -> TextMatch:
+    """A text-audio model as what judges words.  Raises: UsageError if this installation has none of that name."""
+    try:
+        module = importlib.import_module("flowmusic.metrics.text_audio")
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"text_audio={name}: this version of flowmusic has no text-audio model; leave text_audio out"
+        ) from error
+    with reading_input():
+        model = module.TextAudio.load(name)
+    return TextMatch(name, model.embed_audio, model.embed_text)
+
+
+def choose_controls(settings: Settings, generator: Generator) -> tuple[str, ...]:
+    """The chosen controls that the model reads, in the order of reports.  Raises: UsageError if none is left."""
+    reads = {TEXT, *generator.controls}
+    chosen = settings.controls or CONTROLS
+    lost = [name for name in chosen if name not in reads]
+    if settings.controls is not None and lost:
+        print(f"note: {settings.model} has no control for {', '.join(lost)}; left out", file=sys.stderr)
+    kept = tuple(name for name in chosen if name in reads)
+    if not set(kept) - {TEXT}:
+        raise UsageError(f"controls: {settings.model} reads none of {', '.join(chosen)}; it reads {', '.join(reads)}")
+    return kept
+
+
+def read_test_set(
+    settings: Settings, generator: Generator, grid: FrameGrid, chosen: Sequence[str]
+) -> list[LabelledClip]:
+    """The clips of the corpus or folder, cut to the grid.  Raises: ValueError, OSError for what cannot be used."""
+    codec: Any = generator.codec
+    if settings.data == "folder":
+        return read_recordings(
+            settings.corpus,
+            settings.clips,
+            grid,
+            codec.rate,
+            chosen,
+            settings.out / "extracted",
+            codec if generator.drums_as_codes else None,
+        )
+    drums = DrumCodes(codec) if generator.drums_as_codes else None
+    clips = read_clips(settings.corpus, settings.split, settings.clips, grid, codec.rate, chosen, drums)
+    if len(clips) < 2:
+        raise UsageError(
+            f"the {settings.split} split of {settings.corpus} has {len(clips)} clips; at least 2 are needed"
+        )
+    return clips
+
+
+def _embedder(settings: Settings, store: Store) -> Embedder:
+    if settings.fad_embedding == fad.EMBEDDING:
+        return Patches(store)
+    python = Fadtk.check(settings.fad_embedding, settings.fadtk_python)
+    return Fadtk(settings.fad_embedding, python, settings.out / "fadtk")
+
+
+def _sampling(settings: Settings, generator: Generator) -> Sampling:
+    defaults = generator.defaults
+    weights = dict(defaults.guidance if settings.guidance is None else settings.guidance)
+    Guidance.of(weights)
+    sampling = Sampling(weights, settings.solver or defaults.solver, settings.steps or defaults.steps)
+    # Impossible points fail before any work.
+    guidance_points(sampling, settings.guidance_grid)
+    return sampling
+
+
+def _library(settings: Settings, generator: Generator) -> library.Library | None:
+    if settings.train_latents is not None:
+        return library.of_latents(settings.train_latents, generator.codec)
+    if settings.train_corpus is not None:
+        return library.of_corpus(settings.train_corpus, generator.codec, settings.out / "training clips")
+    return None
+
+
+def _other_source(
+    settings: Settings, store: Store, count: int, grid: FrameGrid, generator: Generator
+) -> Mapping[str, Take] | None:
+    if settings.fad_reference is None:
+        return None
+    return other_recordings(store, settings.fad_reference, settings.split, count, grid.seconds, generator.codec.rate)

@@ -1,0 +1,76 @@
+"""What a person gets of an evaluation: report.json, report.md, the figures and the listening page."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from tqdm import tqdm
+
+from feature_extractors.listeners import describe
+from flowmusic.apps.evaluation import page, plots, report
+from flowmusic.apps.evaluation.distances import ANCHORS
+from flowmusic.apps.evaluation.prepare import Inputs
+from flowmusic.apps.evaluation.report import Results
+from flowmusic.apps.evaluation.settings import Settings
+from flowmusic.apps.evaluation.systems import ALONE
+from flowmusic.metrics.report import CODEC, TRUTH, Table
+
+
+def publish(settings: Settings, inputs: Inputs, results: Results) -> tuple[Table, tuple[Path, ...]]:
+    """Write everything into ``settings.out``; returns the table and the files, the page last."""
+    ceiling = TRUTH if settings.data == "corpus" else CODEC
+    summary = report.summarise(results, _notes(settings, inputs, results), settings.seed, ceiling)
+    pictures = _plots(settings, results, summary)
+    names = [path.name for path in pictures]
+    sampling = inputs.sampling
+    repeat = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(settings).items()}
+    repeat.update(
+        guidance=dict(sampling.guidance), solver=sampling.solver, steps=sampling.steps, controls=list(inputs.controls)
+    )
+    markdown = report.write(results, summary, repeat, settings.out, names)
+    shown = page.players(results, settings.page_clips)
+    with tqdm(total=shown, desc="pictures", unit="take", file=sys.stderr, leave=False) as bar:
+        listening = page.write(results, summary, settings.out, names, settings.page_clips, bar.update)
+    return summary, (markdown.with_suffix(".json"), markdown, *pictures, listening)
+
+
+def _plots(settings: Settings, results: Results, summary: Table) -> list[Path]:
+    drawn = plots.adherence(summary, settings.out / "adherence.png")
+    found = [] if drawn is None else [drawn]
+    if any(point.num_evals is not None for point in results.curve):
+        halves = results.distances.anchors[ANCHORS[0]]
+        found.append(plots.evaluations(results.curve, summary, halves, settings.out / "evaluations.png"))
+    if results.grid:
+        found.append(plots.guidance_map(results.grid, results.weights, settings.out / "guidance.png"))
+    return found
+
+
+def _notes(settings: Settings, inputs: Inputs, results: Results) -> dict[str, str]:
+    """What a reader has to know, in words."""
+    sampling = inputs.sampling
+    weights = ", ".join(f"{key}={weight:g}" for key, weight in sampling.guidance.items())
+    count, seconds = len(results.clips), results.clips[0].audio.seconds
+    source = (
+        f"the {settings.split} split of {settings.corpus.name}" if settings.data == "corpus" else settings.corpus.name
+    )
+    notes = {
+        "model": f"{settings.model}, {sampling.solver}, {sampling.steps} steps, guidance {weights}",
+        "clips": f"{count} of {source}, {seconds:g} s each, noise from seed {settings.seed} upwards",
+        "controls": ", ".join(inputs.controls),
+        "shuffled": "one control at a time is the next clip's, everything else and the noise equal",
+    }
+    if settings.data == "folder":
+        notes["requested"] = "what the extractors hear in the recordings; truth compares them with themselves"
+    if any(system.row == ALONE for system in results.takes):
+        notes["alone"] = "each control by itself with the text"
+    heard_for = {"chords": "chords", "drums": "onsets", "melody": "melody", "beats": "beats"}
+    words = describe()
+    notes.update({listener: words[listener] for control, listener in heard_for.items() if control in inputs.controls})
+    notes["fad"] = results.distances.note
+    if inputs.text is not None:
+        notes["text"] = f"{inputs.text.name}: cosine with the prompt; share of its attributes that are recognised"
+    if inputs.library is not None:
+        notes["copy"] = inputs.library.described
+    return notes

@@ -1,0 +1,64 @@
+"""The work of an evaluation: every system is recorded and listened to, under one progress bar."""
+
+from __future__ import annotations
+
+import sys
+
+from tqdm import tqdm
+
+from feature_extractors.listeners import describe
+from flowmusic.apps import adherence
+from flowmusic.apps.evaluation.distances import distances
+from flowmusic.apps.evaluation.listening import (
+    AdherenceJudge,
+    CopyJudge,
+    Heard,
+    Judge,
+    TextJudge,
+    choices_of,
+    listen,
+)
+from flowmusic.apps.evaluation.prepare import Inputs
+from flowmusic.apps.evaluation.report import Results
+from flowmusic.apps.evaluation.settings import Settings
+from flowmusic.apps.evaluation.store import Take
+from flowmusic.apps.evaluation.sweeps import guidance_points, steps_points, sweep
+from flowmusic.apps.evaluation.systems import MODEL, System, systems
+from flowmusic.metrics.report import TRUTH
+
+
+def work(settings: Settings, inputs: Inputs) -> Results:
+    """Record and listen.  What the store holds is not made again.  Raises: NotFinite if the model's rows diverge."""
+    studio, sampling, embed = inputs.studio, inputs.sampling, inputs.embed
+    clips = studio.clips
+    judges: list[Judge] = [AdherenceJudge(adherence.listeners(), describe())]
+    if inputs.text is not None:
+        judges.append(TextJudge(inputs.text, choices_of(clips)))
+    searching: list[Judge] = [] if inputs.library is None else [CopyJudge(inputs.library)]
+    everything = systems(inputs.controls, sampling, alone=settings.alone, score_text=inputs.text is not None)
+    rows = range(len(clips))
+    fewer = rows if settings.sweep_clips is None else rows[: settings.sweep_clips]
+    curve, grid = steps_points(sampling, settings.steps_curve), guidance_points(sampling, settings.guidance_grid)
+    takes: dict[System, dict[int, Take]] = {}
+    heard: dict[System, dict[int, Heard]] = {}
+    expected = sum(system.applies(clips, row) for system in everything for row in rows)
+    total = 2 * (expected + (len(curve) + len(grid)) * len(fewer))
+    with tqdm(total=total, desc="evaluating", unit="clip", file=sys.stderr, dynamic_ncols=True) as bar:
+        for system in everything:
+            bar.set_postfix_str(system.name, refresh=False)
+            takes[system] = dict(sorted(studio.record(system, rows, bar.update).items()))
+            heard[system] = {}
+            for row, take in takes[system].items():
+                heard[system][row] = listen(studio.store, [*judges, *searching], system, clips[row], take)
+                bar.update()
+        by_name = {system: {clips[row].id: take for row, take in each.items()} for system, each in takes.items()}
+        reference = next(each for system, each in by_name.items() if system.row == TRUTH)
+        model = next(system for system in everything if system.row == MODEL)
+        bar.set_postfix_str("sweeps", refresh=False)
+        swept = [
+            sweep(studio, model, points, fewer, judges, embed, reference, settings.seed, bar.update)
+            for points in (curve, grid)
+        ]
+        whole = {system: each for system, each in by_name.items() if system.control is None}
+        far = distances(embed, whole, reference, inputs.other_source, settings.seed)
+    return Results(clips, takes, heard, far, swept[0], swept[1], settings.guidance_grid)
