@@ -43,7 +43,7 @@ def tiny(model: Generator, ears: Listeners, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def run(tiny: Generator, corpus: Path) -> Callable[..., int]:
     """The command with short settings; returns its exit code."""
-    settings = ["model=nano", f"corpus={corpus}", "out=eval", "steps=2", "batch=2", "page_clips=0"]
+    settings = ["model=nano", f"corpus={corpus}", "out=eval", "steps=2", "batch=2", "page_clips=0", "text_audio=null"]
     return lambda *more: cli.main(
         ["evaluate", *(["-m"] if "-m" in more else []), *settings, *(o for o in more if o != "-m")]
     )
@@ -413,7 +413,7 @@ def test_a_sweep_gives_every_point_its_folder(run: Callable[..., int], here: Pat
         ("guidance_grid={alpha:[1],text:[1],all:[1]}", "is not one or two guidance keys"),
         ("steps_curve=[0]", "steps_curve: '0' is not a whole number between 1"),
         ("alone=perhaps", "alone: 'perhaps' is neither true nor false"),
-        ("text_audio=other", "no text-audio model"),
+        ("text_audio=other", "unknown model 'other'"),
         ("train_corpus=. train_latents=.", "give one"),
         ("train_latents=.", "train.json is missing"),
         ("fad_reference=empty", "no recordings under empty"),
@@ -476,7 +476,15 @@ def test_a_text_audio_model_needs_only_its_two_halves(monkeypatch: pytest.Monkey
 
 
 def test_evaluate_returns_what_it_found(tiny: Generator, corpus: Path, here: Path) -> None:
-    overrides = ["model=nano", f"corpus={corpus}", "out=eval", "steps=1", "controls=[drums]", "page_clips=0"]
+    overrides = [
+        "model=nano",
+        f"corpus={corpus}",
+        "out=eval",
+        "steps=1",
+        "controls=[drums]",
+        "page_clips=0",
+        "text_audio=null",
+    ]
     found = evaluate.evaluate(evaluate.compose(overrides))
     assert found.summary.cells["model"]["onset_f1"].raw.count == 2
     assert all(path.is_file() for path in found.files)

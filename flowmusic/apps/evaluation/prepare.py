@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -78,15 +77,11 @@ def load_model(settings: Settings) -> Generator:
 
 
 def load_text_match(name: str) -> TextMatch:
-    """A text-audio model as what judges words.  Raises: UsageError if this installation has none of that name."""
-    try:
-        module = importlib.import_module("flowmusic.metrics.text_audio")
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"text_audio={name}: this version of flowmusic has no text-audio model; leave text_audio out"
-        ) from error
+    """A text-audio model as what judges words.  Raises: UsageError if there is none of that name."""
+    from flowmusic.metrics.text_audio import TextAudio
+
     with reading_input():
-        model = module.TextAudio.load(name)
+        model = TextAudio.load(name)
     return TextMatch(name, model.embed_audio, model.embed_text)
 
 
