@@ -175,7 +175,7 @@ def _report(
 
     scores = {cell: json.loads(file.read_text(encoding="utf-8"))["scores"] for cell, file in cells.items()}
     systems = {f"alpha {alpha:g}, beta {beta:g}": rows for (alpha, beta), rows in scores.items()}
-    levels = f"{args.detail} levels" if args.detail else "all levels"
+    levels = f"{args.detail} levels" if args.detail else "the model's own levels"
     notes = {
         "model": f"{args.model}, {settings['solver']}, {settings['steps']} steps, noise from seed {args.seed} upwards",
         "requests": f"the excerpts of the first {args.clips} clips of {args.split} ({levels}), each with the caption "
