@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowmusic.metrics.adherence import Listeners, Requested
+    from flowmusic.metrics.bars import Bar
     from flowmusic.types import Audio, Controls
 
 CONTROL_OF = {
@@ -28,12 +29,13 @@ _LISTENER_OF = {"chords": "chords", "drums": "onsets", "melody": "melody", "beat
 class Adherence:
     """Scores in 0..1 by metric, None where a requested control could not be judged; ``reasons`` says why not.
 
-    ``detectors`` names what listened, by control.
+    ``detectors`` names what listened, by control; ``bars`` tells where the chords were kept.
     """
 
     scores: Mapping[str, float | None]
     reasons: Mapping[str, str]
     detectors: Mapping[str, str]
+    bars: Sequence[Bar] = ()
 
 
 def requested_of(controls: Controls, seconds: float) -> Requested:
@@ -68,12 +70,13 @@ def listeners() -> Listeners:
     return Listeners(**default_listeners())
 
 
-def judge(audio: Audio, requested: Requested) -> Adherence:
-    """Listen to a take, mono or ``[C, N]``, for everything that was requested."""
+def judge(audio: Audio, requested: Requested, downbeats: Sequence[float] = ()) -> Adherence:
+    """Listen to a take, mono or ``[C, N]``, for everything that was requested; ``downbeats`` in s begin its bars."""
     from feature_extractors.listeners import describe
-    from flowmusic.metrics.adherence import measure
+    from flowmusic.metrics.adherence import measure, remembering
+    from flowmusic.metrics.bars import by_bar
 
-    ears = listeners()
+    ears = remembering(audio, listeners())
     asked = {
         "chords": bool(requested.chords),
         "drums": bool(requested.onsets),
@@ -97,4 +100,16 @@ def judge(audio: Audio, requested: Requested) -> Adherence:
             reasons[metric] = f"the requested {control} leave nothing to compare"
     words = describe()
     detectors = {control: words[_LISTENER_OF[control]] for control, present in asked.items() if present}
-    return Adherence(scores, reasons, detectors)
+    bars: Sequence[Bar] = ()
+    if requested.chords and downbeats and ears.chords is not None:
+        bars = by_bar(requested.chords, ears.chords(audio), downbeats, audio.seconds)
+    return Adherence(scores, reasons, detectors, bars)
+
+
+def downbeats_of(controls: Controls, seconds: float) -> list[float]:
+    """Where the bars of one item of controls begin, in the first ``seconds``; empty without a beat grid."""
+    from flowmusic.controls import beats
+
+    if "beats" not in controls.tracks:
+        return []
+    return times_until(beats.from_track(controls.tracks["beats"]).downbeats, seconds)

@@ -55,6 +55,14 @@ seed = integer(0, MAX_SEED - MAX_COUNT)
 count = integer(1, MAX_COUNT)
 
 
+def share(text: str) -> float:
+    """A number in 0..1."""
+    value = number_text(text)
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
 def number_text(text: str) -> float:
     """Any number; whoever knows its meaning judges its size."""
     try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowmusic.apps import flags
+from flowmusic.apps import choose, flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
 from flowmusic.flow.solve import SOLVERS
 
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from flowmusic.apps.adherence import Adherence
     from flowmusic.apps.asked import Asked
     from flowmusic.generate.generator import Generator
-    from flowmusic.types import Controls, Generation, Progress
+    from flowmusic.types import Audio, Controls, Generation, Progress
 
 CONTROLS = ("chords", "melody", "drums", "beats")
+NOTHING_TO_JUDGE = (
+    "--best-of and --min-adherence choose by chords, drums, melody or beats, and none of them was asked for or can be "
+    "recognised here; leave them out, or ask for one"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +65,13 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     add("--solver", choices=tuple(SOLVERS), metavar="NAME", help=f"{', '.join(SOLVERS)} (the model's own)")
     add("--seed", type=flags.seed, metavar="N", help="repeats a take; drawn and recorded if left out")
     add("--count", type=flags.count, default=1, metavar="N", help="takes, with seeds from --seed upwards (1)")
+    add("--best-of", type=flags.count, metavar="N", help="make N takes for each one, and keep what follows closest (1)")
+    add(
+        "--min-adherence",
+        type=flags.share,
+        metavar="X",
+        help="try again until a take scores X in 0..1, at most 8 times",
+    )
     add("--model", default="nano", metavar="NAME|DIR|HUBID", help="see `flowmusic models` (nano)")
     add("--device", type=flags.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="of the model's matrix products (fp32)")
@@ -93,9 +104,14 @@ def run(args: argparse.Namespace) -> int:
     with reading_input():
         guidance = Guidance.of(weights)
     seed = draw_seed() if args.seed is None else args.seed
-    for number in range(args.count):
-        with bar(f"take {number + 1}/{args.count}" if args.count > 1 else "generating", args.quiet) as progress:
-            take = generator.generate(
+    tries = args.best_of or (1 if args.min_adherence is None else choose.TRIES)
+    chosen = tries > 1 or args.min_adherence is not None
+    if chosen and not written.tracks:
+        raise UsageError(NOTHING_TO_JUDGE)
+
+    def make(number: int, label: str) -> Generation:
+        with bar(label, args.quiet) as progress:
+            return generator.generate(
                 controls,
                 grid=generator.grid(asked.seconds),
                 guidance=guidance,
@@ -104,9 +120,59 @@ def run(args: argparse.Namespace) -> int:
                 seed=seed + number,
                 progress=progress,
             )
+
+    for number in range(args.count):
+        label = f"take {number + 1}/{args.count}" if args.count > 1 else "generating"
         out = args.out if args.count == 1 else args.out.with_stem(f"{args.out.stem}-{number + 1}")
-        _finish(take, out, asked, generator, weights, written, quiet=args.quiet)
+        judged: Adherence | None = None
+        choice: dict[str, Any] | None = None
+        if not chosen:
+            take = make(number, label)
+        else:
+            takes = (make(number * tries + n, f"{label}, try {n + 1} of at most {tries}") for n in range(tries))
+            take, judged, choice = _best(takes, asked, written, args.min_adherence)
+            if not args.quiet:
+                print(f"note: {choose.told(choice, take.seed)}", file=sys.stderr)
+        _finish(take, out, asked, generator, weights, written, judged, choice, quiet=args.quiet)
     return DONE
+
+
+def _best(
+    takes: Iterable[Generation], asked: Asked, written: Controls, least: float | None
+) -> tuple[Generation, Adherence, dict[str, Any]]:
+    """The take that follows closest, or the first that follows closely enough.
+
+    Raises: UsageError if nothing that was asked for can be judged.
+    """
+    best: tuple[float, Generation, Adherence] | None = None
+    scores: dict[int, float] = {}
+    for take in takes:
+        judged = _listen(take, asked, written)
+        value = choose.score(judged)
+        if value is None:
+            raise UsageError(NOTHING_TO_JUDGE)
+        scores[take.seed] = value
+        if best is None or value > best[0]:
+            best = (value, take, judged)
+        if least is not None and value >= least:
+            break
+    assert best is not None
+    return best[1], best[2], choose.record(scores, least)
+
+
+def _sound(take: Generation, asked: Asked) -> Audio:
+    from flowmusic import audio
+    from flowmusic.types import Audio
+
+    return audio.fit(Audio(take.audio.samples[0], take.audio.rate), round(asked.seconds * take.audio.rate))
+
+
+def _listen(take: Generation, asked: Asked, written: Controls) -> Adherence:
+    """Judge a take in the terms of the request: a model may read the drums as codes."""
+    from flowmusic.apps.adherence import downbeats_of, judge, requested_of
+
+    kept = written.only(take.controls.names())
+    return judge(_sound(take, asked), requested_of(kept, asked.seconds), downbeats_of(kept, asked.seconds))
 
 
 def check_device(name: str) -> None:
@@ -135,18 +201,17 @@ def _finish(
     generator: Generator,
     weights: Mapping[str, float],
     written: Controls,
+    judged: Adherence | None,
+    choice: Mapping[str, Any] | None,
     *,
     quiet: bool,
 ) -> None:
-    """Write the audio, listen to it, write the record, and print what there is."""
+    """Write the audio, listen to it unless that was done, write the record, and print what there is."""
     from flowmusic import audio
-    from flowmusic.apps.adherence import judge, requested_of
+    from flowmusic.apps.adherence import requested_of
     from flowmusic.apps.take import record, table, write_json
-    from flowmusic.types import Audio
 
-    sound = audio.fit(Audio(take.audio.samples[0], take.audio.rate), round(asked.seconds * take.audio.rate))
-
-    # In the terms of the request: a model may read the drums as codes.
+    sound = _sound(take, asked)
     requested = requested_of(written.only(take.controls.names()), asked.seconds)
 
     def content(adherence: Adherence | None) -> dict[str, Any]:
@@ -159,13 +224,14 @@ def _finish(
             written=written,
             requested=requested,
             adherence=adherence,
+            choice=choice,
         )
 
     # The record first: should a recogniser fail, the take can still be repeated.
     audio.write(sound, out)
-    write_json(content(None), out.with_suffix(".json"))
+    write_json(content(judged), out.with_suffix(".json"))
     print(out, flush=True)
-    adherence = judge(sound, requested)
+    adherence = _listen(take, asked, written) if judged is None else judged
     print(write_json(content(adherence), out.with_suffix(".json")), flush=True)
     if not quiet:
         print("\n".join(table(adherence)), end="\n" if adherence.scores else "", flush=True)

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from flowmusic.apps.adherence import Adherence
     from flowmusic.apps.asked import Asked
     from flowmusic.metrics.adherence import Requested
+    from flowmusic.metrics.bars import Bar
     from flowmusic.types import Controls, Generation
 
 
@@ -27,12 +28,14 @@ def record(
     written: Controls,
     requested: Requested,
     adherence: Adherence | None,
+    choice: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The content of take.json as plain data; times are seconds.
 
-    ``written`` are the controls before a model left some out; ``adherence`` is None before anyone has listened.
+    ``written`` are the controls before a model left some out; ``adherence`` is None before anyone has listened;
+    ``choice`` says among which takes this one was the best (``flowmusic.apps.choose``).
     """
-    return {
+    content = {
         "model": model,
         "seed": take.seed,
         "solver": take.solver,
@@ -59,8 +62,10 @@ def record(
             **adherence.scores,
             "reasons": dict(adherence.reasons),
             "detectors": dict(adherence.detectors),
+            **({"bars": [_bar(bar) for bar in adherence.bars]} if adherence.bars else {}),
         },
     }
+    return content if choice is None else {**content, "choice": dict(choice)}
 
 
 def write_json(data: Mapping[str, Any], path: Path) -> Path:
@@ -85,7 +90,29 @@ def table(adherence: Adherence) -> list[str]:
     for metric, score in adherence.scores.items():
         shown = f"{score:.2f}" if score is not None else f"-     ({adherence.reasons[metric]})"
         lines.append(f"{metric:<11} {shown}")
+    if adherence.bars:
+        lines.append("bar  chords          heard           agreement")
+    for number, bar in enumerate(adherence.bars, start=1):
+        share = "-" if bar.agreement is None else f"{bar.agreement:.2f}"
+        lines.append(f"{number:>3}  {_shown(bar.asked):<15} {_shown(bar.heard):<15} {share}")
     return lines
+
+
+def _shown(labels: Sequence[str], most: int = 3) -> str:
+    """A few labels; the rest as an ellipsis."""
+    return " ".join(labels[:most]) + (" ..." if len(labels) > most else "")
+
+
+def _bar(bar: Bar) -> dict[str, Any]:
+    agreement = None if bar.agreement is None else round(bar.agreement, 4)
+    asked, heard = list(bar.asked), list(bar.heard)
+    return {
+        "start": round(bar.start, 4),
+        "end": round(bar.end, 4),
+        "asked": asked,
+        "heard": heard,
+        "agreement": agreement,
+    }
 
 
 def _bpm(written: Controls) -> float | None:

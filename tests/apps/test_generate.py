@@ -300,3 +300,67 @@ def test_a_failing_recogniser_costs_the_scores_not_the_record(
     assert out == "take.wav\n" and "deaf" in err
     record = json.loads(Path("take.json").read_text())
     assert record["seed"] == 3 and record["adherence"] is None
+
+
+def hearing(monkeypatch: pytest.MonkeyPatch, shares: list[float]) -> list[float]:
+    """The next takes have C on so much of them, and F on the rest; returns the list as it is used up."""
+    from flowmusic.apps import adherence
+
+    def chords(audio):  # type: ignore[no-untyped-def]
+        turn = shares.pop(0) * audio.seconds
+        return [(0.0, turn, "C"), (turn, audio.seconds, "F")]
+
+    monkeypatch.setattr(adherence, "listeners", lambda: Listeners(chords=chords))
+    return shares
+
+
+def test_the_best_of_several_takes_is_kept(
+    here: Path, model: Generator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hearing(monkeypatch, [0.25, 0.75, 0.5])
+    record = take(["text", "--chords", "C", "--seconds", "2", "--seed", "5", "--best-of", "3"])
+    assert record["seed"] == 6 and record["adherence"]["chord_acc"] == pytest.approx(0.75, abs=0.01)
+    assert record["choice"]["takes"] == 3 and list(record["choice"]["by_seed"]) == ["5", "6", "7"]
+    assert record["choice"]["score"] == pytest.approx(0.75, abs=0.01)
+    assert "of 3 takes the one of seed 6 follows closest, 0.75" in capsys.readouterr().err
+    kept = Path("take.wav").read_bytes()
+    hearing(monkeypatch, [1.0])
+    assert "choice" not in take(["text", "--chords", "C", "--seconds", "2", "--seed", "6"])
+    assert Path("take.wav").read_bytes() == kept
+
+
+def test_takes_until_one_is_good_enough(
+    here: Path, model: Generator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left = hearing(monkeypatch, [0.25, 0.5, 0.75, 1.0])
+    argv = ["text", "--chords", "C", "--seconds", "2", "--seed", "5"]
+    record = take([*argv, "--min-adherence", "0.7"])
+    assert record["seed"] == 7 and record["choice"]["reached"] is True and left == [1.0]
+    hearing(monkeypatch, [0.25, 0.5, 0.25, 0.5])
+    record = take([*argv, "--min-adherence", "0.7", "--best-of", "2", "--count", "2"], "take-2.json")
+    assert record["seed"] == 8 and record["choice"]["reached"] is False and record["choice"]["takes"] == 2
+    assert "of 2 takes the one of seed 6 follows closest, 0.50, which is less than --min-adherence 0.7" in (
+        capsys.readouterr().err
+    )
+
+
+def test_nothing_to_choose_by(here: Path, model: Generator, capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in (["text", "--best-of", "2"], ["text", "--min-adherence", "0.5"]):
+        assert main(["generate", *argv]) == 2
+        assert "none of them was asked for" in capsys.readouterr().err
+    assert main(["generate", "text", "--chords", "C", "--min-adherence", "1.5"]) == 2
+    assert "not between 0 and 1" in capsys.readouterr().err
+    assert list(here.iterdir()) == []
+
+
+def test_bars_tell_where_the_chords_were_kept(
+    here: Path, model: Generator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hearing(monkeypatch, [0.5])
+    record = take(["text", "--chords", "C | C G", "--bpm", "240", "--seconds", "2"])
+    bars = record["adherence"]["bars"]
+    assert [(bar["start"], bar["end"]) for bar in bars] == [(0.0, 1.0), (1.0, 2.0)]
+    assert bars[0]["asked"] == ["C"] and bars[1]["asked"] == ["C", "G"]
+    assert bars[0]["agreement"] == pytest.approx(1.0, abs=0.02) and bars[1]["agreement"] == pytest.approx(0.0, abs=0.02)
+    out = capsys.readouterr().out
+    assert "bar  chords" in out and "  2  C G             F               0.0" in out

@@ -1,0 +1,54 @@
+"""Chord adherence bar by bar: where a take left its chords."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flowmusic.metrics.chords import chord_acc
+
+SHORTEST_S = 0.1
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar in seconds, the chords asked for and heard in it, and their agreement in 0..1 (None: not comparable)."""
+
+    start: float
+    end: float
+    asked: tuple[str, ...]
+    heard: tuple[str, ...]
+    agreement: float | None
+
+
+def by_bar(
+    requested: Sequence[Sequence], recognised: Sequence[Sequence], downbeats: Sequence[float], end_s: float
+) -> list[Bar]:
+    """Agreement of every bar that has a requested chord; what lies before the first downbeat is a bar as well.
+
+    Args:
+        requested, recognised: ``(start [s], end [s], label)``, see :mod:`flowmusic.metrics.chords`.
+        downbeats: ascending times in seconds.
+        end_s: of the last bar.
+    """
+    edges = [0.0, *(time for time in downbeats if SHORTEST_S < time < end_s - SHORTEST_S), end_s]
+    found = []
+    for start, end in zip(edges, edges[1:], strict=False):
+        asked, heard = within(requested, start, end), within(recognised, start, end)
+        if not asked:
+            continue
+        with warnings.catch_warnings():
+            # A bar of diminished chords has no score, and says so by None.
+            warnings.simplefilter("ignore", UserWarning)
+            agreement = chord_acc(asked, heard)
+        wanted, got = (tuple(label for _, _, label in spans) for spans in (asked, heard))
+        found.append(Bar(start, end, wanted, got, None if math.isnan(agreement) else agreement))
+    return found
+
+
+def within(spans: Sequence[Sequence], start: float, end: float) -> list[tuple[float, float, str]]:
+    """The parts of spans that lie in a stretch of time; slivers under a hundredth of a second are dropped."""
+    cut = [(max(float(s), start), min(float(e), end), str(label)) for s, e, label in spans]
+    return [span for span in cut if span[1] - span[0] > 0.01]
