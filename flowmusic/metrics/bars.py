@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from flowmusic.metrics.chords import chord_acc
 
 SHORTEST_S = 0.1
+SLIVER_S = 0.05
+"""Written chords snap to frames of 40 ms, so that one may reach into the next bar."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,6 @@ def by_bar(
 
 
 def within(spans: Sequence[Sequence], start: float, end: float) -> list[tuple[float, float, str]]:
-    """The parts of spans that lie in a stretch of time; slivers under a hundredth of a second are dropped."""
+    """The parts of spans that lie in a stretch of time; slivers are dropped."""
     cut = [(max(float(s), start), min(float(e), end), str(label)) for s, e, label in spans]
-    return [span for span in cut if span[1] - span[0] > 0.01]
+    return [span for span in cut if span[1] - span[0] > SLIVER_S]
