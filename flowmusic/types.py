@@ -117,7 +117,9 @@ class Track:
 
 @dataclass(frozen=True)
 class Style:
-    """An excerpt whose feel is wanted: its features ``[T', D]`` (latents of the model's codec), not tied to the clock.
+    """An excerpt whose feel is wanted: its features ``[T', D]``, by default latents of the model's codec.
+
+    They are not tied to the clock of what is generated.
 
     ``detail`` is the number of quantiser levels that are kept, from 1 (a hint) up; None leaves it to the model.
     """
@@ -383,6 +385,9 @@ class Extractor(Protocol):
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track: ...
 
+
+StyleFeatures = Callable[[Audio, int], Tensor]
+"""Frozen features of one recording on a number of frames.  Shape: samples ``[C, N]`` -> ``[frames, D]``."""
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)`` after every field evaluation (total is an estimate for adaptive solvers)."""

@@ -1,6 +1,7 @@
 """``python -m flowmusic.apps.build --corpus DIR --out DIR``: latents and controls of a corpus for field training.
 
 With ``--drums codes`` the drum control is JASCO's, the first codebook of an EnCodec, whose latents are then stored.
+With ``--style-features mert:SOURCE`` MERT features are stored as well, for models whose style hears them.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
-from flowmusic.apps.errors import DONE, guarded, reading_input
+from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
 
 if TYPE_CHECKING:
     from flowmusic.codec.encodec import EncodecCodec
-    from flowmusic.data.build import DrumExtractor
+    from flowmusic.data.build import DrumExtractor, StyleSource
     from flowmusic.types import Audio, Codec, FrameGrid, Track
 
 
@@ -47,12 +48,34 @@ def make(codec_name: str, drums: str) -> tuple[Codec, DrumExtractor]:
     return load_codec(codec_name), Drums(separate=False)
 
 
+def style_source(given: str | None, layer: int | None) -> StyleSource | None:
+    """What ``--style-features`` and ``--style-layer`` ask for, once its weights are known to be good.
+
+    Raises: UsageError for another kind, or a layer of nothing; ModelError.
+    """
+    from flowmusic.data.build import StyleSource
+    from flowmusic.interop.mert import HUB_NAME, KIND, Mert
+
+    if given is None:
+        if layer is not None:
+            raise UsageError("--style-layer is for --style-features, which is not given")
+        return None
+    kind, _, source = given.partition(":")
+    if kind != KIND or not source:
+        raise UsageError(f"--style-features must be {KIND}:SOURCE, such as {KIND}:{HUB_NAME}, got {given!r}")
+    Mert(source, layer).load()
+    settings = {"kind": kind, "source": source, "layer": layer}
+    return StyleSource(settings, functools.partial(Mert, source, layer, quiet=True))
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m flowmusic.apps.build", description=__doc__)
     parser.add_argument("--corpus", required=True, metavar="DIR", help="written by flowmusic corpus --stems drums")
     parser.add_argument("--out", required=True, type=flags.output_folder, metavar="DIR", help="folder of the store")
     parser.add_argument("--codec", default="nano_codec", metavar="NAME|DIR", help="default: %(default)s")
     parser.add_argument("--drums", choices=("onsets", "codes"), default="onsets", help="drum control (onsets)")
+    parser.add_argument("--style-features", metavar="mert:SOURCE", help="what style hears: MERT, folder or hub id")
+    parser.add_argument("--style-layer", type=flags.integer(0, 1024), metavar="N", help="of MERT (the last)")
     parser.add_argument("--workers", type=flags.integer(1, 1024), default=2, metavar="N", help="processes (2)")
     return parser
 
@@ -67,7 +90,9 @@ def run(args: argparse.Namespace) -> int:
     from flowmusic.data.build import build
 
     with reading_input():
-        build(args.corpus, args.out, functools.partial(make, args.codec, args.drums), workers=args.workers)
+        style = style_source(args.style_features, args.style_layer)
+        maker = functools.partial(make, args.codec, args.drums)
+        build(args.corpus, args.out, maker, workers=args.workers, style=style)
     print(args.out)
     return DONE
 

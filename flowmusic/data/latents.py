@@ -1,13 +1,13 @@
 """Precomputed latents and controls: the store on disk, and random crops of it as training batches.
 
 A store is a folder with ``<split>-NNNNN.safetensors`` shards (all clips of a shard end to end, floats in fp16) and
-``<split>.json`` (frame rate, clips with their captions and lengths), which is written last.
+``<split>.json`` (frame rate, clips with their captions and lengths, what style features are), which is written last.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +19,9 @@ from torch import Tensor
 
 from flowmusic.controls import drums
 from flowmusic.types import Controls, FrameGrid, Style, Track
+
+LATENTS, FEATURES = "latents", "style"
+"""Names of the tensors that are no tracks; the second, features that style is heard with, only some stores have."""
 
 KNOWN = ".known"
 """Suffix of the tensor that tells where a track is known."""
@@ -40,13 +43,21 @@ class LatentStore:
     Args:
         frame_rate: of latents and tracks.
         clips: per clip ``{"id", "frames", "captions"}`` in the order of the tensors.
-        tensors: ``latents [F, D]``, and per control ``name`` and ``name.known``; F is the sum of frames.
+        tensors: ``latents [F, D]``, per control ``name`` and ``name.known``, and ``style [F, D']`` where style is heard
+            with other features than latents; F is the sum of frames.
+        style_features: which features ``style`` holds: plain data with ``kind``, ``source`` and ``layer``.
     """
 
-    def __init__(self, frame_rate: Fraction, clips: list[dict[str, Any]], tensors: dict[str, Tensor]) -> None:
-        self.frame_rate, self.clips, self.tensors = frame_rate, clips, tensors
+    def __init__(
+        self,
+        frame_rate: Fraction,
+        clips: list[dict[str, Any]],
+        tensors: dict[str, Tensor],
+        style_features: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.frame_rate, self.clips, self.tensors, self.style_features = frame_rate, clips, tensors, style_features
         self.starts = np.concatenate([[0], np.cumsum([c["frames"] for c in clips])])
-        self.names = sorted(k for k in tensors if k != "latents" and not k.endswith(KNOWN))
+        self.names = sorted(k for k in tensors if k not in (LATENTS, FEATURES) and not k.endswith(KNOWN))
         if self.starts[-1] != len(tensors["latents"]):
             raise ValueError(f"the clips have {self.starts[-1]} frames, the tensors {len(tensors['latents'])}")
 
@@ -64,7 +75,7 @@ class LatentStore:
         parsed = json.loads(index.read_text())
         shards = [load_file(Path(folder) / name) for name in parsed["shards"]]
         tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
-        return LatentStore(Fraction(parsed["frame_rate"]), parsed["clips"], tensors)
+        return LatentStore(Fraction(parsed["frame_rate"]), parsed["clips"], tensors, parsed.get("style_features"))
 
     @staticmethod
     def joined(stores: Sequence[LatentStore]) -> LatentStore:
@@ -74,10 +85,48 @@ class LatentStore:
             if store.frame_rate != first.frame_rate or kinds(store) != kinds(first):
                 raise ValueError(
                     f"stores of {float(first.frame_rate):g} Hz with {kinds(first)} and of {float(store.frame_rate):g} "
-                    f"Hz with {kinds(store)} do not go together; build both with one codec and one kind of drums"
+                    f"Hz with {kinds(store)} do not go together; build both with one codec, one kind of drums and "
+                    "one of style features"
                 )
         tensors = {key: torch.cat([store.tensors[key] for store in stores]) for key in first.tensors}
-        return LatentStore(first.frame_rate, [clip for store in stores for clip in store.clips], tensors)
+        clips = [clip for store in stores for clip in store.clips]
+        return LatentStore(first.frame_rate, clips, tensors, first.style_features)
+
+    def hearing(self, wanted: Mapping[str, Any] | None, folder: str | Path) -> LatentStore:
+        """The store with the style features that a model wants; for None, latents, stored ones are left out.
+
+        Args:
+            wanted: as ``style_features``.
+            folder: where the store lies, for the message.
+
+        Raises: ValueError if it has none or others; the message says how to build it.
+        """
+        if wanted is None:
+            tensors = {key: tensor for key, tensor in self.tensors.items() if key != FEATURES}
+            return LatentStore(self.frame_rate, self.clips, tensors)
+        if self.style_features != wanted:
+            flags = f"--style-features {wanted.get('kind')}:{wanted.get('source')}"
+            if wanted.get("layer") is not None:
+                flags += f" --style-layer {wanted['layer']}"
+            raise ValueError(
+                f"the style is to hear {_named(wanted)}, and the store {folder} has {_named(self.style_features)}; "
+                f"build it with: python -m flowmusic.apps.build --corpus DIR --out {folder} {flags}"
+            )
+        return self
+
+    @property
+    def style_dim(self) -> int:
+        """Channels of what style is heard with."""
+        return int(self._heard.shape[1])
+
+    @property
+    def _heard(self) -> Tensor:
+        return self.tensors.get(FEATURES, self.tensors[LATENTS])
+
+    def excerpt(self, clip: int, first: int, length: int) -> Style:
+        """What is heard of an excerpt that lies inside the clip: stored features, or latents where there are none."""
+        begin = int(self.starts[clip]) + first
+        return Style(self._heard[begin : begin + length].float())
 
     def captions(self) -> list[str]:
         return sorted({caption for clip in self.clips for caption in clip["captions"]})
@@ -93,6 +142,13 @@ class LatentStore:
             values = values.float() if values.is_floating_point() else values.long()
             tracks[name] = Track(values, self.tensors[name + KNOWN][window], grid)
         return self.tensors["latents"][window].float(), tracks
+
+
+def _named(features: Mapping[str, Any] | None) -> str:
+    if features is None:
+        return "latents only"
+    layer = "the last layer" if features.get("layer") is None else f"layer {features['layer']}"
+    return f"{layer} of {features.get('kind')}:{features.get('source')}"
 
 
 def kinds(store: LatentStore) -> dict[str, list[int]]:
@@ -154,8 +210,7 @@ class LatentCrops:
                 tracks["drums"] = as_onsets(tracks["drums"])
             if excerpt:
                 begin = outside(info["frames"], first, self.grid.length, excerpt, style_rng)
-                features = None if begin is None else self.store.crop(clip, begin, excerpt)[0]
-                styles.append(None if features is None else Style(features))
+                styles.append(None if begin is None else self.store.excerpt(clip, begin, excerpt))
             latents.append(window)
             rows.append(tracks)
             texts.append(info["captions"][rng.integers(len(info["captions"]))])
@@ -178,7 +233,7 @@ class LatentCrops:
             info = self.store.clips[index]
             length = min(excerpt, info["frames"])
             first = int(rng.integers(info["frames"] - length + 1))
-            styles.append(Style(self.store.crop(index, first, length)[0]))
+            styles.append(self.store.excerpt(index, first, length))
             texts.append(info["captions"][rng.integers(len(info["captions"]))])
         return Controls(tuple(texts), {}, tuple(styles))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning import LightningDataModule
@@ -78,6 +79,7 @@ class LatentData(LightningDataModule):
         validation_crop_seconds: window in validation, usually the generator's.
         drums_as_onsets, style_seconds, pairs: see :class:`LatentCrops`.
         more: folders of further stores whose training clips join those of ``folder``.
+        style_features: what style is heard with, see :class:`LatentStore`; None: latents.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class LatentData(LightningDataModule):
         style_seconds: Sequence[float] | None = None,
         pairs: int = 0,
         more: Sequence[str] = (),
+        style_features: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.folder, self.batch, self.seed = Path(folder), batch, seed
@@ -99,12 +102,16 @@ class LatentData(LightningDataModule):
         self.crop_seconds, self.validation_crop_seconds = crop_seconds, validation_crop_seconds
         self.validation_batches = validation_batches
         self.drums_as_onsets, self.style_seconds = drums_as_onsets, style_seconds
+        self.style_features = None if style_features is None else {"layer": None, **style_features}
 
     def setup(self, stage: str) -> None:
         if hasattr(self, "train_store"):
             return
-        self.train_store = LatentStore.joined([LatentStore.read(f, "train") for f in [str(self.folder), *self.more]])
-        self.validation_store = LatentStore.read(self.folder, "validation")
+        self.train_store = LatentStore.joined([self._read(f, "train") for f in [str(self.folder), *self.more]])
+        self.validation_store = self._read(self.folder, "validation")
+
+    def _read(self, folder: str | Path, split: str) -> LatentStore:
+        return LatentStore.read(folder, split).hearing(self.style_features, folder)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Lightning cannot rebuild a frozen dataclass, so the batch moves itself."""

@@ -25,6 +25,7 @@ from flowmusic.types import (
     Guidance,
     Progress,
     Style,
+    StyleFeatures,
     VelocityField,
 )
 
@@ -65,6 +66,7 @@ class Generator:
         seconds: the length that the field was trained on.
         defaults: guidance, solver and steps used where a call says nothing.
         autocast: dtype of the field's products, where it is not to be that of its weights.
+        style_features: what the style conditioner hears an excerpt with; None: the codec's latents.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Generator:
         seconds: float,
         defaults: GenerationDefaults | None = None,
         autocast: torch.dtype | None = None,
+        style_features: StyleFeatures | None = None,
     ) -> None:
         self.field = field.eval()
         self.encoder = encoder.eval()
@@ -85,6 +88,7 @@ class Generator:
         self.seconds = seconds
         self.defaults = defaults or GenerationDefaults()
         self.autocast = autocast
+        self.style_features = style_features
 
     @property
     def device(self) -> torch.device:
@@ -119,7 +123,8 @@ class Generator:
             excerpt: 1.5 to 4.5 s as in training (``audio.loudest`` finds some); one recording ``[C, N]``, any rate.
             detail: levels of the bottleneck that are kept, from 1, a hint; None: the model's own.
 
-        Raises: ValueError for a model without style, and a detail or length that is not allowed.
+        Raises: ValueError for a model without style, a detail or length that is not allowed, and features whose
+            weights are not to be had.
         """
         conditioner: Any = getattr(self.encoder, "style", None)
         if conditioner is None:
@@ -128,6 +133,9 @@ class Generator:
             conditioner.quantiser.check(detail)
         if excerpt.seconds * float(self.codec.frame_rate) < conditioner.stride:
             raise ValueError(f"an excerpt of {excerpt.seconds:.2f} s is too short for a style; give 1.5 to 4.5 s")
+        if self.style_features is not None:
+            frames = FrameGrid.of_seconds(excerpt.seconds, self.codec.frame_rate).length
+            return Style(self.style_features(excerpt, frames), detail)
         latents = self.codec.encode(Audio(excerpt.samples[None].to(self.device), excerpt.rate))
         return Style(latents[0].cpu(), detail)
 

@@ -28,6 +28,7 @@ from flowmusic.interop import eight_bit
 if TYPE_CHECKING:
     from flowmusic.codec.latent import LatentCodec
     from flowmusic.generate.generator import Generator
+    from flowmusic.interop.mert import Mert
     from flowmusic.model.text_audio import TextAudioNet
 
 FORMAT = 1
@@ -268,6 +269,18 @@ def _codec_of(folder: Path, codec: str) -> str | Path:
     return codec
 
 
+def _style_features(settings: Mapping[str, Any], folder: Path, dim: int, device: str) -> Mert:
+    """What a model's style hears with; its weights are not looked for before they are needed."""
+    from flowmusic.interop.mert import KIND, Mert
+
+    if settings.get("kind") != KIND:
+        raise ModelError(f"{folder} names style features of kind {settings.get('kind')!r}, which is not {KIND}")
+    source = str(settings["source"])
+    # A folder is named by the way there, as a codec is; whatever does not begin with a dot is a hub id.
+    place = (folder / source).resolve() if source.startswith(".") else source
+    return Mert(place, settings.get("layer"), dim, device)
+
+
 def load_text_audio(name: str | Path = "nano_text_audio") -> TextAudioNet:
     """A contrastive text-audio model of ours by shipped name or folder, on the CPU.
 
@@ -312,6 +325,11 @@ def load(name: str | Path = "nano", device: str = "cpu", precision: str = "fp32"
     pair.requires_grad_(False)
     pair.to(device)
     codec = load_codec(_codec_of(bundle.folder, settings["codec"]), device)
+    features = settings.get("style_features")
+    if features is not None:
+        if encoder.style is None:
+            raise ModelError(f"{bundle.folder} names style features, but the model has no style")
+        features = _style_features(features, bundle.folder, encoder.style.embed.in_features, device)
     return Generator(
         field,
         encoder,
@@ -320,4 +338,5 @@ def load(name: str | Path = "nano", device: str = "cpu", precision: str = "fp32"
         seconds=float(settings["seconds"]),
         defaults=GenerationDefaults(**settings["generation"]),
         autocast=torch.bfloat16 if precision == "bf16" else None,
+        style_features=features,
     )

@@ -26,7 +26,8 @@ class ConditionEncoder(nn.Module):
         dim: latent channels D.
         width: E of the field.
         tracks: per control name the arguments of its ``TrackConditioner``, in order.
-        style: arguments of the ``StyleConditioner``, or None for a model without style.
+        style: arguments of the ``StyleConditioner``, or None for a model without style; ``features`` among them where
+            it does not read latents.
         pooled: also say in one vector of a shared space what text and style are on the whole, see :meth:`summary`; and
             the token that is always there is zero, so that attention to it can be outweighed but not sharpened.
     """
@@ -50,7 +51,7 @@ class ConditionEncoder(nn.Module):
             self.register_buffer("null_token", torch.zeros(width))
         else:
             self.null_token = nn.Parameter(torch.randn(width) / width**0.5)
-        self.style = None if style is None else StyleConditioner(features=dim, out=width, **style)
+        self.style = None if style is None else StyleConditioner(**{"features": dim, **style}, out=width)
 
     @property
     def names(self) -> tuple[str, ...]:

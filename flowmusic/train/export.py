@@ -122,10 +122,12 @@ def export_flow(
     run: dict[str, Any],
     settings: dict[str, Any],
     eight_bits: bool = False,
+    style_features: dict[str, Any] | None = None,
 ) -> Path:
     """Write encoder and field with everything a generator needs; the codec stays a bundle of its own.
 
-    A codec that is a folder is named by the way there from the bundle's own folder.
+    A codec that is a folder is named by the way there from the bundle's own folder, and so are the weights of
+    ``style_features``, which say what the style hears with, see :class:`flowmusic.data.latents.LatentStore`.
     """
     encoder = plain(settings["model"]["encoder"])
     for track in encoder["tracks"].values():
@@ -137,6 +139,8 @@ def export_flow(
         "seconds": seconds,
         "generation": plain(generation),
     }
+    if style_features is not None:
+        description["style_features"] = {**style_features, "source": _from(folder, style_features["source"])}
     tensors = {f"encoder.{k}": v for k, v in module.encoder.state_dict().items() if not k.endswith(AVERAGES)}
     names = [*encoder["tracks"], *(["style"] if encoder.get("style") else [])]
     tensors.update({f"field.{k}": v for k, v in module.field.state_dict().items()})
@@ -150,3 +154,11 @@ def export_flow(
         eight_bits,
     ) + corpus_note(Path(settings["corpus"]))
     return bundle.write(folder, {"kind": "flow", "settings": description}, tensors, text, eight_bits=eight_bits)
+
+
+def _from(folder: str, source: str) -> str:
+    """A folder by the way there, which begins with a dot; a hub id as it is."""
+    if not Path(source).is_dir():
+        return source
+    way = os.path.relpath(source, folder)
+    return way if way.startswith("..") else os.path.join(os.curdir, way)

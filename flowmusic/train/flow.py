@@ -79,6 +79,12 @@ class LitFlow(LightningModule):
         captions = data.train_store.captions() + data.validation_store.captions()
         # Kept beside the latents: minutes of encoding that later runs need not repeat.
         self.encoder.text.remember(captions, data.folder)
+        style: Any = getattr(self.encoder, "style", None)
+        if style is not None and style.embed.in_features != data.train_store.style_dim:
+            raise ValueError(
+                f"the style reads {style.embed.in_features} channels, the data give {data.train_store.style_dim}; set "
+                f"model.encoder.style.features={data.train_store.style_dim}, or data.style_features to what is wanted"
+            )
 
     def loss(self, batch: Batch, generator: Generator) -> Tensor:
         """Loss of a batch; all randomness comes from the generator (on the CPU)."""
