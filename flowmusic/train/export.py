@@ -153,6 +153,11 @@ def export_flow(
         sum(v.numel() for v in tensors.values()),
         eight_bits,
     ) + corpus_note(Path(settings["corpus"]))
+    if style_features is not None:
+        text += (
+            f"\nThe style control hears {style_features['kind']} features, whose own weights are not in this bundle and "
+            "have a licence of their own (docs/style.md); mind it before these weights are passed on.\n"
+        )
     return bundle.write(folder, {"kind": "flow", "settings": description}, tensors, text, eight_bits=eight_bits)
 
 

@@ -125,6 +125,7 @@ def test_from_the_corpus_to_a_take(
     assert result.objects["model"].encoder.style.embed.in_features == tiny_mert.WIDTH
     folder = tmp_path / "run" / "bundle"
     kept = bundle.read(folder).config["settings"]["style_features"]
+    assert "have a licence of their own" in (folder / "card.md").read_text()
     assert kept["kind"] == "mert" and kept["layer"] == 1 and (folder / kept["source"]).resolve() == mert.resolve()
 
     generator = bundle.load(folder)
