@@ -155,7 +155,7 @@ def export_flow(
     ) + corpus_note(Path(settings["corpus"]))
     if style_features is not None:
         text += (
-            f"\nThe style control hears {style_features['kind']} features, whose own weights are not in this bundle and "
+            f"\nThe style control hears {style_features['kind']} features, whose weights are not in this bundle and "
             "have a licence of their own (docs/style.md); mind it before these weights are passed on.\n"
         )
     return bundle.write(folder, {"kind": "flow", "settings": description}, tensors, text, eight_bits=eight_bits)
