@@ -25,7 +25,7 @@ from flowmusic.flow.solve import SOLVERS, solve
 from flowmusic.types import VelocityField
 
 REFERENCE_STEPS = 200
-METHODS = ("euler", "midpoint", "heun2")
+METHODS = ("euler", "ab2", "midpoint", "heun2")
 TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 Decode = Callable[[Tensor], Tensor]
 

@@ -171,3 +171,14 @@ def test_bad_settings_are_named_with_what_is_allowed() -> None:
         grids.shifted(4, 0.0)
     with pytest.raises(ValueError, match=r"'cubic'.*uniform, sway, shifted"):
         grids.named("cubic", 4)
+
+
+@pytest.mark.parametrize("grid", ["sway", "shifted"])
+def test_the_multistep_solver_keeps_its_order_on_unequal_steps(grid: str) -> None:
+    matrix = torch.tensor([[-0.6, 2.0], [-2.0, 0.3]], dtype=torch.float64)
+    start = torch.ones(1, 1, 2, dtype=torch.float64)
+    exact = start @ torch.linalg.matrix_exp(matrix).T
+    errors = [
+        float((solve(linear(matrix), start, grids.named(grid, n), "ab2").z - exact).abs().max()) for n in (64, 128)
+    ]
+    assert 1.8 < math.log2(errors[0] / errors[1]) < 2.2
