@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,18 +68,12 @@ def record(
 
 def write_json(data: Mapping[str, Any], path: Path) -> Path:
     """Write a JSON file, whole or not at all; NaN is refused."""
+    from flowmusic.metrics.report import write_text
+
     text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     # A chord, a note or a row of beats on one line; a string holds no raw newline, so none is touched.
     text = re.sub(r"\[\n[^\[\]{}]*\]", lambda row: re.sub(r"\n\s*", " ", row[0]), text)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".json")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
-    return path
+    return write_text(path, text)
 
 
 def table(adherence: Adherence) -> list[str]:

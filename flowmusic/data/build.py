@@ -101,11 +101,12 @@ def _shard(clips: Sequence[corpus.Clip], path: Path, style: Mapping[str, Any] | 
         {"id": clip.id, "frames": len(row["latents"]), "captions": clip.labels["captions"]}
         for clip, row in zip(clips, rows, strict=True)
     ]
-    _write_json(index_path, index)
+    write_json(index_path, index)
     return index
 
 
-def _write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any) -> None:
+    """Write plain data, whole or not at all; one writer a path at a time."""
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(value))
     os.replace(temporary, path)
@@ -147,4 +148,4 @@ def build(
             "shards": [p.name for p in paths],
             "clips": [clip for index in done for clip in index],
         }
-        _write_json(out / f"{split}.json", index if settings is None else {**index, "style_features": settings})
+        write_json(out / f"{split}.json", index if settings is None else {**index, "style_features": settings})

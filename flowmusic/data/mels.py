@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from flowmusic import audio as audio_tools
 from flowmusic.data import corpus
+from flowmusic.data.build import write_json
 from flowmusic.data.corpus import Clip
 
 SHARD = 64
@@ -115,8 +116,7 @@ def _write(clips: Sequence[Clip], base: Path, features: Callable[[Tensor], Tenso
     temporary = base.with_suffix(".tmp")
     save_file({"mel": torch.cat(parts)}, temporary)
     os.replace(temporary, base.with_suffix(".safetensors"))
-    temporary.write_text(json.dumps(listed))
-    os.replace(temporary, base.with_suffix(".json"))
+    write_json(base.with_suffix(".json"), listed)
 
 
 class MelWindows:

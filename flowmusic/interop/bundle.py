@@ -222,11 +222,15 @@ def read(name: str | Path, *, raw: bool = False) -> Bundle:
     return Bundle(folder, config, tensors)
 
 
+def differences(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> tuple[list[str], list[str], list[str]]:
+    """Names that are missing in what is given, that are unknown, and whose shapes differ; each sorted."""
+    shapes = sorted(k for k in own.keys() & given.keys() if own[k].shape != given[k].shape)
+    return sorted(own.keys() - given.keys()), sorted(given.keys() - own.keys()), shapes
+
+
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path, *, assign: bool = False) -> nn.Module:
     """Strict load: every name and shape must fit.  ``assign`` hands the tensors over instead of copying them."""
-    own = module.state_dict()
-    missing, surplus = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
-    shapes = sorted(k for k in own.keys() & tensors.keys() if own[k].shape != tensors[k].shape)
+    missing, surplus, shapes = differences(module.state_dict(), tensors)
     if missing or surplus or shapes:
         raise CorruptWeights(
             f"weights of {folder} do not fit their description: "

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from flowmusic import audio as audio_tools
 from flowmusic.interop import hub
-from flowmusic.interop.bundle import ModelError
+from flowmusic.interop.bundle import ModelError, differences
 from flowmusic.interop.pickles import read_pickle
 from flowmusic.types import Audio
 
@@ -173,9 +173,7 @@ def _model(folder: Path) -> Any:
         reason = " ".join(str(error).split())
         raise ModelError(f"{folder / 'config.json'} does not describe a MERT ({reason}); use {HUB_NAME}") from error
     tensors = {_RENAMED.get(k, k): v.float() for k, v in _tensors(folder).items() if not k.startswith(UNUSED)}
-    own = model.state_dict()
-    missing, surplus = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
-    shapes = sorted(k for k in own.keys() & tensors.keys() if own[k].shape != tensors[k].shape)
+    missing, surplus, shapes = differences(model.state_dict(), tensors)
     if missing or surplus or shapes:
         raise ModelError(
             f"the weights in {folder} are not those of a MERT: missing {missing[:3]}, unknown {surplus[:3]}, "

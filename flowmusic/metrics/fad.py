@@ -21,11 +21,12 @@ import numpy as np
 import torch
 
 from flowmusic import audio as audio_tools
+from flowmusic.metrics.mel import BANDS, HOP, RATE, SIZE, filters
 from flowmusic.metrics.normalise import Interval
 from flowmusic.types import Audio
 
 EMBEDDING = "mfcc_patches"
-RATE, SIZE, HOP, BANDS, COEFFICIENTS = 32_000, 2048, 512, 64, 20
+COEFFICIENTS = 20
 PATCH_SECONDS, PATCH_HOP_SECONDS = 0.96, 0.48
 FLOOR_DB = 60.0
 Z_95 = 1.959964
@@ -122,7 +123,7 @@ def mfcc_patches(audio: Audio) -> np.ndarray:
     samples = audio_tools.mono(audio_tools.resample(audio, RATE)).samples.reshape(-1).float().cpu()
     samples = torch.nn.functional.pad(samples, (0, max(0, round(PATCH_SECONDS * RATE) - len(samples))))
     power = torch.stft(samples, SIZE, HOP, window=torch.hann_window(SIZE), return_complex=True).abs() ** 2
-    mel = (_filters() @ power).numpy().astype(float)
+    mel = (filters() @ power).numpy().astype(float)
     loudest = float(mel.max())
     frames, step = round(PATCH_SECONDS * RATE / HOP), round(PATCH_HOP_SECONDS * RATE / HOP)
     starts = range(0, mel.shape[1] - frames + 1, step)
@@ -132,13 +133,6 @@ def mfcc_patches(audio: Audio) -> np.ndarray:
     cepstrum = _cosines() @ level
     patches = [cepstrum[:, start : start + frames] for start in starts]
     return np.stack([np.concatenate([patch.mean(1), patch.std(1)]) for patch in patches])
-
-
-@functools.cache
-def _filters() -> torch.Tensor:
-    import librosa
-
-    return torch.from_numpy(librosa.filters.mel(sr=RATE, n_fft=SIZE, n_mels=BANDS, fmin=30.0, fmax=14_000.0)).float()
 
 
 @functools.cache

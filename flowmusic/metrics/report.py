@@ -140,10 +140,10 @@ def write(
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"output folder does not exist: {folder}; create it first")
-    _replace(
+    write_text(
         folder / f"{name}.json", json.dumps({**to_json(summary), **(extra or {})}, indent=2, allow_nan=False) + "\n"
     )
-    return _replace(folder / f"{name}.md", to_markdown(summary) + more)
+    return write_text(folder / f"{name}.md", to_markdown(summary) + more)
 
 
 def _cell(cell: Cell | None) -> str:
@@ -158,7 +158,8 @@ def _plain(interval: Interval) -> dict[str, float | int | None]:
     return {**{k: v if math.isfinite(v) else None for k, v in values.items()}, "count": interval.count}
 
 
-def _replace(path: Path, text: str) -> Path:
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file, whole or not at all."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

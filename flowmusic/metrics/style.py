@@ -9,7 +9,6 @@ Letters: N chunks of the corpus, E channels of the embedding.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +17,10 @@ import torch
 from torch import Tensor
 
 from flowmusic import audio as audio_tools
+from flowmusic.metrics.mel import BANDS, HOP, RATE, SIZE, filters
 from flowmusic.types import Audio
 
 EMBEDDING = "mel_stats"
-RATE, SIZE, HOP, BANDS = 32_000, 2048, 512, 64
 K = 10
 CHUNK_SECONDS = 3.0
 
@@ -35,7 +34,7 @@ def mel_stats(audio: Audio) -> Tensor:
     samples = audio_tools.mono(audio_tools.resample(audio, RATE)).samples.reshape(-1).float().cpu()
     samples = torch.nn.functional.pad(samples, (0, max(0, SIZE - len(samples))))
     spectrum = torch.stft(samples, SIZE, HOP, window=torch.hann_window(SIZE), return_complex=True).abs()
-    mel = _filters() @ spectrum
+    mel = filters() @ spectrum
     loudest = float(mel.max())
     if loudest < 1e-5:
         return torch.zeros(3 * BANDS)
@@ -43,13 +42,6 @@ def mel_stats(audio: Audio) -> Tensor:
     log_mel = torch.log(mel.clamp(min=1e-3 * loudest) / loudest)
     change = log_mel.diff(dim=1).abs().mean(1) if log_mel.shape[1] > 1 else torch.zeros(BANDS)
     return torch.cat([log_mel.mean(1), log_mel.std(1, correction=0), change])
-
-
-@functools.cache
-def _filters() -> Tensor:
-    import librosa
-
-    return torch.from_numpy(librosa.filters.mel(sr=RATE, n_fft=SIZE, n_mels=BANDS, fmin=30.0, fmax=14_000.0)).float()
 
 
 @dataclass(frozen=True)

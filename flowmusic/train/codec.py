@@ -11,7 +11,7 @@ from torch import Tensor
 
 from flowmusic.codec.latent import LatentCodec
 from flowmusic.metrics.signal import mean_si_sdr
-from flowmusic.train.schedule import warmup_cosine
+from flowmusic.train.schedule import scheduled
 from flowmusic.train.spectral_loss import complex_loss, multi_resolution
 
 
@@ -83,7 +83,4 @@ class LitCodec(LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: warmup_cosine(step, self.warmup, self.total_steps)
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return scheduled(optimizer, self.warmup, self.total_steps)

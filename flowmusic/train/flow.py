@@ -21,7 +21,7 @@ from flowmusic.model.jasco import JascoField
 from flowmusic.model.jasco_encode import JascoEncoder
 from flowmusic.train.align import alignment_loss
 from flowmusic.train.dropout import Dropout
-from flowmusic.train.schedule import warmup_cosine
+from flowmusic.train.schedule import scheduled
 from flowmusic.types import STYLE, TEXT
 
 
@@ -132,12 +132,8 @@ class LitFlow(LightningModule):
         return alignment_loss(*self.encoder.summary(batch.pairs))
 
     def configure_optimizers(self) -> Any:
-        parameters = [p for p in self.parameters() if p.requires_grad]
-        optimizer = self.make_optimizer(parameters)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: warmup_cosine(step, self.warmup, self.total_steps)
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
+        return scheduled(optimizer, self.warmup, self.total_steps)
 
 
 ADDED = ("encoder.style.", "encoder.pool_text.", "field.pool.")
@@ -151,9 +147,8 @@ def start_from(module: LitFlow, name: str, afresh: Sequence[str] = ()) -> None:
     """
     found = bundle.read(name)
     own = {k: v for k, v in module.state_dict().items() if k.startswith(("encoder.", "field."))}
-    missing = sorted(k for k in own.keys() - found.tensors.keys() if not k.startswith(ADDED))
-    unknown = sorted(found.tensors.keys() - own.keys())
-    other = sorted(k for k in own.keys() & found.tensors.keys() if own[k].shape != found.tensors[k].shape)
+    missing, unknown, other = bundle.differences(own, found.tensors)
+    missing = [k for k in missing if not k.startswith(ADDED)]
     if missing or unknown or other:
         raise ValueError(
             f"{found.folder} does not fit this model: missing {missing[:3]}, unknown {unknown[:3]}, "

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 
 
 def warmup_cosine(step: int, warmup: int, total: int, floor: float = 0.02) -> float:
@@ -11,3 +15,9 @@ def warmup_cosine(step: int, warmup: int, total: int, floor: float = 0.02) -> fl
         return (step + 1) / warmup
     progress = min(1.0, (step - warmup) / max(1, total - warmup))
     return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def scheduled(optimizer: Optimizer, warmup: int, total: int) -> Any:
+    """An optimiser with :func:`warmup_cosine` step by step, as ``configure_optimizers`` returns it."""
+    schedule = LambdaLR(optimizer, lambda step: warmup_cosine(step, warmup, total))
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

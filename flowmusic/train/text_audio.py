@@ -17,7 +17,7 @@ from flowmusic.metrics.text_audio import recall
 from flowmusic.model.text_audio import QUIETEST, TextAudioNet
 from flowmusic.train.align import alignment_loss
 from flowmusic.train.export import card, corpus_note, plain
-from flowmusic.train.schedule import warmup_cosine
+from flowmusic.train.schedule import scheduled
 
 LN_PER_DB = math.log(10.0) / 10.0
 
@@ -97,10 +97,7 @@ class LitTextAudio(LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: warmup_cosine(step, self.warmup, self.total_steps)
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return scheduled(optimizer, self.warmup, self.total_steps)
 
 
 def equalisers(count: int, bands: int, deviation_db: float, generator: Generator) -> Tensor:

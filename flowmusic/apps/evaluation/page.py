@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import html
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -15,7 +13,7 @@ from flowmusic.apps.evaluation.listening import Heard
 from flowmusic.apps.evaluation.report import Results
 from flowmusic.apps.evaluation.store import Take, slug
 from flowmusic.apps.evaluation.systems import ALONE, DROPPED, MODEL, TEXT_ONLY, System
-from flowmusic.metrics.report import CODEC, SHUFFLED, TRUTH, Table
+from flowmusic.metrics.report import CODEC, SHUFFLED, TRUTH, Table, write_text
 
 NAME, PICTURES = "index.html", "pictures"
 ORDER = (TRUTH, CODEC, MODEL, ALONE, TEXT_ONLY, DROPPED, SHUFFLED)
@@ -75,7 +73,7 @@ def write(
                 cards.append(_card(system, clip, take, heard, picture, folder))
                 tell(1)
         sections.append(_section(clip, cards))
-    return _replace(folder / NAME, _page(results, summary, plots, sections))
+    return write_text(folder / NAME, _page(results, summary, plots, sections))
 
 
 def _picture(system: System, clip: LabelledClip, take: Take, heard: Heard, folder: Path) -> Path:
@@ -172,18 +170,6 @@ def _text(value: object) -> str:
 
 def _url(path: Path | str) -> str:
     return quote(Path(path).as_posix())
-
-
-def _replace(path: Path, text: str) -> Path:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    return path
 
 
 def players(results: Results, count: int) -> int:
