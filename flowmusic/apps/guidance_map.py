@@ -21,14 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
-from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
+from flowmusic.apps.errors import DONE, guarded
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from flowmusic.apps.style_table import Case
     from flowmusic.generate.generator import Generator
     from flowmusic.metrics.style import Reference
     from flowmusic.metrics.text_audio import TextAudio
-    from flowmusic.types import Audio
+    from flowmusic.types import Audio, Controls
 
 STYLE, TEXT = "style", "text"
 OWN, OTHER = "the clip itself", "another clip"
@@ -66,21 +68,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int:
     """Generate, measure, and write OUT/guidance.json, OUT/guidance.md and OUT/guidance.png."""
     from flowmusic.apps.adherence_table import open_cache
-    from flowmusic.apps.style_table import read_case, read_reference
-    from flowmusic.data import corpus
+    from flowmusic.apps.style_table import generate, load
+    from flowmusic.apps.take import write_json
     from flowmusic.interop import bundle
-    from flowmusic.metrics.text_audio import TextAudio
+    from flowmusic.types import Guidance
 
-    with reading_input():
-        generator = bundle.load(args.model)
-        if not generator.has_style:
-            raise UsageError(f"{args.model} has no style control; train one with experiment=nano")
-        listener = TextAudio.load(args.listener)
-        clips = corpus.clips(args.corpus, args.split, args.reference_clips)
-        if len(clips) < args.clips:
-            raise UsageError(f"the {args.split} split has {len(clips)} clips, --clips asks for {args.clips}")
-        cases = [read_case(clip, generator.codec.rate) for clip in clips[: args.clips]]
-        reference = read_reference(clips)
+    generator, listener, cases, reference = load(args)
+    assert listener is not None  # --listener has a default
     settings = {
         "model": str(args.model),
         "weights_sha256": bundle.fingerprint(args.model),
@@ -96,11 +90,15 @@ def run(args: argparse.Namespace) -> int:
     }
     cache = open_cache(args.out, settings, "cells")
     cells = {(alpha, beta): cache / f"alpha{alpha:g}_beta{beta:g}.json" for alpha in args.alphas for beta in args.betas}
+    said = listener.embed_text([case.caption for case in cases])
+    missing = any(not file.exists() for file in cells.values())
+    wanted = requests(generator, cases, args.detail) if missing else []
     for number, ((alpha, beta), file) in enumerate(cells.items(), start=1):
         if not file.exists():
             name = f"cell {number} of {len(cells)}, alpha {alpha:g}, beta {beta:g}"
-            _fill(generator, cases, reference, listener, (alpha, beta), file, args, name)
-    print(_report(args, cells, bounds(cases, reference, listener), settings))
+            takes = generate(generator, wanted, Guidance.double(alpha, beta), args, name)
+            write_json({"scores": measure(listener.embed_audio(takes), said, takes, cases, reference)}, file)
+    print(_report(args, cells, bounds(listener, said, cases, reference), settings))
     return DONE
 
 
@@ -109,57 +107,48 @@ def partner(case: int, count: int) -> tuple[int, int]:
     return (case + 1) % count, (case + 2) % count
 
 
-def _fill(
-    generator: Generator,
-    cases: Sequence[Case],
-    reference: Reference,
-    listener: TextAudio,
-    weights: tuple[float, float],
-    file: Path,
-    args: argparse.Namespace,
-    name: str,
-) -> None:
-    """Generate and measure the takes of one cell."""
-    from flowmusic.apps.style_table import generate
-    from flowmusic.apps.take import write_json
-    from flowmusic.types import Controls, Guidance
+def requests(generator: Generator, cases: Sequence[Case], detail: int | None) -> list[Controls]:
+    """The style of every case with the words of its partner, the same for every cell."""
+    from flowmusic.types import Controls
 
-    wanted = [
-        Controls((cases[partner(n, len(cases))[0]].caption,), {}, (generator.style(case.excerpt, args.detail),))
-        for n, case in enumerate(cases)
+    words = [cases[partner(n, len(cases))[0]].caption for n in range(len(cases))]
+    return [
+        Controls((text,), {}, (generator.style(case.excerpt, detail),)) for text, case in zip(words, cases, strict=True)
     ]
-    takes = generate(generator, wanted, Guidance.double(*weights), args, name)
-    write_json({"scores": measure(takes, cases, reference, listener)}, file)
 
 
-def measure(takes: Sequence[Audio], cases: Sequence[Case], reference: Reference, listener: TextAudio) -> list[Scores]:
-    """``style`` and ``text`` of take n, which has the style of case n and the words of its partner."""
+def measure(
+    heard: Tensor, said: Tensor, takes: Sequence[Audio], cases: Sequence[Case], reference: Reference
+) -> list[Scores]:
+    """``style`` and ``text`` of take n, which has the style of case n and the words of its partner.
+
+    Args:
+        heard, said: takes and captions as the listener embeds them, ``[N, E]`` of unit length.
+    """
     from flowmusic.metrics.style import chunks, mel_stats, similarity
 
-    count = len(cases)
-    heard = listener.embed_audio(takes)
-    said = listener.embed_text([case.caption for case in cases])
     rows = []
     for n, (take, case) in enumerate(zip(takes, cases, strict=True)):
-        excerpt = mel_stats(case.excerpt)
-        alike = [similarity(reference, excerpt, mel_stats(part)) for part in chunks(take)]
-        own, other = (float(heard[n] @ said[index]) for index in partner(n, count))
+        alike = [similarity(reference, case.sounds, mel_stats(part)) for part in chunks(take)]
+        own, other = (float(heard[n] @ said[index]) for index in partner(n, len(cases)))
         rows.append({STYLE: sum(alike) / len(alike), TEXT: own - other})
     return rows
 
 
-def bounds(cases: Sequence[Case], reference: Reference, listener: TextAudio) -> dict[str, list[Scores]]:
+def bounds(listener: TextAudio, said: Tensor, cases: Sequence[Case], reference: Reference) -> dict[str, list[Scores]]:
     """What to compare cells with: recordings that do what both asked for, and recordings that do neither.
 
     ``the clip itself``: another part of the excerpt's clip for style, of the caption's clip for text.
     ``another clip``: a part of the clip after these two.
     """
     count = len(cases)
-    rests = [case.rest for case in cases]
-    words = [partner(n, count)[0] for n in range(count)]
-    strangers = measure([rests[(n + 3) % count] for n in range(count)], cases, reference, listener)
-    styled = measure(rests, cases, reference, listener)
-    worded = measure([rests[n] for n in words], cases, reference, listener)
+    heard = listener.embed_audio([case.rest for case in cases])
+
+    def scores(whose: Sequence[int]) -> list[Scores]:
+        return measure(heard[list(whose)], said, [cases[n].rest for n in whose], cases, reference)
+
+    strangers = scores([(n + 3) % count for n in range(count)])
+    styled, worded = scores(range(count)), scores([partner(n, count)[0] for n in range(count)])
     own = [{STYLE: s[STYLE], TEXT: w[TEXT]} for s, w in zip(styled, worded, strict=True)]
     return {OWN: own, OTHER: strangers}
 

@@ -14,6 +14,7 @@ the other clips' captions (``flowmusic.metrics.text_audio``).
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,6 +49,13 @@ class Case:
     excerpt: Audio
     rest: Audio
 
+    @functools.cached_property
+    def sounds(self) -> Tensor:
+        """What the excerpt sounds like, measured once for all takes that are compared with it."""
+        from flowmusic.metrics.style import mel_stats
+
+        return mel_stats(self.excerpt)
+
 
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m flowmusic.apps.style_table", description=__doc__.split("\n\n")[0])
@@ -76,22 +84,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Generate, compare, and write OUT/style.json and OUT/style.md."""
-    from flowmusic.data import corpus
-    from flowmusic.interop import bundle
     from flowmusic.metrics import report
     from flowmusic.metrics.style import CHUNK_SECONDS, EMBEDDING
-    from flowmusic.metrics.text_audio import TextAudio
 
-    with reading_input():
-        generator = bundle.load(args.model)
-        if not generator.has_style:
-            raise UsageError(f"{args.model} has no style control; train one with experiment=nano")
-        clips = corpus.clips(args.corpus, args.split, args.reference_clips)
-        if len(clips) < args.clips:
-            raise UsageError(f"the {args.split} split has {len(clips)} clips, --clips asks for {args.clips}")
-        reference = read_reference(clips)
-        cases = [read_case(clip, generator.codec.rate) for clip in clips[: args.clips]]
-        listener = None if args.listener is None else TextAudio.load(args.listener)
+    generator, listener, cases, reference = load(args)
     rows = compare(generator, cases, reference, args, listener)
     details = "".join(sorted(args.details))
     notes = {
@@ -112,6 +108,24 @@ def run(args: argparse.Namespace) -> int:
     metrics = [*METRICS, *([] if listener is None else [WORDS])]
     print(report.write(summary, args.out, "style", {"metrics": metrics}).read_text(encoding="utf-8"))
     return DONE
+
+
+def load(args: argparse.Namespace) -> tuple[Generator, TextAudio | None, list[Case], Reference]:
+    """The model, the listener where one is named, the first ``--clips`` cases, and the chunks of the whole split."""
+    from flowmusic.data import corpus
+    from flowmusic.interop import bundle
+    from flowmusic.metrics.text_audio import TextAudio
+
+    with reading_input():
+        generator = bundle.load(args.model)
+        if not generator.has_style:
+            raise UsageError(f"{args.model} has no style control; train one with experiment=nano")
+        listener = None if args.listener is None else TextAudio.load(args.listener)
+        clips = corpus.clips(args.corpus, args.split, args.reference_clips)
+        if len(clips) < args.clips:
+            raise UsageError(f"the {args.split} split has {len(clips)} clips, --clips asks for {args.clips}")
+        cases = [read_case(clip, generator.codec.rate) for clip in clips[: args.clips]]
+        return generator, listener, cases, read_reference(clips)
 
 
 def read_reference(clips: Sequence) -> Reference:
@@ -167,9 +181,10 @@ def compare(
     takes[FLOOR] = [other.rest for other in (*cases[1:], cases[0])]
     rows = {system: similarities(found, cases, reference, args.neighbours) for system, found in takes.items()}
     if listener is not None:
+        captions = listener.embed_text([case.caption for case in cases])
         for system, found in takes.items():
             shift = int(system.startswith(OTHER_WORDS))  # whose caption was said
-            for row, value in zip(rows[system], heeded(found, cases, listener, shift), strict=True):
+            for row, value in zip(rows[system], heeded(listener.embed_audio(found), captions, shift), strict=True):
                 row[WORDS] = value
     return rows
 
@@ -182,16 +197,18 @@ def similarities(
 
     rows = []
     for take, case in zip(takes, cases, strict=True):
-        condition = mel_stats(case.excerpt)
-        parts = [_score(reference, condition, mel_stats(part), case.name, neighbours) for part in chunks(take)]
+        parts = [_score(reference, case.sounds, mel_stats(part), case.name, neighbours) for part in chunks(take)]
         rows.append({key: sum(part[key] for part in parts) / len(parts) for key in METRICS})
     return rows
 
 
-def heeded(takes: Sequence[Audio], cases: Sequence[Case], listener: TextAudio, shift: int) -> list[float]:
-    """Cosine of take n with the caption of case n + shift, above its mean cosine with the other captions."""
-    cosines = listener.embed_audio(takes) @ listener.embed_text([case.caption for case in cases]).T
-    count = len(cases)
+def heeded(heard: Tensor, captions: Tensor, shift: int) -> list[float]:
+    """Cosine of take n with caption n + shift, above its mean cosine with the other captions.
+
+    Shape: ``[N, E], [N, E]``, of unit length.
+    """
+    cosines = heard @ captions.T
+    count = len(captions)
     own = [float(cosines[n, (n + shift) % count]) for n in range(count)]
     return [mine - (float(cosines[n].sum()) - mine) / (count - 1) for n, mine in enumerate(own)]
 

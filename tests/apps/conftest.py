@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,19 @@ def clicks(times: list[float], seconds: float) -> torch.Tensor:
 def wav(here: Path) -> Callable[[str, torch.Tensor], Path]:
     """Write mono samples at 16 kHz into the current folder."""
     return lambda name, samples: Audio(samples[None], RATE).write(here / name)
+
+
+def pitched(folder: Path, pitches: Sequence[float]) -> Path:
+    """A corpus of clips of 12 s, "clip 0" and so on, a tone each."""
+    (folder / "test").mkdir(parents=True)
+    lines = []
+    for number, hz in enumerate(pitches):
+        base = folder / "test" / f"{number:06d}"
+        soundfile.write(f"{base}.flac", tone(hz, 12.0).numpy(), RATE)
+        Path(f"{base}.json").write_text(json.dumps({"captions": [f"clip {number}"]}))
+        lines.append(json.dumps({"path": f"test/{number:06d}.flac", "seconds": 12.0, "split": "test"}))
+    (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
 
 
 LABELS: list[dict[str, Any]] = [

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import soundfile
 import torch
 
 from flowmusic.apps import guidance_map, heat_map
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
 from flowmusic.types import Guidance
-from tests.apps.conftest import RATE, tiny_style, tone
+from tests.apps.conftest import RATE, pitched, tiny_style
 
 PITCHES = (110.0, 300.0, 700.0, 1500.0)
 
@@ -34,16 +33,7 @@ class Taste:
 @pytest.fixture
 def four(here: Path) -> Path:
     """Four clips of 12 s of different pitch."""
-    folder = here / "four"
-    (folder / "test").mkdir(parents=True)
-    lines = []
-    for number, hz in enumerate(PITCHES):
-        base = folder / "test" / f"{number:06d}"
-        soundfile.write(f"{base}.flac", tone(hz, 12.0).numpy(), RATE)
-        Path(f"{base}.json").write_text(json.dumps({"captions": [f"clip {number}"]}))
-        lines.append(json.dumps({"path": f"test/{number:06d}.flac", "seconds": 12.0, "split": "test"}))
-    (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n")
-    return folder
+    return pitched(here / "four", PITCHES)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import soundfile
 import torch
 
 from flowmusic.apps import style_table
@@ -16,22 +15,13 @@ from flowmusic.metrics.text_audio import TextAudio
 from flowmusic.model.pseudowords import Concept
 from flowmusic.model.text import SHA256, TextEncoder
 from flowmusic.train import invert as training
-from tests.apps.conftest import RATE, tiny_style, tone
+from tests.apps.conftest import RATE, pitched, tiny_style, tone
 
 
 @pytest.fixture
 def many(here: Path) -> Path:
     """Four clips of 12 s: two low, two high."""
-    folder = here / "many"
-    (folder / "test").mkdir(parents=True)
-    lines = []
-    for number, hz in enumerate((110.0, 115.0, 1500.0, 1600.0)):
-        base = folder / "test" / f"{number:06d}"
-        soundfile.write(f"{base}.flac", tone(hz, 12.0).numpy(), RATE)
-        Path(f"{base}.json").write_text(json.dumps({"captions": [f"clip {number}"]}))
-        lines.append(json.dumps({"path": f"test/{number:06d}.flac", "seconds": 12.0, "split": "test"}))
-    (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n")
-    return folder
+    return pitched(here / "many", (110.0, 115.0, 1500.0, 1600.0))
 
 
 def test_bound_floor_and_every_detail(
@@ -143,7 +133,7 @@ def test_words_are_judged_by_a_listener(
     assert words["reference"] == pytest.approx((3 - 1 / 3) / 4)
     assert words["other clip"] < 0.1
     assert "ear" in report["notes"]["words"] and report["metrics"][-1] == "words"
-    cases = [SimpleNamespace(caption=f"clip {n}") for n in range(4)]
     takes = [SimpleNamespace(samples=tone(hz, 1.0)[None], rate=RATE) for hz in (115.0, 1500.0, 1600.0, 110.0)]
-    shifted = style_table.heeded(takes, cases, Fake(), 1)  # type: ignore[arg-type]
+    captions = Fake().embed_text([f"clip {n}" for n in range(4)])
+    shifted = style_table.heeded(Fake().embed_audio(takes), captions, 1)
     assert shifted == pytest.approx([1.0, -1 / 3, 1.0, 1.0])
