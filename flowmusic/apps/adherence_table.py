@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int:
     """Generate, score, and write OUT/report.json and OUT/report.md."""
     from flowmusic.apps.adherence import listeners
-    from flowmusic.apps.corpus_clips import read_clips
+    from flowmusic.apps.corpus_clips import drum_control, read_clips
     from flowmusic.interop import bundle
     from flowmusic.types import Guidance
 
@@ -69,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
     except bundle.ModelError as error:
         raise UsageError(str(error)) from error
     with reading_input():
-        clips = read_clips(args.corpus, args.split, args.clips, generator.grid(), generator.codec.rate)
+        grid, drums = generator.grid(), drum_control(generator)
+        clips = read_clips(args.corpus, args.split, args.clips, grid, generator.codec.rate, drums=drums)
     weights = dict(args.guidance or generator.defaults.guidance)
     settings = {
         "model": str(args.model),

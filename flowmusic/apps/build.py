@@ -1,6 +1,7 @@
 """``python -m flowmusic.apps.build --corpus DIR --out DIR``: latents and controls of a corpus for field training.
 
-With ``--drums codes`` the drum control is JASCO's, the first codebook of an EnCodec, whose latents are then stored.
+With ``--drums codes`` the drum control is JASCO's, the first codebook of the codec: one of ours, or an EnCodec, whose
+latents are then stored.
 With ``--style-features mert:SOURCE`` MERT features are stored as well, for models whose style hears them.
 """
 
@@ -11,6 +12,7 @@ import functools
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowmusic.apps import flags
@@ -19,6 +21,7 @@ from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
 
 if TYPE_CHECKING:
     from flowmusic.codec.encodec import EncodecCodec
+    from flowmusic.codec.latent import LatentCodec
     from flowmusic.data.build import DrumExtractor, StyleSource
     from flowmusic.types import Audio, Codec, FrameGrid, Track
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 class DrumCodes:
     """JASCO's drum control of a drum stem."""
 
-    codec: EncodecCodec
+    codec: EncodecCodec | LatentCodec
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
         from flowmusic.controls.drums import codes_to_track
@@ -37,15 +40,14 @@ class DrumCodes:
 
 def make(codec_name: str, drums: str) -> tuple[Codec, DrumExtractor]:
     """Codec and drum extractor of a worker process.  Raises: ModelError."""
-    if drums == "codes":
-        from flowmusic.interop import encodec, jasco
-
-        codec = encodec.load(codec_name, jasco.LATENT_MEAN, jasco.LATENT_STD)
-        return codec, DrumCodes(codec)
     from feature_extractors.drums import Drums
-    from flowmusic.interop.bundle import load_codec
+    from flowmusic.interop import bundle, encodec, jasco
 
-    return load_codec(codec_name), Drums(separate=False)
+    if drums == "onsets":
+        return bundle.load_codec(codec_name), Drums(separate=False)
+    ours = codec_name in bundle.available() or (Path(codec_name) / "config.yaml").is_file()
+    codec = bundle.load_codec(codec_name) if ours else encodec.load(codec_name, jasco.LATENT_MEAN, jasco.LATENT_STD)
+    return codec, DrumCodes(codec)
 
 
 def style_source(given: str | None, layer: int | None) -> StyleSource | None:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -18,6 +18,9 @@ from flowmusic.controls.tracks import batched
 from flowmusic.data import corpus
 from flowmusic.metrics.adherence import Requested
 from flowmusic.types import TEXT, Audio, Codec, Controls, FrameGrid, Track
+
+if TYPE_CHECKING:
+    from flowmusic.generate.generator import Generator
 
 FIELD_OF = {"chords": "chords", "drums": "onsets", "melody": "melody", "beats": "beats"}
 """Control name -> field of :class:`Requested`."""
@@ -124,6 +127,14 @@ def read_clip(
         digest_of(files),
     )
     return whole.asking_only(*wanted)
+
+
+def drum_control(generator: Generator) -> DrumControl | None:
+    """What makes the drum control that a model reads; None for onset strength."""
+    from flowmusic.apps.build import DrumCodes
+
+    codec: Any = generator.codec
+    return DrumCodes(codec) if generator.drums_as_codes else None
 
 
 def attributes_of(tags: Mapping[str, Any]) -> dict[str, str]:

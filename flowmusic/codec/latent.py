@@ -94,6 +94,16 @@ class LatentCodec(nn.Module):
         latents: Tensor = self._quantizer().decode(codes).transpose(1, 2)
         return latents
 
+    def first_codebook(self) -> Tensor:
+        """The vectors of the first codebook, in units of the latents.  Shape: ``[bins, D]``."""
+        vectors: Tensor = self._quantizer().rvq.layers[0].codebook
+        return vectors
+
+    @torch.inference_mode()
+    def first_codes(self, audio: Audio) -> Tensor:
+        """Audio -> the first codebook's ids ``[B, T]`` int64: drums as sound, without any detector (as in JASCO)."""
+        return self.codes(self.encode(audio))[:, 0]
+
     @torch.no_grad()
     def calibrate(self, waves: Iterable[Tensor]) -> None:
         """Recompute the latent statistics exactly with the final (averaged) weights, then fit the quantiser.

@@ -265,6 +265,15 @@ def load_codec(name: str | Path = "nano_codec", device: str = "cpu") -> LatentCo
     return codec.to(device)  # type: ignore[no-any-return]
 
 
+def first_codebook(name: str | Path) -> list[list[float]]:
+    """The vectors of a codec's first codebook, as the table of a drum conditioner that is given codes.
+
+    Shape: ``[bins][D]``.  Raises: as :func:`load_codec`; ValueError for a codec without a quantiser.
+    """
+    vectors: list[list[float]] = load_codec(name).first_codebook().tolist()
+    return vectors
+
+
 def _codec_of(folder: Path, codec: str) -> str | Path:
     """The codec of a model: where its description leads, a folder of that name beside the model, or a shipped name."""
     for place in (folder / codec, folder.parent / Path(codec).name):

@@ -26,10 +26,10 @@ class TrackConditioner(nn.Module):
         kernel: frames that the convolution sees, for edges that fall between frames.
         ids: for id tracks, how many ids there are; their features are a fixed table that is stored with the weights.
         table: its values ``[ids][F]``; None when they come from a checkpoint.
-        bands, blur_s: for tracks whose frames hold sub-bins of 10 ms (features = sub-bins x ``bands``), a moving
-            average over ``blur_s`` seconds, rounded to an odd number of sub-bins (:func:`sub_bins`); 0 is none.  The
-            blur is the model's own bottleneck: tracks are handed over unblurred, and training and use cannot
-            disagree about it.
+        bands, blur_s, bin_s: for tracks whose frames hold sub-bins of ``bin_s`` seconds (features = sub-bins x
+            ``bands``), a moving average over ``blur_s`` seconds, rounded to an odd number of sub-bins
+            (:func:`sub_bins`); 0 is none.  The blur is the model's own bottleneck: tracks are handed over unblurred,
+            and training and use cannot disagree about it.
     """
 
     table: Tensor | None
@@ -43,9 +43,10 @@ class TrackConditioner(nn.Module):
         table: Sequence[Sequence[float]] | None = None,
         bands: int = 1,
         blur_s: float = 0.0,
+        bin_s: float = SUB_BIN_S,
     ) -> None:
         super().__init__()
-        self.features, self.dim, self.bands, self.blur = features, dim, bands, sub_bins(blur_s)
+        self.features, self.dim, self.bands, self.blur = features, dim, bands, sub_bins(blur_s, bin_s)
         if features % bands:
             raise ValueError(f"{features} features are no whole number of sub-bins of {bands} bands")
         if ids is None:
@@ -82,7 +83,7 @@ class TrackConditioner(nn.Module):
         return hidden + self.mix(hidden.transpose(1, 2)).transpose(1, 2)
 
 
-def sub_bins(blur_s: float) -> int:
+def sub_bins(blur_s: float, bin_s: float = SUB_BIN_S) -> int:
     """The odd number of sub-bins nearest to a blur in seconds; halfway (an even number) takes the wider one.
 
     Odd, because an average over an even number would move every onset by half a sub-bin.
@@ -94,5 +95,7 @@ def sub_bins(blur_s: float) -> int:
     """
     if not (math.isfinite(blur_s) and blur_s >= 0):
         raise ValueError(f"blur_s must be 0 (no blur) or more seconds, got {blur_s}")
+    if not (math.isfinite(bin_s) and bin_s > 0):
+        raise ValueError(f"bin_s must be the positive seconds of a sub-bin, got {bin_s}")
     # Rounded first: 0.58 s is 57.99999999999999 sub-bins in floating point.
-    return 2 * math.floor(round(blur_s / SUB_BIN_S, 6) / 2) + 1
+    return 2 * math.floor(round(blur_s / bin_s, 6) / 2) + 1

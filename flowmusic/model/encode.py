@@ -59,6 +59,12 @@ class ConditionEncoder(nn.Module):
         return tuple(self.tracks)
 
     @property
+    def drums_as_codes(self) -> bool:
+        """Whether drums are given as ids of the codec's first codebook, and not as onset strength."""
+        drums = dict(self.tracks.items()).get("drums")
+        return isinstance(drums, TrackConditioner) and drums.table is not None
+
+    @property
     def frames_dim(self) -> int:
         """F of the frames that this encoder makes."""
         return sum(c.dim for c in self.tracks.values() if isinstance(c, TrackConditioner)) + self.dim + 1

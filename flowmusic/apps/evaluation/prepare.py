@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flowmusic.apps.build import DrumCodes
-from flowmusic.apps.corpus_clips import LabelledClip, read_clips
+from flowmusic.apps.corpus_clips import LabelledClip, drum_control, read_clips
 from flowmusic.apps.errors import UsageError, reading_input
 from flowmusic.apps.evaluation import library
 from flowmusic.apps.evaluation.distances import Embedder, Fadtk, Patches, other_recordings
@@ -113,7 +112,7 @@ def read_test_set(
             settings.out / "extracted",
             codec if generator.drums_as_codes else None,
         )
-    drums = DrumCodes(codec) if generator.drums_as_codes else None
+    drums = drum_control(generator)
     clips = read_clips(settings.corpus, settings.split, settings.clips, grid, codec.rate, chosen, drums)
     if len(clips) < 2:
         raise UsageError(
