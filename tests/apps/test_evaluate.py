@@ -348,6 +348,7 @@ def test_recordings_of_another_source_anchor_the_distance(run: Callable[..., int
     report = report_of(here / "eval")
     anchors = report["fad"]["anchors"]
     assert anchors["other_source"]["mean"] > anchors["halves"]["mean"]
+    assert anchors["model_to_other_source"]["mean"] not in (0.0, anchors["other_source"]["mean"])
     assert "another source" in (here / "eval" / "report.md").read_text()
 
 

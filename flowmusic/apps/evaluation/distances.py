@@ -16,13 +16,13 @@ from flowmusic.apps.corpus_clips import digest_of
 from flowmusic.apps.errors import UsageError, one_line
 from flowmusic.apps.evaluation import recordings
 from flowmusic.apps.evaluation.store import Store, Take, key_of, slug
-from flowmusic.apps.evaluation.systems import System
+from flowmusic.apps.evaluation.systems import MODEL, System
 from flowmusic.metrics import fad
 from flowmusic.metrics.normalise import Interval
 from flowmusic.metrics.report import TRUTH
 
 OTHER_SOURCE = "fad reference"
-ANCHORS = ("halves", "other_source")
+ANCHORS = ("halves", "other_source", "model_to_other_source")
 
 
 class Embedder(Protocol):
@@ -148,7 +148,12 @@ def distances(
     }
     anchors = {ANCHORS[0]: between}
     if other_source is not None:
-        anchors[ANCHORS[1]] = fad.fad(embed(OTHER_SOURCE, other_source), real)
+        other = embed(OTHER_SOURCE, other_source)
+        anchors[ANCHORS[1]] = fad.fad(other, real)
+        # A model sounds like the recordings it was trained on, and those may be of the other source.
+        made = next((each for system, each in takes.items() if system.row == MODEL and each), None)
+        if made is not None:
+            anchors[ANCHORS[2]] = fad.fad(embed(MODEL, made), other)
     return Distances(embed.name, rows, anchors, sum(map(len, real)), real[0].shape[1])
 
 

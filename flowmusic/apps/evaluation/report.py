@@ -167,6 +167,7 @@ def _anchors(distances: Distances) -> str:
     words = {
         ANCHORS[0]: "two random halves of the reference recordings: mean [least, greatest] of 10 splits",
         ANCHORS[1]: "recordings of another source (`fad_reference`)",
+        ANCHORS[2]: "the model's takes from those of that other source",
     }
     lines = [f"FAD is {distances.note}. What it means here, for scale:", ""]
     lines += [f"- {words[name]}: {_shown(interval)}" for name, interval in distances.anchors.items()]
