@@ -19,7 +19,9 @@ import torch
 from safetensors.torch import save_file
 
 from flowmusic.apps import cli, evaluate
+from flowmusic.apps.corpus_clips import read_clips
 from flowmusic.apps.evaluation import library, listening, prepare
+from flowmusic.apps.evaluation.systems import Sampling, systems
 from flowmusic.generate.generator import Generator, NotFinite
 from flowmusic.interop import bundle
 from flowmusic.metrics.adherence import Listeners
@@ -245,6 +247,16 @@ def test_words_are_judged_when_a_text_audio_model_is_named(
     assert "text shuffled" in report["clips"][0]["systems"]
     assert report["systems"]["shuffled"]["text_cos"]["raw"]["count"] == 3
     assert "chord_acc" not in report["clips"][0]["systems"]["text shuffled"]["scores"]
+    assert set(report["clips"][0]["systems"]["text only shuffled"]["scores"]) == {"text_cos"}
+
+
+def test_with_other_words_alone_the_next_text_is_given_and_nothing_else(tiny: Generator, corpus: Path) -> None:
+    clips = read_clips(corpus, "test", 3, tiny.grid(2.0), RATE)
+    sampling = Sampling({"all": 1.0}, "euler", 2)
+    found = {system.name: system for system in systems(["text", "chords"], sampling, alone=False, score_text=True)}
+    given = found["text only shuffled"].controls(clips, 0)
+    assert given.text == clips[1].controls.text and not given.tracks
+    assert "text only shuffled" not in {s.name for s in systems(["text"], sampling, alone=False, score_text=False)}
 
 
 def test_copies_are_looked_for_in_the_training_clips(run: Callable[..., int], here: Path, corpus: Path) -> None:

@@ -12,17 +12,18 @@ from flowmusic.apps.evaluation import spectrogram
 from flowmusic.apps.evaluation.listening import Heard
 from flowmusic.apps.evaluation.report import Results
 from flowmusic.apps.evaluation.store import Take, slug
-from flowmusic.apps.evaluation.systems import ALONE, DROPPED, MODEL, TEXT_ONLY, System
+from flowmusic.apps.evaluation.systems import ALONE, DROPPED, MODEL, OTHER_TEXT, TEXT_ONLY, System
 from flowmusic.metrics.report import CODEC, SHUFFLED, TRUTH, Table, write_text
 
 NAME, PICTURES = "index.html", "pictures"
-ORDER = (TRUTH, CODEC, MODEL, ALONE, TEXT_ONLY, DROPPED, SHUFFLED)
+ORDER = (TRUTH, CODEC, MODEL, ALONE, TEXT_ONLY, OTHER_TEXT, DROPPED, SHUFFLED)
 WORDS = {
     TRUTH: "the reference recording",
     CODEC: "the reference through the codec alone",
     MODEL: "all controls",
     ALONE: "this control and the text",
     TEXT_ONLY: "the text, no other control",
+    OTHER_TEXT: "another clip's text, no other control; scored on the original text",
     DROPPED: "no control at all",
     SHUFFLED: "only this control swapped for another clip's; scored on the original request",
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic.apps.evaluation.sweeps import Point
-from flowmusic.apps.evaluation.systems import ALONE, DROPPED, MODEL, TEXT_ONLY
+from flowmusic.apps.evaluation.systems import ALONE, DROPPED, MODEL, OTHER_TEXT, TEXT_ONLY
 from flowmusic.apps.plot import GRID_INK, INK, PAPER, save
 from flowmusic.metrics.normalise import Interval
 from flowmusic.metrics.report import CODEC, SHUFFLED, TRUTH, Table
@@ -28,6 +28,7 @@ MARKS = {
     MODEL: ("#e4572e", "o"),
     ALONE: ("#f2a541", "D"),
     TEXT_ONLY: ("#8b929d", "s"),
+    OTHER_TEXT: ("#8b929d", "v"),
     DROPPED: ("#8b929d", "X"),
     SHUFFLED: ("#b5179e", "v"),
     CODEC: ("#2f6690", "P"),

@@ -14,7 +14,7 @@ from flowmusic.apps.evaluation.distances import ANCHORS, Distances
 from flowmusic.apps.evaluation.listening import Heard
 from flowmusic.apps.evaluation.store import Take
 from flowmusic.apps.evaluation.sweeps import Point
-from flowmusic.apps.evaluation.systems import ALONE, DROPPED, MODEL, ROWS, TEXT_ONLY, System
+from flowmusic.apps.evaluation.systems import ALONE, DROPPED, MODEL, OTHER_TEXT, ROWS, TEXT_ONLY, System
 from flowmusic.metrics import report as reports
 from flowmusic.metrics.normalise import Interval
 from flowmusic.metrics.report import CODEC, SHUFFLED, TRUTH, Cell, Table
@@ -176,7 +176,9 @@ def _anchors(distances: Distances) -> str:
 
 def one_at_a_time(summary: Table) -> str:
     """A row per metric: the control given alone with the text, with all the others, not at all, and swapped."""
-    rows = [row for row in (ALONE, MODEL, TEXT_ONLY, DROPPED, SHUFFLED, CODEC, TRUTH) if row in summary.cells]
+    rows = [
+        row for row in (ALONE, MODEL, TEXT_ONLY, OTHER_TEXT, DROPPED, SHUFFLED, CODEC, TRUTH) if row in summary.cells
+    ]
     titles = {ALONE: "alone, with the text", MODEL: "with all others", SHUFFLED: "swapped"}
     lines = ["## One control at a time", "", f"| metric | {' | '.join(titles.get(row, row) for row in rows)} |"]
     lines.append(f"|---|{'---|' * len(rows)}")

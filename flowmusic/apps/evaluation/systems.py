@@ -9,8 +9,8 @@ from flowmusic.apps.corpus_clips import LabelledClip, other, swap
 from flowmusic.metrics.report import CODEC, SHUFFLED, TRUTH
 from flowmusic.types import TEXT, Controls
 
-MODEL, ALONE, TEXT_ONLY, DROPPED = "model", "alone", "text only", "dropped"
-ROWS = (MODEL, ALONE, TEXT_ONLY, DROPPED, SHUFFLED, CODEC, TRUTH)
+MODEL, ALONE, TEXT_ONLY, OTHER_TEXT, DROPPED = "model", "alone", "text only", "text only shuffled", "dropped"
+ROWS = (MODEL, ALONE, TEXT_ONLY, OTHER_TEXT, DROPPED, SHUFFLED, CODEC, TRUTH)
 """Rows of a report, in its order."""
 
 
@@ -31,7 +31,8 @@ class System:
         row: the row of the report that it belongs to; ``shuffled`` and ``alone`` gather one system per control.
         scored: controls that it is scored on, ``text`` among them if the words are.
         keep: controls that the model is given; None for recordings that no model generates.
-        control: the one that is another clip's (``shuffled``), or given without the others (``alone``).
+        control: the one that is another clip's (``shuffled``; ``text only shuffled``, where nothing else is given), or
+            given without the others (``alone``).
         sampling: how it is drawn; None without a model.
     """
 
@@ -44,12 +45,12 @@ class System:
     @property
     def name(self) -> str:
         """Row and, where a row has several systems, the control."""
-        return self.row if self.control is None else f"{self.control} {self.row}"
+        return self.row if self.control is None or self.row == OTHER_TEXT else f"{self.control} {self.row}"
 
     @property
     def swapped(self) -> str | None:
         """The control that is another clip's."""
-        return self.control if self.row == SHUFFLED else None
+        return self.control if self.row in (SHUFFLED, OTHER_TEXT) else None
 
     def applies(self, clips: Sequence[LabelledClip], row: int) -> bool:
         """Whether the clip has the control that this is about, and another clip has it too where it is swapped."""
@@ -81,7 +82,8 @@ def systems(controls: Sequence[str], sampling: Sampling, *, alone: bool, score_t
     Args:
         controls: the chosen ones, ``text`` among them if there are to be words.
         alone: also every control by itself (with the text).
-        score_text: whether somebody can judge the words; the text is swapped too, then.
+        score_text: whether somebody can judge the words; the text is swapped too, then, beside the other controls and
+            without them, for tracks may tell tempo and energy as well as words do.
     """
     text = frozenset({TEXT}) & frozenset(controls)
     tracks = [name for name in controls if name != TEXT]
@@ -92,6 +94,8 @@ def systems(controls: Sequence[str], sampling: Sampling, *, alone: bool, score_t
         found += [System(ALONE, frozenset({name}), text | {name}, name, sampling) for name in tracks]
     if text:
         found.append(System(TEXT_ONLY, scored, text, sampling=sampling))
+    if text and score_text:
+        found.append(System(OTHER_TEXT, text, text, TEXT, sampling))
     found.append(System(DROPPED, scored, frozenset(), sampling=sampling))
     swappable = [*tracks, *(text if score_text else ())]
     found += [System(SHUFFLED, frozenset({name}), everything, name, sampling) for name in swappable]
