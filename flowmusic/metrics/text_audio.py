@@ -58,17 +58,20 @@ class TextAudio:
 
     @staticmethod
     def load(name: str | Path = "nano_text_audio") -> TextAudio:
-        """A shipped model by name, or the folder of one.
+        """A shipped model by name, the folder of one, or LAION-CLAP as ``clap:FOLDER`` or ``clap:HUB_ID``.
 
         Raises: ModelError, CorruptWeights (see :mod:`flowmusic.interop.bundle`).
         """
-        from flowmusic.interop import bundle
+        from flowmusic.interop import bundle, clap
 
+        if str(name).startswith(clap.PREFIX):
+            return TextAudio(clap.Clap(str(name).removeprefix(clap.PREFIX)))
         return TextAudio(bundle.load_text_audio(name))
 
     @torch.no_grad()
     def embed_audio(self, audio: Takes) -> Tensor:
-        """Embed recordings of any rate and any length of a second or more; their level does not matter.
+        """Embed recordings of any rate and any length of a second or more; to our own model their level does not
+        matter.
 
         Recordings longer than 10 s are the mean over windows of 10 s that cover them evenly.
 
