@@ -1,4 +1,4 @@
-"""Core value types and protocols.  Imports torch only.
+"""Core value types and protocols.  Imports torch only; guidance is told in :mod:`flowmusic.guidance`.
 
 Letters: B batch, C channels, N samples, T latent frames, D latent size, F features, M text tokens,
 E model width, ``*`` any leading dims.  Times are seconds, rates are Hz, values are float32 unless said.
@@ -15,6 +15,12 @@ from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+
+from flowmusic.guidance import ALL as ALL
+from flowmusic.guidance import WORDLESS as WORDLESS
+from flowmusic.guidance import Guidance as Guidance
+from flowmusic.guidance import Projection as Projection
+from flowmusic.guidance import Term as Term
 
 TEXT, STYLE = "text", "style"
 """The names under which text prompt and style are kept or dropped, beside the names of the tracks."""
@@ -235,93 +241,6 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Term:
-    """One branch of guidance: the controls it keeps, and its weight."""
-
-    keep: frozenset[str]
-    weight: float
-
-
-ALL = frozenset({"*"})
-"""The ``keep`` of a branch that sees everything."""
-WORDLESS = frozenset({"*", "-text"})
-"""The ``keep`` of a branch that sees everything but the text."""
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """A weighted sum of branches; weights sum to 1.
-
-    v = sum_k w_k v(z, t, controls.only(keep_k)).  Plain classifier-free guidance (Ho & Salimans 2022),
-    multi-source guidance (JASCO, arXiv 2406.10970) and double guidance (MusicGen-Style, arXiv 2407.12563)
-    are the constructors below.
-    """
-
-    terms: tuple[Term, ...]
-
-    def __post_init__(self) -> None:
-        if not self.terms:
-            raise ValueError("Guidance needs at least one term")
-        total = sum(term.weight for term in self.terms)
-        if not math.isfinite(total) or abs(total - 1.0) > 1e-6:
-            raise ValueError(f"guidance weights must be finite and sum to 1, got {[t.weight for t in self.terms]}")
-
-    @staticmethod
-    def plain(weight: float) -> Guidance:
-        """w v(all) + (1 - w) v(none)."""
-        return Guidance.split(all=weight)
-
-    @staticmethod
-    def split(**weights: float) -> Guidance:
-        """Multi-source: ``all=a, text=b, chords=c`` gives a v(all) + b v(text) + c v(chords) + (1-a-b-c) v(none)."""
-        terms = [Term(ALL if name == "all" else frozenset({name}), float(w)) for name, w in weights.items()]
-        rest = 1.0 - sum(t.weight for t in terms)
-        return Guidance((*terms, Term(frozenset(), rest)))
-
-    @staticmethod
-    def of(weights: Mapping[str, float]) -> Guidance:
-        """From named weights, as a person or a model's defaults give them.
-
-        ``all, text, style, chords, ...``: multi-source, see :meth:`split`.  ``alpha`` and ``beta``: double guidance
-        over everything but the text, then the text; further names add w (v(name) - v(none)) to it.
-        Raises: ValueError for ``beta`` without ``alpha``, and for ``alpha`` beside ``all``.
-        """
-        named = dict(weights)
-        alpha, beta = named.pop("alpha", None), named.pop("beta", None)
-        if alpha is None:
-            if beta is not None:
-                raise ValueError("guidance beta amplifies the text within alpha; give both, as in alpha=3,beta=5")
-            return Guidance.split(**named)
-        if "all" in named:
-            raise ValueError("guidance alpha and all both weigh everything; give one of them")
-        terms = list(Guidance.double(alpha, 1.0 if beta is None else beta, WORDLESS).terms)
-        terms += [Term(frozenset({name}), float(w)) for name, w in named.items()]
-        terms.append(Term(frozenset(), -sum(named.values())))
-        return Guidance(tuple(terms))
-
-    @staticmethod
-    def nested(*levels: tuple[Iterable[str], float]) -> Guidance:
-        """Each level amplifies what it adds to the one before, and all that comes after it.
-
-        Levels (keep_1, w_1), (keep_2, w_2), ..., of which each keeps more: v(none) + w_1 [ (v_1 - v(none)) +
-        w_2 [ (v_2 - v_1) + w_3 [ ... ] ] ].  One level is plain guidance, two are MusicGen-Style's double guidance.
-        """
-        terms: list[Term] = []
-        below, factor = frozenset[str](), 1.0
-        for keep, weight in levels:
-            # Everything up to `below` has been counted with `factor`; a further level takes part of it away again.
-            terms.append(Term(below, factor * (1.0 - weight)))
-            below, factor = frozenset(keep), factor * weight
-        terms.append(Term(below, factor))
-        return Guidance(tuple(reversed(terms)))
-
-    @staticmethod
-    def double(alpha: float, beta: float, first: Iterable[str] = (STYLE,)) -> Guidance:
-        """v(none) + alpha [ v(first) + beta (v(all) - v(first)) - v(none) ] (MusicGen-Style, section 4.3)."""
-        return Guidance.nested((first, alpha), (ALL, beta))
-
-
-@dataclass(frozen=True)
 class PathSample:
     """A point of the probability path: t ``[B]``; z_t and velocity ``[B, T, D]``."""
 
@@ -350,6 +269,7 @@ class Generation:
     num_evals: int
     solver: str
     steps: int
+    time_grid: str
 
 
 class VelocityField(Protocol):

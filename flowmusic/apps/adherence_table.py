@@ -12,12 +12,15 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
+from flowmusic.flow import grids
+from flowmusic.flow.grids import GRIDS
 from flowmusic.flow.solve import SOLVERS
 
 if TYPE_CHECKING:
@@ -45,7 +48,10 @@ def build_parser() -> argparse.ArgumentParser:
     add("--swap", type=flags.names(SWAPPABLE), default=frozenset({"chords", "drums", "melody"}), metavar="LIST")
     add("--steps", type=flags.steps)
     add("--solver", choices=tuple(SOLVERS))
+    add("--time-grid", choices=tuple(GRIDS))
     add("--guidance", type=flags.guidance, metavar="K=V,...")
+    add("--guidance-interval", type=flags.guidance_interval, metavar="LO,HI")
+    add("--apg", type=flags.apg, metavar="K=V,...")
     add("--device", type=flags.device, default="cpu")
     add("--no-codec-row", action="store_true")
     add("--audio", action="store_true", help="keep the model's takes as OUT/audio/ID.wav")
@@ -62,7 +68,6 @@ def run(args: argparse.Namespace) -> int:
     from flowmusic.apps.adherence import listeners
     from flowmusic.apps.corpus_clips import drum_control, read_clips
     from flowmusic.interop import bundle
-    from flowmusic.types import Guidance
 
     try:
         generator = bundle.load(args.model, device=args.device)
@@ -72,12 +77,19 @@ def run(args: argparse.Namespace) -> int:
         grid, drums = generator.grid(), drum_control(generator)
         clips = read_clips(args.corpus, args.split, args.clips, grid, generator.codec.rate, drums=drums)
     weights = dict(args.guidance or generator.defaults.guidance)
+    steps, grid = args.steps or generator.defaults.steps, args.time_grid or generator.defaults.time_grid
+    with reading_input():
+        guidance = generator.defaults.guide(weights, args.guidance_interval, args.apg)
+        grids.named(grid, steps)
     settings = {
         "model": str(args.model),
         "weights_sha256": _fingerprint(args.model),
         "solver": args.solver or generator.defaults.solver,
-        "steps": args.steps or generator.defaults.steps,
+        "steps": steps,
+        "time_grid": grid,
         "guidance": weights,
+        "guidance_interval": list(guidance.interval),
+        "apg": None if guidance.projection is None else asdict(guidance.projection),
         "seed": args.seed,
         "split": args.split,
         "swap": sorted(args.swap),
@@ -92,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         for first in range(0, len(clips), args.batch):
             rows = range(first, min(first + args.batch, len(clips)))
             if not all(cache.joinpath(f"{clips[row].id}.json").exists() for row in rows):
-                _evaluate(generator, clips, rows, Guidance.of(weights), settings, ears, cache, args)
+                _evaluate(generator, clips, rows, guidance, settings, ears, cache, args)
             bar.update(len(rows))
     print(report(args.out, cache, settings))
     return DONE
@@ -118,6 +130,7 @@ def _evaluate(
             guidance=guidance,
             solver=settings["solver"],
             steps=settings["steps"],
+            time_grid=settings["time_grid"],
             seed=settings["seed"] + rows.start,
         )
 
@@ -198,15 +211,17 @@ def _fingerprint(model: str) -> str:
 def report(out: Path, cache: Path, settings: Mapping[str, Any]) -> str:
     """Gather the cached clips into OUT/report.json and OUT/report.md; returns the markdown."""
     from feature_extractors.listeners import describe
+    from flowmusic.guidance import in_words
     from flowmusic.metrics import report as reports
 
     results = [json.loads((cache / f"{name}.json").read_text(encoding="utf-8")) for name in settings["clips"]]
     systems = [s for s in SYSTEMS if s != "codec" or settings["codec_row"]]
     scores = {system: [result["scores"][system] for result in results] for system in systems}
     mean_seconds = sum(result["seconds_per_clip"] for result in results) / len(results)
-    weights = ", ".join(f"{key}={value:g}" for key, value in settings["guidance"].items())
+    drawn = f"{settings['solver']}, {settings['steps']} steps, {settings['time_grid']} grid"
+    guidance = in_words(settings["guidance"], settings["guidance_interval"], settings["apg"])
     notes = {
-        "model": f"{settings['model']}, {settings['solver']}, {settings['steps']} steps, guidance {weights}",
+        "model": f"{settings['model']}, {drawn}, guidance {guidance}",
         "clips": f"the first {len(results)} of {settings['split']}, noise from seed {settings['seed']} upwards",
         "shuffled": f"only one control swapped for the next clip's, one after the other: {', '.join(settings['swap'])}",
         "time": f"{mean_seconds:.2f} s a clip for one generation, {results[0]['num_evals']} field evaluations",

@@ -9,11 +9,14 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from flowmusic.guidance import Projection
+
 MAX_SECONDS = 3600.0
 MAX_STEPS = 10_000
 MAX_COUNT = 1000
 MAX_SEED = 2**63 - 1
 GUIDANCE_KEYS = ("all", "text", "style", "chords", "drums", "melody", "alpha", "beta")
+APG_KEYS = ("eta", "norm", "momentum")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
 
 
@@ -90,6 +93,39 @@ def guidance(text: str) -> Mapping[str, float]:
         if not abs(weights[key]) <= 1000.0:
             raise argparse.ArgumentTypeError(f"{key}={value!r} is not a finite weight between -1000 and 1000")
     return weights
+
+
+def guidance_interval(text: str) -> tuple[float, float]:
+    """``0.1,0.8`` -> two times, ascending within 0..1."""
+    parts = text.split(",")
+    try:
+        low, high = (float(part) for part in parts)
+    except ValueError:
+        low, high = math.nan, math.nan
+    if not 0.0 <= low < high <= 1.0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not LO,HI with 0 <= LO < HI <= 1 (0 is noise, 1 is music; as in 0.1,0.8, and 0,1 is always)"
+        )
+    return low, high
+
+
+def apg(text: str) -> Mapping[str, float]:
+    """``eta=0,norm=0.5`` -> settings of adaptive projected guidance by key."""
+    settings: dict[str, float] = {}
+    for item in text.split(","):
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if not equals or key not in APG_KEYS:
+            raise argparse.ArgumentTypeError(
+                f"{item!r} is not key=value (as in eta=0,norm=0.5); keys: {', '.join(APG_KEYS)}"
+            )
+        if key in settings:
+            raise argparse.ArgumentTypeError(f"key {key!r} is given twice")
+        settings[key] = number_text(value)
+    try:
+        Projection.of(settings)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return settings
 
 
 def numbers(low: float, high: float) -> Callable[[str], tuple[float, ...]]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from flowmusic.apps import choose, flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
+from flowmusic.flow import grids
+from flowmusic.flow.grids import GRIDS
 from flowmusic.flow.solve import SOLVERS
 
 if TYPE_CHECKING:
@@ -60,9 +62,22 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     add("--controls", type=flags.existing_path, metavar="DIR|JSON", help="controls that `flowmusic extract` wrote")
     add("--use", type=flags.names(CONTROLS), metavar="LIST", help=f"which of --controls: {', '.join(CONTROLS)} (all)")
     add("--guidance", type=flags.guidance, metavar="K=V,...", help="weights of the controls (the model's own)")
+    add(
+        "--guidance-interval",
+        type=flags.guidance_interval,
+        metavar="LO,HI",
+        help="part of the way from 0, noise, to 1, music, where the weights apply (the model's own)",
+    )
+    add(
+        "--apg",
+        type=flags.apg,
+        metavar="K=V,...",
+        help="projected guidance: eta (0; 1 is plain), norm, momentum (the model's own)",
+    )
     add("--seconds", type=flags.seconds, default=10.0, metavar="N", help="length (10)")
     add("--steps", type=flags.steps, metavar="N", help="solver steps (the model's own)")
     add("--solver", choices=tuple(SOLVERS), metavar="NAME", help=f"{', '.join(SOLVERS)} (the model's own)")
+    add("--time-grid", choices=tuple(GRIDS), metavar="NAME", help=f"{', '.join(GRIDS)} (the model's own)")
     add("--seed", type=flags.seed, metavar="N", help="repeats a take; drawn and recorded if left out")
     add("--count", type=flags.count, default=1, metavar="N", help="takes, with seeds from --seed upwards (1)")
     add("--best-of", type=flags.count, metavar="N", help="make N takes for each one, and keep what follows closest (1)")
@@ -91,7 +106,6 @@ def run(args: argparse.Namespace) -> int:
         asked = asking.read(args)
     generator = load(args)
     from flowmusic.generate.generator import draw_seed
-    from flowmusic.types import Guidance
 
     with reading_input():
         concepts.register(args.concept, generator, asked)
@@ -102,7 +116,8 @@ def run(args: argparse.Namespace) -> int:
             print(f"note: {notice}", file=sys.stderr)
     weights: Mapping[str, float] = args.guidance or generator.defaults.guidance
     with reading_input():
-        guidance = Guidance.of(weights)
+        guidance = generator.defaults.guide(weights, args.guidance_interval, args.apg)
+        grids.named(args.time_grid or generator.defaults.time_grid, args.steps or generator.defaults.steps)
     seed = draw_seed() if args.seed is None else args.seed
     tries = args.best_of or (1 if args.min_adherence is None else choose.TRIES)
     chosen = tries > 1 or args.min_adherence is not None
@@ -117,6 +132,7 @@ def run(args: argparse.Namespace) -> int:
                 guidance=guidance,
                 solver=args.solver,
                 steps=args.steps,
+                time_grid=args.time_grid,
                 seed=seed + number,
                 progress=progress,
             )

@@ -167,10 +167,10 @@ def compare(
     listener: TextAudio | None,
 ) -> dict[str, list[dict[str, float]]]:
     """Scores of every system, one mapping a clip."""
-    from flowmusic.types import Controls, Guidance, Style
+    from flowmusic.types import Controls, Style
 
     styles = [generator.style(case.excerpt) for case in cases]
-    guidance = Guidance.of(args.guidance or generator.defaults.guidance)
+    guidance = generator.defaults.guide(args.guidance)
     wanted = {TEXT_ONLY: [Controls((case.caption,)) for case in cases]}
     for detail in sorted(args.details):
         wanted[f"style {detail}"] = [Controls((None,), {}, (Style(s.features, int(detail)),)) for s in styles]

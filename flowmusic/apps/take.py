@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +39,11 @@ def record(
         "seed": take.seed,
         "solver": take.solver,
         "steps": take.steps,
+        "time_grid": take.time_grid,
         "num_evals": take.num_evals,
         "guidance": dict(guidance),
+        "guidance_interval": list(take.guidance.interval),
+        "apg": None if take.guidance.projection is None else asdict(take.guidance.projection),
         "seconds": asked.seconds,
         "sample_rate": sample_rate,
         "text": asked.text,

@@ -1,7 +1,8 @@
 """Guidance: a weighted sum of the field under several conditions, evaluated as one batch.
 
 v(z, t) = sum_k w_k field(z, t, condition_k) with sum_k w_k = 1.  Plain classifier-free guidance (Ho & Salimans 2022),
-JASCO's multi-source and MusicGen-Style's double guidance differ only in the branches.
+JASCO's multi-source and MusicGen-Style's double guidance differ only in the branches.  Beside the weights there is when
+they apply, and what of the update is kept (:mod:`flowmusic.flow.project`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from flowmusic.flow.project import Projector
+from flowmusic.guidance import WHOLE, Projection
 from flowmusic.types import Condition, VelocityField
 
 ConditionedField = Callable[[Tensor, Tensor, Condition], Tensor]
@@ -68,29 +71,98 @@ def stack(conditions: Sequence[Condition]) -> Condition:
     )
 
 
-def guided(field: ConditionedField, branches: Sequence[tuple[Condition, float]]) -> VelocityField:
+def guided(
+    field: ConditionedField,
+    branches: Sequence[tuple[Condition, float]],
+    *,
+    plain: Condition | None = None,
+    interval: tuple[float, float] = WHOLE,
+    projection: Projection | None = None,
+) -> VelocityField:
     """The weighted sum of ``field`` under each branch's condition, as a field of (z, t) alone.
 
     Branches of weight zero are left out before anything is computed; the others are stacked and bound once, here, and
     each evaluation is one call of ``field`` on a batch of K * B.
 
-    Shape: conditions of batch B; the result maps ``z [B, T, D], t [B] -> [B, T, D]``.
-    Raises: ValueError if the weights are not finite or do not sum to 1.
+    Args:
+        field: what is guided.
+        branches: conditions of batch B, and their weights.
+        plain: the condition without guidance, everything given; it may be the condition of a branch (the same object).
+        interval: the times, both ends included, in which the weights apply; at others ``plain`` is evaluated alone.
+        projection: what of the difference to ``plain`` is kept.  With momentum it remembers: one field for one solve.
+
+    Shape: the result maps ``z [B, T, D], t [B] -> [B, T, D]``.
+    Raises: ValueError if the weights are not finite or do not sum to 1, and for an interval or a projection without
+        ``plain``.
     """
     weights = [float(w) for _, w in branches]
     if not all(map(math.isfinite, weights)) or abs(sum(weights) - 1.0) > 1e-6:
         raise ValueError(f"guidance weights must be finite and sum to 1, got {weights}")
     live = [(condition, w) for condition, w in branches if abs(w) > NEGLIGIBLE]
-    condition = stack([c for c, _ in live])
-    evaluate = bound(field, condition)
-    count = len(live)
-    weight = torch.tensor([w for _, w in live], device=condition.tokens.device)
+    if interval == WHOLE and projection is None:
+        return _sum(field, live)
+    if plain is None:
+        raise ValueError("a guidance interval or projection needs the plain condition to compare with")
+    if len(live) == 1 and live[0][0] is plain:
+        return _sum(field, live)
+    strong = _sum(field, live) if projection is None else _projected(field, live, plain, Projector(projection))
+    return strong if interval == WHOLE else _within(interval, strong, bound(field, plain))
+
+
+def _stacked(field: ConditionedField, conditions: Sequence[Condition]) -> VelocityField:
+    """All conditions in one call.  Shape: ``[B, T, D]`` -> ``[K, B, T, D]``."""
+    evaluate = bound(field, stack(conditions))
+    count = len(conditions)
+
+    def velocities(z: Tensor, t: Tensor) -> Tensor:
+        v = evaluate(z.repeat(count, *(1,) * (z.ndim - 1)), t.repeat(count))
+        return v.reshape(count, *z.shape)
+
+    return velocities
+
+
+def _sum(field: ConditionedField, live: Sequence[tuple[Condition, float]]) -> VelocityField:
+    if len(live) == 1:
+        return bound(field, live[0][0])
+    evaluate = _stacked(field, [condition for condition, _ in live])
+    weight = torch.tensor([w for _, w in live], device=live[0][0].tokens.device)
 
     def velocity(z: Tensor, t: Tensor) -> Tensor:
-        if count == 1:
-            return evaluate(z, t)
-        v = evaluate(z.repeat(count, *(1,) * (z.ndim - 1)), t.repeat(count))
-        return torch.tensordot(weight.to(v), v.reshape(count, *z.shape), dims=1)
+        v = evaluate(z, t)
+        return torch.tensordot(weight.to(v), v, dims=1)
+
+    return velocity
+
+
+def _projected(
+    field: ConditionedField, live: Sequence[tuple[Condition, float]], plain: Condition, projector: Projector
+) -> VelocityField:
+    # The plain branch comes first, with its weight if it has one.
+    others = [(condition, w) for condition, w in live if condition is not plain]
+    own = sum(w for condition, w in live if condition is plain)
+    evaluate = _stacked(field, [plain, *(condition for condition, _ in others)])
+    # What the sum differs by: w - 1 of the plain branch, w of every other.
+    weight = torch.tensor([own - 1.0, *(w for _, w in others)], device=plain.tokens.device)
+
+    def velocity(z: Tensor, t: Tensor) -> Tensor:
+        v = evaluate(z, t).to(z)
+        update = (weight.to(z).reshape(-1, *(1,) * z.ndim) * v).sum(0)
+        return v[0] + projector(update, v[0], z, t)
+
+    return velocity
+
+
+def _within(interval: tuple[float, float], strong: VelocityField, alone: VelocityField) -> VelocityField:
+    low, high = interval
+
+    def velocity(z: Tensor, t: Tensor) -> Tensor:
+        inside = (t >= low) & (t <= high)
+        if bool(inside.all()):
+            return strong(z, t)
+        if not bool(inside.any()):
+            return alone(z, t)
+        # Items at different times: not in a solve.
+        return torch.where(inside.reshape(-1, *(1,) * (z.ndim - 1)), strong(z, t), alone(z, t))
 
     return velocity
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from flowmusic.flow import grids, solve
 from flowmusic.flow.guide import guided
 from flowmusic.flow.keep import keeping
-from flowmusic.generate.branches import merge
+from flowmusic.generate.branches import merge, present
 from flowmusic.generate.windows import cover, cut_controls
+from flowmusic.guidance import WHOLE
 from flowmusic.types import (
     Audio,
     Codec,
@@ -43,7 +44,7 @@ class NotFinite(RuntimeError):
 class GenerationDefaults:
     """What a model is best sampled with, used where a call says nothing; plain data, as a bundle stores it.
 
-    ``guidance`` holds the weights of :meth:`Guidance.of`.
+    ``guidance``, ``guidance_interval`` and ``apg`` are what :meth:`Guidance.of` takes.
     """
 
     guidance: Mapping[str, float] = field(default_factory=lambda: {"all": 2.0})
@@ -51,6 +52,21 @@ class GenerationDefaults:
     steps: int = 24
     time_grid: str = "uniform"
     tolerance: float = 1e-4
+    guidance_interval: Sequence[float] | None = None
+    apg: Mapping[str, float | None] | None = None
+
+    def guide(
+        self,
+        weights: Mapping[str, float] | None = None,
+        interval: Sequence[float] | None = None,
+        apg: Mapping[str, float | None] | None = None,
+    ) -> Guidance:
+        """Guidance with what is given in place of these, each by itself; see :meth:`Guidance.of`."""
+        return Guidance.of(
+            self.guidance if weights is None else weights,
+            self.guidance_interval if interval is None else interval,
+            self.apg if apg is None else apg,
+        )
 
 
 class Generator:
@@ -172,11 +188,12 @@ class Generator:
         Raises: ValueError for settings that make no sense, NotFinite if the solve diverges.
         """
         defaults = self.defaults
-        guidance = guidance or Guidance.of(defaults.guidance)
+        guidance = guidance or defaults.guide()
         solver = solver or defaults.solver
         steps = defaults.steps if steps is None else steps
         solve.check(solver, steps)
-        times = grids.named(time_grid or defaults.time_grid, steps)
+        time_grid = time_grid or defaults.time_grid
+        times = grids.named(time_grid, steps)
         grid = self._common_grid(controls, grid)
         seed = draw_seed() if seed is None else check_seed(seed)
         noises = [torch.Generator().manual_seed((seed + item) % MAX_SEED) for item in range(controls.batch)]
@@ -207,17 +224,28 @@ class Generator:
                 "the solve diverged to NaN or infinity: use smaller guidance weights or more steps, "
                 f"got {_weights(guidance)} with {steps} steps of {solver}"
             )
-        return Generation(audio, latents.cpu(), controls, guidance, seed, evals, solver, steps)
+        return Generation(audio, latents.cpu(), controls, guidance, seed, evals, solver, steps, time_grid)
 
     def _field(self, controls: Controls, guidance: Guidance, z_0: Tensor, known: Tensor, keep: Tensor) -> VelocityField:
         held = bool(keep.any())
         grid = FrameGrid(self.codec.frame_rate, z_0.shape[1])
         # The context stays in every branch: guidance is to amplify the controls, not the music before.
         extra: dict[str, Any] = {"context": (known, keep)} if held else {}
-        branches: list[tuple[Condition, float]] = []
+        conditions: dict[frozenset[str], Condition] = {}
+        weights: dict[frozenset[str], float] = {}
         for term in merge(guidance, controls):
-            branches.append((self._branch(controls, term.keep, grid, extra), term.weight))
-        field = guided(self.field, branches)
+            conditions[term.keep] = self._branch(controls, term.keep, grid, extra)
+            weights[term.keep] = term.weight
+        everything = present(controls)
+        if everything not in conditions and (guidance.interval != WHOLE or guidance.projection is not None):
+            conditions[everything] = self._branch(controls, everything, grid, extra)
+        field = guided(
+            self.field,
+            [(conditions[keep], weight) for keep, weight in weights.items()],
+            plain=conditions.get(everything),
+            interval=guidance.interval,
+            projection=guidance.projection,
+        )
         return keeping(field, z_0, known, keep) if held else field
 
     def _branch(self, controls: Controls, keep: frozenset[str], grid: FrameGrid, extra: Mapping[str, Any]) -> Condition:

@@ -395,6 +395,18 @@ def test_fadtk_runs_in_its_own_environment(
     assert report["frechet_audio_distance"] > 0.0
 
 
+def test_time_grid_interval_and_projection_reach_the_takes(
+    run: Callable[..., int], here: Path, tiny: Generator
+) -> None:
+    drawn = ["solver=euler", "steps=5", "time_grid=epss", "guidance_interval=[0.2,0.6]", "apg={eta:0.5}"]
+    assert run("controls=[chords]", "alone=false", "page_clips=0", *drawn) == 0
+    settings = report_of(here / "eval")["settings"]
+    assert (settings["time_grid"], settings["guidance_interval"], settings["apg"]) == ("epss", [0.2, 0.6], {"eta": 0.5})
+    # Of 0, 2, 4, 8, 16 of 32 the last two lie in the interval, where there are two branches.
+    assert tiny.field.batches[:5] == [2, 2, 2, 4, 4]
+    assert "epss grid, guidance all=2 for t in 0.2..0.6, projected (eta=0.5)" in (here / "eval/report.md").read_text()
+
+
 def test_a_sweep_gives_every_point_its_folder(run: Callable[..., int], here: Path) -> None:
     assert run("-m", "controls=[chords]", "seed=1,2") == 0
     assert sorted(path.parent.name for path in (here / "eval").glob("*/report.json")) == ["seed=1", "seed=2"]
@@ -424,7 +436,11 @@ def test_a_sweep_gives_every_point_its_folder(run: Callable[..., int], here: Pat
         ("guidance={all:3,alpha:2}", "give one of them"),
         ("guidance_grid={all:3}", "guidance_grid.all: 3 is not a list"),
         ("guidance_grid={alpha:[1],text:[1],all:[1]}", "is not one or two guidance keys"),
+        ("time_grid=cubic", "time_grid: 'cubic' is none of uniform, sway, shifted, epss, epss_sway"),
+        ("guidance_interval=[0.8,0.2]", "guidance_interval: '0.8,0.2' is not LO,HI"),
+        ("apg={gamma:1}", "apg: 'gamma=1' is not key=value"),
         ("steps_curve=[0]", "steps_curve: '0' is not a whole number between 1"),
+        ("time_grid=epss steps=5 steps_curve=[8]", "5, 6, 7, 10, 12, 16 steps, got 8"),
         ("alone=perhaps", "alone: 'perhaps' is neither true nor false"),
         ("text_audio=other", "unknown model 'other'"),
         ("train_corpus=. train_latents=.", "give one"),

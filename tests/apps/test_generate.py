@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,11 @@ def test_a_take_and_its_record(here: Path, model: Generator, capsys: pytest.Capt
         (round(1.5 * MODEL_RATE),),
         "PCM_16",
     )
-    keys = "model seed solver steps num_evals guidance seconds sample_rate text controls adherence"
-    assert list(record) == keys.split()
+    keys = (
+        "model seed solver steps time_grid num_evals guidance guidance_interval apg seconds sample_rate text controls"
+    )
+    assert list(record) == [*keys.split(), "adherence"]
+    assert (record["time_grid"], record["guidance_interval"], record["apg"]) == ("uniform", [0.0, 1.0], None)
     assert record["seed"] == 7 and record["text"] == "a “warm” beat" and record["guidance"] == {"all": 2.0}
     assert (record["solver"], record["steps"], record["num_evals"], record["model"]) == ("midpoint", 4, 8, "tiny")
     assert (record["seconds"], record["sample_rate"]) == (1.5, MODEL_RATE)
@@ -108,6 +112,38 @@ def test_guidance_solver_and_steps_reach_the_model(here: Path, model: Generator)
     assert record["guidance"] == {"all": 3.0, "text": 1.5}
     assert (record["solver"], record["steps"], record["num_evals"]) == ("rk4", 3, 12 * 9)  # 10 s in windows of 2 s
     assert set(model.field.batches) == {3}  # all, text, nothing
+
+
+def test_time_grid_interval_and_projection_reach_the_model_and_the_record(here: Path, model: Generator) -> None:
+    flags = ["--time-grid", "epss", "--steps", "5", "--guidance-interval", "0.2,0.6", "--apg", "eta=0.5,norm=0.2"]
+    argv = ["t", "--chords", "C", "--seconds", "2", "--solver", "euler", "--seed", "3"]
+    record = take([*argv, *flags])
+    # Euler evaluates at 0, 2, 4, 8 and 16 of 32: of these only 8 and 16 lie in the interval.
+    assert model.field.batches == [1, 1, 1, 2, 2]
+    assert record["time_grid"] == "epss" and record["guidance_interval"] == [0.2, 0.6]
+    assert record["apg"] == {"eta": 0.5, "norm": 0.2, "momentum": 0.0}
+    first = Path("take.wav").read_bytes()
+    assert take([*argv, *flags, "--out", "again.wav"], "again.json") == record
+    assert Path("again.wav").read_bytes() == first
+    take([*argv, *flags[:4], "--out", "plain.wav"], "plain.json")
+    assert Path("plain.wav").read_bytes() != first
+
+
+def test_what_the_model_was_told_holds_where_the_command_says_nothing(here: Path, model: Generator) -> None:
+    model.defaults = replace(model.defaults, guidance_interval=(0.0, 0.5), apg={"eta": 0.0}, time_grid="sway")
+    record = take(["t", "--chords", "C", "--seconds", "2", "--guidance", "all=4"])
+    assert (record["time_grid"], record["guidance_interval"]) == ("sway", [0.0, 0.5])
+    assert record["apg"] == {"eta": 0.0, "norm": None, "momentum": 0.0}
+    again = take(["t", "--seconds", "2", "--guidance-interval", "0,1", "--apg", "eta=1", "--time-grid", "uniform"])
+    assert (again["time_grid"], again["guidance_interval"], again["apg"]["eta"]) == ("uniform", [0.0, 1.0], 1.0)
+
+
+def test_steps_that_the_time_grid_does_not_have_are_refused(
+    here: Path, model: Generator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["generate", "t", "--time-grid", "epss", "--steps", "8"]) == 2
+    err = capsys.readouterr().err
+    assert "5, 6, 7, 10, 12, 16 steps, got 8" in err and not list(here.iterdir())
 
 
 def test_long_takes(here: Path, model: Generator) -> None:

@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from flowmusic.flow import grids
 from flowmusic.flow.guide import guided, guided_by_loop, stack
-from flowmusic.types import Condition, Guidance
+from flowmusic.flow.project import Projector, split
+from flowmusic.flow.solve import solve
+from flowmusic.types import Condition, Guidance, Projection
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 WEIGHTS = st.floats(-5, 5)
@@ -125,3 +128,149 @@ def test_double_guidance_matches_the_reference() -> None:
         assert torch.equal(logits.argmax(-1, keepdim=True), golden[f"{key}.greedy"])
     by_keep[frozenset()] = style  # single guidance: blocks 0 and 1 are (cond, uncond)
     torch.testing.assert_close(combine(Guidance.plain(3.0)), golden["out.single_a3.logits_last"], atol=1e-4, rtol=1e-5)
+
+
+# Interval
+
+
+def test_outside_the_interval_only_the_plain_branch_is_evaluated() -> None:
+    everything, nothing = condition(0, 3), condition(1, 5)
+    branches = [(everything, 3.0), (nothing, -2.0)]
+    field = MaskedField()
+    velocity = guided(field, branches, plain=everything, interval=(0.25, 0.75))
+    z = torch.ones(2, 6, 3)
+    for time, batch in ((0.0, 2), (0.2, 2), (0.25, 4), (0.5, 4), (0.75, 4), (0.8, 2), (1.0, 2)):
+        field.batches.clear()
+        t = torch.full((2,), time)
+        found = velocity(z, t)
+        assert field.batches == [batch]
+        expected = guided(MaskedField(), branches)(z, t) if batch == 4 else MaskedField()(z, t, everything)
+        torch.testing.assert_close(found, expected)
+
+
+def test_items_at_different_times_are_guided_each_by_its_own() -> None:
+    everything, nothing = condition(0, 3), condition(1, 5)
+    branches = [(everything, 3.0), (nothing, -2.0)]
+    z, t = torch.ones(2, 6, 3), torch.tensor([0.1, 0.6])
+    found = guided(MaskedField(), branches, plain=everything, interval=(0.5, 1.0))(z, t)
+    torch.testing.assert_close(found[0], MaskedField()(z, t, everything)[0])
+    torch.testing.assert_close(found[1], guided(MaskedField(), branches)(z, t)[1])
+
+
+def test_the_whole_interval_is_plain_guidance_and_an_empty_one_nearly_none() -> None:
+    everything, nothing = condition(0, 3), condition(1, 5)
+    branches = [(everything, 3.0), (nothing, -2.0)]
+    z_0 = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0))
+
+    def end(interval: tuple[float, float], weights: float = 3.0) -> torch.Tensor:
+        terms = [(everything, weights), (nothing, 1.0 - weights)]
+        field = guided(MaskedField(), terms, plain=everything, interval=interval)
+        return solve(field, z_0, grids.uniform(64), "midpoint").z
+
+    strong = solve(guided(MaskedField(), branches), z_0, grids.uniform(64), "midpoint").z
+    torch.testing.assert_close(end((0.0, 1.0)), strong)
+    weak = end((0.0, 1.0), 1.0)
+    torch.testing.assert_close(end((0.999, 1.0)), weak, atol=0.05, rtol=0.0)
+    torch.testing.assert_close(end((0.001, 1.0)), strong, atol=0.1, rtol=0.0)
+    # In between it moves from one to the other.
+    moved = [float((end((low, 1.0)) - weak).norm()) for low in (0.0, 0.25, 0.5, 0.75)]
+    assert moved == sorted(moved, reverse=True) and moved[-1] > 0.1
+
+
+def test_interval_and_projection_need_the_plain_condition() -> None:
+    branches = [(condition(0, 3), 3.0), (condition(1, 5), -2.0)]
+    for settings in ({"interval": (0.0, 0.5)}, {"projection": Projection()}):
+        with pytest.raises(ValueError, match="needs the plain condition"):
+            guided(MaskedField(), branches, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("interval", [(0.5, 0.5), (0.8, 0.2), (-0.1, 0.5), (0.0, 1.5), (float("nan"), 1.0), (0.5,)])
+def test_intervals_that_are_none_are_refused(interval: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="two times LOW < HIGH"):
+        Guidance.of({"all": 2.0}, interval)
+
+
+# Projection
+
+
+@given(a=WEIGHTS, b=WEIGHTS, seed=st.integers(0, 99))
+def test_eta_1_without_norm_and_momentum_is_plain_guidance(a: float, b: float, seed: int) -> None:
+    branches = [(condition(seed + i, m), w) for i, (m, w) in enumerate(zip((3, 5, 2), (a, b, 1 - a - b)))]
+    z = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(seed))
+    t = torch.tensor([0.25, 0.5])
+    expected = guided(MaskedField(), branches)(z, t)
+    for plain in (branches[0][0], condition(seed, 3)):  # among the branches, and beside them
+        found = guided(MaskedField(), branches, plain=plain, projection=Projection(eta=1.0))(z, t)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+@given(seed=st.integers(0, 999))
+def test_the_parts_of_an_update_add_up_and_are_orthogonal_per_item(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    update, along = torch.randn(2, 3, 6, 4, generator=generator)
+    parallel, orthogonal = split(update, along)
+    torch.testing.assert_close(parallel + orthogonal, update)
+    assert (orthogonal * along).flatten(1).sum(1).abs().max() < 1e-4
+    for item in range(3):
+        ratio = parallel[item] / along[item]
+        torch.testing.assert_close(ratio, ratio[0, 0].expand_as(ratio), atol=1e-4, rtol=1e-3)
+    assert torch.equal(split(update, torch.zeros_like(along))[1], update)
+
+
+@given(seed=st.integers(0, 999), t=st.floats(0.0, 0.95))
+def test_eta_0_leaves_the_length_of_the_predicted_data_along_itself(seed: int, t: float) -> None:
+    branches = [(condition(seed, 3), 4.0), (condition(seed + 1, 5), -3.0)]
+    z = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(seed))
+    times = torch.full((2,), t)
+    plain = MaskedField()(z, times, branches[0][0])
+    found = guided(MaskedField(), branches, plain=branches[0][0], projection=Projection())(z, times)
+    data = z + (1 - t) * plain
+    moved = (1 - t) * (found - plain)
+    assert (moved * data).flatten(1).sum(1).abs().max() < 1e-3 * float(data.flatten(1).square().sum(1).max())
+
+
+def test_the_norm_limits_the_update_of_the_data_and_nothing_shorter() -> None:
+    generator = torch.Generator().manual_seed(0)
+    update, plain, z = torch.randn(3, 2, 6, 4, generator=generator)
+    t = torch.tensor([0.5, 0.5])
+    size = 0.5 * update.square().flatten(1).mean(1).sqrt()
+    limit = float(size.mean())
+    found = Projector(Projection(eta=1.0, norm=limit))(update, plain, z, t)
+    sizes = 0.5 * found.square().flatten(1).mean(1).sqrt()
+    torch.testing.assert_close(sizes, size.clamp_max(limit))
+    end = Projector(Projection(norm=limit))(update, plain, z, torch.ones(2))
+    assert bool(torch.isfinite(end).all())
+
+
+def test_momentum_adds_a_share_of_the_updates_before() -> None:
+    plain = z = torch.zeros(1, 2, 2)
+    projector = Projector(Projection(eta=1.0, momentum=-0.5))
+    first, second, third = (torch.full((1, 2, 2), value) for value in (1.0, 2.0, 4.0))
+    t = torch.zeros(1)
+    assert torch.equal(projector(first, plain, z, t), first)
+    assert torch.equal(projector(second, plain, z, t), second - 0.5 * first)
+    assert torch.equal(projector(third, plain, z, t), third - 0.5 * (second - 0.5 * first))
+
+
+def test_projection_evaluates_the_branches_once_in_one_call() -> None:
+    everything, text, nothing = condition(0, 3), condition(1, 5), condition(2, 2)
+    field = MaskedField()
+    z, t = torch.ones(2, 6, 3), torch.full((2,), 0.5)
+    guided(field, [(everything, 3.0), (nothing, -2.0)], plain=everything, projection=Projection())(z, t)
+    guided(field, [(text, 3.0), (nothing, -2.0)], plain=everything, projection=Projection())(z, t)
+    guided(field, [(everything, 1.0)], plain=everything, projection=Projection())(z, t)
+    assert field.batches == [4, 6, 2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"eta": float("nan")}, "eta must be a finite"),
+        ({"norm": 0.0}, "norm must be a positive"),
+        ({"momentum": 1.0}, "momentum must lie between -1 and 1"),
+        ({"beta": 0.5}, "unknown apg setting 'beta'; allowed: eta, norm, momentum"),
+    ],
+)
+def test_projections_that_make_no_sense_are_refused(settings: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Guidance.of({"all": 2.0}, apg=settings)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowmusic.generate.branches import merge, present
-from flowmusic.generate.generator import MAX_SEED, NotFinite, check_seed
+from flowmusic.generate.generator import MAX_SEED, GenerationDefaults, NotFinite, check_seed
 from flowmusic.types import ALL, Controls, FrameGrid, Guidance, Term, Track
 from tests.generate.tiny import DIM, FRAME_RATE, RATE, chords, tiny_generator
 
@@ -116,6 +116,40 @@ def test_weight_one_is_the_plain_conditional_field() -> None:
     assert set(generator.field.batches) == {1}
 
 
+def test_outside_the_interval_everything_given_has_weight_1() -> None:
+    generator = tiny_generator(guidance={"text": 2.0}, guidance_interval=[0.0, 0.3], solver="euler")
+    generator.generate(both(), seed=0)
+    # Steps at 0, 0.25, 0.5 and 0.75; everything is a branch of its own here, beside text and nothing.
+    assert generator.field.batches == [2, 2, 1, 1]
+    assert frozenset({"text", "chords", "drums"}) in {names for names, _ in generator.encoder.seen}
+    plain = tiny_generator(guidance={"all": 1.0}, solver="euler").generate(both(), seed=0)
+    late = generator.generate(both(), guidance=Guidance.of({"text": 2.0}, (0.9, 1.0)), seed=0)
+    torch.testing.assert_close(late.latents, plain.latents)
+
+
+@pytest.mark.parametrize("weights", [{"all": 3.0}, {"all": 2.0, "text": 1.5}, {"alpha": 2.0, "beta": 3.0}])
+def test_projection_with_eta_1_is_no_projection(weights: dict[str, float]) -> None:
+    generator = tiny_generator(guidance=weights)
+    expected = generator.generate(both(), seed=0).latents
+    same = generator.generate(both(), guidance=Guidance.of(weights, apg={"eta": 1.0}), seed=0).latents
+    torch.testing.assert_close(same, expected, atol=1e-5, rtol=1e-5)
+    other = generator.generate(both(), guidance=Guidance.of(weights, apg={"eta": 0.0}), seed=0).latents
+    assert float((other - expected).abs().max()) > 1e-3
+
+
+def test_momentum_begins_afresh_with_every_take() -> None:
+    generator = tiny_generator(apg={"momentum": -0.5})
+    first, again = (generator.generate(both(3.3), seed=0).latents for _ in range(2))
+    assert torch.equal(first, again)
+
+
+def test_defaults_give_way_one_by_one() -> None:
+    defaults = GenerationDefaults(guidance={"all": 3.0}, guidance_interval=[0.1, 0.8], apg={"eta": 0.0})
+    assert defaults.guide() == Guidance.of({"all": 3.0}, (0.1, 0.8), {"eta": 0.0})
+    assert defaults.guide({"text": 2.0}) == Guidance.of({"text": 2.0}, (0.1, 0.8), {"eta": 0.0})
+    assert defaults.guide(interval=(0.0, 1.0), apg={"eta": 1.0}) == Guidance.of({"all": 3.0}, None, {"eta": 1.0})
+
+
 WEIGHT = st.floats(-3, 3)
 KEEPS = st.sampled_from([ALL, *map(frozenset, ([], ["text"], ["chords"], ["drums"], ["text", "drums"], ["absent"]))])
 
@@ -158,6 +192,7 @@ def test_one_grid_for_all() -> None:
         ({"solver": "newton"}, "unknown solver 'newton'; choose one of euler"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"time_grid": "odd"}, "unknown time grid 'odd'"),
+        ({"time_grid": "epss", "steps": 9}, "5, 6, 7, 10, 12, 16 steps, got 9"),
         ({"seed": -1}, "seed must be at least 0"),
     ],
 )

@@ -10,7 +10,7 @@ import yaml
 
 from flowmusic.codec.spectral import SpectralCodec
 from flowmusic.interop import bundle
-from flowmusic.types import Audio
+from flowmusic.types import Audio, Guidance
 
 SETTINGS = {"rate": 8000, "hop": 160, "n_fft": 512, "top_hz": 3000.0, "width": 16, "dim": 8}
 
@@ -87,3 +87,21 @@ def test_description_and_weights_must_agree(folder: Path) -> None:
     edit(folder, settings={**SETTINGS, "depth": 3})
     with pytest.raises(bundle.ModelError, match=r"do not fit the kind 'spectral'.*depth"):
         bundle.load_codec(folder)
+
+
+def test_how_a_model_is_sampled_is_read_from_its_bundle(tmp_path: Path) -> None:
+    """Defaults come back as they were written; a bundle from before an option leaves it off."""
+    shipped = bundle.find("nano")
+    described = yaml.safe_load((shipped / "config.yaml").read_text())
+    options = {"time_grid": "epss", "steps": 7, "guidance_interval": [0.1, 0.8], "apg": {"eta": 0.0, "norm": None}}
+    cases: dict[str, dict[str, object]] = {"old": {"guidance": {"all": 3.0}, "solver": "midpoint", "steps": 10}}
+    cases["new"] = {**cases["old"], **options}
+    for name, generation in cases.items():
+        described["settings"]["generation"] = generation
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(yaml.safe_dump(described))
+        (tmp_path / name / "model.safetensors").symlink_to(shipped / "model.safetensors")
+    old, new = (bundle.load(tmp_path / name).defaults for name in ("old", "new"))
+    assert old.guide() == Guidance.of({"all": 3.0}) and old.time_grid == "uniform"
+    assert new.guide() == Guidance.of({"all": 3.0}, (0.1, 0.8), {"eta": 0.0})
+    assert (new.time_grid, new.steps) == ("epss", 7)

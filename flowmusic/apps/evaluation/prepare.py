@@ -14,7 +14,7 @@ from flowmusic.apps.evaluation.distances import Embedder, Fadtk, Patches, other_
 from flowmusic.apps.evaluation.recordings import read_recordings
 from flowmusic.apps.evaluation.settings import CONTROLS, Settings
 from flowmusic.apps.evaluation.store import Store, Take
-from flowmusic.apps.evaluation.sweeps import guidance_points
+from flowmusic.apps.evaluation.sweeps import guidance_points, steps_points
 from flowmusic.apps.evaluation.systems import Sampling
 from flowmusic.apps.evaluation.takes import Studio, codec_fingerprint
 from flowmusic.apps.generate import check_device
@@ -22,7 +22,7 @@ from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
 from flowmusic.metrics import fad
 from flowmusic.metrics.text_match import TextMatch
-from flowmusic.types import TEXT, FrameGrid, Guidance
+from flowmusic.types import TEXT, FrameGrid
 
 
 @dataclass(frozen=True)
@@ -130,10 +130,18 @@ def _embedder(settings: Settings, store: Store) -> Embedder:
 
 def _sampling(settings: Settings, generator: Generator) -> Sampling:
     defaults = generator.defaults
-    weights = dict(defaults.guidance if settings.guidance is None else settings.guidance)
-    Guidance.of(weights)
-    sampling = Sampling(weights, settings.solver or defaults.solver, settings.steps or defaults.steps)
+    interval = settings.guidance_interval or defaults.guidance_interval
+    sampling = Sampling(
+        dict(defaults.guidance if settings.guidance is None else settings.guidance),
+        settings.solver or defaults.solver,
+        settings.steps or defaults.steps,
+        settings.time_grid or defaults.time_grid,
+        None if interval is None else tuple(interval),
+        defaults.apg if settings.apg is None else settings.apg,
+    )
     # Impossible points fail before any work.
+    sampling.guide()
+    steps_points(sampling, [sampling.steps, *settings.steps_curve])
     guidance_points(sampling, settings.guidance_grid)
     return sampling
 

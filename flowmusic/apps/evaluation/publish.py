@@ -27,7 +27,13 @@ def publish(settings: Settings, inputs: Inputs, results: Results) -> tuple[Table
     sampling = inputs.sampling
     repeat = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(settings).items()}
     repeat.update(
-        guidance=dict(sampling.guidance), solver=sampling.solver, steps=sampling.steps, controls=list(inputs.controls)
+        guidance=dict(sampling.guidance),
+        guidance_interval=sampling.interval and list(sampling.interval),
+        apg=sampling.apg and dict(sampling.apg),
+        solver=sampling.solver,
+        steps=sampling.steps,
+        time_grid=sampling.time_grid,
+        controls=list(inputs.controls),
     )
     markdown = report.write(results, summary, repeat, settings.out, names)
     shown = page.players(results, settings.page_clips)
@@ -50,13 +56,13 @@ def _plots(settings: Settings, results: Results, summary: Table) -> list[Path]:
 def _notes(settings: Settings, inputs: Inputs, results: Results) -> dict[str, str]:
     """What a reader has to know, in words."""
     sampling = inputs.sampling
-    weights = ", ".join(f"{key}={weight:g}" for key, weight in sampling.guidance.items())
+    drawn = f"{sampling.solver}, {sampling.steps} steps, {sampling.time_grid} grid"
     count, seconds = len(results.clips), results.clips[0].audio.seconds
     source = (
         f"the {settings.split} split of {settings.corpus.name}" if settings.data == "corpus" else settings.corpus.name
     )
     notes = {
-        "model": f"{settings.model}, {sampling.solver}, {sampling.steps} steps, guidance {weights}",
+        "model": f"{settings.model}, {drawn}, guidance {sampling.guidance_in_words()}",
         "clips": f"{count} of {source}, {seconds:g} s each, noise from seed {settings.seed} upwards",
         "controls": ", ".join(inputs.controls),
         "shuffled": "one control at a time is the next clip's, everything else and the noise equal",

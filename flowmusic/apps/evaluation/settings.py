@@ -36,6 +36,9 @@ class Settings:
     guidance: Mapping[str, float] | None
     solver: str | None
     steps: int | None
+    time_grid: str | None
+    guidance_interval: tuple[float, float] | None
+    apg: Mapping[str, float] | None
     seed: int
     batch: int
     device: str
@@ -61,6 +64,7 @@ class Settings:
             config: every key of the configuration.
             point: the name of a sweep's point, which gets a folder of its own under ``out``.
         """
+        from flowmusic.flow.grids import GRIDS
         from flowmusic.flow.solve import SOLVERS
 
         data = _choice(config, "data", DATA)
@@ -87,6 +91,9 @@ class Settings:
             guidance=guidance(config["guidance"]),
             solver=None if config["solver"] is None else _choice(config, "solver", tuple(SOLVERS)),
             steps=_optional(config, "steps", flags.steps),
+            time_grid=None if config["time_grid"] is None else _choice(config, "time_grid", tuple(GRIDS)),
+            guidance_interval=_joined(config, "guidance_interval", flags.guidance_interval),
+            apg=_joined(config, "apg", flags.apg),
             seed=_flag(config, "seed", flags.seed),
             batch=_flag(config, "batch", flags.integer(1, 1024)),
             device=_flag(config, "device", flags.device),
@@ -130,6 +137,16 @@ def _flag(config: Mapping[str, Any], key: str, parse: Callable[[str], Value]) ->
 
 def _optional(config: Mapping[str, Any], key: str, parse: Callable[[str], Value]) -> Value | None:
     return None if config[key] is None else _flag(config, key, parse)
+
+
+def _joined(config: Mapping[str, Any], key: str, parse: Callable[[str], Value]) -> Value | None:
+    """A list or a mapping, judged by the parser of the flag that has it with commas."""
+    value = config[key]
+    if isinstance(value, Mapping):
+        value = ",".join(f"{name}={each}" for name, each in value.items())
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        value = ",".join(map(str, value))
+    return _optional({key: value}, key, parse)
 
 
 def _path(config: Mapping[str, Any], key: str) -> Path | None:

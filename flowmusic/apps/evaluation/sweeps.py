@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flowmusic.apps.corpus_clips import LabelledClip
 from flowmusic.apps.evaluation.distances import Embedder, point
@@ -13,6 +13,7 @@ from flowmusic.apps.evaluation.listening import Judge, listen
 from flowmusic.apps.evaluation.store import Take
 from flowmusic.apps.evaluation.systems import Sampling, System
 from flowmusic.apps.evaluation.takes import Studio
+from flowmusic.flow import grids
 from flowmusic.generate.generator import NotFinite
 from flowmusic.metrics.normalise import Interval, bootstrap
 from flowmusic.types import Guidance
@@ -29,8 +30,10 @@ class Point:
 
 
 def steps_points(sampling: Sampling, steps: Sequence[int]) -> list[Sampling]:
-    """The same guidance with each number of steps."""
-    return [Sampling(sampling.guidance, sampling.solver, count) for count in steps]
+    """The same guidance with each number of steps.  Raises: ValueError for one that the time grid does not have."""
+    for count in steps:
+        grids.named(sampling.time_grid, count)
+    return [replace(sampling, steps=count) for count in steps]
 
 
 def guidance_points(sampling: Sampling, grid: Mapping[str, Sequence[float]]) -> list[Sampling]:
@@ -47,7 +50,7 @@ def guidance_points(sampling: Sampling, grid: Mapping[str, Sequence[float]]) -> 
     points = [{**base, **dict(zip(grid, weights, strict=True))} for weights in itertools.product(*grid.values())]
     for weights in points:
         Guidance.of(weights)
-    return [Sampling(weights, sampling.solver, sampling.steps) for weights in points]
+    return [replace(sampling, guidance=weights) for weights in points]
 
 
 def sweep(

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from flowmusic.apps.corpus_clips import LabelledClip, other, swap
+from flowmusic.guidance import in_words
 from flowmusic.metrics.report import CODEC, SHUFFLED, TRUTH
-from flowmusic.types import TEXT, Controls
+from flowmusic.types import TEXT, Controls, Guidance
 
 MODEL, ALONE, TEXT_ONLY, OTHER_TEXT, DROPPED = "model", "alone", "text only", "text only shuffled", "dropped"
 ROWS = (MODEL, ALONE, TEXT_ONLY, OTHER_TEXT, DROPPED, SHUFFLED, CODEC, TRUTH)
@@ -21,6 +22,16 @@ class Sampling:
     guidance: Mapping[str, float] = field(hash=False)
     solver: str
     steps: int
+    time_grid: str
+    interval: tuple[float, ...] | None = None
+    apg: Mapping[str, float | None] | None = field(default=None, hash=False)
+
+    def guide(self) -> Guidance:
+        """Raises: ValueError for what makes no guidance."""
+        return Guidance.of(self.guidance, self.interval, self.apg)
+
+    def guidance_in_words(self) -> str:
+        return in_words(self.guidance, self.interval, self.apg)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from flowmusic.apps.evaluation.store import Store, Take, key_of
 from flowmusic.apps.evaluation.systems import System
 from flowmusic.generate.generator import Generator
 from flowmusic.metrics.report import CODEC
-from flowmusic.types import Audio, Controls, FrameGrid, Guidance
+from flowmusic.types import Audio, Controls, FrameGrid
 
 VERSION = 1
 """Of what a take depends on: raised when the same settings are to give another take."""
@@ -83,9 +83,10 @@ class Studio:
         take = self.generator.generate(
             Controls.stack([system.controls(self.clips, row) for row in rows]),
             grid=self.grid,
-            guidance=Guidance.of(sampling.guidance),
+            guidance=sampling.guide(),
             solver=sampling.solver,
             steps=sampling.steps,
+            time_grid=sampling.time_grid,
             seed=self.seed + rows[0],
         )
         seconds = (time.perf_counter() - began) / len(rows)
