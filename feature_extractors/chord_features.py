@@ -37,7 +37,7 @@ def scaled(samples: np.ndarray) -> np.ndarray:
 
 
 def magnitude(samples: Tensor) -> Tensor:
-    """Amplitudes of the partials in each bin: a sine of amplitude A is about A where it lies.
+    """Amplitudes of the partials in each bin: a sine of amplitude A is A to 2 A where it lies.
 
     Shape: ``[N] at 16 kHz -> [ceil(N / 1600), 252]``; frame k is centred at sample ``1600 k``, beyond the ends is
     silence.

@@ -95,7 +95,7 @@ def judge(audio: Audio, requested: Requested, downbeats: Sequence[float] = ()) -
         value = raw.get(metric, math.nan)
         scores[metric] = None if math.isnan(value) else round(value, 4)
         if getattr(ears, _LISTENER_OF[control]) is None:
-            reasons[metric] = f"nothing installed can recognise {control}; pip install 'flowmusic[madmom]'"
+            reasons[metric] = f"nothing was there to recognise {control} with"
         elif math.isnan(value):
             reasons[metric] = f"the requested {control} leave nothing to compare"
     words = describe()
