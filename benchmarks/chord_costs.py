@@ -2,7 +2,7 @@
 
     python benchmarks/chord_costs.py --corpus DIR [--corpus DIR ...] [--clips 72]
 
-Prints, for each pair of costs (nats), the mean over clips of mir_eval's ``majmin`` and of the share of time with exactly
+For each pair of costs (nats): the mean over clips of the maj/min agreement and of the share of time with exactly
 the right label; ``feature_extractors/chord_decode.py`` holds the chosen pair.
 """
 

@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--steps", type=flags.steps)
     add("--solver", choices=tuple(SOLVERS))
     add("--guidance", type=flags.guidance, metavar="K=V,...")
+    add("--chord-detector", choices=("ours", "madmom"), help="who hears chords (ours)")
     add("--device", type=flags.device, default="cpu")
     add("--no-codec-row", action="store_true")
     add("--audio", action="store_true", help="keep the model's takes as OUT/audio/ID.wav")
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Generate, score, and write OUT/report.json and OUT/report.md."""
-    from flowmusic.apps.adherence import listeners
+    from flowmusic.apps.adherence import chord_recogniser, listeners
     from flowmusic.apps.corpus_clips import read_clips
     from flowmusic.interop import bundle
     from flowmusic.types import Guidance
@@ -83,8 +84,10 @@ def run(args: argparse.Namespace) -> int:
         "codec_row": not args.no_codec_row,
         "clips": [clip.id for clip in clips],
     }
+    chords = chord_recogniser(args.chord_detector)
+    settings["chord_detector"] = chords.resolved()
     cache = open_cache(args.out, settings)
-    ears = listeners()
+    ears = listeners(chords)
     from tqdm import tqdm
 
     with tqdm(total=len(clips), unit="clip", file=sys.stderr) as bar:
@@ -196,6 +199,7 @@ def _fingerprint(model: str) -> str:
 
 def report(out: Path, cache: Path, settings: Mapping[str, Any]) -> str:
     """Gather the cached clips into OUT/report.json and OUT/report.md; returns the markdown."""
+    from feature_extractors.chords import Chords
     from feature_extractors.listeners import describe
     from flowmusic.metrics import report as reports
 
@@ -209,7 +213,7 @@ def report(out: Path, cache: Path, settings: Mapping[str, Any]) -> str:
         "clips": f"the first {len(results)} of {settings['split']}, noise from seed {settings['seed']} upwards",
         "shuffled": f"only one control swapped for the next clip's, one after the other: {', '.join(settings['swap'])}",
         "time": f"{mean_seconds:.2f} s a clip for one generation, {results[0]['num_evals']} field evaluations",
-        **describe(),
+        **describe(chords=Chords(settings["chord_detector"])),
     }
     summary = reports.table(scores, notes)
     extra = {"settings": dict(settings), "seconds_per_clip": mean_seconds, "num_evals": results[0]["num_evals"]}

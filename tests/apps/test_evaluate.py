@@ -395,6 +395,7 @@ def test_a_sweep_gives_every_point_its_folder(run: Callable[..., int], here: Pat
         ("corpus=nowhere", "corpus: file or folder not found: nowhere"),
         ("corpus=.", "not a finished corpus"),
         ("split=validation", "has 0 clips; at least 2"),
+        ("chord_detector=chordino", "chord_detector: 'chordino' is none of ours, madmom"),
         ("split=all", "split: 'all' is none of train, validation, test"),
         ("clips=1", "clips: '1' is not a whole number between 2 and"),
         ("clips=9", "has 3 clips, 9 are asked for"),

@@ -152,7 +152,7 @@ def test_nothing_has_no_chords() -> None:
 
 
 @pytest.fixture(scope="module")
-def clips() -> Iterator[list[tuple[Audio, tuple[tuple[float, float, str], ...]]]]:
+def clips() -> Iterator[list[tuple[Audio, tuple]]]:
     """Three composed clips of eight seconds with all chords sounding, in a font that nobody trained on."""
     from flowmusic.corpus.compose import compose
     from flowmusic.corpus.fonts import wheel_font

@@ -135,9 +135,7 @@ def test_training_learns(source: chord_data.Recordings) -> None:
     assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:5])
 
 
-def test_the_command_trains_stops_and_goes_on(
-    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_trains_stops_and_goes_on(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "net.safetensors"
     command = [str(corpus), "--cache", str(tmp_path / "cache"), "--steps", "2", "--precision", "32", "--out", str(out)]
     assert train_chord_net.main([*command, "--minutes", "0"]) == 0
