@@ -1,8 +1,8 @@
 """Train the chord network on corpora with exact labels.
 
-``python -m feature_extractors.train_chord_net CORPUS_DIR... --cache DIR [--steps 5000] [--minutes M] [--out FILE]``
+``python -m feature_extractors.train_chord_net CORPUS_DIR... --cache DIR [--steps 2400] [--minutes M] [--out FILE]``
 
-The ``train`` splits are trained on; every 500 steps the ``validation`` splits that exist are scored, and the best
+The ``train`` splits are trained on; every 300 steps the ``validation`` splits that exist are scored, and the best
 weights so far are written.  ``FILE.ckpt`` keeps the whole state: the same command goes on where a run was stopped, by
 ``--minutes`` or otherwise, and ends with the same weights as a run that was not.
 """
@@ -191,10 +191,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("corpus", type=Path, nargs="+", help="folders made by `flowmusic corpus`, or in its layout")
     add("--cache", type=Path, required=True, help="folder for the features; about 20 MB an hour of audio")
-    add("--steps", type=int, default=5000)
+    add("--steps", type=int, default=2400)
     add("--seed", type=int, default=0)
     add("--minutes", type=float, help="stop after so many; the same command goes on")
-    add("--every", type=int, default=500, help="steps between validations (default: %(default)s)")
+    add("--every", type=int, default=300, help="steps between validations (default: %(default)s)")
     add("--precision", choices=("32", "bf16"), default="bf16")
     add("--threads", type=int, default=1)
     add("--out", type=Path, default=chord_net.WEIGHTS)

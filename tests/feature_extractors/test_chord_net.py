@@ -46,11 +46,11 @@ def test_triads_are_what_the_metric_counts() -> None:
     """``chord_acc`` reduces labels by mir_eval; the coarse pass must mean the same triads."""
     from flowmusic.metrics.chords import chord_acc
 
-    for number in (0, 18, 53, 101, 160):
+    for number in range(0, chord_labels.CLASSES, 5):
         label = chord_labels.label(number)
         plain = chord_labels.label(int(chord_labels.PLAIN[chord_labels.TRIAD[number]]))
         if chord_labels.TRIAD[number] % 4 < 2:
-            assert chord_acc([(0.0, 1.0, label)], [(0.0, 1.0, plain)]) == 1.0
+            assert chord_acc([(0.0, 1.0, plain)], [(0.0, 1.0, label)]) == 1.0
     triads = {chord_labels.label(int(number)) for number in chord_labels.PLAIN}
     assert triads == {r + q for r in vocabulary.ROOTS for q in ("", "m", "dim", "aug")} | {"N"}
     assert chord_labels.TRIAD[chord_labels.PLAIN].tolist() == list(range(49))
