@@ -7,6 +7,8 @@ the types of the triad that holds.  In both, staying is free and every change co
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 
 from feature_extractors import chord_features, chord_labels
@@ -16,6 +18,7 @@ TRIAD_COST, TYPE_COST = 4.0, 4.0
 STEPS_A_FRAME = 4
 """Changes are placed on a grid this much finer than the frames, by interpolating log probabilities."""
 _IMPOSSIBLE = -1e4
+_BLOCK = 4000
 
 Changes = tuple[tuple[float, float, str], ...]
 
@@ -40,9 +43,9 @@ def changes(
     triad = viterbi(_interpolated(triads(log_probabilities), steps), triad_cost)
     if not types:
         return joined(chord_labels.PLAIN[triad], seconds)
-    scores = _interpolated(log_probabilities, steps)
-    scores[chord_labels.TRIAD[None] != triad[:, None]] = _IMPOSSIBLE
-    return joined(viterbi(scores, type_cost), seconds)
+    rows = zip(_interpolated(log_probabilities, steps), triad, strict=True)
+    allowed = (np.where(chord_labels.TRIAD == held, row, _IMPOSSIBLE) for row, held in rows)
+    return joined(viterbi(allowed, type_cost), seconds)
 
 
 def triads(log_probabilities: np.ndarray) -> np.ndarray:
@@ -52,31 +55,38 @@ def triads(log_probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(np.exp(log_probabilities) @ member, 1e-12))
 
 
-def viterbi(scores: np.ndarray, cost: float) -> np.ndarray:
-    """The best path where staying is free and any change costs the same.  Shape: ``[S, states] -> [S]``."""
-    count, states = scores.shape
-    came_from = np.empty((count, states), np.int16)
-    own = np.arange(states, dtype=np.int16)
-    total = scores[0].astype(np.float64)
-    for n in range(1, count):
+def viterbi(scores: Iterable[np.ndarray], cost: float) -> np.ndarray:
+    """The best path where staying is free and any change costs the same.
+
+    Args:
+        scores: at least one row of ``[states]``, step by step.
+
+    Shape: ``-> [S]``.
+    """
+    rows = iter(scores)
+    total = next(rows).astype(np.float64)
+    own = np.arange(len(total), dtype=np.int16)
+    came_from: list[np.ndarray] = []
+    for row in rows:
         best = int(total.argmax())
         leave = total[best] - cost
-        came_from[n] = np.where(total >= leave, own, best)
-        total = np.maximum(total, leave) + scores[n]
-    path = np.empty(count, np.int64)
+        came_from.append(np.where(total >= leave, own, np.int16(best)))
+        total = np.maximum(total, leave) + row
+    path = np.empty(len(came_from) + 1, np.int64)
     path[-1] = total.argmax()
-    for n in range(count - 1, 0, -1):
-        path[n - 1] = came_from[n, path[n]]
+    for n in range(len(came_from), 0, -1):
+        path[n - 1] = came_from[n - 1][path[n]]
     return path
 
 
-def _interpolated(scores: np.ndarray, steps: int) -> np.ndarray:
-    """Scores at the middle of each step, each a step's share of a frame's.  Shape: ``[F, C] -> [steps, C]``."""
-    at = np.minimum((np.arange(steps) + 0.5) / STEPS_A_FRAME, len(scores) - 1)
-    first = np.floor(at).astype(int)
-    second = np.minimum(first + 1, len(scores) - 1)
-    share = (at - first)[:, None].astype(np.float32)
-    return ((1.0 - share) * scores[first] + share * scores[second]) / STEPS_A_FRAME
+def _interpolated(scores: np.ndarray, steps: int) -> Iterator[np.ndarray]:
+    """Scores at the middle of each step, each a step's share of a frame's.  Shape: ``[F, C] -> steps x [C]``."""
+    for start in range(0, steps, _BLOCK):  # an hour at once would take hundreds of megabytes
+        at = np.minimum((np.arange(start, min(start + _BLOCK, steps)) + 0.5) / STEPS_A_FRAME, len(scores) - 1)
+        first = np.floor(at).astype(int)
+        second = np.minimum(first + 1, len(scores) - 1)
+        share = (at - first)[:, None].astype(np.float32)
+        yield from ((1.0 - share) * scores[first] + share * scores[second]) / STEPS_A_FRAME
 
 
 def joined(classes: np.ndarray, seconds: float) -> Changes:
