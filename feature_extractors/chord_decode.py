@@ -44,7 +44,7 @@ def changes(
     if not types:
         return joined(chord_labels.PLAIN[triad], seconds)
     rows = zip(_interpolated(log_probabilities, steps), triad, strict=True)
-    allowed = (np.where(chord_labels.TRIAD == held, row, _IMPOSSIBLE) for row, held in rows)
+    allowed = (np.where(held == chord_labels.TRIAD, row, _IMPOSSIBLE) for row, held in rows)
     return joined(viterbi(allowed, type_cost), seconds)
 
 
