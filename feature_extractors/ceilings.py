@@ -96,8 +96,9 @@ def listen(clip: Clip, separator: Separator, full: bool = False) -> dict[Key, Sc
     name = type(separator).__name__
     scorers: dict[Key, Scorer] = {}
     detectors = ["madmom", "flux"] if madmom_compat.available() else ["flux"]
+    scorers["chords majmin", "chord net (ours)", "mix"] = _chords(Chords("ours").analyse(clip.mix).changes)
     if madmom_compat.available():
-        scorers["chords majmin", "madmom CNN+CRF", "mix"] = _chords(Chords().analyse(clip.mix).changes)
+        scorers["chords majmin", "madmom CNN+CRF", "mix"] = _chords(Chords("madmom").analyse(clip.mix).changes)
     times = Onsets("drums").analyse(clip.mix).times
     scorers["onset F1, 50 ms", "drums (ours)", "mix"] = _times("onsets", times, ONSET_S)
     for source, drums, mix in (("drum stem", clip.drums, None), (f"{name} of mix", separated.drums, clip.mix)):

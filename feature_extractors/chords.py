@@ -1,29 +1,17 @@
-"""Chords by madmom: a convolutional feature extractor and a conditional random field (Korzeniowski & Widmer 2016).
-
-Recognises the 24 major and minor triads and no chord; sevenths and richer chords come out as their triad.
-"""
+"""Chords of a recording: our network (free, with sevenths and basses), or madmom's (24 triads)."""
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-
-from feature_extractors import madmom_compat, signals
+from feature_extractors import chord_decode, chord_features, chord_net, madmom_chords, madmom_compat, signals
 from flowmusic.controls import chords as chord_control
 from flowmusic.controls import vocabulary
 from flowmusic.types import Audio, FrameGrid, Track
 
-FPS = 10
-LATENCY_S = 0.1
-"""Changes are recognised so much late: half a frame because frames are centred, the rest measured on exact labels
-(maj/min agreement 0.876 with, 0.855 without, on two families of soundfonts alike)."""
-_EDGE_FRAMES = 5
-"""Mirrored at both ends, because the silence beyond a recording would be heard as no chord."""
-_CONTEXT_FRAMES = 20
-"""Frames that the network's convolutions reach in total; two more are lost to the final average."""
+DETECTORS = ("ours", "madmom")
+DETAILS = ("full", "triads")
 
 
 @dataclass(frozen=True)
@@ -35,74 +23,48 @@ class ChordAnalysis:
 
 @dataclass(frozen=True)
 class Chords:
-    """Major and minor triads, at a resolution of 0.1 s.
+    """Which chord sounds when.
 
-    Needs the optional package madmom, whose models are CC BY-NC-SA 4.0.
+    Args:
+        detector: ``ours`` (see :mod:`chord_net`; Apache-2.0, needs nothing beside torch) or ``madmom`` (Korzeniowski &
+            Widmer 2016; an optional package, models CC BY-NC-SA 4.0; major and minor triads only); None is ours.
+        detail: ``full`` gives every label of the vocabulary, with sevenths, sixths and basses; ``triads`` only major,
+            minor, diminished and augmented ones.  madmom knows no more than triads anyway.
     """
 
+    detector: str | None = None
+    detail: str = "full"
     name: ClassVar[str] = "chords"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
+
+    def __post_init__(self) -> None:
+        if self.detector not in (None, *DETECTORS):
+            raise ValueError(f"unknown chord detector {self.detector!r}; choose one of {', '.join(DETECTORS)}")
+        if self.detail not in DETAILS:
+            raise ValueError(f"unknown detail of chords {self.detail!r}; choose one of {', '.join(DETAILS)}")
 
     def analyse(self, audio: Audio) -> ChordAnalysis:
         """Recognise the chords of a recording.  Silence is no chord; an empty recording has no entry.
 
-        Raises: MissingMadmom, which tells what to install.
+        Raises: MissingMadmom if madmom was asked for and is not installed.
         """
-        madmom_compat.require("recognising chords", "write the chords by hand")
-        samples = signals.samples_of(audio, madmom_compat.RATE)
+        madmom = self.resolved() == "madmom"
+        if madmom:
+            madmom_compat.require("the chord detector 'madmom'", "choose detector='ours'")
+        samples = signals.samples_of(audio, madmom_compat.RATE if madmom else chord_features.RATE)
         if samples.size == 0:
             return ChordAnalysis(())
         if signals.is_silent(samples):
             return ChordAnalysis(((0.0, audio.seconds, vocabulary.NO_CHORD),))
-        hop = madmom_compat.RATE // FPS
-        edge = _EDGE_FRAMES * hop
-        mirrored = np.pad(samples, edge, mode="symmetric")
-        features = signals.frames_by_window(_features, mirrored, hop, window=600 * hop, context=20 * hop)
-        ids = _models().crf.process(features)[_EDGE_FRAMES : -(-len(samples) // hop) + _EDGE_FRAMES]
-        return ChordAnalysis(_join([_label(int(i)) for i in ids], audio.seconds))
+        if madmom:
+            return ChordAnalysis(madmom_chords.changes(samples, audio.seconds))
+        scores = chord_net.log_probabilities(samples)
+        return ChordAnalysis(chord_decode.changes(scores, audio.seconds, types=self.detail == "full"))
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
         """Chord ids on a grid.  Shape: values ``[T]`` int64."""
         return chord_control.to_track(self.analyse(audio).changes, grid)
 
-
-@dataclass(frozen=True)
-class _Models:
-    spectrogram: Any
-    network: Any
-    crf: Any
-
-
-@functools.cache
-def _models() -> _Models:
-    from feature_extractors.madmom_cnn import to_torch
-
-    features = madmom_compat.module("features.chords").CNNChordFeatureProcessor()
-    crf = madmom_compat.module("features.chords").CRFChordRecognitionProcessor().processors[0]
-    # signal, frames, stft, filtered spectrogram | padding, network, super-frames, average
-    return _Models(features.processors[:4], to_torch(features.processors[5], _CONTEXT_FRAMES), crf)
-
-
-def _features(samples: np.ndarray) -> np.ndarray:
-    """``[N] at 44.1 kHz -> [frames, 128]``."""
-    models = _models()
-    x: Any = madmom_compat.signal(samples)
-    for process in models.spectrogram:
-        x = process(x)
-    edge = _CONTEXT_FRAMES // 2 + 1
-    pooled = models.network(np.pad(np.asarray(x), ((edge, edge), (0, 0)))).mean(1)
-    return (pooled[:-2] + pooled[1:-1] + pooled[2:]) / 3.0
-
-
-def _label(number: int) -> str:
-    """madmom's class id (major then minor, from A upwards, then no chord) -> label of our vocabulary."""
-    if number == 24:
-        return vocabulary.NO_CHORD
-    return vocabulary.ROOTS[(number + 9) % 12] + ("" if number < 12 else "m")
-
-
-def _join(labels: list[str], seconds: float) -> tuple[tuple[float, float, str], ...]:
-    firsts = [n for n, label in enumerate(labels) if n == 0 or label != labels[n - 1]]
-    starts = [min(seconds, max(0.0, round(n / FPS - LATENCY_S, 4))) for n in firsts]
-    spans = zip(starts, [*starts[1:], seconds], (labels[n] for n in firsts), strict=True)
-    return tuple((start, end, label) for start, end, label in spans if end > start)
+    def resolved(self) -> str:
+        """The detector that will run."""
+        return self.detector or "ours"

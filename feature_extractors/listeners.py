@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from feature_extractors import madmom_compat
 from feature_extractors.beats import Beats
 from feature_extractors.chords import Chords
 from feature_extractors.melody import Melody
@@ -30,9 +29,12 @@ class PitchLine:
 
 
 def default_listeners(
-    separator: Separator | None = None, onsets: Onsets | None = None, melody: Melody | None = None
+    separator: Separator | None = None,
+    onsets: Onsets | None = None,
+    melody: Melody | None = None,
+    chords: Chords | None = None,
 ) -> dict[str, Callable[[Audio], Any] | None]:
-    """Listeners by control: ``chords`` (None without madmom), ``onsets``, ``melody``, ``beats``.
+    """Listeners by control: ``chords``, ``onsets``, ``melody``, ``beats``.
 
     Drum onsets are heard in the whole recording by a detector that tells drums from the rest, or by any other on the
     drum stem; the melody without the drums; chords and beats in the whole.
@@ -41,9 +43,11 @@ def default_listeners(
         separator: None takes :class:`HarmonicPercussive`, so that numbers do not depend on what is installed.
         onsets: None takes ``Onsets("drums")``; for madmom on the separated stem give ``Onsets("madmom")``.
         melody: None takes :class:`Melody`'s defaults.
+        chords: None takes :class:`Chords`' defaults; madmom is ``Chords("madmom")``.
     """
     split = _Once(HarmonicPercussive() if separator is None else separator)
-    onset, pitch, chord, beat = onsets or Onsets("drums"), melody or Melody(), Chords(), Beats()
+    onset, pitch, beat = onsets or Onsets("drums"), melody or Melody(), Beats()
+    chord = chords or Chords()
 
     def hear_drums(audio: Audio) -> tuple[float, ...]:
         return onset.analyse(audio if onset.resolved() == "drums" else split(audio).drums).times
@@ -53,7 +57,7 @@ def default_listeners(
         return PitchLine(found.times, found.pitch)
 
     return {
-        "chords": (lambda audio: chord.analyse(audio).changes) if madmom_compat.available() else None,
+        "chords": lambda audio: chord.analyse(audio).changes,
         "onsets": hear_drums,
         "melody": hear_melody,
         "beats": lambda audio: beat.analyse(audio).beats,
@@ -61,7 +65,10 @@ def default_listeners(
 
 
 def describe(
-    separator: Separator | None = None, onsets: Onsets | None = None, melody: Melody | None = None
+    separator: Separator | None = None,
+    onsets: Onsets | None = None,
+    melody: Melody | None = None,
+    chords: Chords | None = None,
 ) -> dict[str, str]:
     """What :func:`default_listeners` with the same arguments listens with, in words for a report."""
     stems = type(HarmonicPercussive() if separator is None else separator).__name__
@@ -70,7 +77,7 @@ def describe(
         "our drum-onset network on the mix" if onset.resolved() == "drums" else f"{onset.resolved()} onsets on {stems}"
     )
     return {
-        "chords": "madmom CNN + CRF" if madmom_compat.available() else "none (madmom is not installed)",
+        "chords": "madmom CNN + CRF" if (chords or Chords()).resolved() == "madmom" else "our chord network, maj/min",
         "onsets": f"{heard}, 50 ms",
         "melody": f"{pitch.model} salience, {pitch.fmin_hz:g}-{pitch.fmax_hz:g} Hz, without drums ({stems})",
         "beats": f"{Beats().resolved()} beats, 70 ms",

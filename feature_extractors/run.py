@@ -102,7 +102,8 @@ def extract(
         cache_folder: keep and reuse results there; None computes.
         progress: called with the name of each step before it runs.
 
-    Chords need the optional madmom; without it they are None and ``notices`` says what to install.
+    A detector that was chosen and needs the optional madmom, where that is missing, leaves its control None, and
+    ``notices`` says what to install.
     Raises: ValueError for an unknown control, a batch, or samples that are not finite.
     """
     extractors = extractors or Extractors()
@@ -120,7 +121,6 @@ def extract(
     chords: ChordAnalysis | None = None
     if "chords" in wanted:
         try:
-            madmom_compat.require("recognising chords", "write the chords by hand")
             chords = run(extractors.chords, audio)
         except madmom_compat.MissingMadmom as missing:
             notices.append(str(missing))

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from flowmusic.apps.errors import UsageError
+
 if TYPE_CHECKING:
+    from feature_extractors.chords import Chords
     from flowmusic.metrics.adherence import Listeners, Requested
     from flowmusic.metrics.bars import Bar
     from flowmusic.types import Audio, Controls
@@ -62,12 +65,29 @@ def times_until(times: Iterable[float], end_s: float) -> list[float]:
     return [float(time) for time in times if time < end_s - 1e-3]
 
 
-def listeners() -> Listeners:
-    """The default recognisers."""
+def chord_recogniser(detector: str | None = None) -> Chords:
+    """Who is to recognise chords: ``ours``, ``madmom``, or None for the default.
+
+    Raises: UsageError if madmom was asked for and is not installed.
+    """
+    from feature_extractors import madmom_compat
+    from feature_extractors.chords import Chords
+
+    chords = Chords(detector)
+    if chords.resolved() == "madmom":
+        try:
+            madmom_compat.require("the chord detector 'madmom'", "choose 'ours'")
+        except madmom_compat.MissingMadmom as missing:
+            raise UsageError(str(missing)) from None
+    return chords
+
+
+def listeners(chords: Chords | None = None) -> Listeners:
+    """The default recognisers, or with another one of chords."""
     from feature_extractors.listeners import default_listeners
     from flowmusic.metrics.adherence import Listeners
 
-    return Listeners(**default_listeners())
+    return Listeners(**default_listeners(chords=chords))
 
 
 def judge(audio: Audio, requested: Requested, downbeats: Sequence[float] = ()) -> Adherence:
@@ -95,7 +115,7 @@ def judge(audio: Audio, requested: Requested, downbeats: Sequence[float] = ()) -
         value = raw.get(metric, math.nan)
         scores[metric] = None if math.isnan(value) else round(value, 4)
         if getattr(ears, _LISTENER_OF[control]) is None:
-            reasons[metric] = f"nothing installed can recognise {control}; pip install 'flowmusic[madmom]'"
+            reasons[metric] = f"nothing was there to recognise {control} with"
         elif math.isnan(value):
             reasons[metric] = f"the requested {control} leave nothing to compare"
     words = describe()

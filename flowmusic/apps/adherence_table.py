@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--guidance", type=flags.guidance, metavar="K=V,...")
     add("--guidance-interval", type=flags.guidance_interval, metavar="LO,HI")
     add("--apg", type=flags.apg, metavar="K=V,...")
+    add("--chord-detector", choices=("ours", "madmom"), help="who hears chords (ours)")
     add("--device", type=flags.device, default="cpu")
     add("--no-codec-row", action="store_true")
     add("--audio", action="store_true", help="keep the model's takes as OUT/audio/ID.wav")
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Generate, score, and write OUT/report.json and OUT/report.md."""
-    from flowmusic.apps.adherence import listeners
+    from flowmusic.apps.adherence import chord_recogniser, listeners
     from flowmusic.apps.corpus_clips import drum_control, read_clips
     from flowmusic.interop import bundle
 
@@ -74,8 +75,8 @@ def run(args: argparse.Namespace) -> int:
     except bundle.ModelError as error:
         raise UsageError(str(error)) from error
     with reading_input():
-        grid, drums = generator.grid(), drum_control(generator)
-        clips = read_clips(args.corpus, args.split, args.clips, grid, generator.codec.rate, drums=drums)
+        drums = drum_control(generator)
+        clips = read_clips(args.corpus, args.split, args.clips, generator.grid(), generator.codec.rate, drums=drums)
     weights = dict(args.guidance or generator.defaults.guidance)
     steps, grid = args.steps or generator.defaults.steps, args.time_grid or generator.defaults.time_grid
     with reading_input():
@@ -96,8 +97,10 @@ def run(args: argparse.Namespace) -> int:
         "codec_row": not args.no_codec_row,
         "clips": [clip.id for clip in clips],
     }
+    chords = chord_recogniser(args.chord_detector)
+    settings["chord_detector"] = chords.resolved()
     cache = open_cache(args.out, settings)
-    ears = listeners()
+    ears = listeners(chords)
     from tqdm import tqdm
 
     with tqdm(total=len(clips), unit="clip", file=sys.stderr) as bar:
@@ -210,6 +213,7 @@ def _fingerprint(model: str) -> str:
 
 def report(out: Path, cache: Path, settings: Mapping[str, Any]) -> str:
     """Gather the cached clips into OUT/report.json and OUT/report.md; returns the markdown."""
+    from feature_extractors.chords import Chords
     from feature_extractors.listeners import describe
     from flowmusic.guidance import in_words
     from flowmusic.metrics import report as reports
@@ -225,7 +229,7 @@ def report(out: Path, cache: Path, settings: Mapping[str, Any]) -> str:
         "clips": f"the first {len(results)} of {settings['split']}, noise from seed {settings['seed']} upwards",
         "shuffled": f"only one control swapped for the next clip's, one after the other: {', '.join(settings['swap'])}",
         "time": f"{mean_seconds:.2f} s a clip for one generation, {results[0]['num_evals']} field evaluations",
-        **describe(),
+        **describe(chords=Chords(settings["chord_detector"])),
     }
     summary = reports.table(scores, notes)
     extra = {"settings": dict(settings), "seconds_per_clip": mean_seconds, "num_evals": results[0]["num_evals"]}

@@ -27,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--split", choices=SPLITS, default="test", help="default: %(default)s")
     add("--clips", type=flags.integer(2, 100_000), default=32, metavar="N", help="default: %(default)s")
     add("--seconds", type=flags.seconds, default=10.0, metavar="N", help="of every clip (default: %(default)s)")
+    add("--chord-detector", choices=("ours", "madmom"), help="who hears chords (default: ours)")
     add("--out", type=flags.output_folder, metavar="DIR", help="write codec_gate.json and codec_gate.md there")
     return parser
 
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from feature_extractors.listeners import default_listeners, describe
+    from flowmusic.apps.adherence import chord_recogniser
     from flowmusic.apps.corpus_clips import read_clips, round_trip
     from flowmusic.interop.bundle import load_codec
     from flowmusic.metrics import report
@@ -52,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
         codec = load_codec(args.codec)
         grid = FrameGrid.of_seconds(args.seconds, codec.frame_rate)
         clips = read_clips(args.corpus, args.split, args.clips, grid, codec.rate)
-    listeners = Listeners(**default_listeners())
+    chords = chord_recogniser(args.chord_detector)
+    listeners = Listeners(**default_listeners(chords=chords))
     scores: dict[str, list[dict[str, float]]] = {"truth": [], "codec": [], "shuffled": []}
     for index, clip in enumerate(tqdm(clips, desc="clips")):
         other = clips[(index + 1) % len(clips)]
@@ -66,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         row = measure(rebuilt, clip.requested, listeners)
         row["si_sdr"] = si_sdr(rebuilt.samples, clip.audio.samples)
         scores["codec"].append(row)
-    notes = {**describe(), "codec": Path(args.codec).name, "split": args.split, "clips": str(len(clips))}
+    notes = {**describe(chords=chords), "codec": Path(args.codec).name, "split": args.split, "clips": str(len(clips))}
     summary = report.table(scores, notes)
     verdict = report.gate(summary)
     print(report.to_markdown(summary))

@@ -62,7 +62,8 @@ def chord_acc(requested: Iterable[Sequence], recognised: Iterable[Sequence]) -> 
         warnings.warn("chord_acc: no chord was requested; the score is nan", stacklevel=2)
         return math.nan
     start, end = wanted[0][0], wanted[-1][1]
-    heard = _filled(recognised, "N") or [(start, end, "N")]
+    # mir_eval takes the bass for a note of the chord: C/D would no longer be C major.
+    heard = [(s, e, name.partition("/")[0]) for s, e, name in _filled(recognised, "N")] or [(start, end, "N")]
     est_intervals, est_labels = mir_eval.util.adjust_intervals(*_arrays(heard), start, end, "N", "N")
     intervals, ref, est = mir_eval.util.merge_labeled_intervals(*_arrays(wanted), est_intervals, est_labels)
     comparisons = mir_eval.chord.majmin(ref, est)

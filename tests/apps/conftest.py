@@ -55,7 +55,7 @@ def ears(monkeypatch: pytest.MonkeyPatch) -> Listeners:
         melody=lambda audio: Pitches(np.linspace(0.0, audio.seconds, 50), np.full(50, 60.0)),
         beats=lambda audio: [0.0],
     )
-    monkeypatch.setattr(adherence, "listeners", lambda: heard)
+    monkeypatch.setattr(adherence, "listeners", lambda chords=None: heard)
     return heard
 
 

@@ -32,6 +32,20 @@ def test_requested_is_what_the_model_was_given() -> None:
     assert nothing == Requested()
 
 
+def test_the_chord_recogniser_can_be_chosen_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from feature_extractors import madmom_compat
+    from flowmusic.apps.errors import UsageError
+
+    assert adherence.chord_recogniser().resolved() == adherence.chord_recogniser("ours").resolved() == "ours"
+    monkeypatch.setattr(madmom_compat, "available", lambda: False)
+    with pytest.raises(UsageError, match=r"needs the optional package madmom.*or choose 'ours'"):
+        adherence.chord_recogniser("madmom")
+    monkeypatch.setattr(madmom_compat, "available", lambda: True)
+    chosen = adherence.chord_recogniser("madmom")
+    assert chosen.resolved() == "madmom"
+    assert adherence.listeners(chosen).chords is not None
+
+
 def test_judging_asks_only_for_what_was_requested(ears: Listeners) -> None:
     sound = Audio(torch.zeros(1, RATE), RATE)
     found = adherence.judge(sound, Requested(chords=[(0.0, 0.5, "C"), (0.5, 1.0, "F")], beats=[0.0]))

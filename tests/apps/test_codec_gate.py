@@ -61,7 +61,7 @@ def listeners(monkeypatch: pytest.MonkeyPatch) -> None:
         "melody": melody,
         "beats": None,
     }
-    monkeypatch.setattr(ears, "default_listeners", lambda: found)
+    monkeypatch.setattr(ears, "default_listeners", lambda chords: found)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")  # silence leaves some scores undefined

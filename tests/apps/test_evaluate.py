@@ -252,7 +252,7 @@ def test_words_are_judged_when_a_text_audio_model_is_named(
 
 def test_with_other_words_alone_the_next_text_is_given_and_nothing_else(tiny: Generator, corpus: Path) -> None:
     clips = read_clips(corpus, "test", 3, tiny.grid(2.0), RATE)
-    sampling = Sampling({"all": 1.0}, "euler", 2)
+    sampling = Sampling({"all": 1.0}, "euler", 2, "uniform")
     found = {system.name: system for system in systems(["text", "chords"], sampling, alone=False, score_text=True)}
     given = found["text only shuffled"].controls(clips, 0)
     assert given.text == clips[1].controls.text and not given.tracks
@@ -420,6 +420,7 @@ def test_a_sweep_gives_every_point_its_folder(run: Callable[..., int], here: Pat
         ("corpus=nowhere", "corpus: file or folder not found: nowhere"),
         ("corpus=.", "not a finished corpus"),
         ("split=validation", "has 0 clips; at least 2"),
+        ("chord_detector=chordino", "chord_detector: 'chordino' is none of ours, madmom"),
         ("split=all", "split: 'all' is none of train, validation, test"),
         ("clips=1", "clips: '1' is not a whole number between 2 and"),
         ("clips=9", "has 3 clips, 9 are asked for"),

@@ -17,7 +17,8 @@ from tests.feature_extractors.sounds import RATE, band
 needs_madmom = pytest.mark.skipif(not madmom_compat.available(), reason="the extra 'madmom' is not installed")
 
 EXTRACTORS: dict[str, Any] = {
-    "chords": pytest.param(Chords, (), torch.int64, marks=needs_madmom),
+    "chords": pytest.param(Chords, (), torch.int64),
+    "chords-madmom": pytest.param(lambda: Chords("madmom"), (), torch.int64, marks=needs_madmom),
     "melody-harmonic": pytest.param(Melody, (53,), torch.float32),
     "melody-tiny": pytest.param(lambda: Melody(model="tiny"), (53,), torch.float32),
     "melody-monophonic": pytest.param(Melody.monophonic, (53,), torch.float32),

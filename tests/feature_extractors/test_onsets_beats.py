@@ -133,14 +133,16 @@ def test_unknown_detectors_are_refused() -> None:
 
 
 def test_without_madmom_the_defaults_fall_back(monkeypatch: pytest.MonkeyPatch, track: Audio) -> None:
-    from feature_extractors import Chords, extract
+    from feature_extractors import Chords, Extractors, extract
 
     monkeypatch.setattr(madmom_compat, "available", lambda: False)
     assert (Onsets().resolved(), Beats().resolved()) == ("flux", "flux")
-    for extractor in (Chords(), Onsets("madmom"), Beats("madmom")):
+    for extractor in (Chords("madmom"), Onsets("madmom"), Beats("madmom")):
         with pytest.raises(madmom_compat.MissingMadmom, match=r"uv pip install '\.\[madmom\]'"):
             extractor.analyse(track)
     found = extract(track, use=["chords", "beats"])
-    assert found.chords is None
-    assert found.beats is not None
-    assert "madmom" in found.notices[0]
+    assert found.chords is not None and found.beats is not None
+    assert found.notices == ()
+    chosen = extract(track, Extractors(chords=Chords("madmom")), use=["chords", "beats"])
+    assert chosen.chords is None and chosen.beats is not None
+    assert "madmom" in chosen.notices[0]

@@ -139,6 +139,10 @@ def test_listeners_fit_the_metrics() -> None:
     ears = default_listeners(melody=Melody(model="harmonic"))
     assert set(ears) == {"chords", "onsets", "melody", "beats"}
     assert set(describe()) == set(ears)
+    assert "our chord network" in describe()["chords"]
+    assert "madmom" in describe(chords=Chords("madmom"))["chords"]
+    chords = ears["chords"]
+    assert chords is not None and chords(band()) == Chords().analyse(band()).changes
     requested = Requested(onsets=BEATS, melody=[(0.0, 1.25, 72), (1.25, 2.5, 69)], beats=BEATS)
     scores = measure(band(), requested, Listeners(**ears))
     assert scores["melody_pc"] > 0.95

@@ -76,6 +76,9 @@ def test_weights_are_durations() -> None:
 def test_sevenths_and_basses_count_as_their_triad() -> None:
     assert chord_acc([(0.0, 1.0, "C7/E")], [(0.0, 1.0, "C")]) == 1.0
     assert chord_acc([(0.0, 1.0, "Cm7")], [(0.0, 1.0, "C")]) == 0.0
+    # Recognisers that hear a bass beside the chord's notes are not punished for it.
+    assert chord_acc([(0.0, 1.0, "C")], [(0.0, 1.0, "C/D")]) == 1.0
+    assert chord_acc([(0.0, 1.0, "C")], [(0.0, 1.0, "Am7b5/G")]) == 0.0
 
 
 def test_gaps_in_the_request_are_not_scored() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from feature_extractors.chords import Chords
+from flowmusic.apps.adherence import chord_recogniser
 from flowmusic.apps.corpus_clips import LabelledClip, drum_control, read_clips
 from flowmusic.apps.errors import UsageError, reading_input
 from flowmusic.apps.evaluation import library
@@ -34,6 +36,7 @@ class Inputs:
         controls: the chosen ones that the model reads, ``text`` only if a clip has words.
         sampling: how takes are drawn, in full.
         embed: the embedding of the distances.
+        chords: who recognises them.
         text, library, other_source: None where nobody asked.
     """
 
@@ -41,6 +44,7 @@ class Inputs:
     controls: tuple[str, ...]
     sampling: Sampling
     embed: Embedder
+    chords: Chords
     text: TextMatch | None
     library: library.Library | None
     other_source: Mapping[str, Take] | None
@@ -49,6 +53,7 @@ class Inputs:
 def prepare(settings: Settings) -> Inputs:
     """Load and read everything.  Raises: UsageError for whatever cannot be used."""
     store = Store(settings.out)
+    chords = chord_recogniser(settings.chord_detector)
     text = None if settings.text_audio is None else load_text_match(settings.text_audio)
     with reading_input():
         embed = _embedder(settings, store)
@@ -63,7 +68,7 @@ def prepare(settings: Settings) -> Inputs:
         chosen = tuple(name for name in chosen if name != TEXT)
     weights = (bundle.fingerprint(settings.model), codec_fingerprint(generator.codec))
     studio = Studio(generator, weights, clips, grid, settings.seed, settings.batch, settings.precision, store)
-    return Inputs(studio, chosen, sampling, embed, text, training, other_source)
+    return Inputs(studio, chosen, sampling, embed, chords, text, training, other_source)
 
 
 def load_model(settings: Settings) -> Generator:

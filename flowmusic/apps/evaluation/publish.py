@@ -72,7 +72,7 @@ def _notes(settings: Settings, inputs: Inputs, results: Results) -> dict[str, st
     if any(system.row == ALONE for system in results.takes):
         notes["alone"] = "each control by itself with the text"
     heard_for = {"chords": "chords", "drums": "onsets", "melody": "melody", "beats": "beats"}
-    words = describe()
+    words = describe(chords=inputs.chords)
     notes.update({listener: words[listener] for control, listener in heard_for.items() if control in inputs.controls})
     notes["fad"] = results.distances.note
     if inputs.text is not None:

@@ -16,6 +16,7 @@ CONTROLS = ("text", "chords", "drums", "melody", "beats")
 DATA = ("corpus", "folder")
 SPLITS = ("train", "validation", "test")
 PRECISIONS = ("fp32", "bf16")
+CHORD_DETECTORS = ("ours", "madmom")
 MAX_POINTS = 64
 """Of a curve or a map: more are a typing error."""
 Value = TypeVar("Value")
@@ -45,6 +46,7 @@ class Settings:
     precision: str
     threads: int | None
     alone: bool
+    chord_detector: str | None
     fad_embedding: str
     fadtk_python: Path | None
     fad_reference: Path | None
@@ -100,6 +102,9 @@ class Settings:
             precision=_choice(config, "precision", PRECISIONS),
             threads=_optional(config, "threads", flags.integer(1, 1024)),
             alone=_yes_or_no(config, "alone"),
+            chord_detector=None
+            if config["chord_detector"] is None
+            else _choice(config, "chord_detector", CHORD_DETECTORS),
             fad_embedding=str(config["fad_embedding"]),
             fadtk_python=_path(config, "fadtk_python"),
             fad_reference=_path(config, "fad_reference"),

@@ -31,7 +31,7 @@ def work(settings: Settings, inputs: Inputs) -> Results:
     """Record and listen.  What the store holds is not made again.  Raises: NotFinite if the model's rows diverge."""
     studio, sampling, embed = inputs.studio, inputs.sampling, inputs.embed
     clips = studio.clips
-    judges: list[Judge] = [AdherenceJudge(adherence.listeners(), describe())]
+    judges: list[Judge] = [AdherenceJudge(adherence.listeners(inputs.chords), describe(chords=inputs.chords))]
     if inputs.text is not None:
         judges.append(TextJudge(inputs.text, choices_of(clips)))
     searching: list[Judge] = [] if inputs.library is None else [CopyJudge(inputs.library)]

@@ -1,0 +1,98 @@
+"""Chord changes from the network's scores: two Viterbi passes, from coarse to fine.
+
+A chord's probability is spread over its types (C, C7, C/E), so the most probable class need not belong to the most
+probable triad.  The first pass follows triads, whose probabilities are sums over their types; the second chooses among
+the types of the triad that holds.  In both, staying is free and every change costs the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from feature_extractors import chord_features, chord_labels
+
+TRIAD_COST, TYPE_COST = 4.0, 4.0
+"""Of a change of the triad, and of the type within a triad, in nats; chosen on the validation split."""
+STEPS_A_FRAME = 4
+"""Changes are placed on a grid this much finer than the frames, by interpolating log probabilities."""
+_IMPOSSIBLE = -1e4
+_BLOCK = 4000
+
+Changes = tuple[tuple[float, float, str], ...]
+
+
+def changes(
+    log_probabilities: np.ndarray,
+    seconds: float,
+    types: bool = True,
+    triad_cost: float = TRIAD_COST,
+    type_cost: float = TYPE_COST,
+) -> Changes:
+    """Gapless chords of a recording, ``(start [s], end [s], label)``.
+
+    Args:
+        log_probabilities: ``[F, 193]`` at 10 Hz, frame k centred at ``k / 10`` s.
+        seconds: length of the recording; an empty one has no chords.
+        types: False stops after the triads.
+    """
+    steps = int(np.ceil(seconds * chord_features.FPS * STEPS_A_FRAME - 1e-6))
+    if steps <= 0 or len(log_probabilities) == 0:
+        return ()
+    triad = viterbi(_interpolated(triads(log_probabilities), steps), triad_cost)
+    if not types:
+        return joined(chord_labels.PLAIN[triad], seconds)
+    rows = zip(_interpolated(log_probabilities, steps), triad, strict=True)
+    allowed = (np.where(held == chord_labels.TRIAD, row, _IMPOSSIBLE) for row, held in rows)
+    return joined(viterbi(allowed, type_cost), seconds)
+
+
+def triads(log_probabilities: np.ndarray) -> np.ndarray:
+    """Log probabilities of triads.  Shape: ``[F, 193] -> [F, 49]``."""
+    member = np.zeros((chord_labels.CLASSES, 49), np.float32)
+    member[np.arange(chord_labels.CLASSES), chord_labels.TRIAD] = 1.0
+    return np.log(np.maximum(np.exp(log_probabilities) @ member, 1e-12))
+
+
+def viterbi(scores: Iterable[np.ndarray], cost: float) -> np.ndarray:
+    """The best path where staying is free and any change costs the same.
+
+    Args:
+        scores: at least one row of ``[states]``, step by step.
+
+    Shape: ``-> [S]``.
+    """
+    rows = iter(scores)
+    total = next(rows).astype(np.float64)
+    own = np.arange(len(total), dtype=np.int16)
+    came_from: list[np.ndarray] = []
+    for row in rows:
+        best = int(total.argmax())
+        leave = total[best] - cost
+        came_from.append(np.where(total >= leave, own, np.int16(best)))
+        total = np.maximum(total, leave) + row
+    path = np.empty(len(came_from) + 1, np.int64)
+    path[-1] = total.argmax()
+    for n in range(len(came_from), 0, -1):
+        path[n - 1] = came_from[n - 1][path[n]]
+    return path
+
+
+def _interpolated(scores: np.ndarray, steps: int) -> Iterator[np.ndarray]:
+    """Scores at the middle of each step, each a step's share of a frame's.  Shape: ``[F, C] -> steps x [C]``."""
+    for start in range(0, steps, _BLOCK):  # an hour at once would take hundreds of megabytes
+        at = np.minimum((np.arange(start, min(start + _BLOCK, steps)) + 0.5) / STEPS_A_FRAME, len(scores) - 1)
+        first = np.floor(at).astype(int)
+        second = np.minimum(first + 1, len(scores) - 1)
+        share = (at - first)[:, None].astype(np.float32)
+        yield from ((1.0 - share) * scores[first] + share * scores[second]) / STEPS_A_FRAME
+
+
+def joined(classes: np.ndarray, seconds: float) -> Changes:
+    """Classes of steps as labelled spans from 0 to the end.  Shape: ``[S]``."""
+    firsts = [0, *(np.flatnonzero(np.diff(classes)) + 1).tolist()]
+    starts = [round(n / (chord_features.FPS * STEPS_A_FRAME), 4) for n in firsts]
+    labels = [chord_labels.label(int(classes[n])) for n in firsts]
+    spans = zip(starts, [*starts[1:], seconds], labels, strict=True)
+    return tuple((start, end, name) for start, end, name in spans if end > start)
