@@ -130,7 +130,7 @@ def sit(recipe: Recipe, state: Path, work: Path, minutes: float, cores: int) -> 
     sitting = 1 + max((entry["sitting"] for entry in log), default=0)
     places = {**recipe.settings, "state": str(state), "work": str(work), "cores": cores}
     for count, stage in enumerate(recipe.stages):
-        done = Path(words(stage.done, places)[0])
+        done = Path(stage.done.format_map(places))
         if done.is_file():
             continue
         left = deadline - time.monotonic()
@@ -149,7 +149,7 @@ def sit(recipe: Recipe, state: Path, work: Path, minutes: float, cores: int) -> 
         _write(state / LOG, json.dumps(log, indent=1) + "\n")
         if finished:
             for folder in stage.drop:
-                shutil.rmtree(words(folder, places)[0], ignore_errors=True)
+                shutil.rmtree(folder.format_map(places), ignore_errors=True)
             continue
         if code is not None and code != 0:
             raise RuntimeError(f"stage {stage.name} failed with exit code {code}; its last lines above say why")
@@ -161,7 +161,7 @@ def sit(recipe: Recipe, state: Path, work: Path, minutes: float, cores: int) -> 
 
 def _call(command: Sequence[str], limit_s: float) -> int | None:
     """Exit code of a command, or None if it had to be ended.  What it prints goes to stderr."""
-    process = subprocess.Popen(command, stdout=sys.stderr)
+    process = subprocess.Popen(command, stdout=2)
     try:
         return process.wait(limit_s)
     except subprocess.TimeoutExpired:

@@ -49,9 +49,8 @@ class ComputeBudget(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         if trainer.global_step % 25 == 0:
             pl_module.log_dict({"budget/wall_s": self.spent_wall_s, "budget/cpu_s": self.spent_cpu_s})
-        if (
-            (self.wall_s is not None and self.spent_wall_s >= self.wall_s)
-            or (self.cpu_s is not None and self.spent_cpu_s >= self.cpu_s)
+        if (self.wall_s is not None and self.spent_wall_s >= self.wall_s) or (
+            self.cpu_s is not None and self.spent_cpu_s >= self.cpu_s
         ):
             trainer.should_stop = True
         elif self.sitting_wall_s is not None and time.monotonic() - self.born >= self.sitting_wall_s:
