@@ -92,7 +92,7 @@ def read(name: str, given: Sequence[str] = ()) -> Recipe:
         key, equals, value = item.partition("=")
         if not equals or key not in settings:
             raise UsageError(f"--set takes key=value with one of {', '.join(settings)}, got {item!r}")
-        settings[key] = yaml.safe_load(value)
+        settings[key] = yaml.safe_load(value) if value.startswith("[") else value
     return recipe
 
 
@@ -124,6 +124,9 @@ def sit(recipe: Recipe, state: Path, work: Path, minutes: float, cores: int) -> 
     deadline = began + minutes * 60.0 - recipe.reserve_s
     if deadline <= began:
         raise UsageError(f"--minutes {minutes:g} is no more than the {recipe.reserve_s:g} s that the recipe reserves")
+    for stage in recipe.stages:
+        if stage.whole_s is not None and began + stage.whole_s > deadline:
+            raise UsageError(f"stage {stage.name} needs {stage.whole_s:g} s in one go; give more --minutes")
     state.mkdir(parents=True, exist_ok=True)
     work.mkdir(parents=True, exist_ok=True)
     log = json.loads((state / LOG).read_text()) if (state / LOG).is_file() else []
@@ -134,12 +137,10 @@ def sit(recipe: Recipe, state: Path, work: Path, minutes: float, cores: int) -> 
         if done.is_file():
             continue
         left = deadline - time.monotonic()
-        if stage.whole_s is not None and stage.whole_s > minutes * 60.0 - recipe.reserve_s:
-            raise UsageError(f"stage {stage.name} needs {stage.whole_s:g} s in one go; give more --minutes")
         if left < (stage.whole_s or 1.0):
             return count
         seconds = max(1, int(left))
-        command = words(stage.command, {**places, "seconds": seconds})
+        command = words(stage.command, {**places, "until": int(time.time() + left)})
         print(f"{stage.name}: at most {seconds} s: {shlex.join(command)}", file=sys.stderr, flush=True)
         at = time.monotonic()
         code = _call(command, left + GRACE_S)

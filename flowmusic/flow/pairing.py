@@ -1,4 +1,4 @@
-"""Which noise goes with which data of a batch: minibatch optimal transport (Tong et al. 2023, arXiv 2302.00482, alg. 2).
+"""Which noise goes with which data of a batch: optimal transport within it (Tong et al. 2023, arXiv 2302.00482).
 
 Noise drawn at random makes paths that cross, and a field can only learn their mean; paired within the batch by least
 squared distance they cross less.  The gain shrinks with the number of dimensions, for in many of them all noise is

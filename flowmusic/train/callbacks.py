@@ -19,17 +19,24 @@ class ComputeBudget(Callback):
     Args:
         wall_s, cpu_s: limits in seconds over all sittings together; None is no limit.
         sitting_wall_s: limit of this sitting alone (a lease), counted from when the run was set up, so that reading
-            data is part of it; None is no limit.  A run that it ends is ``paused``: it is not exported, for it is to
-            go on.
+            data is part of it; None is no limit.
+        until: time of day, as of :func:`time.time`, at which this sitting ends; None is no limit.
+
+    A run that the end of a sitting stops is ``paused``: it is not exported, for it is to go on.
     """
 
     def __init__(
-        self, wall_s: float | None = None, cpu_s: float | None = None, sitting_wall_s: float | None = None
+        self,
+        wall_s: float | None = None,
+        cpu_s: float | None = None,
+        sitting_wall_s: float | None = None,
+        until: float | None = None,
     ) -> None:
-        for name, value in (("wall_s", wall_s), ("cpu_s", cpu_s), ("sitting_wall_s", sitting_wall_s)):
+        limits = {"wall_s": wall_s, "cpu_s": cpu_s, "sitting_wall_s": sitting_wall_s, "until": until}
+        for name, value in limits.items():
             if value is not None and not value > 0:
                 raise ValueError(f"budget {name} must be positive seconds or null, got {value}")
-        self.wall_s, self.cpu_s, self.sitting_wall_s = wall_s, cpu_s, sitting_wall_s
+        self.wall_s, self.cpu_s, self.sitting_wall_s, self.until = wall_s, cpu_s, sitting_wall_s, until
         self.before_wall_s = self.before_cpu_s = 0.0
         self.begin_wall = self.begin_cpu = 0.0
         self.born = time.monotonic()
@@ -53,7 +60,9 @@ class ComputeBudget(Callback):
             self.cpu_s is not None and self.spent_cpu_s >= self.cpu_s
         ):
             trainer.should_stop = True
-        elif self.sitting_wall_s is not None and time.monotonic() - self.born >= self.sitting_wall_s:
+        elif (self.sitting_wall_s is not None and time.monotonic() - self.born >= self.sitting_wall_s) or (
+            self.until is not None and time.time() >= self.until
+        ):
             # The last step of all is an end, not a pause.
             self.paused = trainer.global_step != trainer.max_steps
             trainer.should_stop = True

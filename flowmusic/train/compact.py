@@ -1,8 +1,9 @@
 """A training checkpoint in about a third of its size, close enough to go on from.
 
-An fp32 run with Adam and averaged weights stores 16 bytes a parameter.  Here it is 5: weights in fp16, the averages as their distance from the weights in 8 bits, and the two moments in 8 bits
-each, with scales per block of neighbours (block-wise quantisation, Dettmers et al. 2022, arXiv 2110.02861).  First
-moments are spaced evenly; second moments evenly in their logarithm, for they are divided by and must not round to zero.
+An fp32 run with Adam and averaged weights stores 16 bytes a parameter.  Here it is 5: weights in fp16, the averages as
+their distance from the weights in 8 bits, and the two moments in 8 bits each, with scales per block of neighbours
+(block-wise quantisation, Dettmers et al. 2022, arXiv 2110.02861).  First moments are spaced evenly; second moments
+evenly in their logarithm, for they are divided by and must not round to zero.  Without the moments it is 3 bytes.
 
 docs/recipes.md says what training loses by it.
 """
@@ -80,7 +81,7 @@ def _moments(slots: dict[str, Any]) -> dict[str, Any]:
 
 
 def _weights(name: str, value: Any) -> Any:
-    """fp16: relative error below 2^-11, far less than one step changes.  Codebooks stay exact, for ids must not move."""
+    """fp16: relative error below 2^-11, far less than a step changes.  Codebooks stay exact: ids must not move."""
     if not _large(value) or any(part in name for part in CODEBOOKS) or float(value.abs().max()) > HALF_MAX:
         return value
     _finite(name, value)

@@ -26,7 +26,6 @@ from flowmusic.train.dropout import Dropout
 from flowmusic.train.schedule import scheduled
 from flowmusic.types import STYLE, TEXT, Condition
 
-
 PAIRINGS = ("none", "minibatch")
 COMPILE_MODES = ("default", "reduce-overhead", "max-autotune-no-cudagraphs")
 PADDED_TOKENS = 32

@@ -48,7 +48,7 @@ def test_the_state_travels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     first = [name, "--minutes", "0.1", "--state", str(tmp_path / "here"), "--out", str(tmp_path / "parts")]
     assert recipe.main(first) == 2  # six seconds never hold thirty
     assert "stage two needs 30 s in one go; give more --minutes" in capsys.readouterr().err
-    name = written(tmp_path, [stage("one"), stage("two", whole_s=5.9)], reserve_s=0)
+    name = written(tmp_path, [stage("one"), stage("two", whole_s=5.99)], reserve_s=0)
     assert recipe.main(first) == 0
     assert "1 of 2 stages done; next: two" in capsys.readouterr().out
     name = written(tmp_path, [stage("one", command="false"), stage("two")])
@@ -113,9 +113,9 @@ def test_a_file_that_is_no_recipe_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["cpu", "gpu"])
 def test_our_recipes_name_what_exists(name: str) -> None:
     found = recipe.read(name)
-    places = {**found.settings, "state": "S", "work": "W", "cores": 2, "seconds": 10}
+    places = {**found.settings, "state": "S", "work": "W", "cores": 2, "until": 10}
     commands = {stage.name: recipe.words(stage.command, places) for stage in found.stages}
-    assert list(commands)[0] == "corpus" and commands["corpus"][0] == sys.executable
+    assert next(iter(commands)) == "corpus" and commands["corpus"][0] == sys.executable
     for words in commands.values():
         experiment = [w.partition("=")[2] for w in words if w.startswith("experiment=")]
         assert all((config_folder() / "experiment" / f"{e}.yaml").is_file() for e in experiment)

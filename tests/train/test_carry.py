@@ -106,7 +106,7 @@ def test_what_cannot_be_made_smaller_is_said() -> None:
     broken["optimizer_states"][0]["state"][0]["exp_avg_sq"][3, 0] = -1.0
     with pytest.raises(ValueError, match="negative"):
         compact.compact(broken)
-    with pytest.raises(ValueError, match="no compact checkpoint|not a compact checkpoint"):
+    with pytest.raises(ValueError, match="not a compact checkpoint"):
         compact.expand(checkpoint())
 
 

@@ -41,7 +41,7 @@ def test_a_sitting_that_ends_is_saved_at_its_last_step_and_not_exported(store: P
 
 def test_a_pause_between_checkpoints_resumes_exactly(store: Path, tmp_path: Path) -> None:
     rare = "callbacks.checkpoint.every_n_train_steps=3"
-    train(compose(flow(store, tmp_path / "stopped", rare, "callbacks.budget.sitting_wall_s=0.01")))
+    train(compose(flow(store, tmp_path / "stopped", rare, "callbacks.budget.until=1")))
     begun = torch.load(tmp_path / "stopped" / "checkpoints" / "last.ckpt", weights_only=False)["global_step"]
     wanted = -(-(begun + 1) // 3) * 3
     train(compose(flow(store, tmp_path / "stopped", rare, f"trainer.max_steps={wanted}")))
