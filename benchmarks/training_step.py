@@ -86,8 +86,8 @@ def table(title: str, variants: dict[str, Variant], rounds: int, device: str) ->
                     making.append(spent / (spent + taken))
     base = next(iter(variants))
     rows = [f"| {title} | time per window | of {rounds} rounds |", "|---|---|---|"]
-    for name, taken in times.items():
-        ratios = [t / b for t, b in zip(taken, times[base])]
+    for name, steps in times.items():
+        ratios = [t / b for t, b in zip(steps, times[base])]
         spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
         rows.append(f"| {name} | {statistics.median(ratios):.2f} | {spread if name != base else ''} |")
     per = statistics.median(times[base])

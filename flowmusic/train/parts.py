@@ -31,13 +31,15 @@ def split(source: str | Path, folder: str | Path, part_bytes: int = PART_BYTES) 
     source, folder = Path(source), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     remove(folder)
-    whole, parts, written = hashlib.sha256(), [], []
+    whole = hashlib.sha256()
+    parts: list[tuple[str, int, str]] = []
+    written: list[Path] = []
     with source.open("rb") as stream:
         while data := stream.read(part_bytes):
             whole.update(data)
             path = folder / f"{source.name}.{len(parts):03d}"
             _replace(path, data)
-            parts.append([path.name, len(data), hashlib.sha256(data).hexdigest()])
+            parts.append((path.name, len(data), hashlib.sha256(data).hexdigest()))
             written.append(path)
     index = {"name": source.name, "bytes": sum(p[1] for p in parts), "sha256": whole.hexdigest(), "parts": parts}
     _replace(folder / INDEX, (json.dumps(index, indent=1) + "\n").encode())
@@ -61,7 +63,7 @@ def read_index(folder: str | Path) -> dict[str, Any]:
         raise PartsError(f"{file} is missing: {folder} holds no parts, or their writing was cut off")
     try:
         index: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        names = [index["name"], *(name for name, size, digest in index["parts"])]
+        names: list[str] = [index["name"], *(name for name, size, digest in index["parts"])]
     except (ValueError, KeyError, TypeError) as error:
         raise PartsError(f"{file} is no index of parts ({error})") from error
     # A name is a name: an index must not write or read beside its folder.

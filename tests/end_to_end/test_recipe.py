@@ -35,12 +35,17 @@ def test_an_interrupted_recipe_goes_on_elsewhere(tmp_path: Path, capfd: pytest.C
     assert font is not None and [stage["name"] for stage in content["stages"]] == STAGES
     judged = ["+model/adversarial@model.adversarial=spectrum", "model.adversarial.begin=2"]
     judged += ["model.adversarial.discriminator.n_ffts=[256,128]", "model.adversarial.discriminator.width=4"]
-    codec = [*TINY_CODEC, *judged, "trainer.val_check_interval=100000", "callbacks.checkpoint.every_n_train_steps=100000"]
+    codec = [
+        *TINY_CODEC,
+        *judged,
+        "trainer.val_check_interval=100000",
+        "callbacks.checkpoint.every_n_train_steps=100000",
+    ]
     text_audio = ["trainer.max_steps=2", "trainer.val_check_interval=2", "data.batch=4", "~callbacks.learning_rate"]
     text_audio += ["data.validation_batch=1", "logger=none", "trainer.precision=32-true"]
     settings = {
-        "hours": "0.1",
-        "more_hours": "0.02",
+        "hours": "0.06",
+        "more_hours": "0.01",
         "fonts": json.dumps(["--soundfont", str(font)]),
         "field": tiny(TINY_FLOW, "trainer.max_steps=3", "data.pairs=2"),
         "text_audio": json.dumps(text_audio),
@@ -58,22 +63,23 @@ def test_an_interrupted_recipe_goes_on_elsewhere(tmp_path: Path, capfd: pytest.C
         heard.append(said.err)
         return said.out.splitlines()[-1]
 
-    # The codec is to make more steps than a sitting holds.
-    assert sit("here", 10**7, "1.2", "--out", str(tmp_path / "parts")) == "2 of 8 stages done; next: codec"
-    assert (tmp_path / "parts" / "parts.json").is_file()
+    # The codec is to make more steps than any sitting holds; a busy machine may need several to come to it.
+    checkpoint = Path("codec", "checkpoints", "last.ckpt")
+    while not (tmp_path / "here" / checkpoint).is_file():
+        said = sit("here", 10**7, "1.0", "--out", str(tmp_path / "parts"))
+        assert said.endswith("next: codec") or len(heard) < 9
+    assert said == "2 of 8 stages done; next: codec"
     (tmp_path / "here").rename(tmp_path / "gone")
-    saved = torch.load(tmp_path / "gone" / "codec" / "checkpoints" / "last.ckpt", weights_only=False)["global_step"]
+    saved = torch.load(tmp_path / "gone" / checkpoint, weights_only=False)["global_step"]
     assert saved >= 1
-    done = sit("there", saved + 2, "9", "--from", str(tmp_path / "parts"), "--out", str(tmp_path / "parts2"))
+    done = sit("there", saved + 2, "30", "--from", str(tmp_path / "parts"), "--out", str(tmp_path / "parts2"))
     assert done == "8 of 8 stages done"
     log = json.loads((tmp_path / "there" / recipe.LOG).read_text())
-    assert [(entry["stage"], entry["sitting"], entry["finished"]) for entry in log] == [
-        *((name, 1, True) for name in STAGES[:2]),
-        ("codec", 1, False),
-        *((name, 2, True) for name in STAGES[2:]),
-    ]
+    assert [entry["stage"] for entry in log if entry["finished"]] == STAGES
+    codecs = [(entry["sitting"], entry["finished"]) for entry in log if entry["stage"] == "codec"]
+    assert codecs[-2:] == [(len(heard) - 1, False), (len(heard), True)]
     run = json.loads((tmp_path / "there" / "codec" / "metrics.json").read_text())
     assert run["steps"] == saved + 2
-    assert "Restored all states from the checkpoint" in heard[1] and "Restored" not in heard[0]
+    assert "Restored all states from the checkpoint" in heard[-1] and "Restored" not in heard[-2]
     take = bundle.load(tmp_path / "there" / "nano" / "bundle").generate(Controls(("slow jazz",)), seed=1, steps=1)
     assert torch.isfinite(take.audio.samples).all()
