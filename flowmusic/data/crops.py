@@ -6,6 +6,7 @@ Batch k is a pure function of (seed, k): training that stops and resumes sees th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,10 @@ class WaveCrops:
         if not clips:
             raise ValueError("no clips to crop from; is the split of this corpus empty?")
         self.rate, self.crop_samples, self.batch, self.seed = rate, crop_samples, batch, seed
-        self.waves = [self._load(c.audio) for c in tqdm(clips, desc="reading audio", disable=len(clips) < 200)]
+        # Decoding leaves Python to itself: as many at once as torch has cores.
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            read = pool.map(self._load, [c.audio for c in clips])
+            self.waves = list(tqdm(read, desc="reading audio", total=len(clips), disable=len(clips) < 200))
         self.waves = [w for w in self.waves if len(w) >= crop_samples]
         if not self.waves:
             raise ValueError(f"every clip is shorter than the crop of {crop_samples / rate:.2f} s")

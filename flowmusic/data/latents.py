@@ -133,15 +133,25 @@ class LatentStore:
 
     def crop(self, clip: int, first: int, length: int) -> tuple[Tensor, dict[str, Track]]:
         """Latents ``[T, D]`` and tracks of a window that lies inside the clip."""
+        latents, tracks = self.windows([clip], [first], length)
+        return latents[0], {name: Track(t.values[0], t.known[0], t.grid) for name, t in tracks.items()}
+
+    def to(self, device: torch.device) -> LatentStore:
+        """The store with its tensors on a device, where windows are then cut."""
+        tensors = {key: tensor.to(device) for key, tensor in self.tensors.items()}
+        return LatentStore(self.frame_rate, self.clips, tensors, self.style_features)
+
+    def windows(self, clips: Sequence[int], firsts: Sequence[int], length: int) -> tuple[Tensor, dict[str, Track]]:
+        """Latents ``[B, T, D]`` and tracks of windows that lie inside their clips: one gather per tensor."""
         grid = FrameGrid(self.frame_rate, length)
-        begin = int(self.starts[clip]) + first
-        window = slice(begin, begin + length)
+        begin = torch.as_tensor(self.starts[list(clips)] + np.asarray(firsts))
+        index = (begin[:, None] + torch.arange(length)).to(self.tensors[LATENTS].device)
         tracks = {}
         for name in self.names:
-            values = self.tensors[name][window]
+            values = self.tensors[name][index]
             values = values.float() if values.is_floating_point() else values.long()
-            tracks[name] = Track(values, self.tensors[name + KNOWN][window], grid)
-        return self.tensors["latents"][window].float(), tracks
+            tracks[name] = Track(values, self.tensors[name + KNOWN][index], grid)
+        return self.tensors[LATENTS][index].float(), tracks
 
 
 def _named(features: Mapping[str, Any] | None) -> str:
@@ -196,34 +206,29 @@ class LatentCrops:
 
     def __call__(self, step: int) -> Batch:
         rng = np.random.default_rng((self.seed, step))
-        latents, rows, texts = [], [], []
+        clips, firsts, bandless, texts = [], [], [], []
         styles: list[Style | None] = []
         # A stream of its own, so that windows are the same with and without style.
         style_rng = np.random.default_rng((self.seed, step, 1))
         excerpt = 0 if self.style_frames is None else int(style_rng.integers(*self.style_frames, endpoint=True))
-        for _ in range(self.batch):
+        for row in range(self.batch):
             clip = self.usable[rng.integers(len(self.usable))]
             info = self.store.clips[clip]
             first = int(rng.integers(info["frames"] - self.grid.length + 1))
-            window, tracks = self.store.crop(clip, first, self.grid.length)
-            if "drums" in tracks and rng.random() < self.drums_as_onsets:
-                tracks["drums"] = as_onsets(tracks["drums"])
+            if "drums" in self.store.names and rng.random() < self.drums_as_onsets:
+                bandless.append(row)
             if excerpt:
                 begin = outside(info["frames"], first, self.grid.length, excerpt, style_rng)
                 styles.append(None if begin is None else self.store.excerpt(clip, begin, excerpt))
-            latents.append(window)
-            rows.append(tracks)
+            clips.append(clip)
+            firsts.append(first)
             texts.append(info["captions"][rng.integers(len(info["captions"]))])
-        stacked = {
-            name: Track(
-                torch.stack([row[name].values for row in rows]),
-                torch.stack([row[name].known for row in rows]),
-                self.grid,
-            )
-            for name in self.store.names
-        }
-        controls = Controls(tuple(texts), stacked, tuple(styles))
-        return Batch(torch.stack(latents), controls, self.grid, self._pairs(excerpt, step))
+        latents, tracks = self.store.windows(clips, firsts, self.grid.length)
+        for row in bandless:
+            track = Track(tracks["drums"].values[row], tracks["drums"].known[row], self.grid)
+            tracks["drums"].values[row] = as_onsets(track).values
+        controls = Controls(tuple(texts), tracks, tuple(styles))
+        return Batch(latents, controls, self.grid, self._pairs(excerpt, step))
 
     def _pairs(self, excerpt: int, step: int) -> Controls:
         """Texts and styles of different clips, each excerpt from anywhere in its clip, the whole of a shorter one."""

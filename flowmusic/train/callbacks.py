@@ -1,12 +1,13 @@
-"""Callbacks of our training runs: a compute budget, and the averaged weights."""
+"""Callbacks of our training runs: a compute budget, checkpoints, and the averaged weights."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 
 
 class ComputeBudget(Callback):
@@ -17,18 +18,29 @@ class ComputeBudget(Callback):
 
     Args:
         wall_s, cpu_s: limits in seconds over all sittings together; None is no limit.
-        sitting_wall_s: limit of this sitting alone (a lease); None is no limit.
+        sitting_wall_s: limit of this sitting alone (a lease), counted from when the run was set up, so that reading
+            data is part of it; None is no limit.
+        until: time of day, as of :func:`time.time`, at which this sitting ends; None is no limit.
+
+    A run that the end of a sitting stops is ``paused``: it is not exported, for it is to go on.
     """
 
     def __init__(
-        self, wall_s: float | None = None, cpu_s: float | None = None, sitting_wall_s: float | None = None
+        self,
+        wall_s: float | None = None,
+        cpu_s: float | None = None,
+        sitting_wall_s: float | None = None,
+        until: float | None = None,
     ) -> None:
-        for name, value in (("wall_s", wall_s), ("cpu_s", cpu_s), ("sitting_wall_s", sitting_wall_s)):
+        limits = {"wall_s": wall_s, "cpu_s": cpu_s, "sitting_wall_s": sitting_wall_s, "until": until}
+        for name, value in limits.items():
             if value is not None and not value > 0:
                 raise ValueError(f"budget {name} must be positive seconds or null, got {value}")
-        self.wall_s, self.cpu_s, self.sitting_wall_s = wall_s, cpu_s, sitting_wall_s
+        self.wall_s, self.cpu_s, self.sitting_wall_s, self.until = wall_s, cpu_s, sitting_wall_s, until
         self.before_wall_s = self.before_cpu_s = 0.0
         self.begin_wall = self.begin_cpu = 0.0
+        self.born = time.monotonic()
+        self.paused = False
 
     @property
     def spent_wall_s(self) -> float:
@@ -42,14 +54,17 @@ class ComputeBudget(Callback):
         self.begin_wall, self.begin_cpu = time.monotonic(), time.process_time()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        sitting = time.monotonic() - self.begin_wall
         if trainer.global_step % 25 == 0:
             pl_module.log_dict({"budget/wall_s": self.spent_wall_s, "budget/cpu_s": self.spent_cpu_s})
-        if (
-            (self.wall_s is not None and self.spent_wall_s >= self.wall_s)
-            or (self.cpu_s is not None and self.spent_cpu_s >= self.cpu_s)
-            or (self.sitting_wall_s is not None and sitting >= self.sitting_wall_s)
+        if (self.wall_s is not None and self.spent_wall_s >= self.wall_s) or (
+            self.cpu_s is not None and self.spent_cpu_s >= self.cpu_s
         ):
+            trainer.should_stop = True
+        elif (self.sitting_wall_s is not None and time.monotonic() - self.born >= self.sitting_wall_s) or (
+            self.until is not None and time.time() >= self.until
+        ):
+            # The last step of all is an end, not a pause.
+            self.paused = trainer.global_step != trainer.max_steps
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
@@ -57,6 +72,17 @@ class ComputeBudget(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.before_wall_s, self.before_cpu_s = state["wall_s"], state["cpu_s"]
+
+
+class Checkpoint(ModelCheckpoint):
+    """Lightning's, which also saves where a callback stops the run: a sitting loses none of its steps."""
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any) -> None:
+        super().on_train_batch_end(trainer, pl_module, *args, **kwargs)
+        # Lightning calls checkpoints after all other callbacks, so the averages have this step already.
+        if trainer.should_stop and self._last_global_step_saved != trainer.global_step:
+            assert self.dirpath is not None
+            trainer.save_checkpoint(Path(self.dirpath) / f"{self.filename}.ckpt")
 
 
 class AveragedWeights(EMAWeightAveraging):

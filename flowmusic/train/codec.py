@@ -11,6 +11,7 @@ from torch import Tensor
 
 from flowmusic.codec.latent import LatentCodec
 from flowmusic.metrics.signal import mean_si_sdr
+from flowmusic.train.discriminator import Adversarial, deception_loss, discriminator_loss, matching_loss
 from flowmusic.train.schedule import scheduled
 from flowmusic.train.spectral_loss import complex_loss, multi_resolution
 
@@ -27,12 +28,15 @@ class LitCodec(LightningModule):
         seed: of the bottleneck noise; step k draws from (seed, k), so resuming is exact.
         calibration_batches: training batches that set latent statistics and the quantiser at the end.
         decoder_only: freeze everything before the latents, so that fields trained on them stay valid.
+        adversarial: a discriminator that is trained beside the codec; None does without.  Both learn in the same
+            step, on the same optimiser with parameters of their own: codec gradients come from the codec's losses
+            alone, the discriminator's from its own, and each side's are clipped by themselves.
     """
 
     def __init__(
         self,
         codec: LatentCodec,
-        optimizer: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
+        optimizer: Callable[[Iterable[Any]], torch.optim.Optimizer],
         wave_weight: float = 20.0,
         complex_weight: float = 1.0,
         warmup: int = 100,
@@ -40,9 +44,12 @@ class LitCodec(LightningModule):
         seed: int = 0,
         calibration_batches: int = 100,
         decoder_only: bool = False,
+        adversarial: Adversarial | None = None,
     ) -> None:
         super().__init__()
         self.codec = codec
+        self.adversarial = adversarial
+        self.discriminator = None if adversarial is None else adversarial.discriminator
         self.make_optimizer = optimizer
         self.wave_weight, self.complex_weight = wave_weight, complex_weight
         self.warmup, self.total_steps = warmup, total_steps
@@ -72,9 +79,25 @@ class LitCodec(LightningModule):
         return loss, rebuilt
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        loss, _ = self.loss(batch, self.global_step)
+        loss, rebuilt = self.loss(batch, self.global_step)
         self.log("train/loss", loss)
+        if self.adversarial is not None and self.global_step >= self.adversarial.begin:
+            loss = loss + self.contest(self.adversarial, batch, rebuilt)
         return loss
+
+    def contest(self, adversarial: Adversarial, wave: Tensor, rebuilt: Tensor) -> Tensor:
+        """What both sides of the adversarial game have to lose, each with gradients for its own side only.
+
+        Shape: ``[B, N], [B, N] -> []``.
+        """
+        judge = adversarial.discriminator
+        real, fake = judge(wave), judge(rebuilt.detach())
+        caught = discriminator_loss(real, fake)
+        seen = judge.frozen(rebuilt)
+        deception, matching = deception_loss(seen), matching_loss(real, seen)
+        figures = {"train/discriminator": caught, "train/deception": deception, "train/matching": matching}
+        self.log_dict(figures)
+        return caught + adversarial.weight * deception + adversarial.matching * matching
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         loss, rebuilt = self.loss(batch, batch_idx)
@@ -82,5 +105,21 @@ class LitCodec(LightningModule):
         self.log("validation/si_sdr_db", mean_si_sdr(rebuilt, batch), batch_size=len(batch), prog_bar=True)
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
-        return scheduled(optimizer, self.warmup, self.total_steps)
+        own = [p for p in self.codec.parameters() if p.requires_grad]
+        groups: list[dict[str, Any]] = [{"params": own}]
+        if self.adversarial is not None and self.discriminator is not None:
+            groups.append({"params": list(self.discriminator.parameters()), **(self.adversarial.optimizer or {})})
+        return scheduled(self.make_optimizer(groups), self.warmup, self.total_steps)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip codec and discriminator apart: otherwise one side's steps would shrink when the other is surprised."""
+        if gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
+            for group in optimizer.param_groups:
+                torch.nn.utils.clip_grad_norm_(group["params"], gradient_clip_val)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)

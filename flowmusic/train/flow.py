@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from fnmatch import fnmatch
 from typing import Any
 
@@ -11,6 +12,7 @@ from lightning import LightningModule
 from torch import Generator, Tensor
 
 from flowmusic.data.latents import Batch
+from flowmusic.flow import pairing as pairings
 from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
@@ -22,7 +24,11 @@ from flowmusic.model.jasco_encode import JascoEncoder
 from flowmusic.train.align import alignment_loss
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.schedule import scheduled
-from flowmusic.types import STYLE, TEXT
+from flowmusic.types import STYLE, TEXT, Condition
+
+PAIRINGS = ("none", "minibatch")
+COMPILE_MODES = ("default", "reduce-overhead", "max-autotune-no-cudagraphs")
+PADDED_TOKENS = 32
 
 
 class LitFlow(LightningModule):
@@ -43,6 +49,10 @@ class LitFlow(LightningModule):
         init_from: bundle whose weights the training starts from; only a style conditioner and the pooling of tokens
             may be missing in it.
         init_except: patterns (``field.blocks.*.cross.*``) of names that start afresh all the same.
+        pairing: ``none``, or ``minibatch`` for :func:`flowmusic.flow.pairing.nearest`.
+        compile: mode of torch.compile for the field (``default``; ``reduce-overhead`` is CUDA graphs;
+            ``max-autotune-no-cudagraphs``); None does without.  Token counts are then padded to multiples of
+            :data:`PADDED_TOKENS`, as every new shape would be compiled or recorded again.
     """
 
     def __init__(
@@ -60,8 +70,14 @@ class LitFlow(LightningModule):
         align: float = 0.0,
         init_from: str | None = None,
         init_except: Sequence[str] = (),
+        pairing: str = "none",
+        compile: str | None = None,
     ) -> None:
         super().__init__()
+        if pairing not in PAIRINGS:
+            raise ValueError(f"model.pairing must be one of {', '.join(PAIRINGS)}, got {pairing!r}")
+        if compile is not None and compile not in COMPILE_MODES:
+            raise ValueError(f"model.compile must be null or one of {', '.join(COMPILE_MODES)}, got {compile!r}")
         if encoder.frames_dim != field.frames_dim:
             raise ValueError(
                 f"the encoder makes {encoder.frames_dim} frame features, the field expects "
@@ -70,11 +86,14 @@ class LitFlow(LightningModule):
         self.encoder, self.field, self.dropout = encoder, field, dropout
         self.make_optimizer, self.times, self.weight = optimizer, times, weight
         self.sigma_min, self.warmup, self.total_steps, self.seed = sigma_min, warmup, total_steps, seed
-        self.align = align
+        self.align, self.pairing, self.compile_mode = align, pairing, compile
         if init_from is not None:
             start_from(self, init_from, init_except)
 
     def on_fit_start(self) -> None:
+        if self.compile_mode is not None:
+            # In place: names of weights stay, and the averaged copy is never called.
+            self.field.compile(mode=self.compile_mode)
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         captions = data.train_store.captions() + data.validation_store.captions()
         # Kept beside the latents: minutes of encoding that later runs need not repeat.
@@ -94,12 +113,16 @@ class LitFlow(LightningModule):
         controls = self.dropout(known, generator)
         given = self.dropout.given_latents(size, length, generator)
         noise = torch.randn(latents.shape, generator=generator).to(device)
+        if self.pairing == "minibatch":
+            noise = pairings.nearest(noise, latents)
         t = self.times(size, generator).to(device)
         sample = optimal_transport(noise, latents, t, self.sigma_min)
         style = getattr(self.encoder, "style", None)
         if style is not None:
             style.quantiser.generator = generator
         condition = self.encoder(controls, batch.grid, (latents, given))
+        if self.compile_mode is not None:
+            condition = padded(condition, PADDED_TOKENS)
         prediction = self.field(sample.z_t, sample.t, condition)
         return flow_matching_loss(prediction, sample.velocity, sample.t, self.weight, ~given.to(device))
 
@@ -134,6 +157,14 @@ class LitFlow(LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
         return scheduled(optimizer, self.warmup, self.total_steps)
+
+
+def padded(condition: Condition, multiple: int) -> Condition:
+    """The condition with masked tokens added, up to a multiple."""
+    short = -condition.tokens.shape[1] % multiple
+    tokens = torch.nn.functional.pad(condition.tokens, (0, 0, 0, short))
+    mask = torch.nn.functional.pad(condition.tokens_mask, (0, short))
+    return replace(condition, tokens=tokens, tokens_mask=mask)
 
 
 ADDED = ("encoder.style.", "encoder.pool_text.", "field.pool.")

@@ -81,7 +81,8 @@ def train(cfg: DictConfig) -> TrainResult:
     run = {"steps": trainer.global_step, "seed": int(cfg.seed), "wall_s": round(wall_s, 2), **provenance()}
     run["metrics"] = metrics
     (folder / "metrics.json").write_text(json.dumps(run, indent=2, sort_keys=True) + "\n")
-    if cfg.export is not None and trainer.state.finished and not trainer.fast_dev_run:
+    paused = any(getattr(callback, "paused", False) for callback in callbacks)
+    if cfg.export is not None and trainer.state.finished and not trainer.fast_dev_run and not paused:
         # Partial first: Hydra would try to instantiate every _target_ inside the settings that the card needs.
         export = instantiate(cfg.export, _partial_=True)
         export(module=model, data=data, run=run, settings=OmegaConf.to_container(cfg, resolve=True))
