@@ -127,9 +127,7 @@ class SeparatorNet(nn.Module):
         """``[B, N] -> [B, 513, N / 256]`` complex; frame k is centred on the middle of the k-th hop."""
         side = (SIZE - HOP) // 2
         padded = F.pad(samples, (side, side))
-        return torch.stft(
-            padded, SIZE, HOP, window=self.window, center=False, normalized=True, return_complex=True
-        )
+        return torch.stft(padded, SIZE, HOP, window=self.window, center=False, normalized=True, return_complex=True)
 
     def inverse(self, spectrum: Tensor) -> Tensor:
         """The windowed overlap-add that undoes :meth:`transform`.  Shape: ``[B, 513, T] -> [B, 256 T]``."""
@@ -157,28 +155,35 @@ def _features(spectrum: Tensor) -> Tensor:
 
 
 def separate(samples: Tensor, net: SeparatorNet | None = None) -> Tensor:
-    """The drums of a recording of any length and level, in windows of bounded size.  Shape: ``[N] -> [N]`` at 32 kHz.
+    """The drums of a recording of any length and level, in windows of bounded size.  Shape: ``[*, N] -> [*, N]``.
 
     Args:
+        samples: at 32 kHz; one level is taken for all channels, each of which is separated by itself.
         net: None takes the trained one.
     """
     net = load() if net is None else net
     level = float(samples.double().square().mean().sqrt()) if samples.numel() else 0.0
     if level < 1e-6:
         return torch.zeros_like(samples)
-    scaled = F.pad(samples * (LEVEL / level), (0, -len(samples) % HOP))
+    length = samples.shape[-1]
+    scaled = F.pad(samples.reshape(-1, length) * (LEVEL / level), (0, -length % HOP))
     out = torch.zeros_like(scaled)
-    for read, keep, place in signals.windows(len(scaled), _WINDOW_FRAMES * HOP, CONTEXT_FRAMES * HOP):
+    for read, keep, place in signals.windows(scaled.shape[-1], _WINDOW_FRAMES * HOP, CONTEXT_FRAMES * HOP):
         with torch.inference_mode():
-            out[place] = net(scaled[None, read])[0, keep]
-    return out[: len(samples)] * (level / LEVEL)
+            out[:, place] = net(scaled[:, read])[:, keep]
+    return out[:, :length].reshape(samples.shape) * (level / LEVEL)
 
 
 @functools.cache
 def load(path: Path = WEIGHTS) -> SeparatorNet:
-    """The trained network, ready to run."""
+    """The trained network, ready to run.  Raises: ValueError if the file is missing or holds another network."""
     from safetensors.torch import load_file
 
+    if not path.is_file():
+        raise ValueError(f"no weights of the separator in {path}; train some with feature_extractors.train_separator")
     net = SeparatorNet()
-    net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in load_file(path).items()})
+    try:
+        net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in load_file(path).items()})
+    except RuntimeError as error:
+        raise ValueError(f"{path} holds no weights of this separator: {error}") from None
     return net.eval()

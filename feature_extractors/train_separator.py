@@ -179,7 +179,6 @@ def validate(net: separator_net.SeparatorNet, found: Sequence[Recording], second
 
 def _si_sdr(estimate: Tensor, reference: Tensor) -> float:
 
-
     return scoring.si_sdr(estimate.numpy(), reference.numpy())
 
 
