@@ -1,0 +1,171 @@
+"""Drum onsets by class, and separators, on recordings with exact labels and stems.
+
+``python benchmarks/drum_extractors.py CORPUS_DIR [--split test] [--limit N] [--pitch tiny] [--out FILE.md]``
+
+Two tables.  Onsets: F1 at 50 ms of every detector against the labels and, as no skill, against the next clip's.
+Separators: scale-invariant SDR of drums and rest, and its gain over the mix itself; what the extractors then hear in
+the stems; and seconds of audio that one core separates in a second.  Means over the clips that have what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from feature_extractors import drum_net, madmom_compat, scoring, signals
+from feature_extractors.ceilings import CONTROL_RATE, ONSET_S, Clip, clips_of, read_clip
+from feature_extractors.drums import Drums
+from feature_extractors.melody import Melody
+from feature_extractors.onsets import Onsets
+from feature_extractors.separator import DrumSeparator
+from feature_extractors.stems import HarmonicPercussive, Separator, Stems
+from flowmusic.controls import drums as drum_control
+from flowmusic.types import Audio, FrameGrid
+
+Scores = dict[tuple[str, ...], list[float]]
+
+
+class NoSeparation:
+    """The mix for every part: what a separator has to beat."""
+
+    leaks: ClassVar[bool] = True
+    name: ClassVar[str] = "none"
+    version: ClassVar[str] = "1"
+
+    def analyse(self, audio: Audio) -> Stems:
+        return Stems({"drums": audio, "rest": audio})
+
+
+SEPARATORS: dict[str, Separator] = {
+    "none": NoSeparation(),
+    "HarmonicPercussive": HarmonicPercussive(),
+    "DrumSeparator (ours)": DrumSeparator(),
+}
+
+
+def _add(scores: Scores, key: tuple[str, ...], value: float) -> None:
+    if math.isfinite(value):
+        scores.setdefault(key, []).append(value)
+
+
+def onset_scores(scores: Scores, clip: Clip, wrong: Mapping[str, Any], stems: Mapping[str, Stems]) -> None:
+    """Add the onset F1 of every detector on a clip, under (hits, detector, source, "truth" or "no skill")."""
+    ours = Onsets("drums").analyse(clip.mix)
+    found = {("any drum", "ours", "mix"): ours.times}
+    for name, times in (ours.classes or {}).items():
+        found[name, "ours", "mix"] = times
+    sources = {f"drums by {name}" if name != "none" else "mix": parts.drums for name, parts in stems.items()}
+    if clip.drums is not None:
+        sources["true drum stem"] = clip.drums
+    for detector in ("madmom", "flux") if madmom_compat.available() else ("flux",):
+        for source, audio in sources.items():
+            found["any drum", detector, source] = Onsets(detector).analyse(audio).times
+    for (hits, detector, source), times in found.items():
+        for against, labels in (("truth", clip.labels), ("no skill", wrong)):
+            drums = labels.get("drums") or {}
+            wanted = drums.get("onsets") if hits == "any drum" else (drums.get("classes") or {}).get(hits)
+            _add(scores, (hits, detector, source, against), scoring.f_measure(wanted or (), times, ONSET_S))
+
+
+def separator_scores(scores: Scores, clip: Clip, stems: Mapping[str, Stems], pitch: str) -> None:
+    """Add what the stems of each separator are worth, under (separator, measure)."""
+    if clip.drums is None or not (clip.labels.get("drums") or {}).get("onsets"):
+        return
+    mix = signals.samples_of(clip.mix, clip.mix.rate)
+    drums = signals.samples_of(clip.drums, clip.mix.rate)[: len(mix)]
+    grid = FrameGrid.of_seconds(clip.mix.seconds, CONTROL_RATE)
+    for name, parts in stems.items():
+        for part, truth in (("drums", drums), ("rest", mix - drums)):
+            estimate = signals.samples_of(parts.drums if part == "drums" else parts.rest, clip.mix.rate)
+            value = scoring.si_sdr(estimate, truth)
+            _add(scores, (name, f"SI-SDR {part}"), value)
+            _add(scores, (name, f"gain {part}"), value - scoring.si_sdr(mix, truth))
+        strength = torch.from_numpy(Drums(stems=SEPARATORS[name]).strength(parts.drums, clip.mix))
+        times = drum_control.onsets_from_track(drum_control.strength_to_track(strength, grid))
+        _add(scores, (name, "drum control"), scoring.f_measure(clip.labels["drums"]["onsets"], times, ONSET_S))
+        heard = Melody(model=pitch).analyse(parts.rest)
+        notes = clip.labels.get("melody") or ()
+        _add(scores, (name, "melody"), scoring.pitch_accuracy(notes, heard.times, heard.pitch, octaves=False))
+
+
+def measure(paths: Sequence[Path], pitch: str = "tiny") -> tuple[Scores, Scores, dict[str, float]]:
+    """Scores of onsets, scores of separators, and how many times faster than the recording each separator is."""
+    onsets: Scores = {}
+    separators: Scores = {}
+    spent, seconds = dict.fromkeys(SEPARATORS, 0.0), 0.0
+    for n, path in enumerate(paths):
+        clip = read_clip(path)
+        stems = {}
+        for name, separator in SEPARATORS.items():
+            began = time.process_time()
+            stems[name] = separator.analyse(clip.mix)
+            spent[name] += time.process_time() - began
+        seconds += clip.mix.seconds
+        wrong = json.loads(paths[(n + 1) % len(paths)].read_text(encoding="utf-8"))
+        onset_scores(onsets, clip, wrong, stems)
+        separator_scores(separators, clip, stems, pitch)
+        print(f"clip {n + 1} of {len(paths)}", file=sys.stderr, flush=True)
+    return onsets, separators, {name: seconds / max(value, 1e-9) for name, value in spent.items()}
+
+
+def to_markdown(onsets: Scores, separators: Scores, speed: Mapping[str, float]) -> str:
+    """Both tables."""
+    lines = ["| hits | detector | heard in | F1, 50 ms | no skill | clips |", "|---|---|---|---|---|---|"]
+    order = ["any drum", *drum_net.CLASSES]
+    for hits, detector, source in sorted({key[:3] for key in onsets}, key=lambda key: order.index(key[0])):
+        truth = onsets[hits, detector, source, "truth"]
+        wrong = np.mean(onsets.get((hits, detector, source, "no skill"), [math.nan]))
+        lines.append(f"| {hits} | {detector} | {source} | {np.mean(truth):.3f} | {wrong:.3f} | {len(truth)} |")
+    measures = ("SI-SDR drums", "gain drums", "SI-SDR rest", "gain rest", "drum control", "melody")
+    lines += ["", f"| separator | {' | '.join(measures)} | times real time |", "|---" * (len(measures) + 2) + "|"]
+    for name in speed:
+        means = [float(np.mean(separators.get((name, key), [math.nan]))) for key in measures]
+        cells = [f"{mean:.1f} dB" for mean in means[:4]] + [f"{mean:.3f}" for mean in means[4:]]
+        fast = "" if name == "none" else f"{speed[name]:.0f}"
+        lines.append(f"| {name} | {' | '.join(cells)} | {fast} |")
+    return "\n".join(lines) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Measure drum detectors and separators.")
+    parser.add_argument("corpus", type=Path, help="folder made by `flowmusic corpus --stems drums`")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--limit", type=int, help="at most so many clips")
+    parser.add_argument("--pitch", default="tiny", choices=("tiny", "harmonic"), help="model of the melody")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="write the tables here; default: print them")
+    options = parser.parse_args(argv)
+    torch.set_num_threads(options.threads)
+    try:
+        paths = clips_of(options.corpus, options.split, options.limit)
+        if len(paths) < 2:
+            raise ValueError(
+                f"at least 2 clips are needed, because no skill is another clip's labels; got {len(paths)}"
+            )
+        if options.out is not None and not options.out.parent.is_dir():
+            raise ValueError(f"output folder does not exist: {options.out.parent}; create it first")
+        text = to_markdown(*measure(paths, options.pitch))
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if options.out is None:
+        print(text, end="")
+    else:
+        temporary = options.out.with_name(f".{options.out.name}.tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(options.out)
+        print(options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
