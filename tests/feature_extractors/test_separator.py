@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from feature_extractors import HarmonicPercussive, Separator, scoring, separator_data, separator_net, train_separator
-from feature_extractors.separator import DrumSeparator
+from feature_extractors import (
+    DrumSeparator,
+    HarmonicPercussive,
+    Separator,
+    scoring,
+    separator_data,
+    separator_net,
+    train_separator,
+)
 from flowmusic.corpus.compose import compose
 from flowmusic.corpus.fonts import wheel_font
 from flowmusic.corpus.render import render
