@@ -78,10 +78,10 @@ def crop(found: Sequence[Recording], length: int, random: np.random.Generator) -
     """One mix and its drums, ``[length]``: remixed, each part with its own gain, equaliser and speed."""
     kind = random.random()
     drummed = [recording for recording in found if recording.drums is not None]
-    first = drummed[random.integers(len(drummed))]
+    first = drummed[int(random.integers(len(drummed)))]
     drums, rest = _part(first, length, random)
     if kind >= _OWN:
-        rest = _part(found[random.integers(len(found))], length, random)[1]
+        rest = _part(found[int(random.integers(len(found)))], length, random)[1]
     drums, rest = _vary(drums, length, 0.15, random), _vary(rest, length, 0.1, random)
     if kind >= 1.0 - _NO_DRUMS:
         drums = torch.zeros_like(drums)

@@ -62,7 +62,13 @@ class SpectralBranch(nn.Module):
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
-        kernels = [((8, 1), (4, 1), (2, 0)), ((8, 3), (4, 1), (2, 1)), ((8, 3), (4, 1), (2, 1)), ((8, 1), (8, 1), 0)]
+        # Kernel, stride and padding over bins and frames.
+        first, middle, last = (
+            ((8, 1), (4, 1), (2, 0)),
+            ((8, 3), (4, 1), (2, 1)),
+            ((8, 1), (8, 1), (0, 0)),
+        )
+        kernels = (first, middle, middle, last)
         ins, outs = (3, *widths[:-1]), (2, *widths[:-1])
         self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
         for inside, width, (kernel, stride, padding) in zip(ins, widths, kernels, strict=True):
@@ -70,8 +76,8 @@ class SpectralBranch(nn.Module):
             self.encoder.append(nn.Sequential(conv, nn.BatchNorm2d(width), nn.GELU(), Gate(nn.Conv2d, width)))
         for outside, width, (kernel, stride, padding) in zip(outs, widths, kernels, strict=True):
             up = nn.ConvTranspose2d(width, outside, kernel, stride, padding, bias=outside == 2)
-            last = () if outside == 2 else (nn.BatchNorm2d(outside), nn.GELU())
-            self.decoder.append(nn.Sequential(Gate(nn.Conv2d, width), up, *last))
+            after = () if outside == 2 else (nn.BatchNorm2d(outside), nn.GELU())
+            self.decoder.append(nn.Sequential(Gate(nn.Conv2d, width), up, *after))
 
 
 class WaveBranch(nn.Module):
@@ -84,8 +90,8 @@ class WaveBranch(nn.Module):
             conv = nn.Conv1d(inside, width, 8, 4, 2, bias=False)
             self.encoder.append(nn.Sequential(conv, nn.BatchNorm1d(width), nn.GELU(), Gate(nn.Conv1d, width)))
             up = nn.ConvTranspose1d(width, inside, 8, 4, 2, bias=False)
-            last = () if inside == 1 else (nn.BatchNorm1d(inside), nn.GELU())
-            self.decoder.append(nn.Sequential(Gate(nn.Conv1d, width), up, *last))
+            after = () if inside == 1 else (nn.BatchNorm1d(inside), nn.GELU())
+            self.decoder.append(nn.Sequential(Gate(nn.Conv1d, width), up, *after))
 
 
 class SeparatorNet(nn.Module):

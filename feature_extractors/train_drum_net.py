@@ -125,7 +125,8 @@ def train(found: Sequence[Example], steps: int, seed: int = 0, log_every: int = 
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        net = drum_net.DrumOnsetNet().to(memory_format=torch.channels_last)
+        net = drum_net.DrumOnsetNet()
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
     # Struck frames are about one in ten, those of a class one in thirty.

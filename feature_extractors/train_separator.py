@@ -240,6 +240,7 @@ def save(net: nn.Module, path: Path, facts: dict[str, Any]) -> None:
         for name, value in net.state_dict().items()
     }
     save_file(weights, temporary, metadata={"training": json.dumps(facts)})
+    temporary.chmod(0o644)
     temporary.replace(path)
 
 

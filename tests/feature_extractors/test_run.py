@@ -48,6 +48,7 @@ def test_sheet_is_what_a_person_edits(found: Extraction, tmp_path: Path) -> None
     sheet.write(tmp_path)
     again = ControlSheet.read(tmp_path)
     assert again == sheet
+    assert again.drums_classes is not None and set(again.drums_classes) == {"kick", "snare", "hat"}
     assert (again.source, again.frame_rate, again.drums_stem) == ("song.wav", Fraction(25), "drums.wav")
     assert again.chords is None
 

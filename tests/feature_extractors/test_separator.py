@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +15,8 @@ from feature_extractors import (
     separator_net,
     train_separator,
 )
-from flowmusic.corpus.compose import compose
-from flowmusic.corpus.fonts import wheel_font
-from flowmusic.corpus.render import render
-from flowmusic.corpus.synth import FontSynth
 from flowmusic.types import Audio
+from tests.feature_extractors.conftest import Song
 from tests.feature_extractors.corpus import write_corpus
 from tests.feature_extractors.sounds import RATE, band
 
@@ -34,21 +30,6 @@ def untrained() -> separator_net.SeparatorNet:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return separator_net.SeparatorNet().eval()
-
-
-@pytest.fixture(scope="module")
-def songs() -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
-    """Mixes and drums of clips of the test split, with a sound font that training never heard.  ``[N]`` each."""
-    font = wheel_font()
-    assert font is not None
-    synth = FontSynth(str(font))
-    pieces = [piece for piece in (compose(seed, "test", 5.0) for seed in range(5)) if piece.part("drums")][:2]
-    clips = [render(piece, synth) for piece in pieces]
-    yield [
-        (torch.from_numpy(clip.mix / 32768.0).float(), torch.from_numpy(clip.stems["drums"] / 32768.0).float())
-        for clip in clips
-    ]
-    synth.close()
 
 
 def test_the_transform_is_undone(untrained: separator_net.SeparatorNet) -> None:
@@ -95,12 +76,12 @@ def test_level_does_not_matter_and_silence_has_no_drums() -> None:
     assert not DrumSeparator().analyse(Audio(torch.zeros(2, 999), RATE)).drums.samples.any()
 
 
-def test_beats_median_filtering_on_an_unheard_font(songs: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+def test_beats_median_filtering_on_an_unheard_font(songs: list[Song]) -> None:
     def scores(separator: Separator) -> np.ndarray:
         found = []
-        for mix, drums in songs:
-            stems = separator.analyse(Audio(mix[None], RATE))
-            parts = ((stems.drums, drums), (stems.rest, mix - drums))
+        for song in songs:
+            stems = separator.analyse(Audio(song.mix[None], RATE))
+            parts = ((stems.drums, song.drums), (stems.rest, song.mix - song.drums))
             found.append([scoring.si_sdr(part.samples[0].numpy(), truth.numpy()) for part, truth in parts])
         return np.mean(found, 0)
 
