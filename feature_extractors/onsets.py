@@ -91,10 +91,10 @@ class Onsets:
     def _drums(self, samples: np.ndarray) -> OnsetAnalysis:
         if signals.is_silent(samples):
             return OnsetAnalysis((), (), dict.fromkeys(drum_net.CLASSES, ()))
-        found = drum_net.probabilities(samples)
         threshold = drum_net.THRESHOLD if self.threshold is None else self.threshold
-        any_drum = _analysis(*drum_net.peaks(found[:, 0], threshold, self.combine_s))
-        return replace(any_drum, classes=drum_net.class_times(found, any_drum.times, self.combine_s))
+        any_drum = _analysis(*drum_net.peaks(drum_net.probability(samples), threshold, self.combine_s))
+        by_class = drum_net.probabilities(samples)
+        return replace(any_drum, classes=drum_net.class_times(by_class, any_drum.times, self.combine_s))
 
     def _flux(self, samples: np.ndarray) -> OnsetAnalysis:
         if signals.is_silent(samples):

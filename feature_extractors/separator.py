@@ -25,7 +25,7 @@ class DrumSeparator:
     """
 
     weights: Path | None = None
-    leaks: ClassVar[bool] = False
+    leaks: ClassVar[bool] = True
     name: ClassVar[str] = "stems-ours"
     version: ClassVar[str] = "1"
 

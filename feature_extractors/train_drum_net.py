@@ -1,4 +1,4 @@
-"""Train the drum-onset network on corpora with exact labels.
+"""Train the drum-onset network for any drum and classes on corpora with exact labels.
 
 ``python -m feature_extractors.train_drum_net CORPUS_DIR... [--clips 600] [--steps 2200] [--seed 0] [--out FILE]``
 
@@ -154,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--clips", type=int, default=600, help="at most so many clips of each corpus")
     parser.add_argument("--steps", type=int, default=2200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=drum_net.WEIGHTS)
+    parser.add_argument("--out", type=Path, default=drum_net.CLASS_WEIGHTS)
     options = parser.parse_args(argv)
     try:
         found = [one for folder in options.corpus for one in examples(folder, "train", options.clips)]

@@ -214,7 +214,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "steps": state.step,
         "of_steps": options.steps,
         "seed": options.seed,
-        "cpu_minutes": round(state.seconds / 60.0, 1),
+        "minutes": round(state.seconds / 60.0, 1),
         "validation": f"SI-SDR of drums {drums_db:.2f} dB, of the rest {rest_db:.2f} dB, {len(held_out)} clips",
         "licence": "Apache-2.0",
     }
