@@ -5,7 +5,7 @@ them too.  This network (log-mel frames in, four probabilities a frame out, afte
 Vogl et al. 2017) was trained on the composed corpus, whose drum hits are exact, to tell drums from the rest and kick,
 snare and hi-hat from each other.
 
-Two trained networks of this kind come with the package (Apache-2.0; sound fonts FluidR3Mono and MuseScore General
+Two trained networks of this kind come with the package (Apache-2.0; sound fonts FluidR3 and MuseScore General
 Lite, both MIT), and docs/drums.md compares them with other detectors:
 
 - for any drum, with one output: 2500 steps on 800 clips of ``flowmusic corpus --hours 8 --seed 1``.  The metrics

@@ -1,6 +1,6 @@
 """Train the separator on corpora with drum stems.
 
-``python -m feature_extractors.train_separator CORPUS_DIR... [--steps 2600] [--minutes N] [--clips N] [--seed 0]
+``python -m feature_extractors.train_separator CORPUS_DIR... [--steps 1900] [--minutes N] [--clips N] [--seed 0]
 [--out FILE] [--resume]``
 
 The state is kept beside the weights (``FILE.checkpoint``) every 100 steps, and when ``--minutes`` are over;
@@ -187,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m feature_extractors.train_separator", description="Train separator_net."
     )
     parser.add_argument("corpus", type=Path, nargs="+")
-    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--steps", type=int, default=1900)
     parser.add_argument("--minutes", type=float, help="stop this run after so long; --resume goes on")
     parser.add_argument("--clips", type=int, help="at most so many clips of each corpus")
     parser.add_argument("--seed", type=int, default=0)
