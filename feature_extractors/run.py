@@ -89,7 +89,7 @@ class Extraction:
             melody=None if self.melody is None else self.melody.notes,
             drums_onsets=None if self.drums is None else self.drums.onsets,
             drums_stem=stem,
-            drums_classes=None if self.drums is None else self.drums.classes,
+            drums_classes=self.drums.classes if self.drums is not None and self.drums.onsets else None,
         )
 
 
