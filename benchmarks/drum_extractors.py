@@ -88,18 +88,26 @@ def separator_scores(scores: Scores, clip: Clip, stems: Mapping[str, Stems], pit
     mix = signals.samples_of(clip.mix, clip.mix.rate)
     drums = signals.samples_of(clip.drums, clip.mix.rate)[: len(mix)]
     grid = FrameGrid.of_seconds(clip.mix.seconds, CONTROL_RATE)
+    true_bands = _bands(Drums(separate=False).strength(clip.drums))
     for name, parts in stems.items():
         for part, truth in () if coded else (("drums", drums), ("rest", mix - drums)):
             estimate = signals.samples_of(parts.drums if part == "drums" else parts.rest, clip.mix.rate)
             value = scoring.si_sdr(estimate, truth)
             _add(scores, (name, f"SI-SDR {part}"), value)
             _add(scores, (name, f"gain {part}"), value - scoring.si_sdr(mix, truth))
-        strength = torch.from_numpy(Drums(stems=SEPARATORS[name]).strength(parts.drums, clip.mix))
-        times = drum_control.onsets_from_track(drum_control.strength_to_track(strength, grid))
+        strength = Drums(stems=SEPARATORS[name]).strength(parts.drums, clip.mix)
+        by_band = [scoring.f_measure(a, b, ONSET_S) for a, b in zip(true_bands, _bands(strength), strict=True)]
+        _add(scores, (name, "control, by band"), float(np.mean([score for score in by_band if math.isfinite(score)])))
+        times = drum_control.onsets_from_track(drum_control.strength_to_track(torch.from_numpy(strength), grid))
         _add(scores, (name, "drum control"), scoring.f_measure(clip.labels["drums"]["onsets"], times, ONSET_S))
         heard = Melody(model=pitch).analyse(parts.rest)
         notes = clip.labels.get("melody") or ()
         _add(scores, (name, "melody"), scoring.pitch_accuracy(notes, heard.times, heard.pitch, octaves=False))
+
+
+def _bands(strength: np.ndarray) -> list[list[float]]:
+    """Times of the hits in each band of ``[3, S]``."""
+    return [(np.flatnonzero(band) / drum_control.STRENGTH_RATE).tolist() for band in strength]
 
 
 def measure(
@@ -136,7 +144,7 @@ def to_markdown(onsets: Scores, separators: Scores, speed: Mapping[str, float]) 
         truth = onsets[hits, detector, source, "truth"]
         wrong = np.mean(onsets.get((hits, detector, source, "no skill"), [math.nan]))
         lines.append(f"| {hits} | {detector} | {source} | {np.mean(truth):.3f} | {wrong:.3f} | {len(truth)} |")
-    measures = ("SI-SDR drums", "gain drums", "SI-SDR rest", "gain rest", "drum control", "melody")
+    measures = ("SI-SDR drums", "gain drums", "SI-SDR rest", "gain rest", "drum control", "control, by band", "melody")
     lines += ["", f"| separator | {' | '.join(measures)} | times real time |", "|---" * (len(measures) + 2) + "|"]
     for name in speed:
         means = [float(np.mean(separators.get((name, key), [math.nan]))) for key in measures]
