@@ -148,7 +148,8 @@ def to_markdown(onsets: Scores, separators: Scores, speed: Mapping[str, float]) 
     lines += ["", f"| separator | {' | '.join(measures)} | times real time |", "|---" * (len(measures) + 2) + "|"]
     for name in speed:
         means = [float(np.mean(separators.get((name, key), [math.nan]))) for key in measures]
-        cells = [f"{mean:.1f} dB" for mean in means[:4]] + [f"{mean:.3f}" for mean in means[4:]]
+        shown = [f"{mean:.1f} dB" for mean in means[:4]] + [f"{mean:.3f}" for mean in means[4:]]
+        cells = [cell if math.isfinite(mean) else "-" for cell, mean in zip(shown, means, strict=True)]
         fast = "" if name == "none" else f"{speed[name]:.0f}"
         lines.append(f"| {name} | {' | '.join(cells)} | {fast} |")
     return "\n".join(lines) + "\n"
