@@ -11,7 +11,7 @@ Lite, both MIT), and docs/drums.md compares them with other detectors:
 - for any drum, with one output: 2500 steps on 800 clips of ``flowmusic corpus --hours 8 --seed 1``.  The metrics
   listen with it.  Onset F1 at 50 ms in mixes: 0.96 with those fonts, 0.93 with a font it never heard.
 - for classes: ``train_drum_net`` with its defaults on that corpus and one of 3000 clips of 12 s, seed 0, 13 minutes on
-  a shared CPU core.  Its own "any" output is not used: it scored 0.92 where the other network scored 0.93.
+  a shared CPU core.  Its own "any" output is not used: the other network hears any drum a little better.
 """
 
 from __future__ import annotations
