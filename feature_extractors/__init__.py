@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from feature_extractors.melody import Melody, MelodyAnalysis
     from feature_extractors.onsets import OnsetAnalysis, Onsets
     from feature_extractors.run import Extraction, Extractors, extract, extract_file, extract_folder
+    from feature_extractors.separator import DrumSeparator
     from feature_extractors.stems import HarmonicPercussive, Separator, Stems, best_available
 
 _HOMES = {
@@ -30,6 +31,7 @@ _HOMES = {
     "Chords": "chords",
     "Demucs": "demucs_stems",
     "DrumAnalysis": "drums",
+    "DrumSeparator": "separator",
     "Drums": "drums",
     "Extraction": "run",
     "Extractors": "run",
@@ -53,6 +55,7 @@ __all__ = [
     "Chords",
     "Demucs",
     "DrumAnalysis",
+    "DrumSeparator",
     "Drums",
     "Extraction",
     "Extractors",

@@ -73,7 +73,7 @@ def analyse(extractor: Analyser[Result], audio: Audio, folder: Path | None = Non
     """``extractor.analyse(audio)``, from the cache where it is there.
 
     Args:
-        extractor: its result must be a dataclass of arrays, numbers, strings, and tuples of them.
+        extractor: its result must be a dataclass of arrays, numbers, strings, and tuples or mappings of them.
         audio: one recording.
         folder: None takes :func:`default_folder`; it is made if needed.
     """
@@ -125,5 +125,7 @@ def _read(path: Path, build: Callable[..., Any]) -> Any:
 
 
 def _tuples(value: Any) -> Any:
-    """JSON turns tuples into lists; results hold only tuples."""
+    """JSON turns tuples into lists; results hold only tuples, and mappings of them."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 import torch
 
-from feature_extractors import signals
+from feature_extractors import drum_net, signals
 from feature_extractors.onsets import Onsets
 from feature_extractors.stems import HarmonicPercussive, Separator
 from flowmusic.controls import drums as drum_control
@@ -21,10 +22,14 @@ _GATE_THRESHOLD = 0.4
 
 @dataclass(frozen=True)
 class DrumAnalysis:
-    """Drums of a whole recording: onset times in ascending seconds, and strength ``[3, S]`` in 0..1 at 100 Hz."""
+    """Drums of a whole recording: onset times in ascending seconds, and strength ``[3, S]`` in 0..1 at 100 Hz.
+
+    ``classes`` holds the onset times of ``kick``, ``snare`` and ``hat``.
+    """
 
     onsets: tuple[float, ...]
     strength: np.ndarray
+    classes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Drums:
     gate: bool = True
     below_db: float = -40.0
     name: ClassVar[str] = "drums"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def analyse(self, audio: Audio) -> DrumAnalysis:
         """Separate if asked, then measure.  A recording without drums gives no onset and zero strength."""
@@ -56,10 +61,13 @@ class Drums:
         """Measure a drum stem, with the mix it was separated from, or None if it is a recording of drums alone."""
         strength = self.strength(drums, mix)
         if not strength.any():
-            return DrumAnalysis((), strength)
+            return DrumAnalysis((), strength, dict.fromkeys(drum_net.CLASSES, ()))
         detector = self.onsets or (Onsets() if mix is None else Onsets("drums"))
         in_mix = mix is not None and detector.resolved() == "drums"
-        return DrumAnalysis(detector.analyse(mix if in_mix and mix is not None else drums).times, strength)
+        found = detector.analyse(mix if in_mix and mix is not None else drums)
+        # Only our network knows classes; another detector of onsets has it beside itself.
+        classes = found.classes if found.classes is not None else Onsets("drums").analyse(mix or drums).classes
+        return DrumAnalysis(found.times, strength, dict(classes or {}))
 
     def strength(self, drums: Audio, mix: Audio | None = None) -> np.ndarray:
         """Onset strength alone, without the detector of onset times.  Shape: ``[3, S]`` at 100 Hz."""

@@ -40,7 +40,8 @@ def default_listeners(
     drum stem; the melody without the drums; chords and beats in the whole.
 
     Args:
-        separator: None takes :class:`HarmonicPercussive`, so that numbers do not depend on what is installed.
+        separator: None takes :class:`HarmonicPercussive`, so that numbers do not depend on what is installed; a melody
+            is also heard best after it (docs/drums.md).
         onsets: None takes ``Onsets("drums")``; for madmom on the separated stem give ``Onsets("madmom")``.
         melody: None takes :class:`Melody`'s defaults.
         chords: None takes :class:`Chords`' defaults; madmom is ``Chords("madmom")``.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
-from types import ModuleType
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,10 +20,14 @@ _LEAD_FRAMES = 20
 
 @dataclass(frozen=True)
 class OnsetAnalysis:
-    """Onset times of a whole recording, in ascending seconds; strength is the detector's, on no common scale."""
+    """Onset times of a whole recording, in ascending seconds; strength is the detector's, on no common scale.
+
+    ``classes`` holds the times of ``kick``, ``snare`` and ``hat``; None if the detector knows no classes.
+    """
 
     times: tuple[float, ...]
     strengths: tuple[float, ...]
+    classes: Mapping[str, tuple[float, ...]] | None = None
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,9 @@ class Onsets:
 
     Args:
         detector: ``madmom`` (Schlueter & Bock 2014; models CC BY-NC-SA 4.0) and ``flux`` hear whatever begins;
-            ``drums`` hears drums alone, in a mix as well as on a stem; None is madmom where it is installed, else flux.
-        threshold: of the peak picking; None takes the detector's own.
+            ``drums`` hears drums alone, in a mix as well as on a stem, and tells kick, snare and hat apart; None is
+            madmom where it is installed, else flux.
+        threshold: of the peak picking; None takes the detector's own.  Classes keep theirs.
         combine_s: onsets closer than this count once.
     """
 
@@ -42,7 +46,7 @@ class Onsets:
     threshold: float | None = None
     combine_s: float = 0.03
     name: ClassVar[str] = "onsets"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def __post_init__(self) -> None:
         if self.detector not in (None, *DETECTORS):
@@ -57,8 +61,8 @@ class Onsets:
             madmom_compat.require("the onset detector 'madmom'", "choose detector='flux'")
             return self._madmom(signals.samples_of(audio, madmom_compat.RATE))
         if self.resolved() == "drums":
-            return self._ours(audio, drum_net, drum_net.probability)
-        return self._ours(audio, flux, flux.strength)
+            return self._drums(signals.samples_of(audio, drum_net.RATE))
+        return self._flux(signals.samples_of(audio, flux.RATE))
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
         """Onsets as the drum control on a grid."""
@@ -84,14 +88,23 @@ class Onsets:
         times = [round(float(t), 4) for t in pick.process(activation)]
         return OnsetAnalysis(tuple(times), tuple(float(activation[round(t * FPS)]) for t in times))
 
-    def _ours(self, audio: Audio, detector: ModuleType, curve: Callable[[np.ndarray], np.ndarray]) -> OnsetAnalysis:
-        """Peaks of a curve at 100 Hz, by the rate, the threshold and the peak picking of the detector's module."""
-        samples = signals.samples_of(audio, detector.RATE)
+    def _drums(self, samples: np.ndarray) -> OnsetAnalysis:
+        if signals.is_silent(samples):
+            return OnsetAnalysis((), (), dict.fromkeys(drum_net.CLASSES, ()))
+        threshold = drum_net.THRESHOLD if self.threshold is None else self.threshold
+        any_drum = _analysis(*drum_net.peaks(drum_net.probability(samples), threshold, self.combine_s))
+        by_class = drum_net.probabilities(samples)
+        return replace(any_drum, classes=drum_net.class_times(by_class, any_drum.times, self.combine_s))
+
+    def _flux(self, samples: np.ndarray) -> OnsetAnalysis:
         if signals.is_silent(samples):
             return OnsetAnalysis((), ())
-        threshold = detector.THRESHOLD if self.threshold is None else self.threshold
-        times, heights = detector.peaks(curve(samples), threshold, self.combine_s)
-        return OnsetAnalysis(tuple(round(float(t), 4) for t in times), tuple(heights.tolist()))
+        threshold = flux.THRESHOLD if self.threshold is None else self.threshold
+        return _analysis(*flux.peaks(flux.strength(samples), threshold, self.combine_s))
+
+
+def _analysis(times: np.ndarray, heights: np.ndarray) -> OnsetAnalysis:
+    return OnsetAnalysis(tuple(round(float(t), 4) for t in times), tuple(heights.tolist()))
 
 
 @functools.cache

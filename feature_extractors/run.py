@@ -16,6 +16,7 @@ from feature_extractors.beats import BeatAnalysis, Beats
 from feature_extractors.chords import ChordAnalysis, Chords
 from feature_extractors.drums import DrumAnalysis, Drums
 from feature_extractors.melody import Melody, MelodyAnalysis
+from feature_extractors.stems import HarmonicPercussive, Separator, Stems
 from flowmusic.controls import beats as beat_control
 from flowmusic.controls import chords as chord_control
 from flowmusic.controls import drums as drum_control
@@ -31,12 +32,17 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Extractors:
-    """One extractor for each control.  The drums' separator also gives the melody its recording without drums."""
+    """One extractor for each control.
+
+    ``melody_stems`` gives the melody its recording without drums.  Median filtering also softens the attacks of all
+    other instruments: a melody is heard better after it than in a mix without any drums (docs/drums.md).
+    """
 
     chords: Chords = field(default_factory=Chords)
     melody: Melody = field(default_factory=Melody)
     drums: Drums = field(default_factory=Drums)
     beats: Beats = field(default_factory=Beats)
+    melody_stems: Separator = field(default_factory=HarmonicPercussive)
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,7 @@ class Extraction:
             melody=None if self.melody is None else self.melody.notes,
             drums_onsets=None if self.drums is None else self.drums.onsets,
             drums_stem=stem,
+            drums_classes=self.drums.classes if self.drums is not None and self.drums.onsets else None,
         )
 
 
@@ -128,20 +135,24 @@ def extract(
     melody: MelodyAnalysis | None = None
     drums: DrumAnalysis | None = None
     stem: Audio | None = None
-    if "drums" in wanted or "melody" in wanted:
-        rest = audio
-        if extractors.drums.separate:
+    separate, stems = extractors.drums.separate, None
+    if "drums" in wanted:
+        if separate:
             tell("stems")
             stems = extractors.drums.stems.analyse(audio)
-            stem, rest = stems.drums, stems.rest
-        else:
-            stem = audio
-        if "drums" in wanted:
-            tell("drums")
-            drums = extractors.drums.analyse_stem(stem, audio if extractors.drums.separate else None)
-        if "melody" in wanted:
-            melody = run(extractors.melody, rest)
-    return Extraction(audio.seconds, chords, melody, drums, beats, stem if drums is not None else None, tuple(notices))
+        stem = audio if stems is None else stems.drums
+        tell("drums")
+        drums = extractors.drums.analyse_stem(stem, audio if separate else None)
+    if "melody" in wanted:
+        rest = _without_drums(audio, extractors, stems) if separate else audio
+        melody = run(extractors.melody, rest)
+    return Extraction(audio.seconds, chords, melody, drums, beats, stem, tuple(notices))
+
+
+def _without_drums(audio: Audio, extractors: Extractors, found: Stems | None) -> Audio:
+    """What the melody is heard in; ``found`` is what the drums' separator found, if it ran."""
+    same = found is not None and extractors.melody_stems == extractors.drums.stems
+    return found.rest if found is not None and same else extractors.melody_stems.analyse(audio).rest
 
 
 def extract_file(

@@ -73,3 +73,17 @@ def pitch_accuracy(notes: Sequence[Sequence[float]], times: np.ndarray, midi: np
         return float(np.mean(np.abs(midi[frames] - wanted[frames]) <= 0.5))
     same = (np.rint(midi[frames]).astype(int) - wanted[frames]) % 12 == 0
     return float(np.mean(same & (midi[frames] >= 0)))
+
+
+def si_sdr(estimate: np.ndarray, reference: np.ndarray) -> float:
+    """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al. 2019) of ``[N]``; nan for a silent reference."""
+    wanted, found = reference.astype(np.float64), estimate.astype(np.float64)
+    power = float(wanted @ wanted)
+    if power < 1e-10 * max(1, len(wanted)):
+        return math.nan
+    target = (float(found @ wanted) / power) * wanted
+    wrong = float(np.sum((found - target) ** 2))
+    right = float(target @ target)
+    if wrong == 0.0:
+        return math.inf if right > 0.0 else -math.inf
+    return 10.0 * math.log10(right / wrong) if right > 0.0 else -math.inf

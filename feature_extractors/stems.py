@@ -111,8 +111,9 @@ def _median(x: Tensor, length: int, axis: int) -> Tensor:
 
 
 def best_available() -> Separator:
-    """Demucs where its weights are on this machine, median filtering otherwise."""
+    """Demucs where its weights are on this machine, our own small network otherwise."""
     from feature_extractors.demucs_stems import Demucs
+    from feature_extractors.separator import DrumSeparator
 
     demucs = Demucs()
-    return demucs if demucs.available() else HarmonicPercussive()
+    return demucs if demucs.available() else DrumSeparator()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, TypeVar
 
 from flowmusic.controls import beats as beat_tracks
 from flowmusic.controls import chords as chord_tracks
 from flowmusic.controls import melody as melody_tracks
+from flowmusic.controls.drums import BAND_OF_CLASS
 from flowmusic.controls.notices import notice
 
 T = TypeVar("T")
@@ -126,13 +127,31 @@ def melody(value: Any) -> tuple[melody_tracks.Note, ...]:
     return tuple(notes)
 
 
-def drums(value: Any) -> tuple[tuple[float, ...] | None, str | None]:
-    """Onsets and the stem's file name, both optional."""
+Hits = Mapping[str, tuple[float, ...]]
+"""Onset times in seconds by class of drum."""
+
+
+def drums(value: Any) -> tuple[tuple[float, ...] | None, str | None, Hits | None]:
+    """Onsets, the stem's file name and onsets by class, all optional."""
     if value is None:
-        return None, None
-    if not isinstance(value, dict) or set(value) - {"onsets", "stem"}:
-        raise SheetError(f"drums must be an object with onsets and stem, got {shown(value)}")
+        return None, None, None
+    if not isinstance(value, dict) or set(value) - {"onsets", "stem", "classes"}:
+        raise SheetError(f"drums must be an object with onsets and stem, and classes if known, got {shown(value)}")
     stem = value.get("stem")
     if stem is not None and (not isinstance(stem, str) or not stem.strip()):
         raise SheetError(f"drums.stem must be a file name beside the JSON, or null, got {shown(stem)}")
-    return optional(value.get("onsets"), lambda onsets: times(onsets, "drums.onsets")), stem
+    onsets = optional(value.get("onsets"), lambda given: times(given, "drums.onsets"))
+    classes = optional(value.get("classes"), _drum_classes)
+    if classes is not None and onsets is None:
+        raise SheetError("drums.classes needs drums.onsets: it only says which of them are kicks, snares and hats")
+    return onsets, stem, classes
+
+
+def _drum_classes(value: Any) -> Hits:
+    known = ", ".join(BAND_OF_CLASS)
+    if not isinstance(value, dict):
+        raise SheetError(f"drums.classes must be an object with any of {known}, got {shown(value)}")
+    for name in value:
+        if name not in BAND_OF_CLASS:
+            raise SheetError(f"drums.classes has no {name!r}; the classes are {known}")
+    return {name: times(given, f"drums.classes.{name}") for name, given in value.items()}

@@ -8,7 +8,7 @@ two at 50 Hz.  Values are ``[T, subs * 3]`` with feature ``3 * sub + band``: tim
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from flowmusic.units import seconds_to_frame
 
 __all__ = [
     "BANDS",
+    "BAND_OF_CLASS",
     "DEFAULT_LEVEL",
     "LEVELS",
     "STRENGTH_RATE",
@@ -39,6 +40,8 @@ __all__ = [
 LEVELS = 4
 DEFAULT_LEVEL = 2.0 / 3.0
 MERGE_S = 0.03
+BAND_OF_CLASS = {"kick": 0, "snare": 1, "hat": 2}
+"""The band of :data:`BANDS` that a class of drum sounds in."""
 _SILENT = 0.02
 """Below this a sub-bin holds no onset; a single weak hit blurred over 160 ms is still above."""
 
@@ -100,12 +103,15 @@ def onsets_to_track(
     onsets_s: Sequence[float],
     grid: FrameGrid,
     levels: Sequence[float] | None = None,
+    classes: Mapping[str, Sequence[float]] | None = None,
 ) -> Track:
-    """Onset times, without band information, to the control: every band alike, all frames known.
+    """Onset times to the control, all frames known: every band alike, or the bands of an onset's classes.
 
     Args:
         onsets_s: seconds in any order; those outside the grid are left out.
         levels: a level 0-1 per onset; None is 2/3 for all.
+        classes: times of ``kick``, ``snare`` and ``hat``; an onset within 30 ms of one sounds in its band alone, in
+            several bands if several were struck, and in all if none was.
 
     Raises: ValueError if a time is not finite or the numbers of times and levels differ.
     """
@@ -120,8 +126,17 @@ def onsets_to_track(
             raise ValueError(f"drum onset {index} must be a finite number of seconds, got {onset}")
         place = math.floor(onset * rate + 1e-6)
         if 0 <= place < drawing.shape[1]:
-            drawing[:, place] = drawing[:, place].clamp(min=float(level))
+            bands = _bands_at(onset, classes or {})
+            drawing[bands, place] = drawing[bands, place].clamp(min=float(level))
     return from_drawing(quantise_levels(drawing, LEVELS), grid)
+
+
+def _bands_at(onset: float, classes: Mapping[str, Sequence[float]]) -> list[int]:
+    """The bands of the classes that are struck within :data:`MERGE_S` of an onset; all bands if none is."""
+    near = [
+        BAND_OF_CLASS[name] for name, times in classes.items() if any(abs(time - onset) <= MERGE_S for time in times)
+    ]
+    return near or list(range(len(BANDS)))
 
 
 def onsets_from_track(track: Track, merge_s: float = MERGE_S) -> tuple[float, ...]:

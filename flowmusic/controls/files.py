@@ -2,8 +2,9 @@
 
 Keys: ``source``, ``seconds``, ``frame_rate``, ``bpm``, ``beats`` [s], ``chords`` [[start, end, label]], ``melody``
 [[start, end, midi]], ``drums`` {``onsets`` [s], ``stem`` file beside the JSON or null}; also read, and
-written only when known: ``downbeats`` [s].  An absent control is null or left out; an empty list means that there is
-none to hear.
+written only when known: ``downbeats`` [s], and in ``drums`` ``classes`` {``kick``, ``snare``, ``hat``: [s]}, which say
+in which band an onset sounds where there is no stem to hear it in.  An absent control is null or left out; an empty
+list means that there is none to hear.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class ControlSheet:
     drums_onsets: tuple[float, ...] | None = None
     drums_stem: str | None = None
     downbeats: tuple[float, ...] | None = None
+    drums_classes: checks.Hits | None = None
 
     @staticmethod
     def read(path: str | Path) -> ControlSheet:
@@ -119,7 +121,11 @@ def sheet_path(path: str | Path) -> Path:
 def to_json(sheet: ControlSheet) -> dict[str, Any]:
     """Plain data, in the order of the file."""
     rate = sheet.frame_rate
-    drums = {"onsets": _list(sheet.drums_onsets), "stem": sheet.drums_stem} if "drums" in sheet.names() else None
+    drums: dict[str, Any] | None = None
+    if "drums" in sheet.names():
+        drums = {"onsets": _list(sheet.drums_onsets), "stem": sheet.drums_stem}
+        if sheet.drums_classes is not None:
+            drums["classes"] = {name: list(times) for name, times in sheet.drums_classes.items()}
     data: dict[str, Any] = {
         "source": sheet.source,
         "seconds": sheet.seconds,
@@ -167,7 +173,7 @@ def from_json(data: Any) -> ControlSheet:
     seconds = checks.number(data["seconds"], "seconds")
     if seconds <= 0:
         raise SheetError(f"seconds must be positive, got {seconds:g}")
-    onsets, stem = checks.drums(data.get("drums"))
+    onsets, stem, classes = checks.drums(data.get("drums"))
     return ControlSheet(
         source=data["source"],
         seconds=seconds,
@@ -179,6 +185,7 @@ def from_json(data: Any) -> ControlSheet:
         drums_onsets=onsets,
         drums_stem=stem,
         downbeats=checks.optional(data.get("downbeats"), lambda value: checks.times(value, "downbeats")),
+        drums_classes=classes,
     )
 
 
@@ -222,14 +229,17 @@ def sheet_to_controls(
 
 
 def _drums_track(sheet: ControlSheet, grid: FrameGrid, drums_track: Track | None) -> Track:
-    drums = single(drums_track) if drums_track is not None else sheet.drums_onsets
-    if drums is None:
+    looped = sheet.seconds < grid.seconds - 0.5 / float(grid.frame_rate)
+    if drums_track is not None:
+        drums = single(drums_track)
+    elif sheet.drums_onsets is not None:
+        own = FrameGrid.of_seconds(max(sheet.seconds, 0.01), grid.frame_rate) if looped else grid
+        drums = drum_tracks.onsets_to_track(sheet.drums_onsets, own, classes=sheet.drums_classes)
+    else:
         raise ValueError(
             f"the controls of {sheet.source!r} have a drum stem but no onsets; analyse {sheet.drums_stem!r} first"
         )
-    if sheet.seconds < grid.seconds - 0.5 / float(grid.frame_rate):
-        return drum_tracks.loop_drums(drums, sheet.seconds, grid, sheet.bpm)
-    return fit_track(drums, grid) if isinstance(drums, Track) else drum_tracks.onsets_to_track(drums, grid)
+    return drum_tracks.loop_drums(drums, sheet.seconds, grid, sheet.bpm) if looped else fit_track(drums, grid)
 
 
 def _beats_track(sheet: ControlSheet, grid: FrameGrid) -> Track:

@@ -129,8 +129,12 @@ def test_keys_may_be_left_out() -> None:
         ({"melody": [[0, 1, 60.5]]}, r"melody\[0\]\[2\] must be a whole MIDI number 0-127, got 60.5"),
         ({"melody": [[0, 1, 60], [1, 2, 200]]}, r"melody\[1\]\[2\].*got 200"),
         ({"melody": [[-1, 1, 60]]}, r"melody\[0\] must have 0 <= start < end, got -1 to 1"),
-        ({"drums": [1, 2]}, r"drums must be an object with onsets and stem, got \[1, 2\]"),
+        ({"drums": [1, 2]}, r"drums must be an object with onsets and stem, and classes if known, got \[1, 2\]"),
         ({"drums": {"hits": []}}, r"drums must be an object with onsets and stem"),
+        ({"drums": {"onsets": [], "classes": {"tom": []}}}, r"drums.classes has no 'tom'; the classes are kick, snare"),
+        ({"drums": {"onsets": [], "classes": [1]}}, r"drums.classes must be an object with any of kick, snare, hat"),
+        ({"drums": {"onsets": [], "classes": {"hat": ["x"]}}}, r"drums.classes.hat\[0\] must be a number, got \"x\""),
+        ({"drums": {"classes": {"kick": []}}}, r"drums.classes needs drums.onsets"),
         ({"drums": {"onsets": [0, None]}}, r"drums.onsets\[1\] must be a number, got null"),
         ({"drums": {"stem": 3}}, r"drums.stem must be a file name beside the JSON, or null, got 3"),
     ],
@@ -213,3 +217,16 @@ def test_an_analysed_stem_replaces_the_onsets() -> None:
 def test_too_few_beats_are_unknown() -> None:
     one = replace(SHEET, bpm=None, beats=(1.0,), downbeats=None)
     assert not sheet_to_controls(one, GRID, use=["beats"]).tracks["beats"].known.any()
+
+
+def test_classes_of_drums_are_kept_and_say_the_band() -> None:
+    sheet = replace(SHEET, drums_stem=None, drums_classes={"kick": (0.0, 2.51), "snare": (), "hat": (0.0,)})
+    assert from_json(to_json(sheet)) == sheet
+    assert "classes" not in to_json(SHEET)["drums"]
+    drawing = drums.to_drawing(sheet_to_controls(sheet, GRID, use=["drums"]).tracks["drums"])
+    # Kick and hat together, then an onset of no class, then a kick.
+    assert [(drawing[:, place] > 0).tolist() for place in (0, 100, 250)] == [
+        [True, False, True],
+        [True, True, True],
+        [True, False, False],
+    ]

@@ -27,12 +27,13 @@ def write_corpus(root: Path) -> Path:
             Audio(scale * samples[None], RATE).write(folder / f"{name}.{stem}.flac")
         labels = {
             "seconds": 2.5,
+            "sample_rate": RATE,
             "bpm": 120.0,
             "beats": onsets,
             "downbeats": onsets[:1],
             "chords": [[0.0, 2.5, label]],
             "melody": [[0.0, 2.5, melody]],
-            "drums": {"onsets": onsets, "classes": {}},
+            "drums": {"onsets": onsets, "classes": {"kick": onsets[::4], "hat": onsets}},
         }
         (folder / f"{name}.json").write_text(json.dumps(labels))
     return root

@@ -160,3 +160,8 @@ def test_results_must_be_dataclasses(tmp_path: Path) -> None:
         pytest.raises(TypeError, match="dataclass"),
     ):
         cache.analyse(Plain(), AUDIO, tmp_path)
+
+
+def test_mappings_of_times_come_back(tmp_path: Path) -> None:
+    first, second = (cache.analyse(Onsets("drums"), band(), tmp_path) for _ in range(2))
+    assert first == second and first.classes is not None

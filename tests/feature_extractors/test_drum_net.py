@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from feature_extractors import Onsets, drum_net, train_drum_net
+from feature_extractors import Onsets, drum_net, scoring, train_drum_net
 from flowmusic.types import Audio
+from tests.feature_extractors.conftest import Song
 from tests.feature_extractors.corpus import write_corpus
 from tests.feature_extractors.sounds import BEATS, RATE, band, clicks, tone, triad
 
@@ -29,20 +30,71 @@ def test_level_does_not_matter() -> None:
 
 def test_frames_cover_the_samples_and_windows_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = np.concatenate([band().samples[0].numpy()] * 2)[:-123]
-    whole = drum_net.probability(samples)
-    assert len(whole) == -(-len(samples) // 320)
+    whole = drum_net.probabilities(samples)
+    assert whole.shape == (-(-len(samples) // 320), len(drum_net.OUTPUTS))
+    any_drum = drum_net.probability(samples)
+    assert any_drum.shape == whole[:, 0].shape
     monkeypatch.setattr(drum_net, "_WINDOW_FRAMES", 60)
-    assert drum_net.probability(samples) == pytest.approx(whole, abs=1e-4)
+    assert drum_net.probabilities(samples) == pytest.approx(whole, abs=1e-4)
+    assert drum_net.probability(samples) == pytest.approx(any_drum, abs=1e-4)
 
 
 def test_weights_are_small_and_complete() -> None:
-    assert drum_net.WEIGHTS.stat().st_size < 200_000
-    assert all(bool(p.isfinite().all()) for p in drum_net.load().parameters())
+    for path, outputs in ((drum_net.WEIGHTS, 1), (drum_net.CLASS_WEIGHTS, len(drum_net.OUTPUTS))):
+        assert path.stat().st_size < 200_000
+        net = drum_net.load(path)
+        assert all(bool(p.isfinite().all()) for p in net.parameters())
+        assert net(torch.zeros(1, 7, drum_net.BANDS)).shape == (1, 7, outputs)
 
 
 def test_targets_mark_the_attack() -> None:
     assert train_drum_net.target([0.02, 0.03], 6).tolist() == [0.0, 0.5, 1.0, 1.0, 0.5, 0.0]
     assert train_drum_net.target([0.0, 9.0], 3).tolist() == [1.0, 0.5, 0.0]
+
+
+def test_targets_by_class() -> None:
+    hits = train_drum_net.hits_of({"drums": {"onsets": [0.01, 0.05], "classes": {"hat": [0.05], "tom": [0.01]}}})
+    example = train_drum_net.example(torch.zeros(2560), hits)
+    assert example.target.shape == (8, len(drum_net.OUTPUTS))
+    assert example.target.argmax(0).tolist() == [1, 0, 0, 5]
+    assert example.target.amax(0).tolist() == [1.0, 0.0, 0.0, 1.0]
+    assert not any(train_drum_net.hits_of({"drums": None}).values())
+
+
+def test_hits_of_a_class_have_its_threshold_and_the_onset_s_time() -> None:
+    found = np.zeros((100, 4), np.float32)
+    level = drum_net.CLASS_THRESHOLDS
+    found[[10, 12, 50], [0, 1, 1]] = [0.9, level["kick"] + 0.01, level["kick"] + 0.01]
+    found[70, 3] = level["hat"] - 0.01
+    assert drum_net.class_times(found, [0.1], 0.03) == {"kick": (0.1, 0.5), "snare": (), "hat": ()}
+
+
+def test_classes_are_told_apart_with_an_unheard_font(songs: list[Song]) -> None:
+    scores: list[list[float]] = []
+    for song in songs:
+        found = Onsets("drums").analyse(Audio(song.mix[None], RATE))
+        truth = song.labels["drums"]
+        assert scoring.f_measure(truth["onsets"], found.times, 0.05) > 0.8
+        assert found.classes is not None and tuple(found.classes) == drum_net.CLASSES
+        scores.append([scoring.f_measure(truth["classes"][n], times, 0.05) for n, times in found.classes.items()])
+        assert scoring.f_measure(truth["classes"]["snare"], found.classes["kick"], 0.05) < 0.5
+    kick, snare, hat = np.mean(scores, 0)
+    # The font's hats are the least like those it knows.
+    assert kick > 0.8 and snare > 0.6 and hat > 0.3
+
+
+def test_the_best_thresholds_are_found(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path)
+    found = train_drum_net.best_thresholds(drum_net.load(drum_net.CLASS_WEIGHTS), corpus, "test")
+    assert set(found) == {"any", "kick", "hat"}  # no clip has a snare
+    assert all(0.3 <= threshold <= 0.9 and 0.0 <= score <= 1.0 for threshold, score in found.values())
+    assert found["any"][1] > 0.8
+
+
+def test_detectors_without_classes_say_so() -> None:
+    assert Onsets("flux").analyse(band()).classes is None
+    silent = Audio(torch.zeros(1, 1000), RATE)
+    assert Onsets("drums").analyse(silent).classes == {"kick": (), "snare": (), "hat": ()}
 
 
 def test_peaks_keep_their_distance() -> None:

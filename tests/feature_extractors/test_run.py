@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +49,7 @@ def test_sheet_is_what_a_person_edits(found: Extraction, tmp_path: Path) -> None
     sheet.write(tmp_path)
     again = ControlSheet.read(tmp_path)
     assert again == sheet
+    assert again.drums_classes is not None and set(again.drums_classes) == {"kick", "snare", "hat"}
     assert (again.source, again.frame_rate, again.drums_stem) == ("song.wav", Fraction(25), "drums.wav")
     assert again.chords is None
 
@@ -168,3 +170,27 @@ def test_listeners_separate_a_recording_once() -> None:
             assert listener is not None
             listener(audio)
     assert calls == [first, second]
+
+
+def test_the_melody_has_a_separator_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    from feature_extractors import DrumSeparator, HarmonicPercussive, Stems
+
+    calls: list[str] = []
+    for kind in (DrumSeparator, HarmonicPercussive):
+
+        def counted(self: Any, audio: Audio, real: Any = kind.analyse) -> Stems:
+            calls.append(self.name)
+            stems: Stems = real(self, audio)
+            return stems
+
+        monkeypatch.setattr(kind, "analyse", counted)
+    ours = Extractors(drums=Drums(stems=DrumSeparator(), onsets=Onsets("flux")), melody=Melody(model="harmonic"))
+    assert extract(band(), ours, ["melody"]).drum_stem is None
+    assert calls == ["stems-hpss"]
+    calls.clear()
+    both = extract(band(), ours, ["drums", "melody"])
+    assert calls == ["stems-ours", "stems-hpss"]
+    assert both.melody is not None and [note[2] for note in both.melody.notes] == [72, 69]
+    calls.clear()
+    extract(band(), QUICK, ["drums", "melody"])
+    assert calls == ["stems-hpss"]  # one separation serves both

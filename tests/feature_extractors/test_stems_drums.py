@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from feature_extractors import Demucs, Drums, HarmonicPercussive, Onsets, Separator, Stems, best_available
+from feature_extractors import (
+    Demucs,
+    Drums,
+    DrumSeparator,
+    HarmonicPercussive,
+    Onsets,
+    Separator,
+    Stems,
+    best_available,
+)
 from flowmusic.controls import drums as drum_control
 from flowmusic.types import Audio, FrameGrid
 from tests.feature_extractors.sounds import BEATS, RATE, band, clicks, tone
@@ -141,7 +150,7 @@ def test_absent_weights_are_said_and_the_default_falls_back(tmp_path: Path) -> N
 
 def test_best_available_is_a_separator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Demucs, "available", lambda self: False)
-    assert best_available() == HarmonicPercussive()
+    assert best_available() == DrumSeparator()
     monkeypatch.setattr(Demucs, "available", lambda self: True)
     assert best_available() == Demucs()
 
