@@ -8,8 +8,9 @@ snare and hi-hat from each other.
 Two trained networks of this kind come with the package (Apache-2.0; sound fonts FluidR3 and MuseScore General
 Lite, both MIT), and docs/drums.md compares them with other detectors:
 
-- for any drum, with one output: 2500 steps on 800 clips of ``flowmusic corpus --hours 8 --seed 1``.  The metrics
-  listen with it.  Onset F1 at 50 ms in mixes: 0.96 with those fonts, 0.93 with a font it never heard.
+- for any drum, with one output: an earlier form of ``train_drum_net --any --steps 2500 --clips 800`` on ``flowmusic
+  corpus --hours 8 --seed 1``.  The metrics listen with it.  Onset F1 at 50 ms in mixes: 0.96 with those fonts, 0.93
+  with a font it never heard.
 - for classes: ``train_drum_net`` with its defaults on that corpus and one of 3000 clips of 12 s, seed 0, 13 minutes on
   a shared CPU core.  Its own "any" output is not used: the other network hears any drum a little better.
 """
@@ -59,6 +60,7 @@ class DrumOnsetNet(nn.Module):
         self, channels: tuple[int, int, int] = (12, 24, 32), hidden: int = 64, outputs: int = len(OUTPUTS)
     ) -> None:
         super().__init__()
+        self.outputs = outputs
         a, b, c = channels
         self.bands = nn.Sequential(
             nn.Conv2d(1, a, (3, 5), stride=(1, 2), padding=(1, 2)),

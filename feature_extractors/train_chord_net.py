@@ -3,8 +3,8 @@
 ``python -m feature_extractors.train_chord_net CORPUS_DIR... --cache DIR [--steps 2400] [--minutes M] [--out FILE]``
 
 The ``train`` splits are trained on; every 300 steps the ``validation`` splits that exist are scored, and the best
-weights so far are written.  ``FILE.ckpt`` keeps the whole state: the same command goes on where a run was stopped, by
-``--minutes`` or otherwise, and ends with the same weights as a run that was not.
+weights of all are written at the end.  ``FILE.ckpt`` keeps the whole state: the same command goes on where a run was
+stopped, by ``--minutes`` or otherwise, and ends with the same weights as a run that was not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,7 @@ class Trainer:
         self.sources, self.steps, self.seed, self.shape = sources, steps, seed, shape
         self.bf16 = precision == "bf16"
         self.step, self.best = 0, -1.0
+        self.chosen = self.averaged.state_dict()
 
     def advance(self) -> float:
         """One step; its loss.  Crops depend on the seed and the step alone, so that a resumed run is the same run."""
@@ -113,7 +114,7 @@ class Trainer:
         """The whole state, written whole or not at all."""
         state = {
             "net": self.net.state_dict(), "averaged": self.averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(), "step": self.step, "best": self.best,
+            "optimizer": self.optimizer.state_dict(), "step": self.step, "best": self.best, "chosen": self.chosen,
             "run": [self.steps, self.seed],
         }  # fmt: skip
         temporary = path.with_name(f".{path.name}.tmp")
@@ -131,7 +132,12 @@ class Trainer:
         self.net.load_state_dict(state["net"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.best = state["step"], state["best"]
+        self.step, self.best, self.chosen = state["step"], state["best"], state["chosen"]
+
+    def judged(self, score: float) -> None:
+        """Keep the averaged weights as they are now if no earlier ones scored as much."""
+        if score > self.best:
+            self.best, self.chosen = score, {k: v.clone() for k, v in self.averaged.state_dict().items()}
 
 
 def learning_rate(step: int, steps: int, peak: float = 3e-3) -> float:
@@ -143,14 +149,22 @@ def learning_rate(step: int, steps: int, peak: float = 3e-3) -> float:
 
 
 def run(
-    trainer: Trainer, validation: Sequence[tuple[str, Recordings]], out: Path, minutes: float | None, every: int
+    trainer: Trainer,
+    validation: Sequence[tuple[str, Recordings]],
+    out: Path,
+    minutes: float | None,
+    every: int,
+    began: float,
 ) -> bool:
-    """Train to the end or for so many minutes; progress goes to stderr.  Returns: whether the end was reached."""
+    """Train to the end, or until ``minutes`` after ``began`` (``time.monotonic``); progress goes to stderr.
+
+    Returns: whether the end was reached.
+    """
     checkpoint = out.with_name(f"{out.name}.ckpt")
     if checkpoint.exists():
         trainer.restore(checkpoint)
         print(f"going on from step {trainer.step}", file=sys.stderr, flush=True)
-    began, losses = time.monotonic(), []
+    losses: list[float] = []
     while trainer.step < trainer.steps:
         if minutes is not None and time.monotonic() - began > 60.0 * minutes:
             trainer.save(checkpoint)
@@ -167,20 +181,18 @@ def run(
             scores = {name: validate(trainer.averaged, found) for name, found in validation}
             for name, score in scores.items():
                 print(f"  {name}: majmin {score['majmin']:.4f}, label {score['label']:.4f}", file=sys.stderr)
-            mean = float(np.mean([value for score in scores.values() for value in score.values()]))
-            if mean > trainer.best:
-                trainer.best = mean
-                save(trainer.averaged, out)
+            trainer.judged(float(np.mean([value for score in scores.values() for value in score.values()])))
             trainer.save(checkpoint)
+    save(trainer.chosen, out)
     return True
 
 
-def save(net: chord_net.ChordNet, path: Path) -> None:
+def save(weights: Mapping[str, Tensor], path: Path) -> None:
     """Half-precision weights, written whole or not at all."""
     from safetensors.torch import save_file
 
     temporary = path.with_name(f".{path.name}.tmp")
-    save_file({name: value.half().contiguous() for name, value in net.state_dict().items()}, temporary)
+    save_file({name: value.half().contiguous() for name, value in weights.items()}, temporary)
     temporary.replace(path)
 
 
@@ -198,6 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--precision", choices=("32", "bf16"), default="bf16")
     add("--threads", type=int, default=1)
     add("--out", type=Path, default=chord_net.WEIGHTS)
+    began = time.monotonic()
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
     try:
@@ -216,7 +229,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for s, folders in with_split.items()
         }
         trainer = Trainer([r for _, r in found["train"]], options.steps, options.seed, options.precision)
-        done = run(trainer, found["validation"], options.out, options.minutes, options.every)
+        done = run(trainer, found["validation"], options.out, options.minutes, options.every, began)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -1,8 +1,13 @@
 """Train the drum-onset network for any drum and classes on corpora with exact labels.
 
-``python -m feature_extractors.train_drum_net CORPUS_DIR... [--clips 600] [--steps 2200] [--seed 0] [--out FILE]``
+``python -m feature_extractors.train_drum_net CORPUS_DIR... [--any] [--clips 600] [--steps 2200] [--minutes M]
+[--seed 0] [--out FILE]``
 
-Takes minutes on a CPU.  Mel magnitudes are kept in memory; each crop gets a random level, tilt, band limit,
+Takes minutes on a CPU; ``--any`` trains the smaller network that hears any drum and no classes.  ``FILE.ckpt`` keeps
+the state: the same command goes on where a run was stopped, by ``--minutes`` or otherwise, and ends with the same
+weights as a run that was not.
+
+Mel magnitudes are kept in memory; each crop gets a random level, tilt, band limit,
 roughness and smear, so that the network does not lean on one mastering or on what codecs lose first.  At the end it
 prints the threshold of every output that gives the best F1 on the validation split of the first corpus.
 """
@@ -12,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +33,11 @@ from flowmusic.types import Audio
 
 CROP = 400
 BATCH = 16
+SAVE_EVERY = 100
+WEIGHT = (3.0, 4.0, 4.0, 4.0)
+"""Of struck frames, by output: about one in ten is, of a class one in thirty."""
+ANY_HIDDEN = 48
+"""Width of the network without classes."""
 
 
 @dataclass(frozen=True)
@@ -120,53 +131,130 @@ def crops(found: Sequence[Example], generator: torch.Generator) -> tuple[Tensor,
     return drum_net.compress(torch.stack(magnitudes)), torch.stack(targets)
 
 
-def train(found: Sequence[Example], steps: int, seed: int = 0, log_every: int = 100) -> drum_net.DrumOnsetNet:
-    """Fit a network by weighted cross-entropy; progress goes to stderr."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        net = drum_net.DrumOnsetNet()
-        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
-    # Struck frames are about one in ten, those of a class one in thirty.
-    weight = torch.tensor([3.0, 4.0, 4.0, 4.0])
-    running = 0.0
-    for step in range(steps):
-        log_mel, wanted = crops(found, generator)
+class Trainer:
+    """A network in training, and its place in the run.
+
+    Args:
+        steps: of the whole run, which the learning rate follows.
+        any_only: one output, any drum, in place of four.
+    """
+
+    def __init__(self, found: Sequence[Example], steps: int, seed: int = 0, any_only: bool = False) -> None:
+        self.outputs = 1 if any_only else len(drum_net.OUTPUTS)
+        self.found, self.steps, self.run = found, steps, [steps, seed, self.outputs]
+        self.step = 0
+        self.generator = torch.Generator().manual_seed(seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.net = drum_net.DrumOnsetNet(hidden=ANY_HIDDEN, outputs=1) if any_only else drum_net.DrumOnsetNet()
+            self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=2e-3, weight_decay=1e-2)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, 4e-3, total_steps=steps)
+
+    def advance(self) -> float:
+        """One step of weighted cross-entropy; its loss."""
+        log_mel, wanted = crops(self.found, self.generator)
         with torch.autocast("cpu", torch.bfloat16):  # a third faster
-            logits = net(log_mel)
-        loss = F.binary_cross_entropy_with_logits(logits.float(), wanted, pos_weight=weight)
-        optimizer.zero_grad()
+            logits = self.net(log_mel)
+        weight = torch.tensor(WEIGHT[: self.outputs])
+        loss = F.binary_cross_entropy_with_logits(logits.float(), wanted[..., : self.outputs], pos_weight=weight)
+        self.optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
-        schedule.step()
-        running += loss.item()
-        if (step + 1) % log_every == 0:
-            print(f"step {step + 1} of {steps}: loss {running / log_every:.4f}", file=sys.stderr, flush=True)
-            running = 0.0
-    return net.eval()
+        self.optimizer.step()
+        self.schedule.step()
+        self.step += 1
+        return loss.item()
+
+    def save(self, path: Path) -> None:
+        """The whole state, written whole or not at all."""
+        state = {
+            "net": self.net.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(), "generator": self.generator.get_state(), "step": self.step,
+            "run": self.run,
+        }  # fmt: skip
+        temporary = path.with_name(f".{path.name}.tmp")
+        torch.save(state, temporary)
+        temporary.replace(path)
+
+    def restore(self, path: Path) -> None:
+        """Go on from :meth:`save`.  Raises: ValueError if that was another run."""
+        state = torch.load(path, weights_only=True)
+        if state["run"] != self.run:
+            raise ValueError(
+                f"{path} belongs to another run ({_words(state['run'])}, not {_words(self.run)}); repeat its command, "
+                "or delete it to begin anew"
+            )
+        self.net.load_state_dict(state["net"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.generator.set_state(state["generator"])
+        self.step = state["step"]
+
+
+def _words(run: Sequence[int]) -> str:
+    return f"{run[0]} steps, seed {run[1]}, {run[2]} outputs"
+
+
+def train(
+    trainer: Trainer,
+    checkpoint: Path | None = None,
+    minutes: float | None = None,
+    began: float | None = None,
+    log_every: int = 100,
+) -> bool:
+    """Train to the end, or until ``minutes`` after ``began`` (``time.monotonic``; now); progress goes to stderr.
+
+    Returns: whether the end was reached.
+    """
+    if checkpoint is not None and checkpoint.exists():
+        trainer.restore(checkpoint)
+        print(f"going on from step {trainer.step}", file=sys.stderr, flush=True)
+    began, losses = time.monotonic() if began is None else began, []
+    while trainer.step < trainer.steps:
+        over = minutes is not None and time.monotonic() - began > 60.0 * minutes
+        if checkpoint is not None and trainer.step and (over or trainer.step % SAVE_EVERY == 0):
+            trainer.save(checkpoint)
+        if over:
+            return False
+        losses.append(trainer.advance())
+        if trainer.step % log_every == 0:
+            print(f"step {trainer.step} of {trainer.steps}: loss {np.mean(losses):.4f}", file=sys.stderr, flush=True)
+            losses = []
+    trainer.net.eval()
+    return True
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m feature_extractors.train_drum_net", description="Train drum_net.")
     parser.add_argument("corpus", type=Path, nargs="+")
     parser.add_argument("--clips", type=int, default=600, help="at most so many clips of each corpus")
+    parser.add_argument("--any", action="store_true", help="the network for any drum, without classes")
     parser.add_argument("--steps", type=int, default=2200)
+    parser.add_argument("--minutes", type=float, help="stop after so many; the same command goes on")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=drum_net.CLASS_WEIGHTS)
+    parser.add_argument("--out", type=Path, help="default: the package's own, of the network that is trained")
+    began = time.monotonic()
     options = parser.parse_args(argv)
+    out: Path = options.out or (drum_net.WEIGHTS if options.any else drum_net.CLASS_WEIGHTS)
     try:
+        if options.steps < 1:
+            raise ValueError("--steps must be at least 1")
+        if not out.parent.is_dir():
+            raise ValueError(f"output folder does not exist: {out.parent}; create it first")
         found = [one for folder in options.corpus for one in examples(folder, "train", options.clips)]
+        trainer = Trainer(found, options.steps, options.seed, options.any)
+        done = train(trainer, out.with_name(f"{out.name}.ckpt"), options.minutes, began)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    net = train(found, options.steps, options.seed)
-    save(net, options.out)
-    print(options.out)
+    if not done:
+        print(f"stopped at step {trainer.step} of {trainer.steps}; the same command goes on")
+        return 0
+    save(trainer.net, out)
+    print(out)
     if any((options.corpus[0] / "validation").glob("*.json")):
         drum_net.load.cache_clear()
-        for name, (threshold, score) in best_thresholds(drum_net.load(options.out), options.corpus[0]).items():
+        for name, (threshold, score) in best_thresholds(drum_net.load(out), options.corpus[0]).items():
             print(f"{name}: best threshold {threshold:.2f}, validation F1 {score:.3f}")
     return 0
 
@@ -176,11 +264,12 @@ def best_thresholds(
 ) -> dict[str, tuple[float, float]]:
     """By output: the threshold with the best mean F1 at 50 ms over the clips that have such hits, and that F1."""
     grid = np.arange(0.3, 0.91, 0.05)
-    scores: dict[str, list[list[float]]] = {name: [] for name in drum_net.OUTPUTS}
+    outputs = drum_net.OUTPUTS[: net.outputs]
+    scores: dict[str, list[list[float]]] = {name: [] for name in outputs}
     for path in sorted((corpus / split).glob("*.json")):
         hits = hits_of(json.loads(path.read_text(encoding="utf-8")))
         found = drum_net.probabilities(_samples(path.with_suffix(".flac")).numpy(), net)
-        for n, name in enumerate(drum_net.OUTPUTS):
+        for n, name in enumerate(outputs):
             if hits[name]:
                 heard = [drum_net.peaks(found[:, n], float(threshold), combine_s)[0] for threshold in grid]
                 scores[name].append([scoring.f_measure(hits[name], times.tolist(), 0.05) for times in heard])

@@ -1,10 +1,10 @@
 """Train the separator on corpora with drum stems.
 
 ``python -m feature_extractors.train_separator CORPUS_DIR... [--steps 1900] [--minutes N] [--clips N] [--seed 0]
-[--out FILE] [--resume]``
+[--out FILE]``
 
-The state is kept beside the weights (``FILE.checkpoint``) every 100 steps, and when ``--minutes`` are over;
-``--resume`` goes on from there, and ends where an uninterrupted training would have ended.
+The state is kept in ``FILE.ckpt`` every 100 steps, and when ``--minutes`` are over: the same command goes on from
+there, and ends with the same weights as a training that was not stopped.
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ class State:
 
     @staticmethod
     def read(path: Path, seed: int) -> State:
-        """Raises: ValueError if there is no such file, it is of another seed or cannot be read."""
-        if not path.is_file():
-            raise ValueError(f"nothing to resume: {path} not found; train without --resume first")
+        """Raises: ValueError for a file of another seed, or that cannot be read."""
         try:
             stored = torch.load(path, weights_only=True)
             state = State.new(seed)
@@ -66,9 +64,11 @@ class State:
             state.optimizer.load_state_dict(stored["optimizer"])
             state.step, state.seconds = stored["step"], stored["seconds"]
         except Exception as error:  # whatever is wrong with the file, the remedy is the same
-            raise ValueError(f"cannot resume from {path} ({error}); delete it and train without --resume") from None
+            raise ValueError(f"cannot go on from {path} ({error}); delete it to begin anew") from None
         if stored["seed"] != seed:
-            raise ValueError(f"{path} was trained with --seed {stored['seed']}, not {seed}; give that seed")
+            raise ValueError(
+                f"{path} was trained with --seed {stored['seed']}, not {seed}; give that seed, or delete it"
+            )
         return state
 
     def write(self, path: Path) -> None:
@@ -112,12 +112,12 @@ def train(state: State, found: Sequence[Recording], steps: int, until: int | Non
 
     Args:
         steps: where the learning rate reaches 0; the schedule depends on it.
-        settings: ``minutes`` of this call at most; ``checkpoint`` file; ``validation`` recordings; ``batch`` and
-            ``crop`` sizes.
+        settings: ``minutes`` after ``began`` (``time.monotonic``; now) at most; ``checkpoint`` file; ``validation``
+            recordings; ``batch`` and ``crop`` sizes.
     """
     minutes, checkpoint = settings.get("minutes"), settings.get("checkpoint")
     size, length = settings.get("batch", BATCH), settings.get("crop", CROP)
-    began, before, running = time.monotonic(), state.seconds, 0.0
+    began, before, running = settings.get("began", time.monotonic()), state.seconds, 0.0
     state.net.train()
     while state.step < (steps if until is None else min(until, steps)):
         for group in state.optimizer.param_groups:
@@ -188,26 +188,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("corpus", type=Path, nargs="+")
     parser.add_argument("--steps", type=int, default=1900)
-    parser.add_argument("--minutes", type=float, help="stop this run after so long; --resume goes on")
+    parser.add_argument("--minutes", type=float, help="stop after so many; the same command goes on")
     parser.add_argument("--clips", type=int, help="at most so many clips of each corpus")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=separator_net.WEIGHTS)
-    parser.add_argument("--resume", action="store_true")
+    began = time.monotonic()
     options = parser.parse_args(argv)
-    checkpoint = options.out.with_name(f"{options.out.name}.checkpoint")
+    checkpoint = options.out.with_name(f"{options.out.name}.ckpt")
     try:
         if options.steps < 1 or (options.minutes is not None and options.minutes <= 0):
             raise ValueError("--steps and --minutes must be positive")
         if not options.out.parent.is_dir():
             raise ValueError(f"output folder does not exist: {options.out.parent}; create it first")
         found = separator_data.recordings(options.corpus, "train", options.clips)
-        state = State.read(checkpoint, options.seed) if options.resume else State.new(options.seed)
+        state = State.read(checkpoint, options.seed) if checkpoint.exists() else State.new(options.seed)
         held_out = _held_out(options.corpus)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    train(state, found, options.steps, minutes=options.minutes, checkpoint=checkpoint, validation=held_out[:12])
+    train(
+        state,
+        found,
+        options.steps,
+        minutes=options.minutes,
+        began=began,
+        checkpoint=checkpoint,
+        validation=held_out[:12],
+    )
     state.write(checkpoint)
+    if state.step < options.steps:
+        print(f"stopped at step {state.step} of {options.steps}; the same command goes on")
+        return 0
     drums_db, rest_db = validate(state.average, held_out)
     facts = {
         "data": f"{len(found)} clips of {', '.join(folder.resolve().name for folder in options.corpus)}",

@@ -47,7 +47,7 @@ def pack(
         with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
             for path in found:
                 name = path.relative_to(folder).as_posix()
-                if compact and path.suffix == ".ckpt":
+                if compact and _is_lightnings(path):
                     small = Path(made) / "checkpoint"
                     _compact(path, small, moments)
                     tar.add(small, name + COMPACT)
@@ -71,6 +71,11 @@ def _compact(path: Path, target: Path, moments: bool) -> None:
 
     # Our own checkpoint: its Lightning state is more than tensors.
     torch.save(small.compact(torch.load(path, map_location="cpu", weights_only=False), moments), target)
+
+
+def _is_lightnings(path: Path) -> bool:
+    """Whether it is a checkpoint of ``flowmusic train``; the recognisers' own are small and travel as they are."""
+    return path.suffix == ".ckpt" and path.parent.name == "checkpoints"
 
 
 def unpack(source: Path, folder: Path) -> list[Path]:

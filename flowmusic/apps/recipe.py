@@ -38,7 +38,8 @@ class Stage:
     Attributes:
         name: as it is reported.
         command: words, of which the first ``python`` is this interpreter; ``{key}`` stands for a setting, and a word
-            that is nothing else for all words of a list.
+            that is nothing else for all words of a list.  ``{until}`` and ``{minutes}`` are the time that is left, as
+            a time of day (seconds since 1970) and as a length.
         done: the file that it leaves when it has come to its end.
         whole_s: seconds that it needs in one go; None for one that stops in time and goes on by itself.
         drop: folders that nobody needs once it is done.
@@ -140,7 +141,7 @@ def sit(recipe: Recipe, state: Path, work: Path, minutes: float, cores: int) -> 
         if left < (stage.whole_s or 1.0):
             return count
         seconds = max(1, int(left))
-        command = words(stage.command, {**places, "until": int(time.time() + left)})
+        command = words(stage.command, {**places, "until": int(time.time() + left), "minutes": f"{left / 60:.2f}"})
         print(f"{stage.name}: at most {seconds} s: {shlex.join(command)}", file=sys.stderr, flush=True)
         at = time.monotonic()
         code = _call(command, left + GRACE_S)

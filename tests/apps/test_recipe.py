@@ -113,7 +113,7 @@ def test_a_file_that_is_no_recipe_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["cpu", "gpu"])
 def test_our_recipes_name_what_exists(name: str) -> None:
     found = recipe.read(name)
-    places = {**found.settings, "state": "S", "work": "W", "cores": 2, "until": 10}
+    places = {**found.settings, "state": "S", "work": "W", "cores": 2, "until": 10, "minutes": 1}
     commands = {stage.name: recipe.words(stage.command, places) for stage in found.stages}
     assert next(iter(commands)) == "corpus" and commands["corpus"][0] == sys.executable
     for words in commands.values():

@@ -112,8 +112,16 @@ def test_training_learns_and_repeats(tmp_path: Path, monkeypatch: pytest.MonkeyP
     corpus = write_corpus(tmp_path)
     found = train_drum_net.examples(corpus, "test", 2)
     assert len(found) == 3  # two mixes, and the drums of the first alone
-    first, second = (train_drum_net.train(found, 80, seed=5, log_every=100) for _ in range(2))
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters()))
+    whole, stopped, resumed = (train_drum_net.Trainer(found, 80, seed=5) for _ in range(3))
+    assert train_drum_net.train(whole)
+    for _ in range(3):
+        stopped.advance()
+    stopped.save(tmp_path / "state")
+    assert train_drum_net.train(resumed, tmp_path / "state")
+    first = whole.net
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), resumed.net.parameters()))
+    with pytest.raises(ValueError, match="80 steps, seed 5, 4 outputs, not 80 steps, seed 6, 4 outputs"):
+        train_drum_net.Trainer(found, 80, seed=6).restore(tmp_path / "state")
     log_mel, wanted = train_drum_net.crops(found, torch.Generator().manual_seed(0))
     assert log_mel.shape == (train_drum_net.BATCH, train_drum_net.CROP, drum_net.BANDS)
     with torch.no_grad():
@@ -122,6 +130,22 @@ def test_training_learns_and_repeats(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert float(logits[wanted == 1].mean()) > float(logits[wanted == 0].mean())
     train_drum_net.save(first, tmp_path / "net.safetensors")
     assert isinstance(drum_net.load(tmp_path / "net.safetensors"), drum_net.DrumOnsetNet)
+
+
+def test_the_command_trains_any_drum_alone_stops_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train_drum_net, "BATCH", 2)
+    monkeypatch.setattr(train_drum_net, "CROP", 60)
+    corpus, out = write_corpus(tmp_path / "corpus"), tmp_path / "net.safetensors"
+    (corpus / "test").rename(corpus / "train")
+    command = [str(corpus), "--any", "--steps", "2", "--out", str(out)]
+    assert train_drum_net.main([*command, "--minutes", "0"]) == 0
+    assert "stopped at step 0 of 2" in capsys.readouterr().out and not out.exists()
+    assert train_drum_net.main(command) == 0
+    assert drum_net.load(out).outputs == 1
+    assert train_drum_net.main([*command[:-1], str(tmp_path / "missing" / "net")]) == 2
+    assert "output folder does not exist" in capsys.readouterr().err
 
 
 def test_an_empty_corpus_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
