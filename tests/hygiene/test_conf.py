@@ -15,7 +15,9 @@ CONF = ROOT / "conf"
 
 FILES = sorted(CONF.rglob("*.yaml"))
 PRIMARY = sorted(path.stem for path in CONF.glob("*.yaml"))
-EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+EXPERIMENTS = sorted(
+    path.relative_to(CONF / "experiment").with_suffix("").as_posix() for path in (CONF / "experiment").rglob("*.yaml")
+)
 HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_", "defaults"}
 
 
@@ -83,6 +85,14 @@ def test_experiment_opens_with_its_command(name: str) -> None:
     text = (CONF / "experiment" / f"{name}.yaml").read_text(encoding="utf-8")
     comments = [line for line in text.splitlines()[:6] if line.startswith("#")]
     assert any(f"experiment={name}" in line for line in comments), f"{name}.yaml does not say how to run it"
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name.startswith("ablation/") and "field" not in name])
+def test_every_value_of_an_ablation_composes(name: str) -> None:
+    content = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text(encoding="utf-8"))
+    for key, values in content["hydra"]["sweeper"]["params"].items():
+        points = [compose("train", f"experiment={name}", f"{key}={value}") for value in values.split(",")]
+        assert len(points) > 1 and all(one != other for one, other in zip(points, points[1:])), key
 
 
 def test_a_dead_key_is_found() -> None:
