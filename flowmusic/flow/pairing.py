@@ -23,6 +23,7 @@ def nearest(noise: Tensor, data: Tensor) -> Tensor:
     if noise.shape != data.shape:
         raise ValueError(f"noise and data must have one shape, got {tuple(noise.shape)} and {tuple(data.shape)}")
     # |x - y|^2 = |x|^2 + |y|^2 - 2 x.y, of which only the last term depends on who goes with whom.
-    affinity = data.flatten(1).float() @ noise.flatten(1).float().T
+    with torch.autocast(data.device.type, enabled=False):  # bf16 products would blur who is nearest
+        affinity = data.flatten(1).float() @ noise.flatten(1).float().T
     _, order = linear_sum_assignment(affinity.cpu().numpy(), maximize=True)
     return noise[torch.as_tensor(order, device=noise.device)]

@@ -23,10 +23,13 @@ def test_no_other_order_is_nearer() -> None:
     assert sorted(paired.flatten().tolist()) == sorted(noise.flatten().tolist())
 
 
-def test_noise_near_data_finds_it() -> None:
-    data = torch.arange(6.0).view(6, 1, 1) * 10
+@pytest.mark.parametrize("mixed", [False, True])
+def test_noise_near_data_finds_it(mixed: bool) -> None:
+    # In bf16, 100 and 100.2 would be one number.
+    data = 100.0 + 0.2 * torch.arange(6.0).view(6, 1, 1)
     order = torch.tensor([3, 1, 5, 0, 4, 2])
-    assert torch.equal(nearest(data[order] + 0.1, data), data + 0.1)
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        assert torch.equal(nearest(data[order] - 100.0, data), data - 100.0)
 
 
 def test_shapes_must_agree() -> None:
