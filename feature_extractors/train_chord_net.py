@@ -13,7 +13,7 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from feature_extractors import chord_crops, chord_data, chord_decode, chord_features, chord_labels, chord_net
+from feature_extractors import chord_crops, chord_data, chord_decode, chord_features, chord_labels, chord_net, training
 from feature_extractors.chord_data import Recordings
 
 WARMUP = 200
@@ -117,9 +117,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(), "step": self.step, "best": self.best, "chosen": self.chosen,
             "run": [self.steps, self.seed],
         }  # fmt: skip
-        temporary = path.with_name(f".{path.name}.tmp")
-        torch.save(state, temporary)
-        temporary.replace(path)
+        training.save_state(state, path)
 
     def restore(self, path: Path) -> None:
         """Go on from :meth:`save`.  Raises: ValueError if that was another run."""
@@ -183,17 +181,8 @@ def run(
                 print(f"  {name}: majmin {score['majmin']:.4f}, label {score['label']:.4f}", file=sys.stderr)
             trainer.judged(float(np.mean([value for score in scores.values() for value in score.values()])))
             trainer.save(checkpoint)
-    save(trainer.chosen, out)
+    training.save_weights(trainer.chosen, out)
     return True
-
-
-def save(weights: Mapping[str, Tensor], path: Path) -> None:
-    """Half-precision weights, written whole or not at all."""
-    from safetensors.torch import save_file
-
-    temporary = path.with_name(f".{path.name}.tmp")
-    save_file({name: value.half().contiguous() for name, value in weights.items()}, temporary)
-    temporary.replace(path)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

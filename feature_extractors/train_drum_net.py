@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from feature_extractors import drum_net, scoring, signals
+from feature_extractors import drum_net, scoring, signals, training
 from flowmusic.types import Audio
 
 CROP = 400
@@ -172,9 +172,7 @@ class Trainer:
             "schedule": self.schedule.state_dict(), "generator": self.generator.get_state(), "step": self.step,
             "run": self.run,
         }  # fmt: skip
-        temporary = path.with_name(f".{path.name}.tmp")
-        torch.save(state, temporary)
-        temporary.replace(path)
+        training.save_state(state, path)
 
     def restore(self, path: Path) -> None:
         """Go on from :meth:`save`.  Raises: ValueError if that was another run."""
@@ -250,7 +248,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not done:
         print(f"stopped at step {trainer.step} of {trainer.steps}; the same command goes on")
         return 0
-    save(trainer.net, out)
+    training.save_weights(trainer.net.state_dict(), out)
     print(out)
     if any((options.corpus[0] / "validation").glob("*.json")):
         drum_net.load.cache_clear()
@@ -275,15 +273,6 @@ def best_thresholds(
                 scores[name].append([scoring.f_measure(hits[name], times.tolist(), 0.05) for times in heard])
     means = {name: np.mean(values, 0) for name, values in scores.items() if values}
     return {name: (round(float(grid[mean.argmax()]), 2), float(mean.max())) for name, mean in means.items()}
-
-
-def save(net: drum_net.DrumOnsetNet, path: Path) -> None:
-    """Half-precision weights, written whole or not at all."""
-    from safetensors.torch import save_file
-
-    temporary = path.with_name(f".{path.name}.tmp")
-    save_file({name: value.half().contiguous() for name, value in net.state_dict().items()}, temporary)
-    temporary.replace(path)
 
 
 if __name__ == "__main__":

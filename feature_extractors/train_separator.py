@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import math
 import sys
 import time
@@ -24,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from feature_extractors import scoring, separator_data, separator_net
+from feature_extractors import scoring, separator_data, separator_net, training
 from feature_extractors.separator_data import Recording
 
 BATCH, CROP = 6, 250 * separator_net.HOP
@@ -81,9 +80,7 @@ class State:
             "step": self.step,
             "seconds": self.seconds,
         }
-        temporary = path.with_name(f".{path.name}.tmp")
-        torch.save(stored, temporary)
-        temporary.replace(path)
+        training.save_state(stored, path)
 
 
 def loss_of(estimate: Tensor, drums: Tensor, mix: Tensor) -> Tensor:
@@ -229,7 +226,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "validation": f"SI-SDR of drums {drums_db:.2f} dB, of the rest {rest_db:.2f} dB, {len(held_out)} clips",
         "licence": "Apache-2.0",
     }
-    save(state.average, options.out, facts)
+    training.save_weights(state.average.state_dict(), options.out, facts)
     print(options.out)
     return 0
 
@@ -239,20 +236,6 @@ def _held_out(corpora: Sequence[Path]) -> list[Recording]:
     having = [folder for folder in corpora if any((folder / "validation").glob("*.drums.flac"))]
     found = separator_data.recordings(having, "validation") if having else []
     return [recording for recording in found if recording.drums is not None][:48]
-
-
-def save(net: nn.Module, path: Path, facts: dict[str, Any]) -> None:
-    """Half-precision weights with what they were trained on, written whole or not at all."""
-    from safetensors.torch import save_file
-
-    temporary = path.with_name(f".{path.name}.tmp")
-    weights = {
-        name: (value.half() if value.is_floating_point() else value).contiguous()
-        for name, value in net.state_dict().items()
-    }
-    save_file(weights, temporary, metadata={"training": json.dumps(facts)})
-    temporary.chmod(0o644)
-    temporary.replace(path)
 
 
 if __name__ == "__main__":

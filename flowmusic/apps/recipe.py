@@ -121,6 +121,8 @@ def sit(recipe: Recipe, state: Path, work: Path, minutes: float, cores: int) -> 
     Returns: how many stages are done, of all.
     Raises: UsageError for a stage that no sitting of this length can hold; RuntimeError for one that failed.
     """
+    from flowmusic.metrics.report import write_text
+
     began = time.monotonic()
     deadline = began + minutes * 60.0 - recipe.reserve_s
     if deadline <= began:
@@ -148,7 +150,7 @@ def sit(recipe: Recipe, state: Path, work: Path, minutes: float, cores: int) -> 
         spent = time.monotonic() - at
         finished = code == 0 and done.is_file()
         log.append({"stage": stage.name, "sitting": sitting, "seconds": round(spent, 1), "finished": finished})
-        _write(state / LOG, json.dumps(log, indent=1) + "\n")
+        write_text(state / LOG, json.dumps(log, indent=1) + "\n")
         if finished:
             for folder in stage.drop:
                 shutil.rmtree(folder.format_map(places), ignore_errors=True)
@@ -177,12 +179,6 @@ def _call(command: Sequence[str], limit_s: float) -> int | None:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def build_parser() -> argparse.ArgumentParser:
