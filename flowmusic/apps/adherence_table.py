@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--guidance", type=flags.guidance, metavar="K=V,...")
     add("--guidance-interval", type=flags.guidance_interval, metavar="LO,HI")
     add("--apg", type=flags.apg, metavar="K=V,...")
-    add("--chord-detector", choices=("ours", "madmom"), help="who hears chords (ours)")
+    add("--chord-detector", choices=flags.CHORD_DETECTORS, help="who hears chords (ours)")
     add("--device", type=flags.device, default="cpu")
     add("--no-codec-row", action="store_true")
     add("--audio", action="store_true", help="keep the model's takes as OUT/audio/ID.wav")

@@ -27,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--split", choices=SPLITS, default="test", help="default: %(default)s")
     add("--clips", type=flags.integer(2, 100_000), default=32, metavar="N", help="default: %(default)s")
     add("--seconds", type=flags.seconds, default=10.0, metavar="N", help="of every clip (default: %(default)s)")
-    add("--chord-detector", choices=("ours", "madmom"), help="who hears chords (default: ours)")
+    add("--chord-detector", choices=flags.CHORD_DETECTORS, help="who hears chords (default: ours)")
     add("--out", type=flags.output_folder, metavar="DIR", help="write codec_gate.json and codec_gate.md there")
     return parser
 

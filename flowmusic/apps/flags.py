@@ -20,6 +20,10 @@ APG_KEYS = ("eta", "norm", "momentum")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
 
 
+CHORD_DETECTORS = ("ours", "madmom")
+"""Who can recognise chords: :data:`feature_extractors.chords.DETECTORS`, told without loading it."""
+
+
 def number(low: float, high: float, unit: str) -> Callable[[str], float]:
     """A finite number in [low, high]."""
 

@@ -165,3 +165,10 @@ def test_bad_arguments(
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and re.search(words, err), err
     assert not Path("scores").exists()
+
+
+def test_the_chord_detectors_on_offer_are_those_that_there_are() -> None:
+    from feature_extractors import chords
+    from flowmusic.apps import flags
+
+    assert flags.CHORD_DETECTORS == chords.DETECTORS

@@ -16,7 +16,6 @@ CONTROLS = ("text", "chords", "drums", "melody", "beats")
 DATA = ("corpus", "folder")
 SPLITS = ("train", "validation", "test")
 PRECISIONS = ("fp32", "bf16")
-CHORD_DETECTORS = ("ours", "madmom")
 MAX_POINTS = 64
 """Of a curve or a map: more are a typing error."""
 Value = TypeVar("Value")
@@ -104,7 +103,7 @@ class Settings:
             alone=_yes_or_no(config, "alone"),
             chord_detector=None
             if config["chord_detector"] is None
-            else _choice(config, "chord_detector", CHORD_DETECTORS),
+            else _choice(config, "chord_detector", flags.CHORD_DETECTORS),
             fad_embedding=str(config["fad_embedding"]),
             fadtk_python=_path(config, "fadtk_python"),
             fad_reference=_path(config, "fad_reference"),
