@@ -15,7 +15,7 @@ UV_VERSION := 0.13.8
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS := dev,madmom
+EXTRAS := dev,madmom,ray
 
 # Workers of pytest, each on one thread: two of them are quicker than one with two.
 WORKERS ?= 2

@@ -1,0 +1,196 @@
+"""Manifests: one line of JSON per recording, or part of one, with what is known about it.
+
+Every source of data ends here (a scanned folder, a known data set, a corpus), and ``flowmusic build`` begins here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+SPLITS = ("train", "validation", "test")
+LEAST_SECONDS = 1.0
+"""What is left of a recording after the last whole piece is dropped if it is shorter."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recording, or a part of one.
+
+    Attributes:
+        path: of the audio file; in a file of entries, relative to the manifest's folder where it lies below that.
+        start, duration: the part that is meant, in seconds of the file.
+        rate, channels: of the file; Hz.
+        hash: SHA-256 of the file's bytes, in hex; a recording that was moved is still the same.
+        text: captions, each of which describes the whole; empty where nobody wrote one.
+        licence: as stated by the source (``CC BY 4.0``); None where it is not known.
+        split: train, validation or test.
+        dataset: where it comes from, e.g. ``maestro-v3``; empty for a folder of one's own.
+        tags: what file or data set say of it: artist, title, genre, ...
+        labels: JSON file of exact labels in seconds of the file, as the corpus writes them; any of ``chords``,
+            ``melody``, ``beats`` with ``downbeats``, and ``drums`` (``{"onsets": [...]}``).  What is there is not
+            extracted.  Like ``path``.
+        stems: files of separated parts by name, e.g. ``drums``, on the file's clock.  Like ``path``.
+        duplicate_of: path of the entry that this one repeats, nearly or exactly; None otherwise.
+    """
+
+    path: str
+    duration: float
+    rate: int
+    channels: int
+    hash: str
+    start: float = 0.0
+    text: tuple[str, ...] = ()
+    licence: str | None = None
+    split: str = "train"
+    dataset: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    labels: str | None = None
+    stems: Mapping[str, str] = field(default_factory=dict)
+    duplicate_of: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise ValueError("a manifest entry needs the path of its audio file")
+        if not (math.isfinite(self.start) and self.start >= 0):
+            raise ValueError(f"{self.path}: start must be 0 or more seconds, got {self.start}")
+        if not (math.isfinite(self.duration) and self.duration > 0):
+            raise ValueError(f"{self.path}: duration must be more than 0 seconds, got {self.duration}")
+        if self.split not in SPLITS:
+            raise ValueError(f"{self.path}: split must be one of {', '.join(SPLITS)}, got {self.split!r}")
+
+    @property
+    def key(self) -> str:
+        """A name for the clip: the same wherever the file lies, and different for each part of it.
+
+        Letters, digits, ``_`` and ``-`` only, as shards want it.
+        """
+        stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(self.path).stem)[:40]
+        part = f"{self.hash}:{self.start:.3f}:{self.duration:.3f}"
+        return f"{stem}-{hashlib.sha256(part.encode()).hexdigest()[:12]}"
+
+    def pieces(self, seconds: float) -> Iterator[Entry]:
+        """The recording in parts of ``seconds``, the last one shorter; one below :data:`LEAST_SECONDS` is dropped.
+
+        Raises: ValueError for a length that is shorter than that.
+        """
+        if not seconds >= LEAST_SECONDS:
+            raise ValueError(f"pieces must last at least {LEAST_SECONDS:g} s, got {seconds}")
+        if self.duration <= seconds:
+            yield self
+            return
+        for number in range(math.ceil(self.duration / seconds)):
+            offset = number * seconds
+            rest = round(min(seconds, self.duration - offset), 6)
+            if rest >= LEAST_SECONDS:
+                yield replace(self, start=round(self.start + offset, 6), duration=rest)
+
+
+def read(path: str | Path) -> list[Entry]:
+    """Entries of a manifest, their paths made absolute.
+
+    Raises: FileNotFoundError; ValueError naming the line and what is wrong with it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"manifest {path} not found; make one with: flowmusic data scan FOLDER --out {path}")
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            found.append(located(from_json(json.loads(line)), path.parent))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}, line {number}: {error}") from None
+    return found
+
+
+def write(entries: Iterable[Entry], path: str | Path) -> Path:
+    """Write a manifest, whole or not at all; files below its folder are named from there."""
+    path = Path(path)
+    folder = path.parent.resolve()
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        for entry in entries:
+            file.write(json.dumps(to_json(entry, folder), ensure_ascii=False) + "\n")
+    os.replace(temporary, path)
+    return path
+
+
+def from_json(line: Mapping[str, Any]) -> Entry:
+    """An entry from the plain data of one line.  Raises: ValueError for missing or unknown keys."""
+    if not isinstance(line, Mapping):
+        raise ValueError(f"expected a JSON object, got {type(line).__name__}")
+    known = {f.name for f in fields(Entry)}
+    unknown = sorted(set(line) - known)
+    if unknown:
+        raise ValueError(f"unknown key {unknown[0]!r}; an entry has: {', '.join(sorted(known))}")
+    missing = [name for name in ("path", "duration", "rate", "channels", "hash") if name not in line]
+    if missing:
+        raise ValueError(f"{missing[0]!r} is missing")
+    given = dict(line)
+    if isinstance(given.get("text"), str):
+        given["text"] = [given["text"]]
+    given["text"] = tuple(given.get("text") or ())
+    return Entry(**given)
+
+
+def to_json(entry: Entry, folder: Path | None = None) -> dict[str, Any]:
+    """Plain data of one line: the seven facts and ``text`` and ``licence`` always, the rest where there is any."""
+    shown: dict[str, Any] = {
+        "path": _named(entry.path, folder),
+        "start": entry.start,
+        "duration": entry.duration,
+        "rate": entry.rate,
+        "channels": entry.channels,
+        "hash": entry.hash,
+        "text": list(entry.text),
+        "licence": entry.licence,
+        "split": entry.split,
+    }
+    if entry.dataset:
+        shown["dataset"] = entry.dataset
+    if entry.tags:
+        shown["tags"] = dict(entry.tags)
+    if entry.labels is not None:
+        shown["labels"] = _named(entry.labels, folder)
+    if entry.stems:
+        shown["stems"] = {name: _named(stem, folder) for name, stem in entry.stems.items()}
+    if entry.duplicate_of is not None:
+        shown["duplicate_of"] = _named(entry.duplicate_of, folder)
+    return shown
+
+
+def located(entry: Entry, folder: Path) -> Entry:
+    """The entry with every relative path taken from a folder."""
+
+    def place(path: str | None) -> str | None:
+        return None if path is None else str(folder.resolve() / path)
+
+    return replace(
+        entry,
+        path=str(place(entry.path)),
+        labels=place(entry.labels),
+        stems={name: str(place(stem)) for name, stem in entry.stems.items()},
+        duplicate_of=place(entry.duplicate_of),
+    )
+
+
+def _named(path: str, folder: Path | None) -> str:
+    whole = Path(path)
+    if folder is None or not whole.is_absolute() or not whole.resolve().is_relative_to(folder):
+        return path
+    return whole.resolve().relative_to(folder).as_posix()
+
+
+def file_hash(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
