@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import tempfile
 import typing
 import warnings
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from flowmusic.atomic import replacing
 from flowmusic.types import Audio
 
 Result = TypeVar("Result", covariant=True)
@@ -108,13 +108,8 @@ def _write(path: Path, result: Any) -> None:
         else:
             plain[field.name] = value
     arrays["_plain"] = np.array(json.dumps(plain))
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".entry-", suffix=".npz")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
 
 
 def _read(path: Path, build: Callable[..., Any]) -> Any:

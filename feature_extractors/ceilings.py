@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -31,6 +29,7 @@ from feature_extractors.drums import Drums
 from feature_extractors.melody import Melody
 from feature_extractors.onsets import Onsets
 from feature_extractors.stems import HarmonicPercussive, Separator
+from flowmusic.atomic import write_text
 from flowmusic.controls import drums as drum_control
 from flowmusic.types import Audio, FrameGrid
 
@@ -181,12 +180,7 @@ def write(rows: Sequence[Row], clips: str, path: str | Path) -> list[Path]:
         raise ValueError(f"output folder does not exist: {path.parent}; create it first")
     written = []
     for suffix, text in ((".md", to_markdown(rows, clips)), (".json", to_json(rows, clips))):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".ceilings-", suffix=suffix)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, path.with_suffix(suffix))
-        written.append(path.with_suffix(suffix))
+        written.append(write_text(path.with_suffix(suffix), text))
     return written
 
 

@@ -6,7 +6,6 @@ Rates are Hz, samples are float32 ``[C, N]``, levels are dB relative to full sca
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from flowmusic.atomic import replacing
 from flowmusic.types import Audio
 
 MIN_SECONDS = 0.05
@@ -101,14 +101,8 @@ def write(audio: Audio, path: str | Path) -> Path:
     peak = float(samples.abs().max()) if samples.numel() else 0.0
     if peak > 1.0:
         samples = samples / peak
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=f".{suffix}")
-    os.close(handle)
-    try:
-        soundfile.write(name, samples.T.numpy(), audio.rate, subtype=formats[suffix])
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        soundfile.write(temporary, samples.T.numpy(), audio.rate, subtype=formats[suffix])
     return path
 
 

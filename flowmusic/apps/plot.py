@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import colorsys
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from flowmusic.atomic import replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,14 +85,8 @@ def draw(picture: Picture, path: str | Path) -> Path:
 
 def save(figure: Any, path: Path) -> Path:
     """Write a figure as PNG, whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".png")
-    os.close(handle)
-    try:
-        figure.savefig(name, format="png", metadata={"Software": None})
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
     return path
 
 

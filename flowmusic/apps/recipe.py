@@ -121,7 +121,7 @@ def sit(recipe: Recipe, state: Path, work: Path, minutes: float, cores: int) -> 
     Returns: how many stages are done, of all.
     Raises: UsageError for a stage that no sitting of this length can hold; RuntimeError for one that failed.
     """
-    from flowmusic.metrics.report import write_text
+    from flowmusic.atomic import write_text
 
     began = time.monotonic()
     deadline = began + minutes * 60.0 - recipe.reserve_s

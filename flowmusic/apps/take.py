@@ -72,7 +72,7 @@ def record(
 
 def write_json(data: Mapping[str, Any], path: Path) -> Path:
     """Write a JSON file, whole or not at all; NaN is refused."""
-    from flowmusic.metrics.report import write_text
+    from flowmusic.atomic import write_text
 
     text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     # A chord, a note or a row of beats on one line; a string holds no raw newline, so none is touched.

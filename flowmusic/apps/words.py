@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from typing import Any
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
+from flowmusic.atomic import replacing
 
 TOKENIZER, ROWS, CONFIG, EMBEDDING = "tokenizer", "rows", "config", "embeddings.word_embeddings.weight"
 
@@ -125,9 +125,8 @@ def _pack(args: argparse.Namespace) -> int:
     if not texts:
         raise UsageError("the corpora have no captions in train and validation; make them longer")
     stored = small_encoder(texts)
-    temporary = args.out.with_name(f".{args.out.name}.tmp")
-    save_file(stored, temporary)
-    os.replace(temporary, args.out)
+    with replacing(args.out) as temporary:
+        save_file(stored, temporary)
     level = decibels(stored, texts[:: max(1, len(texts) // 100)])
     print(f"{args.out} {args.out.stat().st_size} bytes, {len(texts)} captions, error {level:.1f} dB below the states")
     return DONE

@@ -10,14 +10,13 @@ list means that there is none to hear.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from flowmusic.atomic import write_text
 from flowmusic.controls import beats as beat_tracks
 from flowmusic.controls import checks
 from flowmusic.controls import chords as chord_tracks
@@ -84,15 +83,7 @@ class ControlSheet:
         from_json(data)
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".controls-", suffix=".json")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(_layout(data))
-            os.chmod(name, 0o644)
-            os.replace(name, folder / NAME)
-        finally:
-            Path(name).unlink(missing_ok=True)
-        return folder / NAME
+        return write_text(folder / NAME, _layout(data))
 
     def stem_path(self, sheet: str | Path) -> Path | None:
         """Where the drum stem lies, given the path of the JSON or its folder; None without a stem."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+
+from flowmusic.atomic import replacing
 
 SPLITS = ("train", "validation", "test")
 LEAST_SECONDS = 1.0
@@ -116,11 +117,9 @@ def write(entries: Iterable[Entry], path: str | Path) -> Path:
     """Write a manifest, whole or not at all; files below its folder are named from there."""
     path = Path(path)
     folder = path.parent.resolve()
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for entry in entries:
             file.write(json.dumps(to_json(entry, folder), ensure_ascii=False) + "\n")
-    os.replace(temporary, path)
     return path
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from flowmusic import audio as audio_tools
+from flowmusic.atomic import replacing
 from flowmusic.data import corpus
 from flowmusic.data.build import write_json
 from flowmusic.data.corpus import Clip
@@ -113,9 +113,8 @@ def _write(clips: Sequence[Clip], base: Path, features: Callable[[Tensor], Tenso
         samples = audio_tools.mono(audio_tools.read(clip.audio, rate=rate)).samples[0]
         parts.append(features(samples).half())
         listed.append({"id": clip.id, "frames": len(parts[-1]), "captions": clip.labels["captions"]})
-    temporary = base.with_suffix(".tmp")
-    save_file({"mel": torch.cat(parts)}, temporary)
-    os.replace(temporary, base.with_suffix(".safetensors"))
+    with replacing(base.with_suffix(".safetensors")) as temporary:
+        save_file({"mel": torch.cat(parts)}, temporary)
     write_json(base.with_suffix(".json"), listed)
 
 

@@ -7,7 +7,6 @@ tar: ``KEY.safetensors`` with the tensors and ``KEY.json`` with the rest, so any
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
@@ -16,6 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
+from flowmusic.atomic import replacing, write_text
 from flowmusic.data.latents import LATENTS
 from flowmusic.data.manifest import file_hash
 
@@ -90,10 +90,7 @@ class ShardIndex:
         """Write ``<split>.index.json``, whole or not at all."""
         path = Path(folder) / f"{self.split}.index.json"
         plain = {"version": VERSION, **asdict(self), "frame_rate": str(self.frame_rate)}
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-        return path
+        return write_text(path, json.dumps(plain, indent=1) + "\n")
 
     @staticmethod
     def read(location: str | Path, split: str) -> ShardIndex:
@@ -117,23 +114,18 @@ def write_shard(path: str | Path, samples: Iterable[ClipSample]) -> ShardInfo:
     from webdataset import TarWriter
 
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     clips = frames = 0
-    try:
-        with temporary.open("wb") as file:
-            with TarWriter(file, user="", group="", mtime=0.0, encoder=False) as writer:
-                for sample in samples:
-                    tensors = {name: tensor.contiguous() for name, tensor in sorted(sample.tensors.items())}
-                    info = json.dumps(dict(sample.info), sort_keys=True, ensure_ascii=False).encode()
-                    writer.write({"__key__": sample.key, INFO: info, TENSORS: save(tensors)})
-                    clips, frames = clips + 1, frames + sample.frames
-            file.flush()
-            os.fsync(file.fileno())
-        found = ShardInfo(path.name, clips, frames, temporary.stat().st_size, file_hash(temporary))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return found
+    with replacing(path, durable=True) as temporary:
+        with (
+            temporary.open("wb") as file,
+            TarWriter(file, user="", group="", mtime=0.0, encoder=False) as writer,
+        ):
+            for sample in samples:
+                tensors = {name: tensor.contiguous() for name, tensor in sorted(sample.tensors.items())}
+                info = json.dumps(dict(sample.info), sort_keys=True, ensure_ascii=False).encode()
+                writer.write({"__key__": sample.key, INFO: info, TENSORS: save(tensors)})
+                clips, frames = clips + 1, frames + sample.frames
+        return ShardInfo(path.name, clips, frames, temporary.stat().st_size, file_hash(temporary))
 
 
 def read_shard(location: str | Path, name: str) -> Iterator[ClipSample]:

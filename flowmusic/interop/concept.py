@@ -8,13 +8,12 @@ steps, seed, ...).  One entry, because safetensors orders several at random, and
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from flowmusic.atomic import replacing
 from flowmusic.interop.bundle import ModelError
 from flowmusic.model.pseudowords import Concept
 from flowmusic.model.text import DIM, SHA256, FrozenText, TextEncoder
@@ -43,14 +42,8 @@ def write(path: str | Path, concept: Concept) -> Path:
         raise ValueError(f"the record of <{concept.name}> must be plain data: {error}") from None
     tensors = {"vectors": concept.vectors, "initial": concept.initial}
     stored = {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".safetensors")
-    os.close(handle)
-    try:
+    with replacing(path) as temporary:
         save_file(stored, temporary, metadata={KEY: text})
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
     return path
 
 

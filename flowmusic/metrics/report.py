@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flowmusic.atomic import write_text
 from flowmusic.metrics.adherence import KEYS
 from flowmusic.metrics.normalise import Interval, bootstrap, bootstrap_norm
 
@@ -156,16 +155,3 @@ def _cell(cell: Cell | None) -> str:
 def _plain(interval: Interval) -> dict[str, float | int | None]:
     values = {"mean": interval.mean, "low": interval.low, "high": interval.high}
     return {**{k: v if math.isfinite(v) else None for k, v in values.items()}, "count": interval.count}
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text file, whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    return path

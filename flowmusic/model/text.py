@@ -6,7 +6,6 @@ The published file is recognised by its hash; another one would silently shift e
 from __future__ import annotations
 
 import hashlib
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib import util
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flowmusic.atomic import replacing
 from flowmusic.model import pseudowords
 from flowmusic.model.pseudowords import Concept, Mention
 
@@ -132,9 +132,8 @@ class FrozenText(nn.Module, ABC):
             return
         self.cache.update({text: states.half() for text, states in self._encode(fresh).items()})
         if file is not None:
-            temporary = file.with_suffix(".tmp")
-            save_file({text: states.contiguous() for text, states in self.cache.items()}, temporary)
-            os.replace(temporary, file)
+            with replacing(file) as temporary:
+                save_file({text: states.contiguous() for text, states in self.cache.items()}, temporary)
 
     def forward(self, texts: Sequence[str | None]) -> tuple[Tensor, Tensor]:
         """States ``[B, M, dim]`` and mask ``[B, M]`` bool; an absent or empty prompt is masked everywhere."""

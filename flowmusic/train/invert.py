@@ -8,9 +8,7 @@ that say nothing but the pseudoword.
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flowmusic.atomic import replacing
 from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import stratified
@@ -295,13 +294,8 @@ class _State:
         """Save, whole or not at all."""
         if path is None:
             return
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".partial")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                torch.save({"made_from": made_from, **self.__dict__}, file)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with replacing(path) as temporary:
+            torch.save({"made_from": made_from, **self.__dict__}, temporary)
 
     @staticmethod
     def read(path: Path | None, made_from: dict[str, Any]) -> _State | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from flowmusic.atomic import replacing
 
 PART_BYTES = 16 * 2**20
 INDEX = "parts.json"
@@ -82,9 +83,8 @@ def join(folder: str | Path, target: str | Path) -> Path:
     missing = [name for name, _, _ in index["parts"] if not (folder / name).is_file()]
     if missing:
         raise PartsError(f"{folder} lacks {', '.join(missing)} of {len(index['parts'])} parts; bring them too")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     whole, damaged = hashlib.sha256(), []
-    try:
+    with replacing(target) as temporary:
         with temporary.open("wb") as stream:
             for name, size, digest in index["parts"]:
                 data = (folder / name).read_bytes()
@@ -96,13 +96,9 @@ def join(folder: str | Path, target: str | Path) -> Path:
             raise PartsError(f"{folder} has damaged parts: {', '.join(damaged)}; copy them again")
         if whole.hexdigest() != index["sha256"]:
             raise PartsError(f"the parts in {folder} are sound, but do not make up {index['name']}: a mixed index")
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
     return target
 
 
 def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from flowmusic.apps.errors import UsageError, one_line
 from flowmusic.apps.evaluation import recordings
 from flowmusic.apps.evaluation.store import Store, Take, key_of, slug
 from flowmusic.apps.evaluation.systems import MODEL, System
+from flowmusic.atomic import replacing
 from flowmusic.metrics import fad
 from flowmusic.metrics.normalise import Interval
 from flowmusic.metrics.report import TRUTH
@@ -113,9 +113,8 @@ class Fadtk:
         for clip, take in takes.items():
             target = folder / f"{names[clip]}{take.path.suffix}"
             if not target.exists() and not (stored / f"{names[clip]}.npy").exists():
-                temporary = target.with_suffix(".partial")
-                shutil.copyfile(take.path, temporary)
-                os.replace(temporary, target)
+                with replacing(target) as temporary:
+                    shutil.copyfile(take.path, temporary)
         command = [str(self.python), "-m", "fadtk.embeds", "-m", self.name, "-w", "1", "-d", str(folder)]
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         missing = [name for name in names.values() if not (stored / f"{name}.npy").exists()]

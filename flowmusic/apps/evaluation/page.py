@@ -13,7 +13,8 @@ from flowmusic.apps.evaluation.listening import Heard
 from flowmusic.apps.evaluation.report import Results
 from flowmusic.apps.evaluation.store import Take, slug
 from flowmusic.apps.evaluation.systems import ALONE, DROPPED, MODEL, OTHER_TEXT, TEXT_ONLY, System
-from flowmusic.metrics.report import CODEC, SHUFFLED, TRUTH, Table, write_text
+from flowmusic.atomic import write_text
+from flowmusic.metrics.report import CODEC, SHUFFLED, TRUTH, Table
 
 NAME, PICTURES = "index.html", "pictures"
 ORDER = (TRUTH, CODEC, MODEL, ALONE, TEXT_ONLY, OTHER_TEXT, DROPPED, SHUFFLED)
