@@ -43,7 +43,7 @@ class LitFlow(LightningModule):
         weight: w(t) of the loss.
         sigma_min: width of the path's end.
         warmup, total_steps: learning-rate schedule in steps.
-        seed: step k draws noise, t and dropout from (seed, k), so resuming is exact.
+        seed: batch m draws noise, t and dropout from (seed, m), so resuming is exact.
         align: weight of the loss that brings text and style together, on the pairs of a batch (see
             :func:`flowmusic.train.align.alignment_loss`); 0 leaves it out.
         init_from: bundle whose weights the training starts from; only a style conditioner and the pooling of tokens
@@ -95,15 +95,17 @@ class LitFlow(LightningModule):
             # In place: names of weights stay, and the averaged copy is never called.
             self.field.compile(mode=self.compile_mode)
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        captions = data.train_store.captions() + data.validation_store.captions()
         # Kept beside the latents: minutes of encoding that later runs need not repeat.
-        self.encoder.text.remember(captions, data.folder)
+        self.encoder.text.remember(data.captions(), data.text_folder)
+        self.encoder.text.keep_recent(data.text_cache)
         style: Any = getattr(self.encoder, "style", None)
-        if style is not None and style.embed.in_features != data.train_store.style_dim:
+        if style is not None and style.embed.in_features != data.style_dim:
             raise ValueError(
-                f"the style reads {style.embed.in_features} channels, the data give {data.train_store.style_dim}; set "
-                f"model.encoder.style.features={data.train_store.style_dim}, or data.style_features to what is wanted"
+                f"the style reads {style.embed.in_features} channels, the data give {data.style_dim}; set "
+                f"model.encoder.style.features={data.style_dim}, or data.style_features to what is wanted"
             )
+        if self.align and not data.pairs:
+            raise ValueError(f"align={self.align:g} needs pairs of text and style; set data.pairs, or model.align=0")
 
     def loss(self, batch: Batch, generator: Generator) -> Tensor:
         """Loss of a batch; all randomness comes from the generator (on the CPU)."""
@@ -127,10 +129,12 @@ class LitFlow(LightningModule):
         return flow_matching_loss(prediction, sample.velocity, sample.t, self.weight, ~given.to(device))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        generator = Generator().manual_seed(self.seed * 1_000_003 + self.global_step)
-        loss = self.loss(batch, generator)
-        self.log("train/loss", loss, batch_size=len(batch.latents))
-        if self.align:
+        # The number differs between processes and between the batches that one step accumulates.
+        number = self.global_step if batch.number is None else batch.number
+        loss = self.loss(batch, Generator().manual_seed(self.seed * 1_000_003 + number))
+        self.log("train/loss", loss, batch_size=len(batch.latents), sync_dist=True)
+        # One pair tells nothing apart: such are clips that nobody described, in the group of shards that has come.
+        if self.align and batch.pairs.batch > 1:
             apart = self.alignment(batch)
             self.log("train/alignment", apart, batch_size=batch.pairs.batch)
             loss = loss + self.align * apart
@@ -140,7 +144,7 @@ class LitFlow(LightningModule):
         # The same noise, times and dropout in every pass: the curve shows the weights, not the draw.
         loss = self.loss(batch, Generator().manual_seed(batch_idx))
         self.log("validation/loss", loss, batch_size=len(batch.latents), prog_bar=True)
-        if self.align:
+        if self.align and batch.pairs.batch > 1:
             self.log("validation/alignment", self.alignment(batch), batch_size=batch.pairs.batch)
 
     def alignment(self, batch: Batch) -> Tensor:

@@ -19,6 +19,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from flowmusic.data.latents import WrongData
 from flowmusic.train import command, sweep
 from flowmusic.train.command import config_folder
 
@@ -125,7 +126,7 @@ def main(overrides: list[str]) -> int:
         print(result.folder)
         return result.metrics.get(cfg.objective) if cfg.objective else None
 
-    return command.run("flowmusic train", "train", action, overrides, (FileNotFoundError, sweep.OtherRun))
+    return command.run("flowmusic train", "train", action, overrides, (FileNotFoundError, sweep.OtherRun, WrongData))
 
 
 if __name__ == "__main__":
