@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from flowmusic.controls import drums
+from flowmusic.data.errors import NoClipLongEnough
 from flowmusic.types import Controls, FrameGrid, Style, Track
 
 LATENTS, FEATURES = "latents", "style"
@@ -25,14 +26,6 @@ LATENTS, FEATURES = "latents", "style"
 
 KNOWN = ".known"
 """Suffix of the tensor that tells where a track is known."""
-
-
-class WrongData(ValueError):
-    """The data cannot serve the training that was asked for; the message says what to do."""
-
-
-class NoClipLongEnough(WrongData):
-    """The window is longer than every clip."""
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ class FieldData(NumberedData):
         )
 
     def val_dataloader(self) -> DataLoader:
-        """The same batches in every process: their figures need no averaging, and do not depend on how many there are."""
+        """The same batches in every process: figures need no averaging, and do not depend on how many there are."""
         make = self._crops(self.validation_store, self.validation_crop_seconds, VALIDATION_SEED)
         return DataLoader(Steps(make, 0, self.validation_batches), batch_size=None)
 

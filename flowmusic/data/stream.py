@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from flowmusic.data.latents import FEATURES, KNOWN, Batch, LatentCrops, LatentStore, NoClipLongEnough, WrongData
+from flowmusic.data.errors import BrokenShardError, NoClipLongEnough, WrongData
+from flowmusic.data.latents import FEATURES, KNOWN, Batch, LatentCrops, LatentStore
 from flowmusic.data.shards import CONFIDENCE, ClipSample, ShardIndex, ShardInfo, read_shard
 
 ATTEMPTS, PAUSE_S = 3, 2.0
@@ -32,10 +33,6 @@ ATTEMPTS, PAUSE_S = 3, 2.0
 
 ORDER_STREAM = 3
 """Sets the order of shards apart from the draws of crops, which come from the same seed."""
-
-
-class BrokenShardError(WrongData):
-    """A shard is not what the index says; the message names it and says what to do."""
 
 
 def load_shard(location: str | Path, info: ShardInfo, verify: bool = True) -> list[ClipSample]:
@@ -270,8 +267,8 @@ class ShardCrops:
         except NoClipLongEnough as error:
             names = ", ".join(info.name for info in shards)
             raise NoClipLongEnough(
-                f"{error}, in {names}; set data.crop_seconds lower, or data.group higher so that longer clips are among "
-                "them"
+                f"{error}, in {names}; set data.crop_seconds lower, or data.group higher so that longer clips are "
+                "among them"
             ) from None
 
     def _report(self, lane: int, place: Place, group: _Group) -> None:

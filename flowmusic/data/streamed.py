@@ -10,7 +10,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from flowmusic.data.latents import WrongData
+from flowmusic.data.errors import WrongData
 from flowmusic.data.module import FieldData
 from flowmusic.data.shards import ShardIndex
 from flowmusic.data.stream import Order, ShardCrops, as_store, load_shard
@@ -121,20 +121,18 @@ class ShardData(FieldData):
         return self.numbered(stream, self.workers)
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            **super().state_dict(),
-            "lanes": self.order().lanes,
-            "batch": self.batch,
-            "clips": self.train_index.clips,
-        }
+        return {**super().state_dict(), **self._what_orders()}
+
+    def _what_orders(self) -> dict[str, int]:
+        return {"lanes": self.order().lanes, "batch": self.batch, "clips": self.train_index.clips}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
-        here = {"lanes": self.order().lanes, "batch": self.batch, "clips": self.train_index.clips}
+        here = self._what_orders()
         changed = [f"{name} {state_dict[name]} -> {here[name]}" for name in here if state_dict[name] != here[name]]
         if changed and (self.trainer is None or self.trainer.is_global_zero):
             same = f" (data.lanes={state_dict['lanes']} keeps it)" if changed[0].startswith("lanes") else ""
             print(
-                f"notice: {', '.join(changed)} since the checkpoint: from here on the clips come in another order{same}",
+                f"notice: {', '.join(changed)} since the checkpoint: from here on clips come in another order{same}",
                 file=sys.stderr,
             )

@@ -24,6 +24,7 @@ from flowmusic.model.jasco_encode import JascoEncoder
 from flowmusic.train.align import alignment_loss
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.schedule import scheduled
+from flowmusic.train.sharding import same_buffers, shard
 from flowmusic.types import STYLE, TEXT, Condition
 
 PAIRINGS = ("none", "minibatch")
@@ -53,6 +54,8 @@ class LitFlow(LightningModule):
         compile: mode of torch.compile for the field (``default``; ``reduce-overhead`` is CUDA graphs;
             ``max-autotune-no-cudagraphs``); None does without.  Token counts are then padded to multiples of
             :data:`PADDED_TOKENS`, as every new shape would be compiled or recorded again.
+        checkpointing: keep only what enters each block of the field, and compute the block again in the backward pass
+            (Chen et al. 2016, arXiv 1604.06174): a third more compute, far less memory.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class LitFlow(LightningModule):
         init_except: Sequence[str] = (),
         pairing: str = "none",
         compile: str | None = None,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         if pairing not in PAIRINGS:
@@ -87,15 +91,27 @@ class LitFlow(LightningModule):
         self.make_optimizer, self.times, self.weight = optimizer, times, weight
         self.sigma_min, self.warmup, self.total_steps, self.seed = sigma_min, warmup, total_steps, seed
         self.align, self.pairing, self.compile_mode = align, pairing, compile
+        field.checkpointing = checkpointing
         if init_from is not None:
             start_from(self, init_from, init_except)
+
+    def configure_model(self) -> None:
+        if self.device_mesh is not None:
+            shard(self, self.field.blocks, self.device_mesh)
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.device_mesh is not None:
+            same_buffers(self)
 
     def on_fit_start(self) -> None:
         if self.compile_mode is not None:
             # In place: names of weights stay, and the averaged copy is never called.
             self.field.compile(mode=self.compile_mode)
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        # Kept beside the latents: minutes of encoding that later runs need not repeat.
+        # Kept beside the latents: minutes of encoding that later runs, and other processes, need not repeat.
+        if self.trainer.is_global_zero:
+            self.encoder.text.remember(data.captions(), data.text_folder)
+        self.trainer.strategy.barrier()
         self.encoder.text.remember(data.captions(), data.text_folder)
         self.encoder.text.keep_recent(data.text_cache)
         style: Any = getattr(self.encoder, "style", None)

@@ -19,8 +19,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from flowmusic.data.latents import WrongData
-from flowmusic.train import command, sweep
+from flowmusic.data.errors import WrongData
+from flowmusic.train import command, ranks, sweep
 from flowmusic.train.command import config_folder
 
 
@@ -67,27 +67,38 @@ def train(cfg: DictConfig) -> TrainResult:
     folder = Path(cfg.out)
     folder.mkdir(parents=True, exist_ok=True)
     resume = find_checkpoint(cfg)
-    OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+    first = first_rank()
+    if first:
+        OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
     data = instantiate(cfg.data)
     model = instantiate(cfg.model)
     callbacks = [instantiate(c) for c in cfg.callbacks.values() if c is not None]
     loggers = [instantiate(c) for c in cfg.logger.values() if c is not None]
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers or False)
     began = time.monotonic()
-    # Our own checkpoint: its Lightning state is more than tensors.
-    trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=False)
+    with ranks.started(trainer, folder / "config.yaml"):
+        # Our own checkpoint: its Lightning state is more than tensors.
+        trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=False)
     # The budget's checkpoint knows the sittings before this one, killed ones too.
     wall_s = time.monotonic() - began + sum(getattr(callback, "before_wall_s", 0.0) for callback in callbacks)
     metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
     run = {"steps": trainer.global_step, "seed": int(cfg.seed), "wall_s": round(wall_s, 2), **provenance()}
     run["metrics"] = metrics
-    (folder / "metrics.json").write_text(json.dumps(run, indent=2, sort_keys=True) + "\n")
+    if first:
+        (folder / "metrics.json").write_text(json.dumps(run, indent=2, sort_keys=True) + "\n")
     paused = any(getattr(callback, "paused", False) for callback in callbacks)
-    if cfg.export is not None and trainer.state.finished and not trainer.fast_dev_run and not paused:
+    if first and cfg.export is not None and trainer.state.finished and not trainer.fast_dev_run and not paused:
         # Partial first: Hydra would try to instantiate every _target_ inside the settings that the card needs.
         export = instantiate(cfg.export, _partial_=True)
         export(module=model, data=data, run=run, settings=OmegaConf.to_container(cfg, resolve=True))
     return TrainResult(metrics, folder, {"model": model, "data": data, "trainer": trainer})
+
+
+def first_rank() -> bool:
+    """Whether this process, of those of a run on several devices, is the one that writes."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    return bool(rank_zero_only.rank == 0)
 
 
 def find_checkpoint(cfg: DictConfig) -> Path | None:
@@ -123,7 +134,8 @@ def main(overrides: list[str]) -> int:
         if varying is not None:
             sweep.move_to_point(cfg, varying)
         result = train(cfg)
-        print(result.folder)
+        if first_rank():
+            print(result.folder)
         return result.metrics.get(cfg.objective) if cfg.objective else None
 
     return command.run("flowmusic train", "train", action, overrides, (FileNotFoundError, sweep.OtherRun, WrongData))

@@ -15,10 +15,11 @@ import pytest
 import torch
 
 from flowmusic.data import stream
-from flowmusic.data.latents import Batch, LatentCrops, NoClipLongEnough
+from flowmusic.data.errors import BrokenShardError, NoClipLongEnough
+from flowmusic.data.latents import Batch, LatentCrops
 from flowmusic.data.module import LatentData
 from flowmusic.data.shards import ShardIndex, ShardInfo
-from flowmusic.data.stream import BrokenShardError, Order, ShardCrops
+from flowmusic.data.stream import Order, ShardCrops
 from flowmusic.data.streamed import ShardData
 from tests.train import tiny_shards
 
@@ -182,9 +183,7 @@ def damages() -> Iterator[Any]:
 @pytest.mark.parametrize("damage", damages())
 def test_a_damaged_shard_is_named(copy: Path, damage: Any) -> None:
     damage(copy / "train-000001.tar")
-    with pytest.raises(
-        BrokenShardError, match=r"shard train-000001.tar of .* is damaged or missing: .*flowmusic build"
-    ):
+    with pytest.raises(BrokenShardError, match=r"shard train-000001.tar of .* damaged or missing: .*flowmusic build"):
         next(iter(data(copy, group=3).train_dataloader()))
 
 
