@@ -17,7 +17,7 @@ from flowmusic.data import corpus
 from flowmusic.data.crops import WaveCrops
 from flowmusic.data.latents import Batch, LatentCrops, LatentStore
 from flowmusic.data.mels import MelStore, MelWindows
-from flowmusic.data.steps import Steps
+from flowmusic.data.steps import Steps, TimedLoader
 
 VALIDATION_SEED = 1_000_003
 """Validation batches never follow the training seed, so that runs with different seeds share them."""
@@ -36,11 +36,11 @@ class NumberedData(LightningDataModule):
     def numbered(self, make: Callable[[int], Any], workers: int = 0) -> DataLoader:
         """The training batches of this process, from where the run is."""
         if self.trainer is None:
-            return DataLoader(Steps(make), batch_size=None, num_workers=workers)
+            return TimedLoader(Steps(make), batch_size=None, num_workers=workers)
         world = self.trainer.world_size
         first = -(-self._batches() // world)
         steps = Steps(make, first, None, self.trainer.global_rank, world)
-        return DataLoader(steps, batch_size=None, num_workers=workers)
+        return TimedLoader(steps, batch_size=None, num_workers=workers)
 
     def _batches(self) -> int:
         """Batches that all processes have made together, as counted by optimiser steps."""

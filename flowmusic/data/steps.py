@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 
 class Steps(IterableDataset[Any]):
@@ -28,3 +29,19 @@ class Steps(IterableDataset[Any]):
         while self.last is None or step < self.last:
             yield self.make(step * self.world + self.rank)
             step += stride
+
+
+class TimedLoader(DataLoader[Any]):
+    """A loader that knows how long it was waited for: ``waited_s``, in seconds."""
+
+    waited_s = 0.0
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        batches = super().__iter__()
+        while True:
+            began = time.perf_counter()
+            batch = next(batches, None)
+            self.waited_s += time.perf_counter() - began
+            if batch is None:
+                return
+            yield batch

@@ -20,7 +20,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from flowmusic.data.errors import WrongData
-from flowmusic.train import command, ranks, sweep
+from flowmusic.train import command, memory, ranks, sweep
 from flowmusic.train.command import config_folder
 
 
@@ -55,7 +55,19 @@ def provenance() -> dict[str, str]:
 
 
 def train(cfg: DictConfig) -> TrainResult:
-    """Fit what the configuration describes; resume from ``<out>/checkpoints/last.ckpt`` if it is there."""
+    """Fit what the configuration describes; resume from ``<out>/checkpoints/last.ckpt`` if it is there.
+
+    Raises: OutOfMemory, with what to change; and whatever else goes wrong.
+    """
+    try:
+        return _train(cfg)
+    except Exception as error:
+        if memory.ran_out(error):
+            raise memory.OutOfMemory(memory.advice(cfg)) from error
+        raise
+
+
+def _train(cfg: DictConfig) -> TrainResult:
     import torch
     from hydra.utils import instantiate
     from lightning import seed_everything
@@ -101,6 +113,13 @@ def first_rank() -> bool:
     return bool(rank_zero_only.rank == 0)
 
 
+def planned(cfg: DictConfig) -> str:
+    """What the run would need, as text."""
+    from flowmusic.train import plan, plan_text
+
+    return plan_text.described(plan.make(cfg), float(cfg.plan.flops), float(cfg.plan.utilisation))
+
+
 def find_checkpoint(cfg: DictConfig) -> Path | None:
     """Where the run is to go on from: ``<out>/checkpoints/last.ckpt``, if it is there and ``resume`` is set."""
     last = Path(cfg.out) / "checkpoints" / "last.ckpt"
@@ -133,6 +152,9 @@ def main(overrides: list[str]) -> int:
         note_overrides(cfg, task)
         if varying is not None:
             sweep.move_to_point(cfg, varying)
+        if cfg.dry_run:
+            print(planned(cfg))
+            return None
         result = train(cfg)
         if first_rank():
             print(result.folder)
