@@ -10,6 +10,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 from torch.optim.swa_utils import AveragedModel
 
+from flowmusic.train.command import WrongSettings
 from flowmusic.train.sharding import is_sharded
 
 
@@ -117,9 +118,9 @@ class AveragedWeights(EMAWeightAveraging):
         self._kwargs = {"avg_fn": average}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Copy the model.  Raises: ValueError where it is sharded, as a whole copy on each device would undo that."""
+        """Copy the model.  Raises: WrongSettings where it is sharded: a whole copy on each device would undo that."""
         if is_sharded(trainer):
-            raise ValueError(
+            raise WrongSettings(
                 "averaged weights are not kept for a sharded model; set callbacks.average=null, or trainer=ddp"
             )
         if stage == "fit":

@@ -55,7 +55,7 @@ class LitFlow(LightningModule):
             ``max-autotune-no-cudagraphs``); None does without.  Token counts are then padded to multiples of
             :data:`PADDED_TOKENS`, as every new shape would be compiled or recorded again.
         checkpointing: keep only what enters each block of the field, and compute the block again in the backward pass
-            (Chen et al. 2016, arXiv 1604.06174): a third more compute, far less memory.
+            (Chen et al. 2016, arXiv 1604.06174): a quarter more compute, far less memory.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ def advice(cfg: DictConfig) -> str:
         steps = -(-batch * accumulate // half)
         found.append(f"data.batch={half} trainer.accumulate_grad_batches={steps} (as many windows a step)")
     if "checkpointing" in model and not model.checkpointing:
-        found.append("model.checkpointing=true (a third more compute)")
+        found.append("model.checkpointing=true (a quarter more compute)")
     if str(trainer.precision).startswith("32"):
         found.append("trainer.precision=bf16-mixed")
     if data.get("crop_seconds"):

@@ -28,14 +28,14 @@ SMALL_LAYERS, SMALL_FRAMES = (2, 4), (32, 64)
 
 @dataclass(frozen=True)
 class Saved:
-    """Bytes that the forward pass keeps for the backward pass: of casts of weights, and per item of a batch."""
+    """Bytes that the forward pass keeps for the backward pass: casts of weights, and activations of the batch.
+
+    ``block`` is what the block that is being computed again has on top, with checkpointing.
+    """
 
     casts: float
     items: float
-
-    @property
-    def whole(self) -> float:
-        return self.casts + self.items
+    block: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Plan:
             "averaged weights": 0.0 if sharded or not self.averaged else 4.0 * count,
             "gathered weights": 4.0 * (outside + 2 * self.block) if sharded and share > 1 else 0.0,
             "casts of weights": saved.casts,
-            "activations": saved.items,
+            "activations": saved.items + saved.block,
         }
 
     def hours(self, device_flops: float, utilisation: float) -> float:
@@ -321,11 +321,11 @@ def activations(
         return short - frame * SMALL_FRAMES[0], frame * grid.length
 
     casts, items = split(layers, True)
-    if recompute:
-        # The recomputed block, and its casts.
-        one, two = (split(n, False) for n in SMALL_LAYERS)
-        casts, items = casts + (two[0] - one[0]) / 2, items + (two[1] - one[1]) / 2
-    return Saved(casts, items * batch)
+    if not recompute:
+        return Saved(casts, items * batch)
+    (few_casts, few), (many_casts, many) = (split(n, False) for n in SMALL_LAYERS)
+    added = SMALL_LAYERS[1] - SMALL_LAYERS[0]
+    return Saved(casts, items * batch, ((many_casts - few_casts) + (many - few) * batch) / added)
 
 
 def _saved(

@@ -18,7 +18,7 @@ def described(plan: Plan, device_flops: float, utilisation: float) -> str:
         for label, kind in kinds
         for again in (False, True)
     ]
-    memory = [plan.memory(kind, again) for _, kind, again in columns]
+    memory = [plan.memory(kind, bool(again)) for _, kind, again in columns]
     rows += ["", f"memory of each device in GiB, {plan.batch} windows of {plan.seconds:g} s, {plan.precision}"]
     rows += ["  " + " " * 18 + "".join(f"{label:>27}" for label, _, _ in columns)]
     for name in memory[0]:

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from flowmusic.data.errors import WrongData
 from flowmusic.train import command, memory, ranks, sweep
-from flowmusic.train.command import config_folder
+from flowmusic.train.command import WrongSettings, config_folder
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ def _train(cfg: DictConfig) -> TrainResult:
     from hydra.utils import instantiate
     from lightning import seed_everything
 
+    from flowmusic.train.sharding import is_sharded
+
     if cfg.threads is not None:
         torch.set_num_threads(int(cfg.threads))
     # Initial weights come from here; everything random in a step is drawn from (seed, step).
@@ -87,6 +89,8 @@ def _train(cfg: DictConfig) -> TrainResult:
     callbacks = [instantiate(c) for c in cfg.callbacks.values() if c is not None]
     loggers = [instantiate(c) for c in cfg.logger.values() if c is not None]
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers or False)
+    if cfg.export is not None and is_sharded(trainer):
+        raise WrongSettings("a sharded run is not made into a bundle when it ends; set export=null")
     began = time.monotonic()
     with ranks.started(trainer, folder / "config.yaml"):
         # Our own checkpoint: its Lightning state is more than tensors.
@@ -160,7 +164,9 @@ def main(overrides: list[str]) -> int:
             print(result.folder)
         return result.metrics.get(cfg.objective) if cfg.objective else None
 
-    return command.run("flowmusic train", "train", action, overrides, (FileNotFoundError, sweep.OtherRun, WrongData))
+    return command.run(
+        "flowmusic train", "train", action, overrides, (FileNotFoundError, sweep.OtherRun, WrongData, WrongSettings)
+    )
 
 
 if __name__ == "__main__":

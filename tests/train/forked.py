@@ -12,9 +12,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from flowmusic.model.text import TextEncoder
 from tests.train.tiny_runs import TINY_FLOW
 
 LIMIT_S = 300.0
@@ -41,6 +43,12 @@ def pulse(out: Path) -> str:
 def numbers(out: Path, rank: int = 0) -> list[int]:
     file = Path(f"{out}.pulse-{rank}")
     return [int(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def text_encoder_loaded_once(patch: pytest.MonkeyPatch) -> None:
+    """Load it here, for this process and all that are forked from it: it is most of what a tiny run takes."""
+    loaded = TextEncoder()._load()
+    patch.setattr(TextEncoder, "_load", lambda self: loaded)
 
 
 def _train(overrides: list[str], environment: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,14 @@ from flowmusic.train.run import compose, train
 from tests.train import forked, tiny_shards
 from tests.train.forked import LOGGED, finish, kill_at, losses, numbers, pulse, start
 
-STEPS = 12
+STEPS = 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        forked.text_encoder_loaded_once(patch)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +30,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(shards: Path, out: Path, *overrides: str) -> list[str]:
     base = [*LOGGED, "data=shards", f"shards={shards}", f"out={out}", "export=null", "data.group=2", pulse(out)]
-    return [*base, f"trainer.max_steps={STEPS}", "callbacks.checkpoint.every_n_train_steps=3", *overrides]
+    return [*base, f"trainer.max_steps={STEPS}", "callbacks.checkpoint.every_n_train_steps=2", *overrides]
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
@@ -32,13 +40,13 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
     return {**checkpoint["current_model_state"], **averages}
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("accumulate", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_run_killed_at_a_random_step_goes_on_bit_for_bit(shards: Path, tmp_path: Path, accumulate: int) -> None:
     options = [f"trainer.accumulate_grad_batches={accumulate}", "data.windows=2"]
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     finish(start(run(shards, straight, *options)))
     # After the first checkpoint, before the last: anywhere in a step, or between two.
-    at = random.randint(4 * accumulate, (STEPS - 2) * accumulate)
+    at = random.randint(3 * accumulate, (STEPS - 2) * accumulate)
     kill_at(start(run(shards, killed, *options)), killed, at)
     assert len(losses(killed)) < STEPS
     finish(start(run(shards, killed, *options)))
@@ -59,7 +67,7 @@ def test_every_accumulated_batch_has_noise_of_its_own(shards: Path, tmp_path: Pa
 
 
 def test_two_processes_are_one_that_accumulates_two_batches(shards: Path, tmp_path: Path) -> None:
-    two = [f"trainer={'ddp_cpu'}", "trainer.precision=32-true", "trainer.enable_progress_bar=false"]
+    two = ["trainer=ddp_cpu", "trainer.precision=32-true", "trainer.enable_progress_bar=false"]
     two += ["trainer.log_every_n_steps=1"]
     one = ["trainer.accumulate_grad_batches=2", "data.lanes=2"]
     together, alone = tmp_path / "together", tmp_path / "alone"
@@ -75,12 +83,13 @@ def test_two_processes_are_one_that_accumulates_two_batches(shards: Path, tmp_pa
         torch.testing.assert_close(here[name], there[name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_processes_killed_go_on_bit_for_bit(shards: Path, tmp_path: Path) -> None:
     options = ["trainer=ddp_cpu", "trainer.precision=32-true", "trainer.enable_progress_bar=false"]
     options += ["trainer.log_every_n_steps=1"]
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     finish(start(run(shards, straight, *options), world=2))
-    kill_at(start(run(shards, killed, *options), world=2), killed, random.randint(4, STEPS - 3))
+    kill_at(start(run(shards, killed, *options), world=2), killed, random.randint(3, STEPS - 2))
     finish(start(run(shards, killed, *options), world=2))
     assert losses(killed) == losses(straight) and len(losses(straight)) == STEPS
     one, two = weights(straight), weights(killed)
@@ -96,6 +105,6 @@ def test_a_change_of_lanes_is_told(shards: Path, tmp_path: Path, capsys: pytest.
 
 
 def test_more_processes_go_on_counting_where_fewer_stopped(shards: Path, tmp_path: Path) -> None:
-    train(compose(run(shards, tmp_path, "trainer.max_steps=3", "trainer.accumulate_grad_batches=2")))
-    train(compose(run(shards, tmp_path, "trainer.max_steps=6", "trainer.accumulate_grad_batches=1")))
-    assert numbers(tmp_path) == list(range(9))
+    train(compose(run(shards, tmp_path, "trainer.max_steps=2", "trainer.accumulate_grad_batches=2")))
+    train(compose(run(shards, tmp_path, "trainer.max_steps=5", "trainer.accumulate_grad_batches=1")))
+    assert numbers(tmp_path) == list(range(7))
