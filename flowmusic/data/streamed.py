@@ -20,7 +20,7 @@ class ShardData(FieldData):
     """Clips of a folder of shards, or of an address; the ``train`` split is streamed, ``validation`` is in memory.
 
     Args:
-        location: folder, or address (``http://HOST/PATH``, ``pipe:aws s3 cp s3://BUCKET/PATH``), that
+        location: folder, or address (``http://HOST/PATH``, ``pipe:gsutil cat gs://BUCKET/PATH``), that
             ``flowmusic build`` filled.
         crop_seconds, batch, seed, validation_batches, validation_crop_seconds, drums_as_onsets, style_seconds, pairs,
             style_features: as for :class:`flowmusic.data.module.LatentData`; ``batch`` is that of one process.
@@ -103,6 +103,13 @@ class ShardData(FieldData):
     @property
     def frame_rate(self) -> Fraction:
         return self.train_index.frame_rate
+
+    @property
+    def description(self) -> str:
+        """What was trained on, for a model's card."""
+        index = self.train_index
+        built = ", ".join(f"{key} {value}" for key, value in sorted(index.settings.items()) if isinstance(value, str))
+        return f"{index.clips} clips, {index.seconds / 3600:.2f} hours, from shards" + (f" ({built})" if built else "")
 
     def captions(self) -> list[str]:
         """None: a stream has more than anyone would encode beforehand; they are encoded as they come."""

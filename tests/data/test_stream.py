@@ -137,8 +137,10 @@ def test_shards_of_an_address(folder: Path) -> None:
             found = batches(f"http://127.0.0.1:{server.server_port}", 4)
         finally:
             server.shutdown()
-    for one, two in zip(found, batches(folder, 4), strict=True):
+    printed = batches(f"pipe:cat {folder}", 4)
+    for one, two, three in zip(found, printed, batches(folder, 4), strict=True):
         assert_same(one, two)
+        assert_same(one, three)
 
 
 def test_clips_without_captions_have_no_text_and_make_no_pairs(folder: Path) -> None:

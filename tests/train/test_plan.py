@@ -62,14 +62,14 @@ def test_activations_are_those_of_a_whole_small_model(again: bool, precision: st
     encoder = instantiate(compose([*SMALL_JASCO, "model.encoder.drum_codes=null"]).model.encoder)
     field = instantiate(cfg.model.field)
     field.checkpointing = again
-    conditions = [plan._encode(encoder, FrameGrid(50, 250), 24, None) for _ in range(4)]
-    whole = type(conditions[0])(
-        *(torch.cat([getattr(c, name) for c in conditions]).detach() for name in ("frames", "tokens", "tokens_mask"))
-    )
     with (
         plan.counting([field, encoder]) as kept,
         torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"),
     ):
+        conditions = [plan._encode(encoder, FrameGrid(50, 250), 24, None) for _ in range(4)]
+        whole = type(conditions[0])(
+            *(torch.cat([getattr(each, name) for each in conditions]) for name in ("frames", "tokens", "tokens_mask"))
+        )
         field(torch.randn(4, 250, 128), torch.rand(4), whole).square().mean()
     measured = sum(kept.values())
     saved = estimate.again if again else estimate.full
