@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from flowmusic.controls import drums
+from flowmusic.data.errors import NoClipLongEnough
 from flowmusic.types import Controls, FrameGrid, Style, Track
 
 LATENTS, FEATURES = "latents", "style"
@@ -29,12 +30,16 @@ KNOWN = ".known"
 
 @dataclass(frozen=True)
 class Batch:
-    """A training batch: latents ``[B, T, D]``, what was asked for, and texts and styles of further clips (pairs)."""
+    """A training batch: latents ``[B, T, D]``, what was asked for, and texts and styles of further clips (pairs).
+
+    ``number`` counts batches over all processes and all time; whatever else is drawn for a batch is drawn from it.
+    """
 
     latents: Tensor
     controls: Controls
     grid: FrameGrid
     pairs: Controls = field(default_factory=lambda: Controls(()))
+    number: int | None = None
 
 
 class LatentStore:
@@ -174,7 +179,8 @@ class LatentCrops:
         crop_seconds, batch, seed: as named.
         style_seconds: shortest and longest excerpt that stands for the style of a window; one length is drawn per
             batch, and the excerpt lies in the same clip outside the window.  None gives no style.
-        pairs: how many further clips come along with a text and an excerpt each, for ``style_seconds`` only.
+        pairs: how many further clips come along with a text and an excerpt each, for ``style_seconds`` only; clips
+            without captions are none of them.
         drums_as_onsets: share of windows whose drum control loses its bands and levels, as when a person gives
             onset times only.
     """
@@ -202,9 +208,11 @@ class LatentCrops:
         self.grid = FrameGrid(store.frame_rate, round(crop_seconds * float(store.frame_rate)))
         self.usable = [i for i, clip in enumerate(store.clips) if clip["frames"] >= self.grid.length]
         if not self.usable:
-            raise ValueError(f"no clip of the store is as long as the window of {crop_seconds} s")
+            raise NoClipLongEnough(f"no clip of the store is as long as the window of {crop_seconds} s")
+        self.captioned = [i for i in self.usable if store.clips[i]["captions"]]
 
-    def __call__(self, step: int) -> Batch:
+    def __call__(self, step: int, chosen: Sequence[int] | None = None) -> Batch:
+        """Batch ``step``, of clips that are drawn here, or of those whose numbers in the store are given."""
         rng = np.random.default_rng((self.seed, step))
         clips, firsts, bandless, texts = [], [], [], []
         styles: list[Style | None] = []
@@ -212,7 +220,7 @@ class LatentCrops:
         style_rng = np.random.default_rng((self.seed, step, 1))
         excerpt = 0 if self.style_frames is None else int(style_rng.integers(*self.style_frames, endpoint=True))
         for row in range(self.batch):
-            clip = self.usable[rng.integers(len(self.usable))]
+            clip = self.usable[rng.integers(len(self.usable))] if chosen is None else chosen[row]
             info = self.store.clips[clip]
             first = int(rng.integers(info["frames"] - self.grid.length + 1))
             if "drums" in self.store.names and rng.random() < self.drums_as_onsets:
@@ -222,25 +230,31 @@ class LatentCrops:
                 styles.append(None if begin is None else self.store.excerpt(clip, begin, excerpt))
             clips.append(clip)
             firsts.append(first)
-            texts.append(info["captions"][rng.integers(len(info["captions"]))])
+            texts.append(_caption(info, rng))
         latents, tracks = self.store.windows(clips, firsts, self.grid.length)
         for row in bandless:
             track = Track(tracks["drums"].values[row], tracks["drums"].known[row], self.grid)
             tracks["drums"].values[row] = as_onsets(track).values
         controls = Controls(tuple(texts), tracks, tuple(styles))
-        return Batch(latents, controls, self.grid, self._pairs(excerpt, step))
+        return Batch(latents, controls, self.grid, self._pairs(excerpt, step), step)
 
     def _pairs(self, excerpt: int, step: int) -> Controls:
         """Texts and styles of different clips, each excerpt from anywhere in its clip, the whole of a shorter one."""
         rng = np.random.default_rng((self.seed, step, 2))
         texts, styles = [], []
-        for index in rng.permutation(self.usable)[: self.pairs]:
+        for index in rng.permutation(self.captioned)[: self.pairs]:
             info = self.store.clips[index]
             length = min(excerpt, info["frames"])
             first = int(rng.integers(info["frames"] - length + 1))
             styles.append(self.store.excerpt(index, first, length))
-            texts.append(info["captions"][rng.integers(len(info["captions"]))])
+            texts.append(_caption(info, rng))
         return Controls(tuple(texts), {}, tuple(styles))
+
+
+def _caption(info: Mapping[str, Any], rng: np.random.Generator) -> str | None:
+    """One of the clip's captions, or None where nobody wrote one."""
+    captions = info["captions"]
+    return captions[rng.integers(len(captions))] if captions else None
 
 
 def outside(frames: int, first: int, length: int, excerpt: int, rng: np.random.Generator) -> int | None:

@@ -26,7 +26,19 @@ def plain(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def card(title: str, purpose: str, run: dict[str, Any], command: str, parameters: int, eight_bits: bool = False) -> str:
+COMPOSED = "a corpus composed and rendered by `flowmusic corpus`, settings in the table below; no recordings"
+
+
+def card(
+    title: str,
+    purpose: str,
+    run: dict[str, Any],
+    command: str,
+    parameters: int,
+    eight_bits: bool = False,
+    data: str = COMPOSED,
+    licence: str = "Apache-2.0",
+) -> str:
     """A model card in Markdown: data, command, seed, figures, licence."""
     stored = "large matrices in 8 bits with a scale per row, the rest in fp16" if eight_bits else "in fp16"
     figures = "\n".join(f"| {k} | {v:.4f} |" for k, v in sorted(run["metrics"].items()) if "/" in k)
@@ -36,10 +48,10 @@ def card(title: str, purpose: str, run: dict[str, Any], command: str, parameters
 {purpose}
 
 - Parameters: {parameters:,}, stored {stored}.
-- Data: a corpus composed and rendered by `flowmusic corpus`, settings in the table below; no recordings.
+- Data: {data}.
 - Command: `{command}`
 - Seed {run["seed"]}, {run["steps"]} steps, commit {run["commit"]}, {libraries}, {run["hardware"]}.
-- Licence of the weights: Apache-2.0.
+- Licence of the weights: {licence}.
 
 | figure at the end of training | value |
 |---|---|
@@ -144,15 +156,22 @@ def export_flow(
     tensors = {f"encoder.{k}": v for k, v in module.encoder.state_dict().items() if not k.endswith(AVERAGES)}
     names = [*encoder["tracks"], *(["style"] if encoder.get("style") else [])]
     tensors.update({f"field.{k}": v for k, v in module.field.state_dict().items()})
+    # Data that describe themselves are somebody's own; the others are the corpus.
+    own = getattr(data, "description", None)
     text = card(
         f"{name}: controllable music generator",
         f"Flow matching over {Path(codec_name).name} latents; controls: text, {', '.join(names)}; "
         f"windows of {seconds:g} s.",
         run,
-        f"flowmusic train experiment=nano latents=LATENTS seed={run['seed']}",
+        f"flowmusic train experiment=nano {'latents=LATENTS' if own is None else 'data=shards shards=SHARDS'} "
+        f"seed={run['seed']}",
         sum(v.numel() for v in tensors.values()),
         eight_bits,
-    ) + corpus_note(Path(settings["corpus"]))
+        COMPOSED if own is None else own,
+        "Apache-2.0" if own is None else "whoever trained it decides, as the licences of the data allow",
+    )
+    if own is None:
+        text += corpus_note(Path(settings["corpus"]))
     if style_features is not None:
         text += (
             f"\nThe style control hears {style_features['kind']} features, whose weights are not in this bundle and "
