@@ -9,6 +9,9 @@ from typing import Any
 
 from flowmusic.data.manifest import SPLITS, Entry, file_hash
 
+DATASET = "flowmusic-corpus"
+"""Name of the data set in manifests."""
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -76,7 +79,7 @@ def manifest_entries(folder: str | Path) -> list[Entry]:
                     hash=file_hash(clip.audio),
                     text=tuple(clip.labels.get("captions", ())),
                     split=split,
-                    dataset=folder.name,
+                    dataset=DATASET,
                     labels=str(clip.audio.with_suffix(".json")),
                     stems=stems_of.get(clip.id, {}),
                 )

@@ -1,8 +1,4 @@
-"""Precomputed latents and controls: the store on disk, and random crops of it as training batches.
-
-A store is a folder with ``<split>-NNNNN.safetensors`` shards (all clips of a shard end to end, floats in fp16) and
-``<split>.json`` (frame rate, clips with their captions and lengths, what style features are), which is written last.
-"""
+"""Precomputed latents and controls of shards in memory, and random crops of them as training batches."""
 
 from __future__ import annotations
 
@@ -63,19 +59,28 @@ class LatentStore:
 
     @staticmethod
     def read(folder: str | Path, split: str) -> LatentStore:
-        """Raises: FileNotFoundError when the store is missing or unfinished."""
-        from safetensors.torch import load_file
+        """A split of shards, whole; the confidence of its controls stays on disk.
 
-        index = Path(folder) / f"{split}.json"
-        if not index.exists():
-            raise FileNotFoundError(
-                f"{index} is missing; precompute latents with: "
-                f"python -m flowmusic.apps.build --corpus DIR --out {folder}"
-            )
-        parsed = json.loads(index.read_text())
-        shards = [load_file(Path(folder) / name) for name in parsed["shards"]]
-        tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
-        return LatentStore(Fraction(parsed["frame_rate"]), parsed["clips"], tensors, parsed.get("style_features"))
+        A folder in the form from before shards (``<split>.json``, safetensors) is read too.
+
+        Raises: FileNotFoundError when the split is missing or unfinished.
+        """
+        # Shards name their tensors as this module does.
+        from flowmusic.data.shards import CONFIDENCE, ShardIndex, read_shard
+
+        if index_of(folder, split).name == f"{split}.json":
+            return _read_older(Path(folder), split)
+        index = ShardIndex.read(folder, split)
+        clips: list[dict[str, Any]] = []
+        parts: dict[str, list[Tensor]] = {}
+        for shard in index.shards:
+            for sample in read_shard(folder, shard.name):
+                clips.append({"id": sample.key, "frames": sample.frames, "captions": sample.info["captions"]})
+                for key, tensor in sample.tensors.items():
+                    if not key.endswith(CONFIDENCE):
+                        parts.setdefault(key, []).append(tensor)
+        tensors = {key: torch.cat(parts.pop(key)) for key in list(parts)}
+        return LatentStore(index.frame_rate, clips, tensors, index.style_features)
 
     @staticmethod
     def joined(stores: Sequence[LatentStore]) -> LatentStore:
@@ -105,12 +110,12 @@ class LatentStore:
             tensors = {key: tensor for key, tensor in self.tensors.items() if key != FEATURES}
             return LatentStore(self.frame_rate, self.clips, tensors)
         if self.style_features != wanted:
-            flags = f"--style-features {wanted.get('kind')}:{wanted.get('source')}"
+            flags = f"style_features={wanted.get('kind')}:{wanted.get('source')}"
             if wanted.get("layer") is not None:
-                flags += f" --style-layer {wanted['layer']}"
+                flags += f" style_layer={wanted['layer']}"
             raise ValueError(
                 f"the style is to hear {_named(wanted)}, and the store {folder} has {_named(self.style_features)}; "
-                f"build it with: python -m flowmusic.apps.build --corpus DIR --out {folder} {flags}"
+                f"build another with: flowmusic build corpus=DIR out={folder} {flags}"
             )
         return self
 
@@ -154,6 +159,24 @@ class LatentStore:
         return self.tensors[LATENTS][index].float(), tracks
 
 
+def index_of(folder: str | Path, split: str) -> Path:
+    """The file that tells what a split holds.  Raises: FileNotFoundError, with the command that builds one."""
+    found = [Path(folder) / f"{split}{ending}" for ending in (".index.json", ".json")]
+    for path in found:
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"{found[0]} is missing; build it with: flowmusic build corpus=DIR out={folder}")
+
+
+def _read_older(folder: Path, split: str) -> LatentStore:
+    from safetensors.torch import load_file
+
+    parsed = json.loads((folder / f"{split}.json").read_text())
+    shards = [load_file(folder / name) for name in parsed["shards"]]
+    tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
+    return LatentStore(Fraction(parsed["frame_rate"]), parsed["clips"], tensors, parsed.get("style_features"))
+
+
 def _named(features: Mapping[str, Any] | None) -> str:
     if features is None:
         return "latents only"
@@ -174,7 +197,8 @@ class LatentCrops:
         crop_seconds, batch, seed: as named.
         style_seconds: shortest and longest excerpt that stands for the style of a window; one length is drawn per
             batch, and the excerpt lies in the same clip outside the window.  None gives no style.
-        pairs: how many further clips come along with a text and an excerpt each, for ``style_seconds`` only.
+        pairs: how many further clips come along with a text and an excerpt each, for ``style_seconds`` only; clips
+            without captions are none of them.
         drums_as_onsets: share of windows whose drum control loses its bands and levels, as when a person gives
             onset times only.
     """
@@ -203,6 +227,7 @@ class LatentCrops:
         self.usable = [i for i, clip in enumerate(store.clips) if clip["frames"] >= self.grid.length]
         if not self.usable:
             raise ValueError(f"no clip of the store is as long as the window of {crop_seconds} s")
+        self.captioned = [i for i in self.usable if store.clips[i]["captions"]]
 
     def __call__(self, step: int) -> Batch:
         rng = np.random.default_rng((self.seed, step))
@@ -222,7 +247,7 @@ class LatentCrops:
                 styles.append(None if begin is None else self.store.excerpt(clip, begin, excerpt))
             clips.append(clip)
             firsts.append(first)
-            texts.append(info["captions"][rng.integers(len(info["captions"]))])
+            texts.append(_caption(info, rng))
         latents, tracks = self.store.windows(clips, firsts, self.grid.length)
         for row in bandless:
             track = Track(tracks["drums"].values[row], tracks["drums"].known[row], self.grid)
@@ -234,13 +259,19 @@ class LatentCrops:
         """Texts and styles of different clips, each excerpt from anywhere in its clip, the whole of a shorter one."""
         rng = np.random.default_rng((self.seed, step, 2))
         texts, styles = [], []
-        for index in rng.permutation(self.usable)[: self.pairs]:
+        for index in rng.permutation(self.captioned)[: self.pairs]:
             info = self.store.clips[index]
             length = min(excerpt, info["frames"])
             first = int(rng.integers(info["frames"] - length + 1))
             styles.append(self.store.excerpt(index, first, length))
-            texts.append(info["captions"][rng.integers(len(info["captions"]))])
+            texts.append(_caption(info, rng))
         return Controls(tuple(texts), {}, tuple(styles))
+
+
+def _caption(info: Mapping[str, Any], rng: np.random.Generator) -> str | None:
+    """One of the clip's captions, or None where nobody wrote one."""
+    captions = info["captions"]
+    return captions[rng.integers(len(captions))] if captions else None
 
 
 def outside(frames: int, first: int, length: int, excerpt: int, rng: np.random.Generator) -> int | None:

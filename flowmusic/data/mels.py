@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from flowmusic import audio as audio_tools
 from flowmusic.data import corpus
-from flowmusic.data.build import write_json
+from flowmusic.data.plan import write_json
 from flowmusic.data.corpus import Clip
 
 SHARD = 64

@@ -69,7 +69,7 @@ class CodecData(LightningDataModule):
 
 
 class LatentData(LightningDataModule):
-    """Precomputed latents and controls for field training (written by ``flowmusic.data.build``).
+    """Precomputed latents and controls for field training (written by ``flowmusic build``).
 
     Args:
         folder: folder of the store.

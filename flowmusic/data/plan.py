@@ -141,7 +141,7 @@ def agree(plan: Plan, settings: Mapping[str, Any], out: Path) -> None:
 
     Raises: PlanError if settings or pieces that were planned before differ now.
     """
-    path = out / NAME
+    path, settings = out / NAME, json.loads(json.dumps(settings))
     if path.is_file():
         before = json.loads(path.read_text(encoding="utf-8"))
         remedy = f"give another folder as out=, or remove {out.name} to build it anew"
@@ -153,7 +153,7 @@ def agree(plan: Plan, settings: Mapping[str, Any], out: Path) -> None:
         for split in SPLITS:
             now = [shard for shard in plan.shards if shard.split == split]
             _only_appended(split, before["shards"].get(split, []), now, remedy)
-    elif any(out.glob("*.tar")) or any(out.glob("*.safetensors")):
+    elif any(out.glob("*.tar")) or any((out / f"{split}.json").is_file() for split in SPLITS):
         raise PlanError(f"{out} holds files of something else and no {NAME}; give another folder as out=")
     shards = {
         split: [[len(shard.pieces), shard.digest] for shard in plan.shards if shard.split == split]

@@ -66,13 +66,14 @@ def run(shards: Sequence[Shard], out: Path, make: Make, workers: int, tell: Tell
     """
     require()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it warns of its own handling of our actors' arguments
     import ray
     import ray.data
 
     started = not ray.is_initialized()
     if started:
         at = os.environ.get("RAY_ADDRESS")
-        own: dict[str, Any] = {} if at else {"num_cpus": workers, "include_dashboard": False, "_temp_dir": None}
+        own: dict[str, Any] = {} if at else {"num_cpus": workers, "include_dashboard": False}
         ray.init(address=at, log_to_driver=False, logging_level=logging.ERROR, **own)
     context = ray.data.DataContext.get_current()
     shown, context.enable_progress_bars = context.enable_progress_bars, False
