@@ -90,9 +90,7 @@ def planned(settings: Settings) -> Plan:
     else:
         assert settings.manifest is not None
         root, entries = settings.manifest.resolve().parent, manifest.read(settings.manifest)
-    return plans.make(
-        entries, root, settings.seconds, settings.clips_per_shard, settings.duplicates, settings.splits
-    )
+    return plans.make(entries, root, settings.seconds, settings.clips_per_shard, settings.duplicates, settings.splits)
 
 
 def _make(settings: Settings, root: Path) -> ClipMaker:

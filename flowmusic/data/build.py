@@ -191,7 +191,10 @@ def finish(
     ]
     _write_lines(out / FAILURES, failures)
     if len(failures) == plan.clips:
-        raise ValueError(f"none of the {plan.clips} clips could be made, {out / FAILURES} says why; the first: {failures[0]['reason']}")
+        raise ValueError(
+            f"none of the {plan.clips} clips could be made, {out / FAILURES} says why and build.retry=true tries them "
+            f"again; the first: {failures[0]['reason']}"
+        )
     indexes, found = {}, {}
     for split in SPLITS:
         shards = tuple(record.shard for record in records.get(split, []) if record.shard is not None)

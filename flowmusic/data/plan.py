@@ -167,13 +167,17 @@ def _only_appended(split: str, before: Sequence[Sequence[Any]], now: Sequence[Sh
         told = f"the manifest changed: shard {number} of {split}"
         if number >= len(now) or len(now[number].pieces) < clips:
             left = 0 if number >= len(now) else len(now[number].pieces)
-            raise PlanError(f"{told} had {clips} clips and would now have {left}; recordings may only be added at the "
-                            f"end of a split; {remedy}")
+            raise PlanError(
+                f"{told} had {clips} clips and would now have {left}; recordings may only be added at the "
+                f"end of a split; {remedy}"
+            )
         if joined(now[number].digests[:clips]) != digest:
             first = now[number].pieces[0]
-            raise PlanError(f"{told}, which begins with {first.path}, would now hold other clips, or the same with "
-                            f"another caption, licence or labels; recordings may only be added at the end of a "
-                            f"split; {remedy}")
+            raise PlanError(
+                f"{told}, which begins with {first.path}, would now hold other clips, or the same with "
+                f"another caption, licence or labels; recordings may only be added at the end of a "
+                f"split; {remedy}"
+            )
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> list[str]:

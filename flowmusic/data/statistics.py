@@ -1,4 +1,4 @@
-"""What is in some clips, as plain data that adds up: hours, licences, captions, and how much of each control is known."""
+"""What is in some clips, as plain data that adds up: hours, licences, captions, how much of each control is known."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ import soundfile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
 from flowmusic.controls import drums
 from flowmusic.data import corpus
@@ -23,6 +22,7 @@ from flowmusic.data.module import LatentData
 from flowmusic.data.steps import Steps
 from flowmusic.types import FrameGrid
 from tests.data.small_build import HOP, RATE, build
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -177,7 +177,9 @@ def test_stores_join_and_a_split_may_be_missing(folder: Path, tmp_path: Path) ->
     for name in ("chords", "melody"):
         assert torch.equal(both.crop(4, 10, 20)[1][name].values, one.crop(1, 10, 20)[1][name].values)
     texts = [dict(clip, captions=[]) for clip in one.clips]
-    quiet = LatentCrops(LatentStore(one.frame_rate, texts, one.tensors), 0.8, 2, 0, style_seconds=(0.2, 0.5), pairs=3)(1)
+    quiet = LatentCrops(LatentStore(one.frame_rate, texts, one.tensors), 0.8, 2, 0, style_seconds=(0.2, 0.5), pairs=3)(
+        1
+    )
     assert quiet.controls.text == (None, None) and quiet.pairs.batch == 0  # nobody wrote a caption
     other = LatentStore(both.frame_rate, one.clips, {**one.tensors, "latents": one.tensors["latents"][:, :5]})
     with pytest.raises(ValueError, match="do not go together; build both with one codec"):

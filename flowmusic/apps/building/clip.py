@@ -91,9 +91,7 @@ class ClipBuilder:
         samples = mono.samples[None].to(self.settings.device)
         return self.codec.encode(Audio(samples, mono.rate))[0].float().cpu()
 
-    def controls(
-        self, piece: Entry, audio: Audio, grid: FrameGrid
-    ) -> tuple[Mapping[str, Track], Mapping[str, Tensor]]:
+    def controls(self, piece: Entry, audio: Audio, grid: FrameGrid) -> tuple[Mapping[str, Track], Mapping[str, Tensor]]:
         """Tracks, and confidence ``[T]``, of every control: exact ones where there are labels or stems."""
         wanted = self.settings.controls
         codes = self.settings.drums == "codes"

@@ -99,7 +99,10 @@ class Settings:
                 controls=_names(config, "controls", CONTROLS),
                 drums=_choice(config, "drums", DRUMS),
                 extractors=ExtractorChoice(
-                    **{key: _choice(config["extractors"], key, allowed, "extractors.") for key, allowed in CHOICES.items()}
+                    **{
+                        key: _choice(config["extractors"], key, allowed, "extractors.")
+                        for key, allowed in CHOICES.items()
+                    }
                 ),
                 style_features=_style(config),
             ),
