@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ def build(cfg: DictConfig) -> list[Path]:
             ray_engine.require()
         told = {**described(settings.clip), "seconds": settings.seconds, "clips_per_shard": settings.clips_per_shard}
         make = functools.partial(_make, settings, plan.root)
-        maker = make()
+        maker = make(quiet=False)
         settings.out.mkdir(parents=True, exist_ok=True)
     with alone(settings.out):
         with reading_input():
@@ -93,12 +94,10 @@ def planned(settings: Settings) -> Plan:
     return plans.make(entries, root, settings.seconds, settings.clips_per_shard, settings.duplicates, settings.splits)
 
 
-def _make(settings: Settings, root: Path) -> ClipMaker:
-    from dataclasses import replace
-
+def _make(settings: Settings, root: Path, quiet: bool = True) -> ClipMaker:
     from flowmusic.apps.building.clip import ClipBuilder
 
-    return ClipBuilder(replace(settings.clip, root=root))
+    return ClipBuilder(replace(settings.clip, root=root), quiet)
 
 
 def work(settings: Settings, plan: Plan, make: functools.partial[Any]) -> None:

@@ -73,15 +73,7 @@ def run(shards: Sequence[Shard], out: Path, make: Make, workers: int, tell: Tell
     started = not ray.is_initialized()
     if started:
         at = os.environ.get("RAY_ADDRESS")
-        own: dict[str, Any] = (
-            {}
-            if at
-            else {
-                "num_cpus": workers,
-                "include_dashboard": False,
-                "_node_ip_address": "127.0.0.1",  # no question to the network which address this machine has
-            }
-        )
+        own: dict[str, Any] = {} if at else {"num_cpus": workers, "include_dashboard": False}
         ray.init(address=at, log_to_driver=False, logging_level=logging.ERROR, **own)
     context = ray.data.DataContext.get_current()
     shown, context.enable_progress_bars = context.enable_progress_bars, False

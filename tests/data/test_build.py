@@ -208,11 +208,11 @@ def test_labels_of_a_file_are_those_of_its_part() -> None:
 
 def test_statistics_add_up(songs: Callable[..., list[Entry]], tmp_path: Path) -> None:
     told = tmp_path / "l.json"
-    told.write_text(json.dumps(LABELS))
+    told.write_text(json.dumps({**LABELS, "beats": [0.0, 0.5, 1.0, 1.5, 2.0], "downbeats": [0.0, 2.0]}))
     entries = [*songs(2, licence="CC0"), *songs(1, first=2, labels=str(told), text=("calm",))]
     built = build_plan(plans.make(entries, tmp_path), tmp_path / "out")
     found = built.statistics["train"]
     assert (found["clips"], found["captioned"], found["frames"]) == (3, 1, 150)
     assert found["licences"] == {"CC0": 4.0, statistics.UNKNOWN: 2.0}
     assert found["known"]["chords"] == 50 and found["sure"]["chords"] == 50 and found["exact"]["chords"] == 50
-    assert found["tempo"] == {"60": 1} and sum(found["chords"].values()) == 50
+    assert found["tempo"] == {"120": 1} and sum(found["chords"].values()) == 50

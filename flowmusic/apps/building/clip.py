@@ -51,11 +51,12 @@ class ClipBuilder:
 
     Args:
         settings: what a clip holds.
+        quiet: do not say the licence of weights, for workers of one that has said it.
 
     Raises: ModelError for a codec or weights that cannot be used; MissingMadmom.
     """
 
-    def __init__(self, settings: ClipSettings) -> None:
+    def __init__(self, settings: ClipSettings, quiet: bool = True) -> None:
         self.settings = settings
         self.codec = load_codec(settings.codec, settings.drums, settings.device)
         self.frame_rate = Fraction(self.codec.frame_rate)
@@ -65,7 +66,8 @@ class ClipBuilder:
             from flowmusic.interop.mert import Mert
 
             wanted = settings.style_features
-            self.style = Mert(wanted["source"], wanted["layer"], device=settings.device, quiet=True)
+            self.style = Mert(wanted["source"], wanted["layer"], device=settings.device, quiet=quiet)
+            self.style.load()
 
     def __call__(self, piece: Entry) -> ClipSample:
         """One clip.  Raises: ValueError for a recording, labels or a stem that cannot be used."""
