@@ -78,11 +78,11 @@ def main() -> None:
         grid = FrameGrid.of_seconds(audio.seconds, RATE)
         found = extract(audio, chosen, use)
         onsets = found.drums.onsets if found.drums is not None else ()
-        sure = found.confidence(grid)
+        told = found.confidence(grid)
         for name, track in found.tracks(grid).items():
             good = right(name, track, clip.labels, onsets)
             if good is not None:
-                collected[name][0].append(sure[name].numpy())
+                collected[name][0].append(told[name].numpy())
                 collected[name][1].append(good)
     print("| control | frames right | mean confidence | right, less sure half | right, surer half | area under ROC |")
     print("|---|---|---|---|---|---|")

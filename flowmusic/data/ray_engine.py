@@ -81,7 +81,7 @@ def run(shards: Sequence[Shard], out: Path, make: Make, workers: int, tell: Tell
     try:
         rows = [{"shard": pickle.dumps(shard)} for shard in shards]
         made = ray.data.from_items(rows, override_num_blocks=min(len(rows), _BLOCKS)).map(
-            Worker,
+            Worker,  # type: ignore[arg-type]  # of a class, Ray makes actors
             fn_constructor_args=(pickle.dumps(make), str(out.resolve())),
             concurrency=min(workers, len(rows)),
             num_cpus=1,
