@@ -1,8 +1,4 @@
-"""Precomputed latents and controls: the store on disk, and random crops of it as training batches.
-
-A store is a folder with ``<split>-NNNNN.safetensors`` shards (all clips of a shard end to end, floats in fp16) and
-``<split>.json`` (frame rate, clips with their captions and lengths, what style features are), which is written last.
-"""
+"""Precomputed latents and controls of shards in memory, and random crops of them as training batches."""
 
 from __future__ import annotations
 
@@ -68,19 +64,21 @@ class LatentStore:
 
     @staticmethod
     def read(folder: str | Path, split: str) -> LatentStore:
-        """Raises: FileNotFoundError when the store is missing or unfinished."""
-        from safetensors.torch import load_file
+        """A split of shards, whole; the confidence of its controls stays on disk.
 
-        index = Path(folder) / f"{split}.json"
-        if not index.exists():
-            raise FileNotFoundError(
-                f"{index} is missing; precompute latents with: "
-                f"python -m flowmusic.apps.build --corpus DIR --out {folder}"
-            )
-        parsed = json.loads(index.read_text())
-        shards = [load_file(Path(folder) / name) for name in parsed["shards"]]
-        tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
-        return LatentStore(Fraction(parsed["frame_rate"]), parsed["clips"], tensors, parsed.get("style_features"))
+        A folder in the form from before shards (``<split>.json``, safetensors) is read too.
+
+        Raises: FileNotFoundError when the split is missing or unfinished; BrokenShardError.
+        """
+        # Those are made of what is defined here.
+        from flowmusic.data.shards import ShardIndex
+        from flowmusic.data.stream import as_store, load_shard
+
+        if index_of(folder, split).name == f"{split}.json":
+            return _read_older(Path(folder), split)
+        index = ShardIndex.read(folder, split)
+        samples = [sample for info in index.shards for sample in load_shard(folder, info)]
+        return as_store(samples, index, {}, style=True)
 
     @staticmethod
     def joined(stores: Sequence[LatentStore]) -> LatentStore:
@@ -110,12 +108,12 @@ class LatentStore:
             tensors = {key: tensor for key, tensor in self.tensors.items() if key != FEATURES}
             return LatentStore(self.frame_rate, self.clips, tensors)
         if self.style_features != wanted:
-            flags = f"--style-features {wanted.get('kind')}:{wanted.get('source')}"
+            flags = f"style_features={wanted.get('kind')}:{wanted.get('source')}"
             if wanted.get("layer") is not None:
-                flags += f" --style-layer {wanted['layer']}"
+                flags += f" style_layer={wanted['layer']}"
             raise ValueError(
                 f"the style is to hear {_named(wanted)}, and the store {folder} has {_named(self.style_features)}; "
-                f"build it with: python -m flowmusic.apps.build --corpus DIR --out {folder} {flags}"
+                f"build another with: flowmusic build corpus=DIR out={folder} {flags}"
             )
         return self
 
@@ -157,6 +155,24 @@ class LatentStore:
             values = values.float() if values.is_floating_point() else values.long()
             tracks[name] = Track(values, self.tensors[name + KNOWN][index], grid)
         return self.tensors[LATENTS][index].float(), tracks
+
+
+def index_of(folder: str | Path, split: str) -> Path:
+    """The file that tells what a split holds.  Raises: FileNotFoundError, with the command that builds one."""
+    found = [Path(folder) / f"{split}{ending}" for ending in (".index.json", ".json")]
+    for path in found:
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"{found[0]} is missing; build it with: flowmusic build corpus=DIR out={folder}")
+
+
+def _read_older(folder: Path, split: str) -> LatentStore:
+    from safetensors.torch import load_file
+
+    parsed = json.loads((folder / f"{split}.json").read_text())
+    shards = [load_file(folder / name) for name in parsed["shards"]]
+    tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
+    return LatentStore(Fraction(parsed["frame_rate"]), parsed["clips"], tensors, parsed.get("style_features"))
 
 
 def _named(features: Mapping[str, Any] | None) -> str:

@@ -148,7 +148,7 @@ class FieldData(NumberedData):
 
 
 class LatentData(FieldData):
-    """Precomputed latents and controls for field training (written by ``flowmusic.data.build``).
+    """Precomputed latents and controls for field training (written by ``flowmusic build``).
 
     Args:
         folder: folder of the store.
