@@ -113,19 +113,19 @@ def run_scan(args: argparse.Namespace) -> int:
 def run_read(args: argparse.Namespace) -> int:
     """Read a known data set."""
     from flowmusic.data import scan
-    from flowmusic.data.sets import SETS, find
+    from flowmusic.data.sets import find
 
     with reading_input():
         known = find(args.name)
-        if known.name == "midi":
+        if known.read is None:
             from flowmusic.apps.data_midi import run as render
 
             return render(args)
         if args.soundfont or args.max_seconds is not None:
             raise UsageError("--soundfont and --max-seconds belong to `flowmusic data read midi`")
-        out = _manifest(args.out or f"{args.name}.jsonl")
+        out = _manifest(args.out or f"{known.name}.jsonl")
         with bar("reading", "file", args.quiet) as begin:
-            found = SETS[known.name].read(args.source, out, args.workers, begin)
+            found = known.read(args.source, out, args.workers, begin)
     if not found.entries:
         scan.save(found, out)
         raise UsageError(

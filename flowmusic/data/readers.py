@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import TypeVar
 
 from flowmusic.data.facts import Facts, Unusable, facts_of
 
-Looked = tuple[Path, Facts | str]
-"""A file, and its facts or why there are none."""
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 def look(path: Path) -> Facts | str:
@@ -71,45 +72,50 @@ class Cache:
         self._file.close()
 
 
-def look_at(paths: Sequence[Path], workers: int, read: Callable[[Path], Facts | str] = look) -> Iterator[Looked]:
-    """Every file, as it is finished.
+def look_at(
+    items: Sequence[Item], workers: int, read: Callable[[Item], Found | str]
+) -> Iterator[tuple[Item, Found | str]]:
+    """Every item with what was read of it, or why nothing was, as it is finished.
 
-    A worker process that dies takes nobody with it: the files that were open are looked at one by one, each in a
-    process of its own, and the one that kills it again is reported as such.
+    A worker process that dies takes nobody with it: the items that were open are read one by one, each in a process
+    of its own, and the one that kills it again is reported as such.
+
+    Args:
+        read: a function of a module, so that other processes find it.
     """
-    if workers <= 1 or len(paths) <= 1:
-        for path in paths:
-            yield path, read(path)
+    if workers <= 1 or len(items) <= 1:
+        for item in items:
+            yield item, read(item)
         return
-    waiting = list(reversed(paths))
+    waiting = list(reversed(items))
     while waiting:
-        suspects: list[Path] = []
+        suspects: list[Item] = []
         with _pool(min(workers, len(waiting))) as pool:
-            running: dict[Future[Facts | str], Path] = {}
+            running: dict[Future[Found | str], Item] = {}
             while waiting or running:
                 while waiting and len(running) < 4 * workers and not suspects:
-                    path = waiting.pop()
+                    item = waiting.pop()
                     try:
-                        running[pool.submit(read, path)] = path
+                        running[pool.submit(read, item)] = item
                     except BrokenProcessPool:
-                        suspects.append(path)
+                        suspects.append(item)
                 if not running:
                     break
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    path = running.pop(future)
+                    item = running.pop(future)
                     try:
-                        yield path, future.result()
+                        yield item, future.result()
                     except BrokenProcessPool:
-                        suspects.append(path)
-        for path in suspects:
-            yield path, _alone(path, read)
+                        suspects.append(item)
+        for item in suspects:
+            yield item, _alone(item, read)
 
 
-def _alone(path: Path, read: Callable[[Path], Facts | str]) -> Facts | str:
+def _alone(item: Item, read: Callable[[Item], Found | str]) -> Found | str:
     with _pool(1) as pool:
         try:
-            return pool.submit(read, path).result()
+            return pool.submit(read, item).result()
         except BrokenProcessPool:
             return "it crashes the decoder"
 

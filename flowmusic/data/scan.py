@@ -1,4 +1,4 @@
-"""A folder of recordings as a manifest: what is there, what is said of it, what repeats, which split, what is broken."""
+"""A folder of recordings as a manifest: what is there, what is said of it, what repeats, what is broken."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from flowmusic.data import captions, fingerprint, splits
 from flowmusic.data.facts import SILENT_DB, SUFFIXES, Facts
 from flowmusic.data.manifest import LEAST_SECONDS, Entry, write
-from flowmusic.data.readers import Cache, look_at
+from flowmusic.data.readers import Cache, look, look_at
 
 UNREADABLE, SHORT, SILENT, SIDECAR, MISSING = "unreadable", "too short", "silent", "sidecar", "not found"
 STEMS = ("drums", "bass", "chords", "pad", "melody", "vocals", "guitar", "piano", "other")
@@ -227,7 +227,7 @@ def _facts(
                 known[path] = facts
         reused = len(known)
         tell = begin(len(files), reused) if begin is not None else None
-        for path, looked in look_at([path for path in files if path not in known], workers):
+        for path, looked in look_at([path for path in files if path not in known], workers, look):
             if isinstance(looked, str):
                 broken[path] = looked
             else:
@@ -296,8 +296,9 @@ def summary(found: Scan) -> str:
     hours = sum(entry.duration for entry in entries) / 3600
     split = Counter(entry.split for entry in entries)
     repeated = sum(entry.duplicate_of is not None for entry in entries)
+    known = f" ({found.reused} files known from before)" if found.reused else ""
     lines = [
-        f"{len(entries)} recordings, {hours:.2f} h ({found.reused} known from before); "
+        f"{len(entries)} recordings, {hours:.2f} h{known}; "
         + ", ".join(f"{name} {split[name]}" for name in ("train", "validation", "test")),
         f"{sum(bool(entry.text) for entry in entries)} with captions, "
         f"{sum(entry.licence is not None for entry in entries)} with a licence, "

@@ -26,7 +26,9 @@ def choose(name: str, validation: float, test: float) -> str:
 def check_shares(validation: float, test: float) -> None:
     """Raises: ValueError for shares that leave nothing to train on."""
     if not (validation >= 0 and test >= 0 and validation + test < 1):
-        raise ValueError(f"the shares of validation ({validation:g}) and test ({test:g}) must be 0 or more, and below 1")
+        raise ValueError(
+            f"shares of validation ({validation:g}) and test ({test:g}) must be 0 or more, together below 1"
+        )
 
 
 def bonds(tags: Mapping[str, str], folder: str, by_folder: bool = False) -> list[str]:
