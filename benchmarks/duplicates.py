@@ -73,9 +73,9 @@ def main(argv: list[str] | None = None) -> int:
     rng = np.random.default_rng(args.seed)
     files = []
     for folder in args.folders:
-        found = scan.find(folder)[0]
-        parts = {part for each in scan.stems_of(found).values() for part in each.values()}
-        files += [path for path in found if str(path) not in parts]
+        audio = scan.find(folder)[0]
+        parts = {part for each in scan.stems_of(audio).values() for part in each.values()}
+        files += [path for path in audio if str(path) not in parts]
     chosen = set(np.linspace(0, len(files) - 1, min(args.clips, len(files))).round().astype(int).tolist())
     prints: list[fingerprint.Words] = []
     copies: dict[str, list[tuple[int, fingerprint.Words]]] = {name: [] for name in TREATMENTS}
@@ -88,21 +88,32 @@ def main(argv: list[str] | None = None) -> int:
                 copies[name].append((number, fingerprint.words(*treat(mono, rate, rng))))
     print(f"{len(files)} clips, {len(chosen)} with copies, threshold {fingerprint.MOST_WRONG}\n")
     print("| copy | found | bits that differ, mean | most | matched with another clip |\n|---|---|---|---|---|")
-    for name, made in copies.items():
-        pairs = fingerprint.pairs([*prints, *(words for _, words in made)])
-        matched = {(pair.first, pair.second): pair.wrong for pair in pairs if pair.second >= len(prints)}
-        own = {(number, len(prints) + place) for place, (number, _) in enumerate(made)}
-        shares = [matched[pair] for pair in own if pair in matched]
-        others = sum(pair not in own and pair[0] < len(prints) for pair in matched)
-        print(f"| {name} | {len(shares)} of {len(made)} | {np.mean(shares):.3f} | {np.max(shares):.3f} | {others} |")
+    made = [(name, number, words) for name, each in copies.items() for number, words in each]
+    matched: dict[str, dict[int, float]] = {name: {} for name in TREATMENTS}
+    others = dict.fromkeys(TREATMENTS, 0)
+    wrongly = []
     began = time.process_time()
-    wrongly = fingerprint.pairs(prints)
+    pairs = fingerprint.pairs([*prints, *(words for _, _, words in made)])
     took = time.process_time() - began
+    for pair in pairs:
+        if pair.second < len(prints):
+            wrongly.append(pair)
+        elif pair.first < len(prints):
+            name, number, _ = made[pair.second - len(prints)]
+            if number == pair.first:
+                matched[name][number] = pair.wrong
+            else:
+                others[name] += 1
+    for name, found in matched.items():
+        shares = list(found.values()) or [np.nan]
+        said = f"{len(found)} of {len(copies[name])} | {np.mean(shares):.3f} | {np.max(shares):.3f} | {others[name]}"
+        print(f"| {name} | {said} |")
     print(f"\ndifferent clips taken for duplicates: {len(wrongly)} of {len(files) * (len(files) - 1) // 2} pairs")
     for pair in wrongly[:20]:
         print(f"  {files[pair.first]} {files[pair.second]} {pair.wrong:.3f}")
     print(f"nearest of 20000 random pairs at any offset of 2 s: {nearest(prints, rng):.3f}")
-    print(f"search: {took:.2f} s of one CPU core for {len(files)} clips, {1000 * took / len(files):.1f} ms each")
+    count = len(prints) + len(made)
+    print(f"search: {took:.2f} s of one CPU core for {count} recordings, {1000 * took / count:.1f} ms each")
     return 0
 
 

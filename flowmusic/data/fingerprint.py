@@ -35,12 +35,15 @@ LEAST_WORDS = 24
 _COMMON = 64
 """A word that occurs more often belongs to no recording in particular."""
 _MOST_CANDIDATES = 32
+_REACH = 1 << 20
+"""More words than any fingerprint has."""
 _ONE_BIT: Words = np.concatenate([np.zeros(1, np.uint32), np.uint32(1) << np.arange(32, dtype=np.uint32)])
 
 
 def words(samples: NDArray[np.float32], rate: int) -> Words:
     """The fingerprint of the beginning of a recording.  Shape: mono ``[N] -> [W]``; empty for less than a window."""
     import soxr
+    from scipy.fft import rfft
 
     heard = samples[: round(SECONDS * rate)].astype(np.float32)
     if rate != RATE:
@@ -48,9 +51,9 @@ def words(samples: NDArray[np.float32], rate: int) -> Words:
     if len(heard) < WINDOW:
         return np.zeros(0, np.uint32)
     frames = np.lib.stride_tricks.sliding_window_view(heard, WINDOW)[::STEP]
-    power = np.abs(np.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32), axis=1)) ** 2
+    power = np.abs(rfft(frames * np.hanning(WINDOW).astype(np.float32), axis=1)) ** 2
     edges = np.round(np.geomspace(LOW_HZ, HIGH_HZ, BANDS + 1) * WINDOW / RATE).astype(int)
-    sums = np.concatenate([np.zeros((len(power), 1)), np.cumsum(power, axis=1)], axis=1)
+    sums = np.concatenate([np.zeros((len(power), 1)), np.cumsum(power, axis=1, dtype=np.float64)], axis=1)
     bands = sums[:, edges[1:]] - sums[:, edges[:-1]]
     # The floor keeps bands without sound from answering with rounding errors.
     level = np.log(bands + 1e-9 * power.sum(axis=1, keepdims=True) + 1e-12)
@@ -102,10 +105,11 @@ def _verified(
     here: int, own: Words, others: NDArray[np.int64], moved: NDArray[np.int64], prints: Sequence[Words]
 ) -> list[Pair]:
     """Of the candidates with the most common words, those that agree over the whole overlap."""
-    candidates, votes = np.unique(np.stack([others, moved]), axis=1, return_counts=True)
+    candidates, votes = np.unique(others * (2 * _REACH) + moved + _REACH, return_counts=True)
     best: dict[int, float] = {}
-    for column in np.argsort(-votes, kind="stable")[:_MOST_CANDIDATES]:
-        other, offset = (int(value) for value in candidates[:, column])
+    for place in np.argsort(-votes, kind="stable")[:_MOST_CANDIDATES]:
+        other, offset = divmod(int(candidates[place]), 2 * _REACH)
+        offset -= _REACH
         # Where the cut falls between two frames, either neighbour may agree better.
         wrong = min(difference(own, prints[other], offset + near) for near in (-1, 0, 1))
         best[other] = min(wrong, best.get(other, 1.0))
