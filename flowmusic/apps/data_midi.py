@@ -57,9 +57,9 @@ def run(args: argparse.Namespace) -> int:
         fonts, test_font = choose_fonts(args.soundfont, None)
     except (argparse.ArgumentTypeError, FontError) as error:
         raise UsageError(str(error)) from None
+    files = find(args.source)
     if any(font.name.startswith("TimGM6mb") for font in fonts):
         print(GPL_NOTICE, file=sys.stderr)
-    files = find(args.source)
     out.mkdir(exist_ok=True)
     problems: list[scan.Problem] = []
     most = MOST_SECONDS if args.max_seconds is None else args.max_seconds

@@ -30,7 +30,8 @@ def test_composed(info: dict[str, object], words: str | None) -> None:
 def test_a_music_info_file_gives_its_description_and_a_composed_caption() -> None:
     info = {
         "title": "Blue", "artist": "A. Player", "key": "C", "bpm": 90, "genre": "soul", "moods": ["warm"],
-        "keywords": "night", "description": " A slow  soul tune. ", "name": "blue", "instrument": "Rhodes", "licence": "L",
+        "keywords": "night", "description": " A slow  soul tune. ", "name": "blue", "instrument": "Rhodes",
+        "licence": "L",
     }  # fmt: skip
     said = captions.of_info(info)
     assert said.captions == ("A slow soul tune.", "warm soul with rhodes, night, 90 bpm, in C")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 import soundfile
 
 from flowmusic.data import facts, manifest, readers, scan
+from tests.data.crash import crash
 from tests.data.music import RATE, piece, short, wav
 
 SETTINGS = scan.Settings()
@@ -63,7 +63,9 @@ def test_what_cannot_be_used_is_listed_with_the_reason(folder: Path, tmp_path: P
     soundfile.write(folder / "nan.wav", np.full(20_000, np.nan, np.float32), RATE, subtype="FLOAT")
     (folder / "text.mp3").write_bytes(b"no audio at all")
     (folder / "empty.ogg").write_bytes(b"")
-    whole = wav(tmp_path / "whole.flac", np.random.default_rng(0).normal(0, 0.1, 64_000).astype(np.float32)).read_bytes()
+    whole = wav(
+        tmp_path / "whole.flac", np.random.default_rng(0).normal(0, 0.1, 64_000).astype(np.float32)
+    ).read_bytes()
     (folder / "half.flac").write_bytes(whole[: len(whole) // 2])
     (folder / "good.json").write_text("{")
     found = look(folder)
@@ -100,16 +102,14 @@ def test_duplicates_are_flagged_and_stay_in_one_split(folder: Path) -> None:
     entries = by_name(found)
     repeats = {name: Path(entry.duplicate_of).name for name, entry in entries.items() if entry.duplicate_of}
     assert repeats == {"0.wav": "0 again.wav", "1.mp3": "1.wav", "2 cut.wav": "2.wav", "2.ogg": "2.wav"}
-    assert set(map(lambda path: Path(path).name, found.wrong)) == {"1.mp3", "2 cut.wav", "2.ogg"}
+    assert {Path(path).name for path in found.wrong} == {"1.mp3", "2 cut.wav", "2.ogg"}
     for name, original in repeats.items():
         assert entries[name].split == entries[original].split
     only = by_name(look(folder, near=False))
     assert [name for name, entry in only.items() if entry.duplicate_of] == ["0.wav"]
 
 
-def test_a_second_look_reads_only_what_changed(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_look_reads_only_what_changed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         short(folder / f"{number}.wav", 300 + 50 * number)
     first = look(folder)
@@ -155,12 +155,6 @@ def test_a_look_that_was_killed_goes_on(folder: Path, tmp_path: Path, monkeypatc
     opened[:] = ["", "", "", ""]
     found = look(folder)
     assert opened[4:] == ["2.wav", "3.wav"] and found.reused == 2 and len(found.entries) == 4
-
-
-def crash(path: Path) -> facts.Facts | str:
-    if path.stem == "bad":
-        os._exit(1)
-    return readers.look(path)
 
 
 def test_a_file_that_kills_its_reader_is_reported_and_the_rest_is_read(folder: Path) -> None:
