@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flowmusic.data import captions, fingerprint, splits
@@ -124,17 +124,24 @@ def scan(folder: Path, out: Path, settings: Settings, begin: Callable[[int, int]
         _entry(each, told.get(Path(each.path)), everything, stems.get(Path(each.path), {}), settings, problems)
         for each in kept
     ]
-    originals, wrong = duplicates(kept, settings.near)
+    described = [bool(entry.text) + bool(entry.labels) + bool(entry.stems) for entry, _ in entries]
+    originals, wrong = duplicates(kept, settings.near, described)
     names = [
         [*splits.bonds({**each.tags, **entry[0].tags}, str(Path(each.path).parent), settings.by_folder), original]
         for each, entry, original in zip(kept, entries, originals)
     ]
     given = [entry[1] for entry in entries]
     assigned = splits.assign([each.hash for each in kept], names, given, settings.validation, settings.test)
+    # What somebody wrote of a copy is true of the original as well.
+    lent: dict[str, tuple[str, ...]] = {}
+    for (entry, _), original in zip(entries, originals):
+        if entry.text:
+            lent.setdefault(original, entry.text)
     finished = []
     for each, (entry, _), original, split in zip(kept, entries, originals, assigned):
         repeats = None if original == each.path else original
-        finished.append(Entry(**{**vars(entry), "split": split, "duplicate_of": repeats}))
+        text = entry.text or (lent.get(each.path, ()) if repeats is None else ())
+        finished.append(replace(entry, text=text, split=split, duplicate_of=repeats))
     return Scan(tuple(finished), tuple(problems), reused, wrong)
 
 
@@ -163,13 +170,16 @@ def facts_file(out: Path) -> Path:
     return out.with_name(f"{out.stem}.facts.jsonl")
 
 
-def duplicates(facts: Sequence[Facts], near: bool = True) -> tuple[list[str], dict[str, float]]:
+def duplicates(
+    facts: Sequence[Facts], near: bool = True, described: Sequence[int] | None = None
+) -> tuple[list[str], dict[str, float]]:
     """For each file the path of the one that it repeats (its own where it repeats none), and how far near ones differ.
 
-    Of several, the original is lossless rather than not, then the longest, then of the highest rate, then the first by
-    path.
+    Of several, the original is lossless rather than not, then the longest, then of the highest rate, then the one of
+    which most is said (``described``), then the first by path.
     """
-    order = sorted(range(len(facts)), key=lambda index: _worth(facts[index]))
+    said = described or [0] * len(facts)
+    order = sorted(range(len(facts)), key=lambda index: _worth(facts[index], said[index]))
     rank = {index: place for place, index in enumerate(order)}
     original = list(range(len(facts)))
     first: dict[str, int] = {}
@@ -194,9 +204,9 @@ def duplicates(facts: Sequence[Facts], near: bool = True) -> tuple[list[str], di
     return [facts[index].path for index in original], wrong
 
 
-def _worth(facts: Facts) -> tuple[bool, float, int, str]:
+def _worth(facts: Facts, said: int) -> tuple[bool, float, int, int, str]:
     lossy = Path(facts.path).suffix.lower() not in _LOSSLESS
-    return (lossy, -facts.duration, -facts.rate, facts.path)
+    return (lossy, -facts.duration, -facts.rate, -said, facts.path)
 
 
 def _nameable(path: Path, problems: list[Problem]) -> bool:

@@ -76,6 +76,7 @@ def test_labels_are_controls_where_they_are(run: Callable[..., int], here: Path)
         entry(here / "0.wav", 0, 4.0, start=2.0, labels=str(labels)),
         entry(here / "1.wav", 1, 4.0, labels=str(labels)),
         entry(here / "2.wav", 2),
+        entry(here / "3.wav", 3, text=()),  # nothing is said of it
     ]
     Audio(tone(220.0, 6.0)[None], RATE).write(here / "0.wav")
     found = manifest.write(entries, here / "all.jsonl")
@@ -128,8 +129,11 @@ def test_a_drum_stem_counts_more_than_onsets(here: Path) -> None:
         ("manifest=captions.jsonl corpus=.", "corpus=. is not for data=manifest"),
         ("manifest=captions.jsonl data=folder corpus=.", "manifest=captions.jsonl is not for data=folder"),
         ("manifest=.", "is a folder; give a file"),
-        ("manifest=captions.jsonl split=validation", "has 0 usable recordings of 2 s, 2 are needed"),
-        ("manifest=captions.jsonl controls=[chords]", "has neither captions nor labels of what nano reads"),
+        (
+            "manifest=captions.jsonl split=validation",
+            "has 0 usable recordings of 2 s with captions or labels of what is asked for, 2 are needed",
+        ),
+        ("manifest=captions.jsonl controls=[chords]", "has 0 usable recordings of 2 s with captions or labels"),
         ("manifest=bad.jsonl", "bad.jsonl, line 1: 'hash' is missing"),
     ],
 )

@@ -109,6 +109,21 @@ def test_duplicates_are_flagged_and_stay_in_one_split(folder: Path) -> None:
     assert [name for name, entry in only.items() if entry.duplicate_of] == ["0.wav"]
 
 
+def test_what_is_said_of_a_copy_is_not_lost(folder: Path) -> None:
+    for name in ("a copy.wav", "b.wav"):
+        wav(folder / name, piece(0, 6.0))
+    (folder / "b.txt").write_text("of b\n")
+    wav(folder / "c.wav", piece(1, 6.0))
+    soundfile.write(folder / "c small.ogg", piece(1, 6.0), RATE)
+    (folder / "c small.txt").write_text("of the small one\n")
+    entries = by_name(look(folder))
+    # Of equal files the one with captions is the original; a better file is it anyway, and takes them over.
+    assert entries["a copy.wav"].duplicate_of == entries["b.wav"].path and entries["b.wav"].text == ("of b",)
+    assert entries["c small.ogg"].duplicate_of == entries["c.wav"].path
+    assert entries["c.wav"].text == ("of the small one",)
+    assert entries["a copy.wav"].text == ()
+
+
 def test_a_second_look_reads_only_what_changed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         short(folder / f"{number}.wav", 300 + 50 * number)

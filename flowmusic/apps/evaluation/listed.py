@@ -36,7 +36,7 @@ def read_listed(
 ) -> list[LabelledClip]:
     """The beginning of the first ``count`` usable recordings of a split (None: all).
 
-    Duplicates are left out.  What cannot be used is named on stderr and left out.
+    Duplicates are left out, and so is what nothing is said of.  What cannot be used is named on stderr.
 
     Args:
         names: the controls that are wanted, ``text`` for the prompt.
@@ -49,6 +49,7 @@ def read_listed(
     entries = [entry for entry in manifest.read(file) if entry.split == split and entry.duplicate_of is None]
     clips: list[LabelledClip] = []
     taken: set[str] = set()
+    mute = 0
     for entry in entries:
         if len(clips) == count:
             break
@@ -57,12 +58,18 @@ def read_listed(
         except (ValueError, OSError) as error:
             print(f"note: left out: {error}", file=sys.stderr)
             continue
+        if clip.text is None and not clip.controls.tracks:
+            mute += 1
+            continue
         taken.add(clip.id)
         clips.append(clip)
+    if mute:
+        print(f"note: left out: {mute} recordings that have neither captions nor labels", file=sys.stderr)
     least = 2 if count is None else count
     if len(clips) < least:
         raise ValueError(
-            f"the {split} split of {file} has {len(clips)} usable recordings of {grid.seconds:g} s, {least} are needed"
+            f"the {split} split of {file} has {len(clips)} usable recordings of {grid.seconds:g} s with captions or labels "
+            f"of what is asked for, {least} are needed"
         )
     return clips
 

@@ -66,8 +66,6 @@ def prepare(settings: Settings) -> Inputs:
         training = _library(settings, generator)
         other_source = _other_source(settings, store, len(clips), grid, generator)
     chosen = tuple(name for name in chosen if name in present(settings, clips))
-    if not chosen:
-        raise UsageError(f"{settings.source} has neither captions nor labels of what {settings.model} reads")
     weights = (bundle.fingerprint(settings.model), codec_fingerprint(generator.codec))
     studio = Studio(generator, weights, clips, grid, settings.seed, settings.batch, settings.precision, store)
     return Inputs(studio, chosen, sampling, embed, chords, text, training, other_source)
