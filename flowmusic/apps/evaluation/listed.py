@@ -68,8 +68,8 @@ def read_listed(
     least = 2 if count is None else count
     if len(clips) < least:
         raise ValueError(
-            f"the {split} split of {file} has {len(clips)} usable recordings of {grid.seconds:g} s with captions or labels "
-            f"of what is asked for, {least} are needed"
+            f"the {split} split of {file} has {len(clips)} usable recordings of {grid.seconds:g} s with captions or "
+            f"labels of what is asked for, {least} are needed"
         )
     return clips
 
