@@ -126,12 +126,16 @@ def scan(folder: Path, out: Path, settings: Settings, begin: Callable[[int, int]
     ]
     described = [bool(entry.text) + bool(entry.labels) + bool(entry.stems) for entry, _ in entries]
     originals, wrong = duplicates(kept, settings.near, described)
+    # Below the folder, so that the same recordings have the same splits wherever that lies.
+    places = [Path(each.path).parent.relative_to(folder).as_posix() for each in kept]
     names = [
-        [*splits.bonds({**each.tags, **entry[0].tags}, str(Path(each.path).parent), settings.by_folder), original]
-        for each, entry, original in zip(kept, entries, originals)
+        [*splits.bonds({**each.tags, **entry.tags}, place, settings.by_folder), original]
+        for each, (entry, _), place, original in zip(kept, entries, places, originals)
     ]
-    given = [entry[1] for entry in entries]
-    assigned = splits.assign([each.hash for each in kept], names, given, settings.validation, settings.test)
+    given = [split for _, split in entries]
+    hashes = {each.path: each.hash for each in kept}
+    own = [hashes[original] for original in originals]
+    assigned = splits.assign(own, names, given, settings.validation, settings.test)
     # What somebody wrote of a copy is true of the original as well.
     lent: dict[str, tuple[str, ...]] = {}
     for (entry, _), original in zip(entries, originals):

@@ -10,6 +10,10 @@ VARIOUS = frozenset({"", "various", "various artists", "va", "unknown", "unknown
 """Artists that are none."""
 
 
+KINDS = ("artist:", "album:", "folder:")
+"""What binds recordings, by what names a group for good."""
+
+
 def share_of(name: str) -> float:
     """A number in [0, 1) from a hash of a name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
@@ -55,13 +59,13 @@ def assign(
     """A split for every item.
 
     Args:
-        own: a name of each item alone, e.g. its hash.
+        own: a name of each item alone, e.g. the hash of its file, or of the file that it repeats.
         shared: per item, names that bind it to all others with the same name.
         given: splits that were decided elsewhere; they stay, and items bound to one follow the first.
         validation, test: shares of what is undecided, in expectation, for whole groups are drawn.
 
-    A group is drawn by its first artist (else album, else the least of its items' own names), so more recordings of
-    the same artist do not move the earlier ones.
+    A group is drawn by its first artist (else album, else folder, else the least of its items' own names), so more
+    recordings of the same artist do not move the earlier ones.
     """
     check_shares(validation, test)
     parent = list(range(len(own)))
@@ -82,11 +86,10 @@ def assign(
     splits = [""] * len(own)
     for items in groups.values():
         decided = next((given[item] for item in items if given[item]), None)
-        names = sorted(
-            {name for item in items for name in shared[item] if name.startswith(("artist:", "album:"))},
-            key=lambda name: (name.startswith("album:"), name),
-        )
-        drawn = decided or choose(names[0] if names else min(own[item] for item in items), validation, test)
+        names = {name for item in items for name in shared[item]}
+        kinds = (sorted(name for name in names if name.startswith(kind)) for kind in KINDS)
+        known = next((each[0] for each in kinds if each), None)
+        drawn = decided or choose(known or min(own[item] for item in items), validation, test)
         for item in items:
             splits[item] = given[item] or drawn
     return splits

@@ -33,6 +33,14 @@ def test_bonds() -> None:
     assert splits.bonds({}, "f") == [] and splits.bonds({}, "f", by_folder=True) == ["folder:f"]
 
 
+def test_a_new_recording_does_not_move_its_folder() -> None:
+    shared = [splits.bonds({}, f"folder {number // 4}", by_folder=True) for number in range(80)]
+    first = splits.assign([f"b{number}" for number in range(80)], shared, [None] * 80, 0.3, 0.3)
+    more = splits.assign([f"b{n}" for n in range(80)] + ["a"] * 20, shared + shared[::4], [None] * 100, 0.3, 0.3)
+    assert more[:80] == first and len(set(first)) == 3
+    assert all(len(set(first[place : place + 4])) == 1 for place in range(0, 80, 4))
+
+
 def test_what_somebody_decided_stays_and_the_rest_follows() -> None:
     shared = [["artist:a"], ["artist:a"], ["artist:a"], []]
     found = splits.assign(["1", "2", "3", "4"], shared, [None, "test", "train", "validation"], 0.0, 0.0)

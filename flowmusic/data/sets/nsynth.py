@@ -53,7 +53,8 @@ def _draft(folder: Path, name: str, note: Mapping[str, Any], split: str) -> Draf
 
 
 def caption(family: str, source: str, qualities: list[str]) -> str:
-    """
+    """What is known of a note, in words.
+
     >>> caption("synth_lead", "synthetic", ["bright", "long_release"])
     'a single note of a synthetic synth lead, bright, long release'
     """
