@@ -425,7 +425,7 @@ def test_a_sweep_gives_every_point_its_folder(run: Callable[..., int], here: Pat
         ("clips=1", "clips: '1' is not a whole number between 2 and"),
         ("clips=9", "has 3 clips, 9 are asked for"),
         ("seconds=30", "lasts 3 s, 30 s are asked for"),
-        ("data=web", "'web' is none of corpus, folder"),
+        ("data=web", "'web' is none of corpus, folder, manifest"),
         ("data=folder corpus=empty", "no recordings under empty"),
         ("out=null", "out is missing"),
         ("out=no/where", "out: folder 'no' does not exist"),
