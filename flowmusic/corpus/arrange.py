@@ -46,9 +46,7 @@ class Plan:
     accent: float
 
 
-def _pick(
-    rng: Random, families: dict[str, tuple[int, ...]], wished: tuple[str, ...], share: float
-) -> tuple[int, bool]:
+def _pick(rng: Random, families: dict[str, tuple[int, ...]], wished: tuple[str, ...], share: float) -> tuple[int, bool]:
     """A program, from the genre's families in a share of the draws; also whether it is from those."""
     names = [name for name in wished if name in families]
     if names and rng.random() < share:

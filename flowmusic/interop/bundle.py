@@ -324,9 +324,9 @@ def load(
 
     Raises: ModelError, CorruptWeights; AdapterError.
     """
-    from flowmusic.interop.adapter import AdapterUse
     from flowmusic.generate.generator import GenerationDefaults, Generator
     from flowmusic.interop import jasco
+    from flowmusic.interop.adapter import AdapterUse
     from flowmusic.model.encode import ConditionEncoder
     from flowmusic.model.field import VectorField
 

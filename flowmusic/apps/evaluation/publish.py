@@ -68,8 +68,9 @@ def _notes(settings: Settings, inputs: Inputs, results: Results) -> dict[str, st
     source = (
         f"the {settings.split} split of {settings.corpus.name}" if settings.data == "corpus" else settings.corpus.name
     )
+    model = " + ".join([settings.model, *map(_shown, settings.adapter)])
     notes = {
-        "model": f"{' + '.join([settings.model, *map(_shown, settings.adapter)])}, {drawn}, guidance {sampling.guidance_in_words()}",
+        "model": f"{model}, {drawn}, guidance {sampling.guidance_in_words()}",
         "clips": f"{count} of {source}, {seconds:g} s each, noise from seed {settings.seed} upwards",
         "controls": ", ".join(inputs.controls),
         "shuffled": "one control at a time is the next clip's, everything else and the noise equal",
