@@ -30,7 +30,7 @@ from flowmusic import audio as audio_tools
 from flowmusic.apps import adherence, flags
 from flowmusic.apps.corpus_clips import LabelledClip, read_clips
 from flowmusic.apps.evaluation.listening import AdherenceJudge, listen
-from flowmusic.apps.evaluation.store import Store, Take
+from flowmusic.apps.evaluation.store import Store, Take, key_of
 from flowmusic.apps.evaluation.systems import MODEL, TEXT_ONLY, Sampling, System
 from flowmusic.apps.evaluation.takes import Studio, codec_fingerprint
 from flowmusic.data import corpus
@@ -69,8 +69,8 @@ class Compared:
             raise argparse.ArgumentTypeError(f"{text!r} is not NAME=MODEL[,ADAPTER[:SCALE]...]")
         return Compared(name, model, tuple(flags.adapter(file) for file in files))
 
-    def load(self) -> Generator:
-        return bundle.load(self.model, adapters=self.adapters)
+    def load(self, precision: str) -> Generator:
+        return bundle.load(self.model, precision=precision, adapters=self.adapters)
 
     def weights(self, generator: Generator) -> tuple[str, ...]:
         """All that a take depends on; scale 0 is the base."""
@@ -78,7 +78,7 @@ class Compared:
         return (bundle.fingerprint(self.model), codec_fingerprint(generator.codec), *applied)
 
 
-def losses(generator: Generator, latents: Path, windows: int) -> list[float]:
+def losses(generator: Generator, latents: Path, windows: int) -> dict[str, list[float]]:
     """Flow-matching loss of single validation windows; the same windows, noise and dropout for every model."""
     shell = LitFlow(generator.encoder, generator.field, DROPOUT, torch.optim.SGD)  # type: ignore[arg-type]
     data = LatentData(str(latents), batch=1, validation_batches=windows, style_seconds=[1.5, 4.5])
@@ -88,7 +88,7 @@ def losses(generator: Generator, latents: Path, windows: int) -> list[float]:
     with torch.no_grad():
         for number, batch in enumerate(data.val_dataloader()):
             found.append(float(shell.loss(batch, torch.Generator().manual_seed(number))))
-    return found
+    return {"losses": found}
 
 
 class Ears:
@@ -139,11 +139,16 @@ class Judged:
 
 
 def judge(
-    compared: Compared, generator: Generator, clips: Sequence[LabelledClip], store: Store, floors: bool
+    compared: Compared,
+    generator: Generator,
+    precision: str,
+    clips: Sequence[LabelledClip],
+    store: Store,
+    floors: bool,
 ) -> Judged:
     """Takes with all controls (scored) and with words alone; with ``floors`` also no-skill takes and the truth."""
     weights = compared.weights(generator)
-    studio = Studio(generator, weights, clips, generator.grid(), 0, 8, "fp32", store)
+    studio = Studio(generator, weights, clips, generator.grid(), 0, 8, precision, store)
     ears = adherence.chord_recogniser(None)
     judges = [AdherenceJudge(adherence.listeners(ears), describe(chords=ears))]
     sampling, scored = sampling_of(generator), frozenset(TRACKS)
@@ -183,11 +188,13 @@ def main() -> None:
     parser.add_argument("--clips", type=flags.integer(2, 10_000), default=24, metavar="N", help="of each corpus (24)")
     parser.add_argument("--windows", type=flags.integer(2, 10_000), default=LOSS_WINDOWS, metavar="N", help="of losses")
     parser.add_argument("--out", type=flags.output_folder, required=True, metavar="DIR")
+    parser.add_argument("--precision", choices=bundle.PRECISIONS, default="fp32", help="of the takes (fp32)")
+    parser.add_argument("--losses-only", action="store_true", help="no takes")
     parser.add_argument("--threads", type=flags.integer(1, 1024), default=1, metavar="N")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
 
-    first = args.compared[0].load()
+    first = args.compared[0].load(args.precision)
     grid, rate = first.grid(), int(first.codec.rate)  # type: ignore[attr-defined]
     clips = {name: read_clips(getattr(args, name), "test", args.clips, grid, rate) for name in ("new", "other")}
     load = partial(recordings, count=64, seconds=grid.seconds, rate=rate)
@@ -202,15 +209,19 @@ def main() -> None:
     base_losses: dict[str, list[float]] = {}
     content: list[tuple[list[str], list[str], list[str]]] = []
     for compared in args.compared:
-        generator = compared.load()
+        generator = compared.load(args.precision)
         loss_row, new_row, other_row = [compared.name], [compared.name], [compared.name]
         for kind in ("new", "other"):
-            found = losses(generator, getattr(args, f"{kind}_latents"), args.windows)
+            latents = getattr(args, f"{kind}_latents")
+            key = key_of("loss", compared.weights(generator), latents.name, args.windows)
+            kept = Store(args.out / kind)
+            found = kept.heard("loss", compared.name, key, partial(losses, generator, latents, args.windows))["losses"]
             base_losses.setdefault(kind, found)
             change = bootstrap([a - b for a, b in zip(found, base_losses[kind], strict=True)])
             loss_row += [f"{np.mean(found):.4f}", shown(change, 4)]
-        for kind, row in (("new", new_row), ("other", other_row)):
-            judged = judge(compared, generator, clips[kind], Store(args.out / kind), kind not in base)
+        for kind, row in () if args.losses_only else (("new", new_row), ("other", other_row)):
+            store = Store(args.out / kind)
+            judged = judge(compared, generator, args.precision, clips[kind], store, kind not in base)
             base.setdefault(kind, judged)
             for keep in (MODEL, TEXT_ONLY):
                 sounds = [take.audio() for take in judged.takes[keep]]
@@ -226,6 +237,8 @@ def main() -> None:
         content.append((loss_row, new_row, other_row))
         for row in content[-1]:
             print("  ".join(row), flush=True)
+    if args.losses_only:
+        return
     anchors = {
         "truth": [take.audio() for take in base["new"].takes[TRUTH]],
         "other": [clip.audio for clip in clips["other"]],

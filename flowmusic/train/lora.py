@@ -48,8 +48,8 @@ class LitLora(LitFlow):
         times: TimeSampler = stratified,
         weight: LossWeight = weight_uniform,
         sigma_min: float = 1e-5,
-        warmup: int = 50,
-        total_steps: int = 600,
+        warmup: int = 20,
+        total_steps: int = 300,
         seed: int = 0,
     ) -> None:
         generator = bundle.load(base, trainable=True)
@@ -114,7 +114,7 @@ class AveragedAdapter(Callback):
     The decay warms up (1 + k) / (10 + k), so that short runs are not averaged with their start.
     """
 
-    def __init__(self, decay: float = 0.99) -> None:
+    def __init__(self, decay: float = 0.98) -> None:
         if not 0.0 <= decay < 1.0:
             raise ValueError(f"decay must be in [0, 1), got {decay}")
         self.decay, self.count = decay, 0

@@ -40,6 +40,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "hydra": ("flowmusic/apps/", "flowmusic/train/"),
     "omegaconf": ("flowmusic/apps/", "flowmusic/train/"),
     "torchdiffeq": ("flowmusic/flow/solve.py",),
+    "peft": ("flowmusic/model/lora.py",),
 }
 MAX_FILES = {"demucs": 1, "torchcrepe": 1, "encodec": 1, "gradio": 1, "madmom": 2}
 IN_FUNCTIONS = frozenset({"demucs", "torchcrepe", "madmom", "librosa", "encodec", "transformers", "matplotlib"})
