@@ -103,7 +103,6 @@ class Ears:
         names = [f"new {n}" for n in range(len(new))] + [f"other {n}" for n in range(len(other))]
         sounds = torch.stack([style.mel_stats(each) for each in (*new, *other)])
         self.reference = style.Reference.of(sounds, names)
-        self.patches = [fad.mfcc_patches(each) for each in new]
         vectors = [self.text_audio.embed_audio(list(each)).mean(0) for each in (new, other)]
         self.middle, self.direction = vectors[1], vectors[0] - vectors[1]
 
@@ -151,7 +150,7 @@ def judge(
     studio = Studio(generator, weights, clips, generator.grid(), 0, 8, precision, store)
     ears = adherence.chord_recogniser(None)
     judges = [AdherenceJudge(adherence.listeners(ears), describe(chords=ears))]
-    sampling, scored = sampling_of(generator), frozenset(TRACKS)
+    sampling, scored = sampling_of(generator), CONTROLS - {TEXT}
     systems = [System(MODEL, scored, CONTROLS, sampling=sampling)]
     systems += [System(TEXT_ONLY, frozenset(), frozenset({TEXT}), sampling=sampling)]
     if floors:
@@ -186,6 +185,7 @@ def main() -> None:
     for name in ("new", "other", "reference", "new-latents", "other-latents"):
         parser.add_argument(f"--{name}", type=flags.existing_path, required=True, metavar="DIR")
     parser.add_argument("--clips", type=flags.integer(2, 10_000), default=24, metavar="N", help="of each corpus (24)")
+    parser.add_argument("--recordings", type=flags.integer(2, 10_000), default=40, metavar="N", help="references (40)")
     parser.add_argument("--windows", type=flags.integer(2, 10_000), default=LOSS_WINDOWS, metavar="N", help="of losses")
     parser.add_argument("--out", type=flags.output_folder, required=True, metavar="DIR")
     parser.add_argument("--precision", choices=bundle.PRECISIONS, default="fp32", help="of the takes (fp32)")
@@ -197,12 +197,13 @@ def main() -> None:
     first = args.compared[0].load(args.precision)
     grid, rate = first.grid(), int(first.codec.rate)  # type: ignore[attr-defined]
     clips = {name: read_clips(getattr(args, name), "test", args.clips, grid, rate) for name in ("new", "other")}
-    load = partial(recordings, count=64, seconds=grid.seconds, rate=rate)
-    references = {"new": load(args.reference), "other": load(args.other)}
-    few = min(map(len, references.values()))
-    ears = Ears(references["new"][:few], references["other"][:few])
+    load = partial(recordings, seconds=grid.seconds, rate=rate)
+    # Not the clips that takes are asked from: nothing is to be compared with itself.
+    new, other = load(args.reference, args.recordings), load(args.other, args.clips + args.recordings)[args.clips :]
+    few = min(len(new), len(other))
+    ears = Ears(new[:few], other[:few])
     targets = {
-        "new": [fad.mfcc_patches(each) for each in references["new"]],
+        "new": [fad.mfcc_patches(each) for each in new],
         "other": [fad.mfcc_patches(clip.audio) for clip in clips["other"]],
     }
     base: dict[str, Judged] = {}
@@ -229,11 +230,11 @@ def main() -> None:
                 if kind == "new":
                     row += [shown(bootstrap([heard(each) for each in sounds])) for heard in (ears.nearer, ears.words)]
             for metric in METRICS:
-                columns = [
+                made, floor, best = (
                     [clip.get(metric, math.nan) for clip in scores]
                     for scores in (judged.scores[MODEL], base[kind].scores[SHUFFLED], base[kind].scores[TRUTH])
-                ]
-                row.append(shown(bootstrap_norm(*columns)))
+                )
+                row.append(shown(bootstrap_norm(made, floor, best)))
         content.append((loss_row, new_row, other_row))
         for row in content[-1]:
             print("  ".join(row), flush=True)
