@@ -83,6 +83,7 @@ class Generator:
         defaults: guidance, solver and steps used where a call says nothing.
         autocast: dtype of the field's products, where it is not to be that of its weights.
         style_features: what the style conditioner hears an excerpt with; None: the codec's latents.
+        adapters: ``name``, ``hash`` and ``scale`` of those that are in the weights, for a take's record.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Generator:
         defaults: GenerationDefaults | None = None,
         autocast: torch.dtype | None = None,
         style_features: StyleFeatures | None = None,
+        adapters: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.field = field.eval()
         self.encoder = encoder.eval()
@@ -105,6 +107,7 @@ class Generator:
         self.defaults = defaults or GenerationDefaults()
         self.autocast = autocast
         self.style_features = style_features
+        self.adapters = tuple(adapters)
 
     @property
     def device(self) -> torch.device:

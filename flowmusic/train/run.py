@@ -146,11 +146,19 @@ def note_overrides(cfg: DictConfig, overrides: Sequence[str]) -> None:
     cfg.overrides = [override.replace("${", r"\${") for override in overrides]
 
 
+def data_folder(override: str) -> str:
+    """``data=FOLDER`` as ``latents=FOLDER``: ``data`` is a group of configurations, whose names go before folders."""
+    key, _, value = override.partition("=")
+    named = (config_folder() / "data" / f"{value}.yaml").is_file()
+    return f"latents={value}" if key == "data" and not named and Path(value).is_dir() else override
+
+
 def main(overrides: list[str]) -> int:
     """Run Hydra with command-line overrides (including ``-m``); returns the exit code of the command.
 
     A configuration that cannot be composed or instantiated, and data that is not there, exit 2 with one line.
     """
+    overrides = [data_folder(override) for override in overrides]
 
     def action(cfg: DictConfig, task: list[str], varying: list[str] | None) -> float | None:
         note_overrides(cfg, task)

@@ -23,6 +23,7 @@ from flowmusic.apps.evaluation.takes import Studio, codec_fingerprint
 from flowmusic.apps.generate import check_device
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
+from flowmusic.interop.adapter import AdapterError
 from flowmusic.metrics import fad
 from flowmusic.metrics.text_match import TextMatch
 from flowmusic.types import TEXT, FrameGrid
@@ -66,17 +67,20 @@ def prepare(settings: Settings) -> Inputs:
         training = _library(settings, generator)
         other_source = _other_source(settings, store, len(clips), grid, generator)
     chosen = tuple(name for name in chosen if name in present(settings, clips))
-    weights = (bundle.fingerprint(settings.model), codec_fingerprint(generator.codec))
+    # At scale 0 an adapter is not there, and takes of the base are its takes.
+    adapters = [f"{each['hash']}:{each['scale']:g}" for each in generator.adapters if each["scale"]]
+    weights = (bundle.fingerprint(settings.model), codec_fingerprint(generator.codec), *adapters)
     studio = Studio(generator, weights, clips, grid, settings.seed, settings.batch, settings.precision, store)
     return Inputs(studio, chosen, sampling, embed, chords, text, training, other_source)
 
 
 def load_model(settings: Settings) -> Generator:
-    """The model, on its device.  Raises: UsageError."""
+    """The model with its adapters, on its device.  Raises: UsageError."""
     check_device(settings.device)
+    more: dict[str, Any] = {"adapters": settings.adapter} if settings.adapter else {}
     try:
-        return bundle.load(settings.model, device=settings.device, precision=settings.precision)
-    except bundle.ModelError as error:
+        return bundle.load(settings.model, device=settings.device, precision=settings.precision, **more)
+    except (bundle.ModelError, AdapterError) as error:
         raise UsageError(str(error)) from error
 
 

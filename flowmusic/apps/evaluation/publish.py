@@ -15,6 +15,7 @@ from flowmusic.apps.evaluation.prepare import Inputs
 from flowmusic.apps.evaluation.report import Results
 from flowmusic.apps.evaluation.settings import Settings
 from flowmusic.apps.evaluation.systems import ALONE
+from flowmusic.interop.adapter import AdapterUse
 from flowmusic.metrics.report import CODEC, TRUTH, Table
 
 
@@ -54,6 +55,12 @@ def _plots(settings: Settings, results: Results, summary: Table) -> list[Path]:
     return found
 
 
+def _shown(adapter: str) -> str:
+    """An adapter without the folder that it lies in."""
+    use = AdapterUse.parse(adapter)
+    return f"{use.scale:g} {use.path.name}"
+
+
 def _notes(settings: Settings, inputs: Inputs, results: Results) -> dict[str, str]:
     """What a reader has to know, in words."""
     sampling = inputs.sampling
@@ -62,8 +69,9 @@ def _notes(settings: Settings, inputs: Inputs, results: Results) -> dict[str, st
     source = (
         settings.source.name if settings.data == "folder" else f"the {settings.split} split of {settings.source.name}"
     )
+    model = " + ".join([settings.model, *map(_shown, settings.adapter)])
     notes = {
-        "model": f"{settings.model}, {drawn}, guidance {sampling.guidance_in_words()}",
+        "model": f"{model}, {drawn}, guidance {sampling.guidance_in_words()}",
         "clips": f"{count} of {source}, {seconds:g} s each, noise from seed {settings.seed} upwards",
         "controls": ", ".join(inputs.controls),
         "shuffled": "one control at a time is the next clip's, everything else and the noise equal",

@@ -26,6 +26,7 @@ class Settings:
     """Keys of ``conf/evaluate.yaml``, where their meaning is told; ``source`` is ``corpus`` or ``manifest``."""
 
     model: str
+    adapter: tuple[str, ...]
     data: str
     source: Path
     split: str
@@ -78,6 +79,7 @@ class Settings:
             raise UsageError("train_corpus and train_latents are two ways to name the training clips; give one")
         return Settings(
             model=str(config["model"]),
+            adapter=_adapters(config["adapter"]),
             data=data,
             source=source,
             split=_choice(config, "split", SPLITS),
@@ -201,6 +203,14 @@ def _controls(value: Any, data: str) -> tuple[str, ...] | None:
     if not set(chosen) - {"text"} and data != "manifest":
         raise UsageError(f"controls: nothing to follow; choose one or more of {', '.join(CONTROLS[1:])}")
     return tuple(name for name in CONTROLS if name in chosen)
+
+
+def _adapters(value: Any) -> tuple[str, ...]:
+    """``FILE:SCALE``, or a list of such, judged by the parser of the flag."""
+    given = [] if value is None else [value] if isinstance(value, str) else _list(value, "adapter", "[a.safetensors:1]")
+    for each in given:
+        _flag({"adapter": each}, "adapter", flags.adapter)
+    return tuple(map(str, given))
 
 
 def _steps_curve(value: Any) -> tuple[int, ...]:
