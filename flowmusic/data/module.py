@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from flowmusic.data import corpus
 from flowmusic.data.crops import WaveCrops
+from flowmusic.data.heard import Prompts, path_of, read_prompts
 from flowmusic.data.latents import Batch, LatentCrops, LatentStore
 from flowmusic.data.mels import MelStore, MelWindows
 from flowmusic.data.steps import Steps
@@ -82,6 +83,11 @@ class LatentData(LightningDataModule):
         style_features: what style is heard with, see :class:`LatentStore`; None: latents.
         resident: keep the training store on the trainer's device and cut windows there.  18 hours of 128 channels at
             25 Hz are 0.6 GB with their controls, and a GPU then waits neither for slices nor for copies.
+        text_from, audio_text: what stands as text for a training window, see :class:`flowmusic.data.heard.Prompts`.  In
+            validation it is a caption wherever there is one, as at generation it will be.
+        captioned: share of the training clips whose captions are used; for experiments on how few will do.
+        prompts: file with a text per line, which need not belong to any clip: what the text side is centred by where
+            captions are few or missing.
     """
 
     def __init__(
@@ -98,8 +104,15 @@ class LatentData(LightningDataModule):
         more: Sequence[str] = (),
         style_features: Mapping[str, Any] | None = None,
         resident: bool = False,
+        text_from: str = "captions",
+        audio_text: float = 0.5,
+        captioned: float = 1.0,
+        prompts: str | None = None,
     ) -> None:
         super().__init__()
+        self.train_prompts = Prompts(text_from, audio_text)
+        self.validation_prompts = Prompts("mixed", 0.0) if self.train_prompts.listens else self.train_prompts
+        self.captioned, self.unpaired = captioned, [] if prompts is None else read_prompts(prompts)
         self.folder, self.batch, self.seed, self.resident = Path(folder), batch, seed, resident
         self.pairs, self.more = pairs, tuple(more)
         self.crop_seconds, self.validation_crop_seconds = crop_seconds, validation_crop_seconds
@@ -110,11 +123,23 @@ class LatentData(LightningDataModule):
     def setup(self, stage: str) -> None:
         if hasattr(self, "train_store"):
             return
-        self.train_store = LatentStore.joined([self._read(f, "train") for f in [str(self.folder), *self.more]])
+        stores = [self._read(f, "train") for f in [str(self.folder), *self.more]]
+        self.train_store = LatentStore.joined(stores).captioned(self.captioned)
         self.validation_store = self._read(self.folder, "validation")
 
     def _read(self, folder: str | Path, split: str) -> LatentStore:
-        return LatentStore.read(folder, split).hearing(self.style_features, folder)
+        store = LatentStore.read(folder, split).hearing(self.style_features, folder)
+        if store.heard is None and self.train_prompts.listens:
+            raise FileNotFoundError(
+                f"{path_of(folder, split)} is missing, which text_from={self.train_prompts.text_from} reads; make it "
+                f"with: python -m flowmusic.apps.hear --store {folder} --corpus DIR"
+            )
+        return store
+
+    def texts(self) -> list[str]:
+        """Every text that is trained on or validated with, and those that belong to no clip."""
+        own = [*self.train_store.captions(), *self.validation_store.captions()]
+        return list(dict.fromkeys([*own, *self.unpaired]))
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Lightning cannot rebuild a frozen dataclass, so the batch moves itself."""
@@ -129,14 +154,17 @@ class LatentData(LightningDataModule):
         if self.trainer is not None:
             first = self.trainer.global_step
             store = store.to(self.trainer.strategy.root_device) if self.resident else store
-        return DataLoader(Steps(self._crops(store, self.crop_seconds, self.seed), first), batch_size=None)
+        crops = self._crops(store, self.crop_seconds, self.seed, self.train_prompts)
+        return DataLoader(Steps(crops, first), batch_size=None)
 
     def val_dataloader(self) -> DataLoader:
-        make = self._crops(self.validation_store, self.validation_crop_seconds, VALIDATION_SEED)
+        seconds = self.validation_crop_seconds
+        make = self._crops(self.validation_store, seconds, VALIDATION_SEED, self.validation_prompts)
         return DataLoader(Steps(make, 0, self.validation_batches), batch_size=None)
 
-    def _crops(self, store: LatentStore, seconds: float, seed: int) -> LatentCrops:
-        return LatentCrops(store, seconds, self.batch, seed, self.drums_as_onsets, self.style_seconds, self.pairs)
+    def _crops(self, store: LatentStore, seconds: float, seed: int, prompts: Prompts) -> LatentCrops:
+        given = (self.drums_as_onsets, self.style_seconds, self.pairs, prompts)
+        return LatentCrops(store, seconds, self.batch, seed, *given)
 
 
 class TextAudioData(LightningDataModule):

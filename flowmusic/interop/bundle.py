@@ -316,7 +316,7 @@ def load(name: str | Path = "nano", device: str = "cpu", precision: str = "fp32"
     Raises: ModelError, CorruptWeights.
     """
     from flowmusic.generate.generator import GenerationDefaults, Generator
-    from flowmusic.interop import jasco
+    from flowmusic.interop import jasco, joint
     from flowmusic.model.encode import ConditionEncoder
     from flowmusic.model.field import VectorField
 
@@ -337,6 +337,7 @@ def load(name: str | Path = "nano", device: str = "cpu", precision: str = "fp32"
     fill(pair, _with_averages(pair, bundle.tensors), bundle.folder)
     pair.requires_grad_(False)
     pair.to(device)
+    joint.attach(encoder, bundle.folder)
     codec = load_codec(_codec_of(bundle.folder, settings["codec"]), device)
     features = settings.get("style_features")
     if features is not None:

@@ -17,10 +17,12 @@ from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
 from flowmusic.interop import bundle
+from flowmusic.interop import joint as text_audio
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
 from flowmusic.model.jasco import JascoField
 from flowmusic.model.jasco_encode import JascoEncoder
+from flowmusic.model.joint import JointConditioner
 from flowmusic.train.align import alignment_loss
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.schedule import scheduled
@@ -46,8 +48,8 @@ class LitFlow(LightningModule):
         seed: step k draws noise, t and dropout from (seed, k), so resuming is exact.
         align: weight of the loss that brings text and style together, on the pairs of a batch (see
             :func:`flowmusic.train.align.alignment_loss`); 0 leaves it out.
-        init_from: bundle whose weights the training starts from; only a style conditioner and the pooling of tokens
-            may be missing in it.
+        init_from: bundle whose weights the training starts from; only a style conditioner, the pooling of tokens
+            and what reads a text-audio model may be missing in it.
         init_except: patterns (``field.blocks.*.cross.*``) of names that start afresh all the same.
         pairing: ``none``, or ``minibatch`` for :func:`flowmusic.flow.pairing.nearest`.
         compile: mode of torch.compile for the field (``default``; ``reduce-overhead`` is CUDA graphs;
@@ -87,6 +89,8 @@ class LitFlow(LightningModule):
         self.make_optimizer, self.times, self.weight = optimizer, times, weight
         self.sigma_min, self.warmup, self.total_steps, self.seed = sigma_min, warmup, total_steps, seed
         self.align, self.pairing, self.compile_mode = align, pairing, compile
+        if isinstance(encoder, ConditionEncoder):
+            text_audio.attach(encoder)
         if init_from is not None:
             start_from(self, init_from, init_except)
 
@@ -95,9 +99,14 @@ class LitFlow(LightningModule):
             # In place: names of weights stay, and the averaged copy is never called.
             self.field.compile(mode=self.compile_mode)
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        captions = data.train_store.captions() + data.validation_store.captions()
+        texts = data.texts()
         # Kept beside the latents: minutes of encoding that later runs need not repeat.
-        self.encoder.text.remember(captions, data.folder)
+        self.encoder.text.remember(texts, data.folder)
+        joint = getattr(self.encoder, "joint", None)
+        if joint is not None:
+            prepare_joint(joint, data, texts)
+        elif data.train_prompts.listens:
+            raise ValueError(f"text_from={data.train_prompts.text_from} needs a model that hears; set text=mixed")
         style: Any = getattr(self.encoder, "style", None)
         if style is not None and style.embed.in_features != data.train_store.style_dim:
             raise ValueError(
@@ -120,6 +129,9 @@ class LitFlow(LightningModule):
         style = getattr(self.encoder, "style", None)
         if style is not None:
             style.quantiser.generator = generator
+        joint = getattr(self.encoder, "joint", None)
+        if joint is not None:
+            joint.generator = generator
         condition = self.encoder(controls, batch.grid, (latents, given))
         if self.compile_mode is not None:
             condition = padded(condition, PADDED_TOKENS)
@@ -159,6 +171,35 @@ class LitFlow(LightningModule):
         return scheduled(optimizer, self.warmup, self.total_steps)
 
 
+def prepare_joint(joint: JointConditioner, data: Any, texts: Sequence[str]) -> None:
+    """Embed the texts, check that the data were heard by the model's own text-audio model, and centre both sides.
+
+    The text side is centred by captions of training clips and texts of no clip; those of validation stay out.
+
+    Raises: ValueError for vectors of another model, and for no text to centre by.
+    """
+    joint.remember(texts)
+    heard = data.train_store.heard
+    if heard is None:
+        raise ValueError("the data were not heard; run python -m flowmusic.apps.hear, or set text=words")
+    if heard.settings["sha256"] != joint.sha256:
+        raise ValueError(
+            f"the data were heard by {heard.settings['model']} with weights {heard.settings['sha256'][:12]}..., the "
+            f"model wants {joint.model} with {str(joint.sha256)[:12]}...; hear the data again: "
+            "python -m flowmusic.apps.hear"
+        )
+    if not joint.centred:
+        return
+    own = list(dict.fromkeys([*data.train_store.captions(), *data.unpaired]))
+    if not own:
+        raise ValueError(
+            "there is no text to centre the text side by; give data.prompts=FILE with one per line, which need not "
+            "belong to any clip, or set text.joint.centred=false"
+        )
+    vectors = torch.cat([row for row in heard.vectors if row is not None])
+    joint.centre(vectors, torch.stack([joint.cache[text] for text in own]))
+
+
 def padded(condition: Condition, multiple: int) -> Condition:
     """The condition with masked tokens added, up to a multiple."""
     short = -condition.tokens.shape[1] % multiple
@@ -167,7 +208,7 @@ def padded(condition: Condition, multiple: int) -> Condition:
     return replace(condition, tokens=tokens, tokens_mask=mask)
 
 
-ADDED = ("encoder.style.", "encoder.pool_text.", "field.pool.")
+ADDED = ("encoder.style.", "encoder.joint.", "encoder.pool_text.", "field.pool.")
 """Parts that came after the first bundles."""
 
 

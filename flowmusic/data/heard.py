@@ -1,0 +1,131 @@
+"""What clips sound like to a text-audio model, stored beside their latents, and which prompt a training window gets.
+
+A store's split has them in ``heard-<split>.safetensors``: one tensor ``[W, E]`` fp16 per clip, of W windows that cover
+the clip evenly (:func:`flowmusic.model.joint.hear`), and in the metadata whose vectors they are.  Shards of clips carry
+the same tensor under the name :data:`HEARD`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from flowmusic.types import Heard, Prompt
+
+HEARD = "heard"
+"""Name of the tensor of a clip, and of the metadata that say which model's vectors it holds."""
+
+SOURCES = ("captions", "audio", "mixed")
+
+
+@dataclass(frozen=True)
+class HeardClips:
+    """The vectors of clips, in the order of a store; None for a clip that nobody listened to.
+
+    ``settings`` are ``model``, ``sha256`` and ``window_seconds``.
+    """
+
+    settings: Mapping[str, Any]
+    vectors: tuple[Tensor | None, ...]
+
+    @staticmethod
+    def read(folder: str | Path, split: str, ids: Sequence[str]) -> HeardClips | None:
+        """Those of a store, or None where it has none."""
+        from safetensors import safe_open
+
+        path = path_of(folder, split)
+        if not path.is_file():
+            return None
+        with safe_open(path, "pt") as file:
+            known = set(file.keys())
+            settings = json.loads(file.metadata()[HEARD])
+            return HeardClips(settings, tuple(file.get_tensor(name) if name in known else None for name in ids))
+
+    @staticmethod
+    def joined(parts: Sequence[HeardClips | None], sizes: Sequence[int]) -> HeardClips | None:
+        """Those of several stores with so many clips each.  Raises: ValueError for vectors of different models."""
+        found = [part for part in parts if part is not None]
+        if not found:
+            return None
+        if any(part.settings != found[0].settings for part in found):
+            models = ", ".join(f"{part.settings['model']} {part.settings['sha256'][:12]}" for part in found)
+            raise ValueError(f"the stores were heard by different text-audio models ({models}); listen again with one")
+        rows = [(None,) * size if part is None else part.vectors for part, size in zip(parts, sizes, strict=True)]
+        return HeardClips(found[0].settings, tuple(vector for row in rows for vector in row))
+
+    def window(self, clip: int, frames: int, middle: float, frame_rate: float) -> Heard | None:
+        """The vector of the window of a clip of so many frames whose middle is nearest to frame ``middle``."""
+        vectors = self.vectors[clip]
+        if vectors is None:
+            return None
+        length = min(float(frames), self.settings["window_seconds"] * frame_rate)
+        # Windows cover the clip evenly: the first begins with it, the last ends with it.
+        place = (middle - length / 2) / max(1.0, frames - length) * (len(vectors) - 1)
+        return Heard(vectors[min(max(round(place), 0), len(vectors) - 1)].float())
+
+
+def path_of(folder: str | Path, split: str) -> Path:
+    """Where a store keeps the vectors of a split."""
+    return Path(folder) / f"{HEARD}-{split}.safetensors"
+
+
+def write(folder: str | Path, split: str, vectors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Path:
+    """Write the vectors of a split by clip, whole or not at all."""
+    from safetensors.torch import save_file
+
+    path = path_of(folder, split)
+    temporary = path.with_suffix(".tmp")
+    rows = {name: tensor.half().contiguous() for name, tensor in vectors.items()}
+    save_file(rows, temporary, {HEARD: json.dumps(dict(settings), sort_keys=True)})
+    os.replace(temporary, path)
+    return path
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """What stands as text for a window.
+
+    Args:
+        text_from: ``captions`` (no text where there are none), ``audio``, or ``mixed``: captions where there are any,
+            but audio for a share of the windows, and for clips without captions.
+        audio_text: that share.
+    """
+
+    text_from: str = "captions"
+    audio_text: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.text_from not in SOURCES:
+            raise ValueError(f"text_from must be one of {', '.join(SOURCES)}, got {self.text_from!r}")
+        if not 0.0 <= self.audio_text <= 1.0:
+            raise ValueError(f"audio_text is a share of the windows, from 0 to 1, got {self.audio_text}")
+
+    @property
+    def listens(self) -> bool:
+        """Whether vectors of audio are needed."""
+        return self.text_from != "captions"
+
+    def __call__(self, caption: str | None, heard: Heard | None, rng: np.random.Generator) -> Prompt:
+        """One of the two, or neither where both are missing."""
+        if not self.listens:
+            return caption
+        drawn = rng.random() < self.audio_text
+        use_audio = self.text_from == "audio" or caption is None or drawn
+        return heard if use_audio and heard is not None else caption if self.text_from == "mixed" else None
+
+
+def read_prompts(path: str | Path) -> list[str]:
+    """Texts of a file, one a line.  Raises: FileNotFoundError; ValueError for a file without any."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"data.prompts: {path} is not there; give a file with one text per line")
+    found = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+    if not found:
+        raise ValueError(f"data.prompts: {path} holds no text; write one per line")
+    return found
