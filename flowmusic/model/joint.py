@@ -2,8 +2,8 @@
 
 AudioLDM (Liu et al. 2023, arXiv 2301.12503) trains on audio alone: the condition of a clip is its own CLAP embedding,
 and at generation the embedding of words takes its place.  The two sides of a contrastive model lie apart, though (Liang
-et al. 2022, arXiv 2203.02053).  Two remedies, which C3 (Zhang et al. 2024, arXiv 2401.08567) joins: each side is centred
-by its own mean, and in training noise blurs what no text of the same meaning would share with the recording.
+et al. 2022, arXiv 2203.02053).  Two remedies, which C3 (Zhang et al. 2024, arXiv 2401.08567) joins: each side is
+centred by its own mean, and in training noise blurs what no text of the same meaning would share with the recording.
 
 Letters: B items, E embedding, W windows, N samples, M tokens.
 """
