@@ -6,7 +6,8 @@ Words are judged three ways, for the text-audio model that conditions is also th
 ``text_attr``, and would praise its own:
 
 - by the field's own loss on validation clips, text alone: how much lower it is with the clip's caption than without any
-  (``words``) and than with another clip's (``not another's``), in thousandths; and with its own sound (``sound``);
+  (``words``) and than with another clip's (``not another's``), in thousandths; with its own sound (``sound``); and with
+  the caption as the text-audio model alone reads it (``words by sound``);
 - by signals of takes from words alone, against what the labels of the clip say: does the rate of onsets (spectral flux)
   rise with the tempo and the energy that were asked for (rank correlation), and is there more above 5 kHz where drums
   were asked for (area under the curve, 0.5 is chance)?
@@ -101,9 +102,14 @@ def gains(generator: Generator, store: LatentStore, seed: int) -> dict[str, list
     none = losses(generator, store, [None] * len(words), seed)
     own = losses(generator, store, words, seed)
     rows = {"words": none - own, "not another's": losses(generator, store, derange(words), seed) - own}
-    if getattr(generator.encoder, "joint", None) is not None:
+    joint: Any = getattr(generator.encoder, "joint", None)
+    if joint is not None:
         heard: list[Prompt] = [store.heard_at(row, clip["frames"] / 2) for row, clip in enumerate(store.clips)]
         rows["sound"] = none - losses(generator, store, heard, seed)
+        # What the text-audio model makes of the words, without their tokens.
+        read, joint.words = joint.words, False
+        rows["words by sound"] = none - losses(generator, store, words, seed)
+        joint.words = read
     return {name: (1000.0 * values).tolist() for name, values in rows.items()}
 
 

@@ -50,17 +50,21 @@ def answers(labels: Sequence[Any], attribute: Attribute) -> list[str | None]:
     return [attribute.truth(row) for row in labels]
 
 
-def probe(audio: Tensor, texts: Tensor, train: Side, test: Side, attribute: Attribute, noise: float) -> float:
-    """Balanced accuracy, 0 chance and 1 perfect, of a probe of noisy audio vectors on the captions of test clips."""
+def probe(learned: Tensor, texts: Tensor, train: Side, test: Side, attribute: Attribute, noise: float) -> float:
+    """Balanced accuracy, 0 chance and 1 perfect, on the captions of test clips.
+
+    The probe learns from several vectors of every training clip ``[N, copies, E]``, with noise.
+    """
     words, true = list(attribute.wordings), answers(train.labels, attribute)
     known = [row for row, answer in enumerate(true) if answer is not None]
     target = one_hot(torch.tensor([words.index(str(true[row])) for row in known]), len(words)).float()
     generator = torch.Generator().manual_seed(0)
-    x = audio[known].repeat(COPIES, 1)
+    copies = learned.shape[1]
+    x = learned[known].flatten(0, 1)
     x = normalize(x + noise / math.sqrt(x.shape[1]) * torch.randn(x.shape, generator=generator), dim=-1)
     x = torch.cat([x, torch.ones(len(x), 1)], dim=1)
     # Every answer counts alike, however rare.
-    y = target.repeat(COPIES, 1) / target.mean(0).clamp(min=1e-3) - 1.0
+    y = target.repeat_interleave(copies, 0) / target.mean(0).clamp(min=1e-3) - 1.0
     ridge = RIDGE * len(x) / x.shape[1] * torch.eye(x.shape[1])
     weights = torch.linalg.solve(x.T @ x + ridge, x.T @ y)
     scores = []
@@ -100,9 +104,13 @@ def main() -> None:
     for wanted in (False, True):
         audio, texts = centred(train.audio, train.audio, wanted), centred(test.texts, train.texts, wanted)
         for noise in NOISES:
-            row = [probe(audio, texts, train, test, attribute, noise) for attribute in ATTRIBUTES]
+            many = audio[:, None].expand(-1, COPIES, -1)
+            row = [probe(many, texts, train, test, attribute, noise) for attribute in ATTRIBUTES]
             label = "centred" if wanted else "as they are"
             print(f"| {label} | {noise:g} | {' | '.join(f'{score:.2f}' for score in row)} |")
+    words, texts = centred(train.texts, train.texts, True), centred(test.texts, train.texts, True)
+    row = [probe(words, texts, train, test, attribute, 0.0) for attribute in ATTRIBUTES]
+    print(f"| captions instead of audio, centred | 0 | {' | '.join(f'{score:.2f}' for score in row)} |")
 
 
 if __name__ == "__main__":

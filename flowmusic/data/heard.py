@@ -1,8 +1,8 @@
 """What clips sound like to a text-audio model, stored beside their latents, and which prompt a training window gets.
 
 A store's split has them in ``heard-<split>.safetensors``: one tensor ``[W, E]`` fp16 per clip, of W windows that cover
-the clip evenly (:func:`flowmusic.model.joint.hear`), and in the metadata whose vectors they are.  Shards of clips carry
-the same tensor under the name :data:`HEARD`.
+the clip evenly (:func:`flowmusic.model.joint.hear`), and in the metadata whose vectors they are.  In shards a clip has
+the same tensor under the name :data:`HEARD`, and the index the same settings as ``settings["heard"]``.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from hydra.utils import instantiate
 
 from flowmusic.apps import build as apps_build
 from flowmusic.apps import hear as apps_hear
@@ -16,6 +17,7 @@ from flowmusic.interop import joint as text_audio
 from flowmusic.interop.bundle import ModelError
 from flowmusic.model.pseudowords import Concept
 from flowmusic.model.text import SHA256
+from flowmusic.train.invert import check_model
 from flowmusic.train.run import compose, train
 from flowmusic.types import Audio, Controls
 from tests.train.test_runs import tones_with_drums
@@ -72,7 +74,7 @@ def test_without_captions_words_and_recordings_both_make_takes(heard: Path, corp
     assert not torch.allclose(pooled[0], pooled[1]) and (pooled[2] == 0).all()
     with pytest.raises(ValueError, match="<dusk>, which is not known"):
         generator.encoder(Controls(("a <dusk> tune",)), generator.grid())
-    generator.encoder.text.concepts["dusk"] = Concept("dusk", torch.randn(1, 384), torch.randn(384), SHA256)
+    check_model(generator).concepts["dusk"] = Concept("dusk", torch.randn(1, 384), torch.randn(384), SHA256)
     assert generator.encoder(Controls(("a <dusk> tune",)), generator.grid()).pooled.abs().sum() > 0
 
 
@@ -82,6 +84,14 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(heard: Path, tmp_path: Path) -
     cut = train(compose(overrides(heard, tmp_path / "cut", "text=mixed", "trainer.max_steps=4", "export=null")))
     one, other = (run.objects["model"].state_dict() for run in (whole, cut))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_an_older_model_is_what_training_may_start_from() -> None:
+    cfg = compose(["experiment=nano", "text=mixed", "model.init_from=nano"])
+    module = instantiate(cfg.model)
+    old = bundle.read("nano").tensors["encoder.text_projection.weight"]
+    assert torch.equal(module.encoder.text_projection.weight, old)
+    assert module.encoder.joint.network.embed_texts(["slow jazz"]).shape == (1, 128)
 
 
 def test_another_text_audio_model_is_refused(heard: Path, tmp_path: Path) -> None:
