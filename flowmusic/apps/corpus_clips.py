@@ -45,7 +45,7 @@ class LabelledClip:
     @property
     def text(self) -> str | None:
         """The prompt."""
-        return self.controls.text[0]
+        return self.controls.words[0]
 
     @property
     def requested_names(self) -> frozenset[str]:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from flowmusic.controls import drums
 from flowmusic.data.errors import NoClipLongEnough
-from flowmusic.types import Controls, FrameGrid, Style, Track
+from flowmusic.data.heard import HeardClips, Prompts
+from flowmusic.types import Controls, FrameGrid, Heard, Prompt, Style, Track
 
 LATENTS, FEATURES = "latents", "style"
 """Names of the tensors that are no tracks; the second, features that style is heard with, only some stores have."""
@@ -47,6 +48,7 @@ class LatentStore:
         tensors: ``latents [F, D]``, per control ``name`` and ``name.known``, and ``style [F, D']`` where style is heard
             with other features than latents; F is the sum of frames.
         style_features: which features ``style`` holds: plain data with ``kind``, ``source`` and ``layer``.
+        heard: what a text-audio model makes of the clips, where that was stored.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class LatentStore:
         clips: list[dict[str, Any]],
         tensors: dict[str, Tensor],
         style_features: Mapping[str, Any] | None = None,
+        heard: HeardClips | None = None,
     ) -> None:
         self.frame_rate, self.clips, self.tensors, self.style_features = frame_rate, clips, tensors, style_features
+        self.heard = heard
         self.starts = np.concatenate([[0], np.cumsum([c["frames"] for c in clips])])
         self.names = sorted(k for k in tensors if k not in (LATENTS, FEATURES) and not k.endswith(KNOWN))
         if self.starts[-1] != len(tensors["latents"]):
@@ -93,7 +97,8 @@ class LatentStore:
                 )
         tensors = {key: torch.cat([store.tensors[key] for store in stores]) for key in first.tensors}
         clips = [clip for store in stores for clip in store.clips]
-        return LatentStore(first.frame_rate, clips, tensors, first.style_features)
+        heard = HeardClips.joined([store.heard for store in stores], [len(store.clips) for store in stores])
+        return LatentStore(first.frame_rate, clips, tensors, first.style_features, heard)
 
     def hearing(self, wanted: Mapping[str, Any] | None, folder: str | Path) -> LatentStore:
         """The store with the style features that a model wants; for None, latents, stored ones are left out.
@@ -106,7 +111,7 @@ class LatentStore:
         """
         if wanted is None:
             tensors = {key: tensor for key, tensor in self.tensors.items() if key != FEATURES}
-            return LatentStore(self.frame_rate, self.clips, tensors)
+            return LatentStore(self.frame_rate, self.clips, tensors, heard=self.heard)
         if self.style_features != wanted:
             flags = f"style_features={wanted.get('kind')}:{wanted.get('source')}"
             if wanted.get("layer") is not None:
@@ -142,7 +147,24 @@ class LatentStore:
     def to(self, device: torch.device) -> LatentStore:
         """The store with its tensors on a device, where windows are then cut."""
         tensors = {key: tensor.to(device) for key, tensor in self.tensors.items()}
-        return LatentStore(self.frame_rate, self.clips, tensors, self.style_features)
+        return LatentStore(self.frame_rate, self.clips, tensors, self.style_features, self.heard)
+
+    def captioned(self, share: float) -> LatentStore:
+        """The store with the captions of a share of its clips, evenly spread, and none of the others'.
+
+        Raises: ValueError for what is no share.
+        """
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"captioned is a share of the clips, from 0 to 1, got {share}")
+        kept = [int((n + 1) * share) > int(n * share) for n in range(len(self.clips))]
+        clips = [clip if keep else {**clip, "captions": []} for clip, keep in zip(self.clips, kept, strict=True)]
+        return LatentStore(self.frame_rate, clips, self.tensors, self.style_features, self.heard)
+
+    def heard_at(self, clip: int, middle: float) -> Heard | None:
+        """The clip around frame ``middle`` as a text-audio model hears it, or None where nothing is stored."""
+        if self.heard is None:
+            return None
+        return self.heard.window(clip, self.clips[clip]["frames"], middle, float(self.frame_rate))
 
     def windows(self, clips: Sequence[int], firsts: Sequence[int], length: int) -> tuple[Tensor, dict[str, Track]]:
         """Latents ``[B, T, D]`` and tracks of windows that lie inside their clips: one gather per tensor."""
@@ -199,6 +221,7 @@ class LatentCrops:
             without captions are none of them.
         drums_as_onsets: share of windows whose drum control loses its bands and levels, as when a person gives
             onset times only.
+        prompts: what stands as text for a window.
     """
 
     def __init__(
@@ -210,9 +233,10 @@ class LatentCrops:
         drums_as_onsets: float = 0.15,
         style_seconds: Sequence[float] | None = None,
         pairs: int = 0,
+        prompts: Prompts | None = None,
     ) -> None:
         self.store, self.batch, self.seed, self.drums_as_onsets = store, batch, seed, drums_as_onsets
-        self.pairs = pairs
+        self.pairs, self.prompts = pairs, prompts or Prompts()
         if pairs and style_seconds is None:
             raise ValueError(f"pairs={pairs} of text and style need style_seconds")
         self.style_frames: tuple[int, int] | None = None
@@ -225,15 +249,15 @@ class LatentCrops:
         self.usable = [i for i, clip in enumerate(store.clips) if clip["frames"] >= self.grid.length]
         if not self.usable:
             raise NoClipLongEnough(f"no clip of the store is as long as the window of {crop_seconds} s")
-        self.captioned = [i for i in self.usable if store.clips[i]["captions"]]
 
     def __call__(self, step: int, chosen: Sequence[int] | None = None) -> Batch:
         """Batch ``step``, of clips that are drawn here, or of those whose numbers in the store are given."""
         rng = np.random.default_rng((self.seed, step))
-        clips, firsts, bandless, texts = [], [], [], []
+        clips, firsts, bandless = [], [], []
+        texts: list[Prompt] = []
         styles: list[Style | None] = []
-        # A stream of its own, so that windows are the same with and without style.
-        style_rng = np.random.default_rng((self.seed, step, 1))
+        # Streams of their own, so that windows are the same with and without style, and with audio as text.
+        style_rng, prompt_rng = (np.random.default_rng((self.seed, step, stream)) for stream in (1, 3))
         excerpt = 0 if self.style_frames is None else int(style_rng.integers(*self.style_frames, endpoint=True))
         for row in range(self.batch):
             clip = self.usable[rng.integers(len(self.usable))] if chosen is None else chosen[row]
@@ -246,7 +270,7 @@ class LatentCrops:
                 styles.append(None if begin is None else self.store.excerpt(clip, begin, excerpt))
             clips.append(clip)
             firsts.append(first)
-            texts.append(_caption(info, rng))
+            texts.append(self._prompt(clip, first + self.grid.length / 2, rng, prompt_rng))
         latents, tracks = self.store.windows(clips, firsts, self.grid.length)
         for row in bandless:
             track = Track(tracks["drums"].values[row], tracks["drums"].known[row], self.grid)
@@ -256,21 +280,27 @@ class LatentCrops:
 
     def _pairs(self, excerpt: int, step: int) -> Controls:
         """Texts and styles of different clips, each excerpt from anywhere in its clip, the whole of a shorter one."""
-        rng = np.random.default_rng((self.seed, step, 2))
-        texts, styles = [], []
-        for index in rng.permutation(self.captioned)[: self.pairs]:
+        rng, prompt_rng = (np.random.default_rng((self.seed, step, stream)) for stream in (2, 4))
+        texts: list[Prompt] = []
+        styles: list[Style | None] = []
+        for index in rng.permutation(self.usable) if self.pairs else ():
             info = self.store.clips[index]
             length = min(excerpt, info["frames"])
             first = int(rng.integers(info["frames"] - length + 1))
-            styles.append(self.store.excerpt(index, first, length))
-            texts.append(_caption(info, rng))
+            text = self._prompt(index, first + length / 2, rng, prompt_rng)
+            # A clip that nothing is said of makes no pair.
+            if text is not None:
+                styles.append(self.store.excerpt(index, first, length))
+                texts.append(text)
+            if len(texts) == self.pairs:
+                break
         return Controls(tuple(texts), {}, tuple(styles))
 
-
-def _caption(info: Mapping[str, Any], rng: np.random.Generator) -> str | None:
-    """One of the clip's captions, or None where nobody wrote one."""
-    captions = info["captions"]
-    return captions[rng.integers(len(captions))] if captions else None
+    def _prompt(self, clip: int, middle: float, rng: np.random.Generator, prompt_rng: np.random.Generator) -> Prompt:
+        captions = self.store.clips[clip]["captions"]
+        caption = captions[rng.integers(len(captions))] if captions else None
+        heard = self.store.heard_at(clip, middle) if self.prompts.listens else None
+        return self.prompts(caption, heard, prompt_rng)
 
 
 def outside(frames: int, first: int, length: int, excerpt: int, rng: np.random.Generator) -> int | None:

@@ -15,6 +15,8 @@ from torch.utils.data import DataLoader
 
 from flowmusic.data import corpus
 from flowmusic.data.crops import WaveCrops
+from flowmusic.data.errors import WrongData
+from flowmusic.data.heard import HeardClips, Prompts, read_prompts
 from flowmusic.data.latents import Batch, LatentCrops, LatentStore
 from flowmusic.data.mels import MelStore, MelWindows
 from flowmusic.data.steps import Steps, TimedLoader
@@ -114,6 +116,31 @@ class FieldData(NumberedData):
     validation_store: LatentStore
     text_cache: int = 0
     """Encoded prompts to keep beside those of :meth:`captions`."""
+    train_prompts: Prompts
+    unpaired: Sequence[str]
+    """Texts that belong to no clip."""
+
+    def reading(self, text_from: str, audio_text: float, prompts: str | None) -> None:
+        """Settle what stands as text; for arguments see :class:`LatentData`."""
+        self.train_prompts = Prompts(text_from, audio_text)
+        self.unpaired = [] if prompts is None else read_prompts(prompts)
+
+    @property
+    def validation_prompts(self) -> Prompts:
+        """Captions wherever there are any, as at generation there will be."""
+        return Prompts("mixed", 0.0) if self.train_prompts.listens else self.train_prompts
+
+    def central(self) -> tuple[HeardClips | None, list[str]]:
+        """What training clips sound like, and texts: those that each side of a text-audio model is centred by."""
+        raise NotImplementedError
+
+    def check_heard(self, heard: object, where: str | Path) -> None:
+        """Raises: WrongData if recordings are to stand in for words, and the shards do not say how they sound."""
+        if heard is None and self.train_prompts.listens:
+            raise WrongData(
+                f"text_from={self.train_prompts.text_from} needs what clips sound like, which {where} does not hold; "
+                "build it with text_audio=nano_text_audio (flowmusic build)"
+            )
 
     @property
     def style_dim(self) -> int:
@@ -140,11 +167,13 @@ class FieldData(NumberedData):
 
     def val_dataloader(self) -> DataLoader:
         """The same batches in every process: figures need no averaging, and do not depend on how many there are."""
-        make = self._crops(self.validation_store, self.validation_crop_seconds, VALIDATION_SEED)
+        seconds = self.validation_crop_seconds
+        make = self._crops(self.validation_store, seconds, VALIDATION_SEED, self.validation_prompts)
         return DataLoader(Steps(make, 0, self.validation_batches), batch_size=None)
 
-    def _crops(self, store: LatentStore, seconds: float, seed: int) -> LatentCrops:
-        return LatentCrops(store, seconds, self.batch, seed, self.drums_as_onsets, self.style_seconds, self.pairs)
+    def _crops(self, store: LatentStore, seconds: float, seed: int, prompts: Prompts) -> LatentCrops:
+        given = (self.drums_as_onsets, self.style_seconds, self.pairs, prompts)
+        return LatentCrops(store, seconds, self.batch, seed, *given)
 
 
 class LatentData(FieldData):
@@ -161,6 +190,11 @@ class LatentData(FieldData):
         style_features: what style is heard with, see :class:`LatentStore`; None: latents.
         resident: keep the training store on the trainer's device and cut windows there.  18 hours of 128 channels at
             25 Hz are 0.6 GB with their controls, and a GPU then waits neither for slices nor for copies.
+        text_from, audio_text: what stands as text for a training window, see :class:`flowmusic.data.heard.Prompts`.  In
+            validation it is a caption wherever there is one, as at generation it will be.
+        captioned: share of the training clips whose captions are used; for experiments on how few will do.
+        prompts: file with a text per line, which need not belong to any clip: what the text side is centred by where
+            captions are few or missing.
     """
 
     def __init__(
@@ -177,8 +211,14 @@ class LatentData(FieldData):
         more: Sequence[str] = (),
         style_features: Mapping[str, Any] | None = None,
         resident: bool = False,
+        text_from: str = "captions",
+        audio_text: float = 0.5,
+        captioned: float = 1.0,
+        prompts: str | None = None,
     ) -> None:
         super().__init__()
+        self.reading(text_from, audio_text, prompts)
+        self.captioned = captioned
         self.folder, self.batch, self.seed, self.resident = Path(folder), batch, seed, resident
         self.pairs, self.more = pairs, tuple(more)
         self.crop_seconds, self.validation_crop_seconds = crop_seconds, validation_crop_seconds
@@ -189,18 +229,25 @@ class LatentData(FieldData):
     def setup(self, stage: str) -> None:
         if hasattr(self, "train_store"):
             return
-        self.train_store = LatentStore.joined([self._read(f, "train") for f in [str(self.folder), *self.more]])
+        stores = [self._read(f, "train") for f in [str(self.folder), *self.more]]
+        self.train_store = LatentStore.joined(stores).captioned(self.captioned)
         self.validation_store = self._read(self.folder, "validation")
 
     def _read(self, folder: str | Path, split: str) -> LatentStore:
-        return LatentStore.read(folder, split).hearing(self.style_features, folder)
+        store = LatentStore.read(folder, split).hearing(self.style_features, folder)
+        self.check_heard(store.heard, folder)
+        return store
 
     @property
     def frame_rate(self) -> Fraction:
         return self.train_store.frame_rate
 
     def captions(self) -> list[str]:
-        return self.train_store.captions() + self.validation_store.captions()
+        own = [*self.train_store.captions(), *self.validation_store.captions()]
+        return list(dict.fromkeys([*own, *self.unpaired]))
+
+    def central(self) -> tuple[HeardClips | None, list[str]]:
+        return self.train_store.heard, list(dict.fromkeys([*self.train_store.captions(), *self.unpaired]))
 
     @property
     def text_folder(self) -> Path | None:
@@ -210,7 +257,7 @@ class LatentData(FieldData):
         store = self.train_store
         if self.trainer is not None and self.resident:
             store = store.to(self.trainer.strategy.root_device)
-        return self.numbered(self._crops(store, self.crop_seconds, self.seed))
+        return self.numbered(self._crops(store, self.crop_seconds, self.seed, self.train_prompts))
 
 
 class TextAudioData(NumberedData):

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from flowmusic.data.errors import BrokenShardError, NoClipLongEnough, WrongData
+from flowmusic.data.heard import HEARD, HeardClips
 from flowmusic.data.latents import FEATURES, KNOWN, Batch, LatentCrops, LatentStore
 from flowmusic.data.shards import CONFIDENCE, ClipSample, ShardIndex, ShardInfo, read_shard
 
@@ -31,7 +32,7 @@ ATTEMPTS, PAUSE_S = 3, 2.0
 """How often a shard at an address is asked for, and the pause before the second time, which doubles."""
 
 
-ORDER_STREAM = 3
+ORDER_STREAM = 5
 """Sets the order of shards apart from the draws of crops, which come from the same seed."""
 
 
@@ -89,7 +90,7 @@ def as_store(
     like: dict[str, torch.Tensor] = {}
     for sample in samples:
         for name, tensor in sample.tensors.items():
-            if not name.endswith(CONFIDENCE) and (style or name != FEATURES):
+            if not name.endswith(CONFIDENCE) and name != HEARD and (style or name != FEATURES):
                 like.setdefault(name, tensor)
     parts: dict[str, list[torch.Tensor]] = {name: [] for name in like}
     for sample in samples:
@@ -105,7 +106,9 @@ def as_store(
             parts[name].append(tensor)
     clips = [{"id": s.key, "frames": s.frames, "captions": list(s.info.get("captions") or ())} for s in samples]
     tensors = {name: torch.cat(tensors) for name, tensors in parts.items()}
-    return LatentStore(index.frame_rate, clips, tensors, index.style_features if style else None)
+    told = index.settings.get(HEARD)
+    heard = None if told is None else HeardClips(told, tuple(s.tensors.get(HEARD) for s in samples))
+    return LatentStore(index.frame_rate, clips, tensors, index.style_features if style else None, heard)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from functools import partial
 from typing import Any
 
 from torch.utils.data import DataLoader
 
 from flowmusic.data.errors import WrongData
+from flowmusic.data.heard import HeardClips
+from flowmusic.data.latents import LatentCrops, LatentStore
 from flowmusic.data.module import FieldData
 from flowmusic.data.shards import ShardIndex
 from flowmusic.data.stream import Order, ShardCrops, as_store, load_shard
@@ -33,6 +34,7 @@ class ShardData(FieldData):
         min_confidence: per control, frames that were recognised with less are unknown.
         verify: compare the SHA-256 of every shard that is read with the index.
         text_cache: encoded prompts that are kept in memory.
+        text_from, audio_text, captioned, prompts: as for :class:`flowmusic.data.module.LatentData`.
     """
 
     def __init__(
@@ -54,8 +56,14 @@ class ShardData(FieldData):
         min_confidence: Mapping[str, float] | None = None,
         verify: bool = True,
         text_cache: int = 10_000,
+        text_from: str = "captions",
+        audio_text: float = 0.5,
+        captioned: float = 1.0,
+        prompts: str | None = None,
     ) -> None:
         super().__init__()
+        self.reading(text_from, audio_text, prompts)
+        self.captioned = captioned
         self.location, self.batch, self.seed, self.pairs = str(location), batch, seed, pairs
         self.crop_seconds, self.validation_crop_seconds = crop_seconds, validation_crop_seconds
         self.validation_batches, self.drums_as_onsets, self.style_seconds = (
@@ -90,6 +98,7 @@ class ShardData(FieldData):
                 f"data.min_confidence names {strangers[0]!r}; the controls of {self.location} are: "
                 f"{', '.join(self.validation_store.names)}"
             )
+        self.check_heard(self.validation_store.heard, self.location)
         self.train_index = train
 
     def _check_style(self, index: ShardIndex) -> None:
@@ -112,8 +121,15 @@ class ShardData(FieldData):
         return f"{index.clips} clips, {index.seconds / 3600:.2f} hours, from shards" + (f" ({built})" if built else "")
 
     def captions(self) -> list[str]:
-        """None: a stream has more than anyone would encode beforehand; they are encoded as they come."""
-        return []
+        """Those of no clip: a stream has more than anyone would encode beforehand; they are encoded as they come."""
+        return list(self.unpaired)
+
+    def central(self) -> tuple[HeardClips | None, list[str]]:
+        """Of the first shards: means need no more."""
+        infos = self.train_index.shards[: self.group]
+        samples = [clip for info in infos for clip in load_shard(self.location, info, self.verify)]
+        store = as_store(samples, self.train_index, {}, style=False).captioned(self.captioned)
+        return store.heard, list(dict.fromkeys([*store.captions(), *self.unpaired]))
 
     def order(self) -> Order:
         """Which clips make which batch."""
@@ -122,10 +138,12 @@ class ShardData(FieldData):
         return Order(self.train_index, self.batch, self.seed, lanes, self.group, self.windows)
 
     def train_dataloader(self) -> DataLoader:
-        crops = partial(self._crops, seconds=self.crop_seconds, seed=self.seed)
         heard = self.style_features is not None
-        stream = ShardCrops(self.location, self.order(), crops, self.min_confidence, heard, self.verify)
+        stream = ShardCrops(self.location, self.order(), self._train_crops, self.min_confidence, heard, self.verify)
         return self.numbered(stream, self.workers)
+
+    def _train_crops(self, store: LatentStore) -> LatentCrops:
+        return self._crops(store.captioned(self.captioned), self.crop_seconds, self.seed, self.train_prompts)
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), **self._what_orders()}

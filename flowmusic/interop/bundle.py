@@ -325,7 +325,7 @@ def load(
     Raises: ModelError, CorruptWeights; AdapterError.
     """
     from flowmusic.generate.generator import GenerationDefaults, Generator
-    from flowmusic.interop import jasco
+    from flowmusic.interop import jasco, joint
     from flowmusic.interop.adapter import AdapterUse
     from flowmusic.model.encode import ConditionEncoder
     from flowmusic.model.field import VectorField
@@ -349,6 +349,7 @@ def load(
     pair.requires_grad_(False)
     applied = adapted(pair, uses, name, folder)
     pair.to(device)
+    joint.attach(encoder, bundle.folder)
     codec = load_codec(_codec_of(bundle.folder, settings["codec"]), device)
     features = settings.get("style_features")
     if features is not None:

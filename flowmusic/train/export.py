@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from flowmusic.interop import bundle
+from flowmusic.interop import joint as text_audio
 from flowmusic.interop.bundle import AVERAGES
 
 KINDS = {
@@ -139,11 +140,15 @@ def export_flow(
     """Write encoder and field with everything a generator needs; the codec stays a bundle of its own.
 
     A codec that is a folder is named by the way there from the bundle's own folder, and so are the weights of
-    ``style_features``, which say what the style hears with, see :class:`flowmusic.data.latents.LatentStore`.
+    ``style_features``, which say what the style hears with, see :class:`flowmusic.data.latents.LatentStore`, and a
+    text-audio model that the text is read through, which is known by its hash too.
     """
     encoder = plain(settings["model"]["encoder"])
     for track in encoder["tracks"].values():
         track.pop("table", None)  # stored with the weights
+    joint = getattr(module.encoder, "joint", None)
+    if joint is not None:
+        encoder["joint"] |= {"model": text_audio.stored_name(joint.model, folder), "sha256": joint.sha256}
     description = {
         "encoder": encoder,
         "field": plain(settings["model"]["field"]),
@@ -172,6 +177,11 @@ def export_flow(
     )
     if own is None:
         text += corpus_note(Path(settings["corpus"]))
+    if joint is not None:
+        text += (
+            "\nWords, or a recording in their place, are also read through the text-audio model "
+            f"{Path(joint.model).name} (sha256 {joint.sha256}), which is not in this bundle.\n"
+        )
     if style_features is not None:
         text += (
             f"\nThe style control hears {style_features['kind']} features, whose weights are not in this bundle and "

@@ -17,10 +17,12 @@ from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
 from flowmusic.interop import bundle
+from flowmusic.interop import joint as text_audio
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
 from flowmusic.model.jasco import JascoField
 from flowmusic.model.jasco_encode import JascoEncoder
+from flowmusic.model.joint import JointConditioner
 from flowmusic.train.align import alignment_loss
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.schedule import scheduled
@@ -47,8 +49,8 @@ class LitFlow(LightningModule):
         seed: batch m draws noise, t and dropout from (seed, m), so resuming is exact.
         align: weight of the loss that brings text and style together, on the pairs of a batch (see
             :func:`flowmusic.train.align.alignment_loss`); 0 leaves it out.
-        init_from: bundle whose weights the training starts from; only a style conditioner and the pooling of tokens
-            may be missing in it.
+        init_from: bundle whose weights the training starts from; only a style conditioner, the pooling of tokens
+            and what reads a text-audio model may be missing in it.
         init_except: patterns (``field.blocks.*.cross.*``) of names that start afresh all the same.
         pairing: ``none``, or ``minibatch`` for :func:`flowmusic.flow.pairing.nearest`.
         compile: mode of torch.compile for the field (``default``; ``reduce-overhead`` is CUDA graphs;
@@ -92,6 +94,8 @@ class LitFlow(LightningModule):
         self.sigma_min, self.warmup, self.total_steps, self.seed = sigma_min, warmup, total_steps, seed
         self.align, self.pairing, self.compile_mode = align, pairing, compile
         field.checkpointing = checkpointing
+        if isinstance(encoder, ConditionEncoder):
+            text_audio.attach(encoder)
         if init_from is not None:
             start_from(self, init_from, init_except)
 
@@ -114,6 +118,11 @@ class LitFlow(LightningModule):
         self.trainer.strategy.barrier()
         self.encoder.text.remember(data.captions(), data.text_folder)
         self.encoder.text.keep_recent(data.text_cache)
+        joint = getattr(self.encoder, "joint", None)
+        if joint is not None:
+            prepare_joint(joint, data)
+        elif data.train_prompts.listens:
+            raise ValueError(f"text_from={data.train_prompts.text_from} needs a model that hears; set text=mixed")
         style: Any = getattr(self.encoder, "style", None)
         if style is not None and style.embed.in_features != data.style_dim:
             raise ValueError(
@@ -138,6 +147,9 @@ class LitFlow(LightningModule):
         style = getattr(self.encoder, "style", None)
         if style is not None:
             style.quantiser.generator = generator
+        joint = getattr(self.encoder, "joint", None)
+        if joint is not None:
+            joint.generator = generator
         condition = self.encoder(controls, batch.grid, (latents, given))
         if self.compile_mode is not None:
             condition = padded(condition, PADDED_TOKENS)
@@ -179,6 +191,35 @@ class LitFlow(LightningModule):
         return scheduled(optimizer, self.warmup, self.total_steps)
 
 
+def prepare_joint(joint: JointConditioner, data: Any) -> None:
+    """Embed the texts, check that the data were heard by the model's own text-audio model, and centre both sides.
+
+    The text side is centred by captions of training clips and texts of no clip; those of validation stay out.
+
+    Raises: ValueError for vectors of another model, and for no text to centre by.
+    """
+    joint.remember(data.captions())
+    heard, texts = data.central()
+    advice = "build the shards again with"
+    if heard is None:
+        raise ValueError(f"the data do not say how they sound; {advice} text_audio={joint.model}, or set text=words")
+    if heard.settings["sha256"] != joint.sha256:
+        raise ValueError(
+            f"the data were heard by {heard.settings['model']} with weights {heard.settings['sha256'][:12]}..., the "
+            f"model wants {joint.model} with {str(joint.sha256)[:12]}...; {advice} text_audio={joint.model}"
+        )
+    if not joint.centred:
+        return
+    if not texts:
+        raise ValueError(
+            "there is no text to centre the text side by; give data.prompts=FILE with one per line, which need not "
+            "belong to any clip, or set text.joint.centred=false"
+        )
+    joint.remember(texts)
+    vectors = torch.cat([row for row in heard.vectors if row is not None])
+    joint.centre(vectors, torch.stack([joint.cache[text] for text in texts]))
+
+
 def padded(condition: Condition, multiple: int) -> Condition:
     """The condition with masked tokens added, up to a multiple."""
     short = -condition.tokens.shape[1] % multiple
@@ -187,7 +228,7 @@ def padded(condition: Condition, multiple: int) -> Condition:
     return replace(condition, tokens=tokens, tokens_mask=mask)
 
 
-ADDED = ("encoder.style.", "encoder.pool_text.", "field.pool.")
+ADDED = ("encoder.style.", "encoder.joint.", "encoder.pool_text.", "field.pool.")
 """Parts that came after the first bundles."""
 
 

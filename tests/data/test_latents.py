@@ -153,7 +153,7 @@ def test_pairs_are_other_clips_with_their_own_text_and_excerpt(folder: Path, tmp
     place = torch.arange(len(store.tensors["latents"]), dtype=torch.float32)[:, None].expand(-1, 3)
     store.tensors["latents"] = place.contiguous()
     pairs = LatentCrops(store, 0.8, 2, 0, style_seconds=(0.2, 0.5), pairs=3)(1).pairs
-    assert sorted(text for text in pairs.text if text) == ["clip 0", "clip 1", "clip 2"]
+    assert sorted(text for text in pairs.words if text) == ["clip 0", "clip 1", "clip 2"]
     for text, style in zip(pairs.text, pairs.style, strict=True):
         assert style is not None
         assert {int(f) // store.clips[0]["frames"] for f in style.features[:, 0].tolist()} == {int(str(text)[-1])}

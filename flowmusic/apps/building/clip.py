@@ -17,9 +17,11 @@ from torch import Tensor
 from flowmusic import audio as audio_tools
 from flowmusic.apps.building.settings import ClipSettings, ExtractorChoice
 from flowmusic.data import labels
+from flowmusic.data.heard import HEARD
 from flowmusic.data.latents import FEATURES, KNOWN, LATENTS
 from flowmusic.data.manifest import Entry, to_json
 from flowmusic.data.shards import CONFIDENCE, ClipSample
+from flowmusic.model.joint import WINDOW_SECONDS, hear
 from flowmusic.types import Audio, FrameGrid, Track
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 MISSING_S = 0.1
 """How much shorter than the manifest says a part may be; more is another file."""
 
-HEARD = 0.999
+SUREST = 0.999
 """The most confidence of what an extractor heard."""
 
 
@@ -68,6 +70,11 @@ class ClipBuilder:
             wanted = settings.style_features
             self.style = Mert(wanted["source"], wanted["layer"], device=settings.device, quiet=quiet)
             self.style.load()
+        self.text_audio: Any = None
+        if settings.text_audio is not None:
+            from flowmusic.interop import joint
+
+            self.text_audio = joint.load(settings.text_audio)
 
     def __call__(self, piece: Entry) -> ClipSample:
         """One clip.  Raises: ValueError for a recording, labels or a stem that cannot be used."""
@@ -78,6 +85,8 @@ class ClipBuilder:
         if self.style is not None:
             # From the file itself, as a style is taken of a recording: the codec's rate may be lower.
             tensors[FEATURES] = self.style(audio, len(latents)).cpu().half()
+        if self.text_audio is not None:
+            tensors[HEARD] = hear(self.text_audio, audio).half()
         tracks, confidence = self.controls(piece, audio, grid)
         for name, track in tracks.items():
             values = track.values
@@ -115,7 +124,7 @@ class ClipBuilder:
         if codes and "drums" in rest and heard.drum_stem is not None:
             tracks["drums"] = self.drums(heard.drum_stem, grid)
         # 1 is for what is exact.
-        confidence.update({name: sure.clamp(max=HEARD) for name, sure in heard.confidence(grid).items()})
+        confidence.update({name: sure.clamp(max=SUREST) for name, sure in heard.confidence(grid).items()})
         return {name: {**exact, **tracks}[name] for name in wanted}, confidence
 
     def drums(self, stem: Audio, grid: FrameGrid) -> Track:
@@ -196,8 +205,12 @@ def extractors_of(choice: ExtractorChoice, controls: tuple[str, ...]) -> Extract
 def described(settings: ClipSettings) -> dict[str, Any]:
     """All that decides what a clip holds, as plain data: settings, weights and versions.  Raises: ModelError."""
     from feature_extractors import cache
-    from flowmusic.interop import bundle
+    from flowmusic.interop import bundle, joint
 
     extractors = extractors_of(settings.extractors, settings.controls)
     versions = {name: cache.describe(getattr(extractors, name)).get("version") for name in settings.controls}
-    return {**settings.plain(), "codec_weights": bundle.fingerprint(settings.codec), "versions": versions}
+    found = {**settings.plain(), "codec_weights": bundle.fingerprint(settings.codec), "versions": versions}
+    if settings.text_audio is not None:
+        sha256 = joint.fingerprint(settings.text_audio)
+        found[HEARD] = {"model": settings.text_audio, "sha256": sha256, "window_seconds": WINDOW_SECONDS}
+    return found

@@ -24,6 +24,8 @@ CHOICES = {
     "separator": ("hpss", "ours", "demucs"),
 }
 """Values of the keys under ``extractors``."""
+KEPT = ("codec", "controls", "drums", "extractors", "style_features", "text_audio")
+"""Of :class:`ClipSettings`: what two builds of one content may not differ in."""
 Value = TypeVar("Value")
 
 
@@ -48,12 +50,13 @@ class ClipSettings:
     drums: str
     extractors: ExtractorChoice
     style_features: Mapping[str, Any] | None = None
+    text_audio: str | None = None
     root: Path = Path("/")
 
     def plain(self) -> dict[str, Any]:
         """As plain data, without what two builds of one content may differ in."""
         told = asdict(self)
-        return {key: told[key] for key in ("codec", "controls", "drums", "extractors", "style_features")}
+        return {key: told[key] for key in KEPT}
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ class Settings:
                     }
                 ),
                 style_features=_style(config),
+                text_audio=None if config["text_audio"] is None else str(config["text_audio"]),
             ),
             engine=_choice(build, "engine", ENGINES, "build."),
             workers=_flag(build, "workers", flags.integer(1, 4096), "build."),
