@@ -112,18 +112,18 @@ def distinct(
     with remembered.open("a", encoding="utf-8") as file:
         for path, content in look_at(unread, workers, content_of):
             good = content.startswith("=")
-            line = {"bytes": hashes[path], "content" if good else "error": content[1:] if good else content}
-            known[hashes[path]] = line
-            file.write("\n" + json.dumps(line))
+            seen = {"bytes": hashes[path], "content" if good else "error": content[1:] if good else content}
+            known[hashes[path]] = seen
+            file.write("\n" + json.dumps(seen))
             file.flush()
             tell(1)
     found: dict[str, Path] = {}
     for name, path in by_bytes.items():
-        line = known[name]
-        if "error" in line:
-            problems.append(scan.Problem(str(path), scan.UNREADABLE, line["error"]))
+        seen = known[name]
+        if "error" in seen:
+            problems.append(scan.Problem(str(path), scan.UNREADABLE, seen["error"]))
             continue
-        first = found.setdefault(line["content"], path)
+        first = found.setdefault(seen["content"], path)
         if first != path:
             problems.append(scan.Problem(str(path), REPEATED, f"the same notes as {first}"))
     return [(path, content) for content, path in found.items()]

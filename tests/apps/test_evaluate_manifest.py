@@ -118,7 +118,7 @@ def test_a_drum_stem_counts_more_than_onsets(here: Path) -> None:
     heard, written = (clip.controls.tracks["drums"] for clip in read_listed(found, "test", None, grid, RATE, ["drums"]))
     assert heard.values[0, :30].amax() == 0.0 < heard.values[0, 35:40].amax()
     assert written.values[0, 12].amax() > 0.0 == written.values[0, 35:40].amax()
-    codes = read_listed(found, "test", None, grid, RATE, ["drums"], lambda audio, grid: heard)
+    codes = read_listed(found, "test", None, grid, RATE, ["text", "drums"], lambda audio, grid: heard)
     assert [set(clip.controls.tracks) for clip in codes] == [{"drums"}, set()]
 
 
