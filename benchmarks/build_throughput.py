@@ -4,15 +4,19 @@
 
 FOLDER holds recordings of any kind.  A stage's cost is the processor time of one thread for a second of audio, which a
 busy machine hardly changes: every round measures all stages in turn, and the median over the rounds is given.
-``--engines`` also runs whole builds with one worker, two, and two of Ray, one after the other, and gives the wall time
-of each; those figures are of a machine that has nothing else to do.
+``--engines`` also runs whole builds with one worker, two, and two of Ray, one after the other: processor time of all
+processes together, and wall time, which is that of a machine with nothing else to do only if it has.  ``--rounds 0``
+leaves the stages out.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,7 +30,6 @@ import torch
 from feature_extractors import Beats, Chords, Drums, DrumSeparator, HarmonicPercussive, Melody, Onsets
 from feature_extractors.run import SUFFIXES
 from flowmusic import audio as audio_tools
-from flowmusic.apps import build
 from flowmusic.apps.building.clip import ClipBuilder, read_part
 from flowmusic.apps.building.settings import ClipSettings, ExtractorChoice
 from flowmusic.data import manifest
@@ -98,12 +101,15 @@ def measure(pieces: list[Entry], named: dict[str, Callable[[Entry, Audio], Any]]
     return {name: statistics.median(values) for name, values in taken.items()}
 
 
-def whole(path: Path, out: Path, *overrides: str) -> tuple[float, float]:
-    """Wall seconds of a build, and how many of them went by before the first shard was there."""
-    began = time.time()
-    if build.main([f"manifest={path}", f"out={out}", "build.clips_per_shard=2", *overrides]):
-        raise SystemExit("the build failed")
-    return time.time() - began, min(tar.stat().st_mtime for tar in out.glob("*.tar")) - began
+def whole(path: Path, out: Path, *overrides: str) -> dict[str, float]:
+    """A build in a process of its own: wall seconds, those before the first shard was there, and processor seconds."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.time()
+    command = [sys.executable, "-m", "flowmusic.apps.cli", "build", f"manifest={path}", f"out={out}"]
+    subprocess.run([*command, "build.clips_per_shard=2", *overrides], check=True, stdout=subprocess.DEVNULL)
+    after, ended = resource.getrusage(resource.RUSAGE_CHILDREN), time.time()
+    first = min(tar.stat().st_mtime for tar in out.glob("*.tar"))
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"wall_s": ended - began, "first_shard_s": first - began, "cpu_s": spent}
 
 
 def main() -> None:
@@ -121,14 +127,17 @@ def main() -> None:
     pieces = entries_of(args.folder, args.clips, args.seconds)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        costs = measure(pieces, stages(pieces, folder, args.madmom, args.crepe), args.rounds)
-        default = sum(costs[stage] for stage in DEFAULT)
-        print("| stage | processor seconds per second of audio | x real time, one core | share of a default build |")
-        print("|---|---|---|---|")
-        for stage, cost in costs.items():
-            share = f"{100 * cost / default:.0f} %" if stage in DEFAULT else "-"
-            print(f"| {stage} | {cost:.5f} | {1 / cost:.0f} | {share} |")
-        print(f"| default build | {default:.5f} | {1 / default:.1f} | 100 % |")
+        costs = measure(pieces, stages(pieces, folder, args.madmom, args.crepe), args.rounds) if args.rounds else {}
+        default = sum(costs[stage] for stage in DEFAULT if stage in costs)
+        if costs:
+            print(
+                "| stage | processor seconds per second of audio | x real time, one core | share of a default build |"
+            )
+            print("|---|---|---|---|")
+            for stage, cost in costs.items():
+                share = f"{100 * cost / default:.0f} %" if stage in DEFAULT else "-"
+                print(f"| {stage} | {cost:.5f} | {1 / cost:.0f} | {share} |")
+            print(f"| default build | {default:.5f} | {1 / default:.1f} | 100 % |", flush=True)
         path = manifest.write(pieces, folder / "pieces.jsonl")
         engines: dict[str, dict[str, float]] = {}
         runs: list[tuple[str, list[str]]] = [("local, 1 worker", ["build.workers=1"])]
@@ -140,16 +149,16 @@ def main() -> None:
         audio_seconds = sum(piece.duration for piece in pieces)
         for label, overrides in runs:
             out = folder / label.replace(" ", "_").replace(",", "")
-            seconds, first = whole(path, out, *overrides)
-            engines[label] = {"wall_s": seconds, "first_shard_s": first, "x_real_time": audio_seconds / seconds}
+            engines[label] = whole(path, out, *overrides)
         index = ShardIndex.read(folder / "local_1_worker", "train")
         size = sum(shard.bytes for shard in index.shards) / index.seconds * 3600
         print(f"\nShards: {size / 2**20:.1f} MiB an hour of audio.\n")
         if args.engines:
-            print("| engine | wall seconds | until the first shard | x real time |")
+            print(f"{audio_seconds:.0f} s of audio, start included:\n")
+            print("| engine | processor seconds | wall seconds | until the first shard |")
             print("|---|---|---|---|")
             for label, each in engines.items():
-                print(f"| {label} | {each['wall_s']:.1f} | {each['first_shard_s']:.1f} | {each['x_real_time']:.1f} |")
+                print(f"| {label} | {each['cpu_s']:.1f} | {each['wall_s']:.1f} | {each['first_shard_s']:.1f} |")
         if args.json:
             told = {
                 "audio_seconds": audio_seconds,

@@ -135,7 +135,7 @@ def tars(out: Path) -> int:
     return len(list(out.glob("*.tar")))
 
 
-def wait_for(happens: Callable[[], bool], seconds: float = 120.0) -> None:
+def wait_for(happens: Callable[[], bool], seconds: float = 900.0) -> None:
     deadline = time.monotonic() + seconds
     while not happens():
         assert time.monotonic() < deadline, "it took too long"
