@@ -116,3 +116,14 @@ def test_the_card_of_a_model_names_the_shards(shards: Path, tmp_path: Path) -> N
     card = (tmp_path / "bundle" / "card.md").read_text()
     assert "30 clips, 0.02 hours, from shards (codec random)" in card and "data=shards" in card
     assert "no recordings" not in card and "Apache" not in card
+
+
+@pytest.mark.slow
+def test_the_command_starts_the_other_processes(shards: Path, tmp_path: Path) -> None:
+    """As a person runs it: one command, which starts the second process with a Python of its own."""
+    from flowmusic.apps.cli import main
+
+    options = ["trainer=ddp_cpu", "trainer.precision=32-true", "trainer.enable_progress_bar=false"]
+    assert main(["train", *run(shards, tmp_path, *options, "trainer.max_steps=2", "trainer.log_every_n_steps=1")]) == 0
+    assert (numbers(tmp_path, 0), numbers(tmp_path, 1)) == ([0, 2], [1, 3])
+    assert len(losses(tmp_path)) == 2 and not torch.distributed.is_initialized()
