@@ -57,6 +57,7 @@ def test_a_run_killed_at_a_random_step_goes_on_bit_for_bit(shards: Path, tmp_pat
     assert numbers(straight) == list(range(STEPS * accumulate))
 
 
+@pytest.mark.slow
 def test_every_accumulated_batch_has_noise_of_its_own(shards: Path, tmp_path: Path) -> None:
     """The same batch twice, with one draw or two: then the sum of two gradients is not twice the one."""
     result = train(compose(run(shards, tmp_path, "trainer.max_steps=1", "trainer.accumulate_grad_batches=2")))
@@ -96,6 +97,7 @@ def test_two_processes_killed_go_on_bit_for_bit(shards: Path, tmp_path: Path) ->
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_a_change_of_lanes_is_told(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(compose(run(shards, tmp_path, "trainer.max_steps=2")))
     assert "another order" not in capsys.readouterr().err
@@ -110,6 +112,7 @@ def test_more_processes_go_on_counting_where_fewer_stopped(shards: Path, tmp_pat
     assert numbers(tmp_path) == list(range(7))
 
 
+@pytest.mark.slow
 def test_the_card_of_a_model_names_the_shards(shards: Path, tmp_path: Path) -> None:
     options = [o for o in run(shards, tmp_path, "trainer.max_steps=1") if o != "export=null"]
     train(compose([*options, "codec_name=nano_codec"]))
