@@ -95,10 +95,9 @@ def as_store(
     parts: dict[str, list[torch.Tensor]] = {name: [] for name in like}
     for sample in samples:
         for name, first in like.items():
-            tensor = sample.tensors.get(name)
-            if tensor is None:
-                tensor = torch.zeros(sample.frames, *first.shape[1:], dtype=first.dtype)
-            elif name.endswith(KNOWN):
+            found = sample.tensors.get(name)
+            tensor = torch.zeros(sample.frames, *first.shape[1:], dtype=first.dtype) if found is None else found
+            if name.endswith(KNOWN):
                 control = name.removesuffix(KNOWN)
                 confidence = sample.tensors.get(control + CONFIDENCE)
                 if confidence is not None and control in min_confidence:

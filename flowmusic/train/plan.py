@@ -126,6 +126,7 @@ def make(cfg: DictConfig) -> Plan:
     each = batch * encoder_flops(encoder, grid, tokens, style)
     flops, again = (each + field_flops(field, batch, frames, tokens, recompute) for recompute in (False, True))
     devices, steps = int(plan.devices), int(settings.trainer.max_steps)
+    full, recomputed = activations(settings.model.field, encoder, grid, batch, tokens, style, autocast)
     return Plan(
         name=str(settings.name),
         precision=precision,
@@ -139,8 +140,8 @@ def make(cfg: DictConfig) -> Plan:
         state_bytes=_state_bytes(instantiate(settings.model.optimizer)),
         averaged=settings.callbacks.get("average") is not None,
         block=max(sum(p.numel() for p in block.parameters()) for block in field.blocks),
-        full=activations(settings.model.field, encoder, grid, batch, tokens, style, autocast, False),
-        again=activations(settings.model.field, encoder, grid, batch, tokens, style, autocast, True),
+        full=full,
+        again=recomputed,
         checkpointing=bool(settings.model.get("checkpointing", False)),
         flops=flops * accumulate * devices,
         again_flops=again * accumulate * devices,
@@ -290,9 +291,8 @@ def activations(
     tokens: int,
     style: int | None,
     autocast: torch.dtype | None,
-    recompute: bool,
-) -> Saved:
-    """What the forward pass of B items keeps, from copies of 2 and 4 layers on 32 and 64 frames.
+) -> tuple[Saved, Saved]:
+    """What the forward pass of B items keeps, without and with checkpointing, from copies of few layers and frames.
 
     Bytes are linear in layers and, with fused attention, in frames; what does not depend on frames are casts of
     weights, which a batch shares, but for the tokens, which are few.  With checkpointing, one block's own activations
@@ -302,13 +302,15 @@ def activations(
 
     measured = {}
     for layers in SMALL_LAYERS:
-        field = instantiate(field_settings, layers=layers)
+        # What the weights are does not matter, and to draw them takes the longest.
+        with torch.device("meta"):
+            field = instantiate(field_settings, layers=layers)
+        field = field.to_empty(device="cpu")
         for length in SMALL_FRAMES:
-            small = FrameGrid(grid.frame_rate, length)
-            field.checkpointing = False
-            measured[layers, length, False] = _saved(field, encoder, small, tokens, style, autocast)
-            field.checkpointing = recompute
-            measured[layers, length, True] = _saved(field, encoder, small, tokens, style, autocast)
+            for again in (False, True):
+                field.checkpointing = again
+                small = FrameGrid(grid.frame_rate, length)
+                measured[layers, length, again] = _saved(field, encoder, small, tokens, style, autocast)
     layers = int(field_settings.layers)
 
     def whole(layers: int, length: int, again: bool) -> float:
@@ -320,12 +322,10 @@ def activations(
         frame = (long - short) / (SMALL_FRAMES[1] - SMALL_FRAMES[0])
         return short - frame * SMALL_FRAMES[0], frame * grid.length
 
-    casts, items = split(layers, True)
-    if not recompute:
-        return Saved(casts, items * batch)
     (few_casts, few), (many_casts, many) = (split(n, False) for n in SMALL_LAYERS)
-    added = SMALL_LAYERS[1] - SMALL_LAYERS[0]
-    return Saved(casts, items * batch, ((many_casts - few_casts) + (many - few) * batch) / added)
+    block = ((many_casts - few_casts) + (many - few) * batch) / (SMALL_LAYERS[1] - SMALL_LAYERS[0])
+    (casts, items), (again_casts, again_items) = split(layers, False), split(layers, True)
+    return Saved(casts, items * batch), Saved(again_casts, again_items * batch, block)
 
 
 def _saved(

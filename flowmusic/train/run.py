@@ -114,7 +114,7 @@ def first_rank() -> bool:
     """Whether this process, of those of a run on several devices, is the one that writes."""
     from lightning.pytorch.utilities import rank_zero_only
 
-    return bool(rank_zero_only.rank == 0)
+    return bool(getattr(rank_zero_only, "rank", 0) == 0)
 
 
 def planned(cfg: DictConfig) -> str:

@@ -58,7 +58,7 @@ def _train(overrides: list[str], environment: dict[str, str]) -> None:
 
     torch.set_num_threads(1)
     os.environ.update(environment)
-    rank_zero_only.rank = int(environment.get("LOCAL_RANK", 0))
+    rank_zero_only.rank = int(environment.get("LOCAL_RANK", 0))  # type: ignore[attr-defined]
     train(compose(overrides))
 
 

@@ -102,6 +102,7 @@ def test_checkpointing_gives_the_same_gradients_and_keeps_less(make: Any) -> Non
     assert less < 0.3 * full
 
 
+@pytest.mark.slow
 def test_checkpointing_is_a_setting_that_leaves_training_as_it_is(shards: Path, tmp_path: Path) -> None:
     for again in ("false", "true"):
         train(compose(run(shards, tmp_path / again, f"model.checkpointing={again}", "trainer.max_steps=3")))
@@ -118,6 +119,7 @@ def test_speed_and_memory_are_logged(shards: Path, tmp_path: Path) -> None:
     assert result.metrics["speed/step_s"] > 0
 
 
+@pytest.mark.slow
 def test_waiting_for_data_is_measured(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
@@ -136,6 +138,7 @@ def test_waiting_for_data_is_measured(shards: Path, tmp_path: Path, monkeypatch:
     assert 0.5 <= waited < 0.9 and waited < found["speed/step_s"]
 
 
+@pytest.mark.slow
 def test_a_lack_of_memory_ends_with_what_to_change(shards: Path, tmp_path: Path) -> None:
     """A process whose address space is almost used up asks for a step that needs more."""
     said = tmp_path / "stderr"

@@ -57,6 +57,7 @@ def test_a_run_killed_at_a_random_step_goes_on_bit_for_bit(shards: Path, tmp_pat
     assert numbers(straight) == list(range(STEPS * accumulate))
 
 
+@pytest.mark.slow
 def test_every_accumulated_batch_has_noise_of_its_own(shards: Path, tmp_path: Path) -> None:
     """The same batch twice, with one draw or two: then the sum of two gradients is not twice the one."""
     result = train(compose(run(shards, tmp_path, "trainer.max_steps=1", "trainer.accumulate_grad_batches=2")))
@@ -96,6 +97,7 @@ def test_two_processes_killed_go_on_bit_for_bit(shards: Path, tmp_path: Path) ->
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_a_change_of_lanes_is_told(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(compose(run(shards, tmp_path, "trainer.max_steps=2")))
     assert "another order" not in capsys.readouterr().err
@@ -110,9 +112,21 @@ def test_more_processes_go_on_counting_where_fewer_stopped(shards: Path, tmp_pat
     assert numbers(tmp_path) == list(range(7))
 
 
+@pytest.mark.slow
 def test_the_card_of_a_model_names_the_shards(shards: Path, tmp_path: Path) -> None:
     options = [o for o in run(shards, tmp_path, "trainer.max_steps=1") if o != "export=null"]
     train(compose([*options, "codec_name=nano_codec"]))
     card = (tmp_path / "bundle" / "card.md").read_text()
     assert "30 clips, 0.02 hours, from shards (codec random)" in card and "data=shards" in card
     assert "no recordings" not in card and "Apache" not in card
+
+
+@pytest.mark.slow
+def test_the_command_starts_the_other_processes(shards: Path, tmp_path: Path) -> None:
+    """As a person runs it: one command, which starts the second process with a Python of its own."""
+    from flowmusic.apps.cli import main
+
+    options = ["trainer=ddp_cpu", "trainer.precision=32-true", "trainer.enable_progress_bar=false"]
+    assert main(["train", *run(shards, tmp_path, *options, "trainer.max_steps=2", "trainer.log_every_n_steps=1")]) == 0
+    assert (numbers(tmp_path, 0), numbers(tmp_path, 1)) == ([0, 2], [1, 3])
+    assert len(losses(tmp_path)) == 2 and not torch.distributed.is_initialized()
