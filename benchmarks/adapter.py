@@ -7,9 +7,9 @@ corpus of the new material that no take is asked from.  It can be stopped: takes
 
 Control scores are normalised by the base's no-skill takes and the reference recordings of the same clips
 (docs/evaluate.md).  ``nearer`` is the share of takes whose nearest recording, by the statistics of their log-mel
-spectra (no trained judge), is one of the reference and not one of as many of the other corpus; ``words`` is the cosine
-of nano_text_audio, which never heard the new material, with the mean of the reference, both less the mean of the
-other.
+spectra (no trained judge), is one of the reference and not one of as many of the other corpus; ``text-audio`` is the
+cosine of nano_text_audio, which never heard the new material, with the mean of the reference, both less the mean
+of the other.
 """
 
 from __future__ import annotations
@@ -251,11 +251,11 @@ def main() -> None:
     ]
     heads = (
         ["", "loss, new", "change", "loss, other", "change"],
-        ["new", "FAD", "nearer", "words", "FAD, words alone", "nearer", "words", *METRICS],
-        ["other", "FAD", "FAD, words alone", *METRICS],
+        ["new", "FAD", "nearer", "text-audio", "FAD, text only", "nearer", "text-audio", *METRICS],
+        ["other", "FAD", "FAD, text only", *METRICS],
     )
     tables = [table(head, [rows[n] for rows in content]) for n, head in enumerate(heads)]
-    tables.append(table(["recordings", "FAD to new", "nearer", "words"], told))
+    tables.append(table(["recordings", "FAD to new", "nearer", "text-audio"], told))
     text = "\n\n".join(tables)
     (args.out / "adapter.md").write_text(text + "\n")
     print(text)
