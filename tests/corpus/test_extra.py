@@ -38,7 +38,7 @@ def test_extra_genres_and_patterns_have_names_of_their_own() -> None:
     for meter, library in EXTRA_GRIDS.items():
         assert not library.keys() & GRIDS[meter].keys()
     assert named(()) == GENRES
-    with pytest.raises(ValueError, match="unknown genre 'polka'.*pop, .*tango"):
+    with pytest.raises(ValueError, match=r"unknown genre 'polka'.*pop, .*tango"):
         named(("tango", "polka"))
 
 
@@ -55,9 +55,7 @@ def test_its_harmony_is_its_own(tangos: list[Piece]) -> None:
     """Steps of root and kind from the cadences; other genres take them one time in many."""
 
     def share(pieces: list[Piece]) -> float:
-        turns = {
-            ((b[0] - a[0]) % 12, a[1], b[1]) for turn in EXTRA[0].cadences for a, b in itertools.pairwise(turn)
-        }
+        turns = {((b[0] - a[0]) % 12, a[1], b[1]) for turn in EXTRA[0].cadences for a, b in itertools.pairwise(turn)}
         steps = []
         for piece in pieces:
             chords = [label_table()[span.label] for span in piece.chords if span.label != "N"]
