@@ -56,7 +56,7 @@ def test_a_take_with_adapters_and_its_record(
     base, plain = take("base")
     zero, _ = take("zero", f"{made}:0")
     whole, told = take("whole", str(made))
-    _halves, both = take("halves", f"{made}:0.5", f"{made}:0.5")
+    _, both = take("halves", f"{made}:0.5", f"{made}:0.5")
     assert "adapters" not in plain
     assert told["adapters"] == [{"name": "made.safetensors", "hash": adapter.read(made).sha256, "scale": 1.0}]
     assert [each["scale"] for each in both["adapters"]] == [0.5, 0.5]
