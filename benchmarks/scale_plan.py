@@ -185,7 +185,8 @@ def main() -> None:
         cores, seconds = each.machines * each.cores, each.hours * 3600.0
         recordings, pieces = seconds / TRACK_S, seconds / PIECE_S
         say("machines x cores", f"{each.machines} x {each.cores}")
-        say("scan", took(seconds * found.scan_s / each.cores / 3600.0) + ("" if each.machines == 1 else ", one machine"))
+        alone = "" if each.machines == 1 else ", one machine"
+        say("scan", took(seconds * found.scan_s / each.cores / 3600.0) + alone)
         say("build", took(seconds * found.build_s / cores / 3600.0))
         say("recordings on disk", amount(each.hours * found.source_bytes))
         say("shards on disk", amount(each.hours * found.shard_bytes))
