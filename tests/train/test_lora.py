@@ -164,8 +164,8 @@ def test_jasco_is_adapted_where_it_lies(tmp_path: Path) -> None:
     folder = checkpoints.write(tmp_path / "published", compression=checkpoints.full_codec())
     tiny_t5.write(folder / "t5-base", width=12)
     store = tmp_path / "store"
-    made = ["--corpus", str(tones_with_drums(tmp_path / "corpus")), "--out", str(store), "--codec", str(folder)]
-    assert apps_build.main([*made, "--drums", "codes", "--workers", "1"]) == 0
+    made = [f"corpus={tones_with_drums(tmp_path / 'corpus')}", f"out={store}", f"codec={folder}", "drums=codes"]
+    assert apps_build.main([*made, "build.workers=1"]) == 0
     kept = [o for o in TINY if o not in ("experiment=lora", "data.style_seconds=null")]
     sizes = ["data.crop_seconds=1", "data.validation_crop_seconds=1", "model.optimizer.lr=0.02", "trainer.max_steps=20"]
     words = ["experiment=lora_jasco", f"base={folder}", f"latents={store}", f"out={tmp_path / 'run'}"]
