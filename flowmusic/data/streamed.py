@@ -33,6 +33,8 @@ class ShardData(FieldData):
             keeps the order of clips when the number of processes changes.
         min_confidence: per control, frames that were recognised with less are unknown.
         verify: compare the SHA-256 of every shard that is read with the index.
+        validation_shards: so many of the ``validation`` split are read, evenly spread; None: all, which a large split
+            makes too much for memory.
         text_cache: encoded prompts that are kept in memory.
         text_from, audio_text, captioned, prompts: as for :class:`flowmusic.data.module.LatentData`.
     """
@@ -55,6 +57,7 @@ class ShardData(FieldData):
         lanes: int | None = None,
         min_confidence: Mapping[str, float] | None = None,
         verify: bool = True,
+        validation_shards: int | None = 16,
         text_cache: int = 10_000,
         text_from: str = "captions",
         audio_text: float = 0.5,
@@ -74,10 +77,12 @@ class ShardData(FieldData):
         self.style_features = None if style_features is None else {"layer": None, **style_features}
         self.group, self.windows, self.workers, self.lanes = group, windows, workers, lanes
         self.min_confidence = dict(min_confidence or {})
-        self.verify, self.text_cache = verify, text_cache
+        self.verify, self.validation_shards, self.text_cache = verify, validation_shards, text_cache
         for name, least in self.min_confidence.items():
             if not 0.0 <= least <= 1.0:
                 raise ValueError(f"data.min_confidence.{name} must be in [0, 1], got {least}")
+        if validation_shards is not None and validation_shards < 1:
+            raise ValueError(f"data.validation_shards must be 1 or more, or null for all, got {validation_shards}")
         if workers < 0 or (lanes is not None and lanes < 1):
             raise ValueError(f"data.workers must be 0 or more and data.lanes 1 or more, got {workers} and {lanes}")
 
@@ -88,7 +93,8 @@ class ShardData(FieldData):
         for index in (train, validation):
             self._check_style(index)
         heard = self.style_features is not None
-        samples = [s for info in validation.shards for s in load_shard(self.location, info, self.verify)]
+        every = max(1, -(-len(validation.shards) // (self.validation_shards or len(validation.shards) or 1)))
+        samples = [s for info in validation.shards[::every] for s in load_shard(self.location, info, self.verify)]
         if not samples:
             raise WrongData(f"the validation split of {self.location} holds no clips; build it with some")
         self.validation_store = as_store(samples, validation, self.min_confidence, heard)

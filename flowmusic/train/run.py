@@ -99,10 +99,10 @@ def _train(cfg: DictConfig) -> TrainResult:
     wall_s = time.monotonic() - began + sum(getattr(callback, "before_wall_s", 0.0) for callback in callbacks)
     metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
     run = {"steps": trainer.global_step, "seed": int(cfg.seed), "wall_s": round(wall_s, 2), **provenance()}
-    run["metrics"] = metrics
+    paused = any(getattr(callback, "paused", False) for callback in callbacks)
+    run |= {"metrics": metrics, "paused": paused}
     if first:
         (folder / "metrics.json").write_text(json.dumps(run, indent=2, sort_keys=True) + "\n")
-    paused = any(getattr(callback, "paused", False) for callback in callbacks)
     if first and cfg.export is not None and trainer.state.finished and not trainer.fast_dev_run and not paused:
         # Partial first: Hydra would try to instantiate every _target_ inside the settings that the card needs.
         export = instantiate(cfg.export, _partial_=True)

@@ -18,7 +18,7 @@ from flowmusic.data import stream
 from flowmusic.data.errors import BrokenShardError, NoClipLongEnough
 from flowmusic.data.latents import Batch, LatentCrops
 from flowmusic.data.module import LatentData
-from flowmusic.data.shards import ShardIndex, ShardInfo
+from flowmusic.data.shards import ShardIndex, ShardInfo, write_shard
 from flowmusic.data.stream import Order, ShardCrops
 from flowmusic.data.streamed import ShardData
 from tests.train import tiny_shards
@@ -228,3 +228,18 @@ def test_more_shards_than_memory_holds_are_not_in_memory(folder: Path) -> None:
 def test_streams_and_stores_number_their_batches_alike(folder: Path) -> None:
     assert [batch.number for batch in batches(folder, 3)] == [0, 1, 2]
     assert issubclass(ShardData, LatentData.__mro__[1])
+
+
+def test_a_large_validation_split_is_read_in_part(tmp_path: Path) -> None:
+    made = tiny_shards.write(tmp_path / "shards", 1, 4)
+    infos = [write_shard(made / f"validation-{n:06d}.tar", [tiny_shards.clip("validation", n, 45)]) for n in range(7)]
+    ShardIndex("validation", Fraction(25), tuple(infos)).write(made)
+
+    def numbers(limit: int | None) -> list[int]:
+        clips = data(made, validation_shards=limit).validation_store.clips
+        return [int(str(clip["id"]).rpartition("-")[2]) for clip in clips]
+
+    assert numbers(None) == numbers(7) == numbers(16) == list(range(7))
+    assert numbers(3) == [0, 3, 6] and numbers(1) == [0]
+    with pytest.raises(ValueError, match="validation_shards must be 1 or more"):
+        data(made, validation_shards=0)
