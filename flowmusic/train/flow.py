@@ -60,6 +60,9 @@ class LitFlow(LightningModule):
             (Chen et al. 2016, arXiv 1604.06174): a quarter more compute, far less memory.
     """
 
+    centres = True
+    """Whether training settles what a text-audio model's vectors are centred by."""
+
     def __init__(
         self,
         encoder: ConditionEncoder | JascoEncoder,
@@ -120,7 +123,7 @@ class LitFlow(LightningModule):
         self.encoder.text.keep_recent(data.text_cache)
         joint = getattr(self.encoder, "joint", None)
         if joint is not None:
-            prepare_joint(joint, data)
+            prepare_joint(joint, data, self.centres)
         elif data.train_prompts.listens:
             raise ValueError(f"text_from={data.train_prompts.text_from} needs a model that hears; set text=mixed")
         style: Any = getattr(self.encoder, "style", None)
@@ -191,14 +194,17 @@ class LitFlow(LightningModule):
         return scheduled(optimizer, self.warmup, self.total_steps)
 
 
-def prepare_joint(joint: JointConditioner, data: Any) -> None:
+def prepare_joint(joint: JointConditioner, data: Any, centres: bool = True) -> None:
     """Embed the texts, check that the data were heard by the model's own text-audio model, and centre both sides.
 
     The text side is centred by captions of training clips and texts of no clip; those of validation stay out.
+    ``centres=False`` leaves both sides where they are.
 
     Raises: ValueError for vectors of another model, and for no text to centre by.
     """
     joint.remember(data.captions())
+    if not centres and not data.train_prompts.listens:
+        return
     heard, texts = data.central()
     advice = "build the shards again with"
     if heard is None:
@@ -208,7 +214,7 @@ def prepare_joint(joint: JointConditioner, data: Any) -> None:
             f"the data were heard by {heard.settings['model']} with weights {heard.settings['sha256'][:12]}..., the "
             f"model wants {joint.model} with {str(joint.sha256)[:12]}...; {advice} text_audio={joint.model}"
         )
-    if not joint.centred:
+    if not (joint.centred and centres):
         return
     if not texts:
         raise ValueError(

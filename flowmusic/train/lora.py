@@ -39,6 +39,8 @@ class LitLora(LitFlow):
     Raises: ModelError for a base that does not exist; ValueError for targets that fit no layer.
     """
 
+    centres = False  # the base's own: they are weights of it
+
     def __init__(
         self,
         base: str,

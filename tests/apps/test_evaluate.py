@@ -445,7 +445,7 @@ def test_a_sweep_gives_every_point_its_folder(run: Callable[..., int], here: Pat
         ("alone=perhaps", "alone: 'perhaps' is neither true nor false"),
         ("text_audio=other", "unknown model 'other'"),
         ("train_corpus=. train_latents=.", "give one"),
-        ("train_latents=.", "train.json is missing"),
+        ("train_latents=.", "train.index.json is missing"),
         ("fad_reference=empty", "no recordings under empty"),
         ("device=tpu", "unknown device 'tpu'"),
         ("clip=3", "clip"),

@@ -88,6 +88,18 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(heard: Path, tmp_path: Path) -
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_an_adapter_leaves_the_centres_of_its_base(heard: Path, tmp_path: Path) -> None:
+    base = train(compose(overrides(heard, tmp_path / "run", "text=mixed"))).folder / "bundle"
+    given = ["experiment=lora", f"base={base}", f"latents={heard}", f"out={tmp_path / 'lora'}", "text=mixed"]
+    given += ["trainer.max_steps=1", "trainer.precision=32-true", "data.batch=2", "data.style_seconds=[0.2,0.5]"]
+    given += ["data.crop_seconds=1.2", "data.validation_crop_seconds=1.2", "model.lora.rank=2", "logger=none"]
+    result = train(compose([*given, "~callbacks.learning_rate"]))
+    joint, before = result.objects["model"].encoder.joint, bundle.load(base).encoder.joint
+    assert before.audio_mean.norm() > 0 and torch.equal(joint.audio_mean, before.audio_mean)
+    assert torch.equal(joint.text_mean, before.text_mean)
+    assert (result.folder / "adapter.safetensors").is_file()
+
+
 def test_an_older_model_is_what_training_may_start_from() -> None:
     cfg = compose(["experiment=nano", "text=mixed", "model.init_from=nano"])
     module = instantiate(cfg.model)
