@@ -1,4 +1,4 @@
-"""What 10, 1 000 and 100 000 hours would need, from what was measured at small scale: Markdown tables for docs/scale.md.
+"""What 10, 1 000 and 100 000 hours would need, from what was measured at small scale: tables for docs/scale.md.
 
 ``python benchmarks/scale_plan.py BUILD.json FOLDER [--files 40] [--cores 64] [--devices 8] [--flops 9.9e14]``
 

@@ -22,7 +22,8 @@ from flowmusic.apps.errors import UsageError, reading_input
 from flowmusic.train import command
 
 if TYPE_CHECKING:
-    from flowmusic.data.build import Built, ClipMaker
+    from flowmusic.apps.building.clip import ClipBuilder
+    from flowmusic.data.build import Built
     from flowmusic.data.plan import Plan
 
 LOCK = ".lock"
@@ -66,9 +67,9 @@ def build(cfg: DictConfig) -> list[Path]:
             from flowmusic.data import ray_engine
 
             ray_engine.require()
-        told = {**described(settings.clip), "seconds": settings.seconds, "clips_per_shard": settings.clips_per_shard}
         make = functools.partial(_make, settings, plan.root)
         maker = make(quiet=False)
+        told = {**described(maker), "seconds": settings.seconds, "clips_per_shard": settings.clips_per_shard}
         settings.out.mkdir(parents=True, exist_ok=True)
     with alone(settings.out):
         with reading_input():
@@ -94,7 +95,7 @@ def planned(settings: Settings) -> Plan:
     return plans.make(entries, root, settings.seconds, settings.clips_per_shard, settings.duplicates, settings.splits)
 
 
-def _make(settings: Settings, root: Path, quiet: bool = True) -> ClipMaker:
+def _make(settings: Settings, root: Path, quiet: bool = True) -> ClipBuilder:
     from flowmusic.apps.building.clip import ClipBuilder
 
     return ClipBuilder(replace(settings.clip, root=root), quiet)

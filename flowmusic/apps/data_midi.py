@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any
 
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError
+from flowmusic.atomic import replacing
 from flowmusic.controls import midi
 from flowmusic.corpus.fonts import GPL_NOTICE, Font, FontError, choose_fonts
 from flowmusic.corpus.splits import stream
@@ -234,9 +234,8 @@ def cut(labels: dict[str, Any], seconds: float) -> dict[str, Any]:
 
 def _write(name: str, write: Any) -> None:
     target = Path(name)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    write(temporary)
-    os.replace(temporary, target)
+    with replacing(target) as temporary:
+        write(temporary)
 
 
 def _flac(path: Path, samples: Any, rate: int) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
+from flowmusic.atomic import write_text
 from flowmusic.data import statistics
 from flowmusic.data.manifest import SPLITS, Entry, file_hash
 from flowmusic.data.plan import Plan, Shard, write_json
@@ -153,7 +153,8 @@ def unfinished(plan: Plan, out: Path, retry: bool = False) -> list[Shard]:
     todo = [shard for shard in plan.shards if finished(shard, out, retry) is None]
     for split in {shard.split for shard in todo}:
         (out / f"{split}.index.json").unlink(missing_ok=True)
-    for left in [*out.glob(".*.tmp"), *(out / RECORDS).glob(".*.tmp")]:
+    # A kill leaves files under their temporary names; the lock is the only other hidden file here.
+    for left in [*out.glob(".*.*"), *(out / RECORDS).glob(".*.*")]:
         left.unlink(missing_ok=True)
     return todo
 
@@ -206,9 +207,7 @@ def finish(
 
 
 def _write_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
 
 @dataclass(frozen=True)

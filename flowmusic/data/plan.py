@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flowmusic.atomic import write_text
 from flowmusic.data.manifest import SPLITS, Entry, to_json
 
 NAME = "plan.json"
@@ -208,9 +208,4 @@ def _digest(piece: Entry, root: Path) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """Write plain data, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(path, json.dumps(value, ensure_ascii=False))

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TypeVar
 
+from flowmusic.atomic import replacing
 from flowmusic.data.facts import Facts, Unusable, facts_of
 
 Item = TypeVar("Item")
@@ -62,11 +63,9 @@ class Cache:
     def keep(self, facts: Sequence[Facts]) -> None:
         """Write the file anew with these alone, and close it."""
         self._file.close()
-        temporary = self.path.with_name(f".{self.path.name}.tmp")
-        with temporary.open("w", encoding="utf-8") as file:
+        with replacing(self.path) as temporary, temporary.open("w", encoding="utf-8") as file:
             for each in facts:
                 file.write(json.dumps(each.to_json(), ensure_ascii=False) + "\n")
-        os.replace(temporary, self.path)
 
     def close(self) -> None:
         self._file.close()

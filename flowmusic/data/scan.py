@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from flowmusic.atomic import replacing
 from flowmusic.data import captions, fingerprint, splits
 from flowmusic.data.facts import SILENT_DB, SUFFIXES, Facts
 from flowmusic.data.manifest import LEAST_SECONDS, Entry, write
@@ -152,15 +153,13 @@ def scan(folder: Path, out: Path, settings: Settings, begin: Callable[[int, int]
 def save(found: Scan, out: Path) -> list[Path]:
     """Write the manifest and, beside it, the problems (an empty file where there are none)."""
     problems = problems_file(out)
-    temporary = problems.with_name(f".{problems.name}.tmp")
     folder = out.parent.absolute()
-    with temporary.open("w", encoding="utf-8") as file:
+    with replacing(problems) as temporary, temporary.open("w", encoding="utf-8") as file:
         for each in found.problems:
             path = Path(each.path)
             name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else each.path
             line = {"path": name, "problem": each.problem, "detail": each.detail}
             file.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace").decode() + "\n")
-    os.replace(temporary, problems)
     return [write(found.entries, out), problems]
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowmusic.atomic import replacing
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -105,12 +107,8 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, A
         raise AdapterError(f"{wrong[0]} has values that are not finite in fp16; was the learning rate too high?")
     text = json.dumps({"format": FORMAT, **about}, sort_keys=True, allow_nan=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(save(stored, {KEY: text}))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 

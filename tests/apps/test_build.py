@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -25,6 +24,7 @@ from flowmusic.data import manifest
 from flowmusic.data.latents import LatentStore
 from flowmusic.data.manifest import Entry
 from flowmusic.data.shards import ClipSample, ShardIndex, read_shard
+from tests import clean
 
 RATE = 32_000
 LABELS = {"seconds": 40.0, "chords": [[0.0, 40.0, "Am7"]], "beats": [0.0, 0.5, 1.0], "downbeats": [0.0, 1.0]}
@@ -120,10 +120,7 @@ def run_quietly(arguments: list[str]) -> None:
 
 def killed(arguments: list[str], out: Path, target: int, later_s: float) -> None:
     """Run the command in a process, and kill that some time after it has written so many tars."""
-    # Forked from a server that has loaded everything and run nothing: quick, and no thread's lock comes along.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["flowmusic.apps.build", "flowmusic.apps.building.clip", "flowmusic.data.processes"])
-    process = context.Process(target=run_quietly, args=(arguments,))
+    process = clean.context().Process(target=run_quietly, args=(arguments,))
     process.start()
     wait_for(lambda: tars(out) >= target or not process.is_alive())
     time.sleep(later_s)
@@ -171,7 +168,7 @@ def test_a_build_that_is_killed_again_and_again_ends_with_the_same_bytes(
     assert bytes_of(out) == bytes_of(whole)
     keys = [clip.key for split in ("train", "test") for clip in clips_of(out, split)]
     assert len(keys) == len(set(keys)) == 30
-    assert not list(out.glob(".*.tmp"))
+    assert [file.name for file in out.glob(".*")] == [".lock"]
 
 
 def alive(pid: int) -> bool:

@@ -1,9 +1,8 @@
-"""Training in child processes that begin as copies of this one: no imports to wait for, and free to be killed."""
+"""Training in child processes that have no imports to wait for, and are free to be killed."""
 
 from __future__ import annotations
 
 import csv
-import multiprocessing
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from flowmusic.model.text import TextEncoder
+from tests import clean
 from tests.train.tiny_runs import TINY_FLOW
 
 LIMIT_S = 300.0
@@ -46,7 +46,7 @@ def numbers(out: Path, rank: int = 0) -> list[int]:
 
 
 def text_encoder_loaded_once(patch: pytest.MonkeyPatch) -> None:
-    """Load it here, for this process and all that are forked from it: it is most of what a tiny run takes."""
+    """Load it once for all runs in this process: it is most of what a tiny run takes."""
     loaded = TextEncoder()._load()
     patch.setattr(TextEncoder, "_load", lambda self: loaded)
 
@@ -67,7 +67,7 @@ def start(overrides: list[str], world: int = 1) -> list[BaseProcess]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    context = multiprocessing.get_context("fork")
+    context = clean.context()
     found: list[BaseProcess] = []
     for rank in range(world):
         place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(world), "NODE_RANK": "0"}

@@ -21,6 +21,7 @@ from flowmusic.train import memory
 from flowmusic.train.plan import counting
 from flowmusic.train.run import compose, train
 from flowmusic.types import Condition
+from tests import clean
 from tests.train import forked, tiny_shards
 from tests.train.forked import LOGGED, finish, losses, start
 from tests.train.tiny_runs import TINY_FLOW
@@ -143,21 +144,9 @@ def test_a_lack_of_memory_ends_with_what_to_change(shards: Path, tmp_path: Path)
     """A process whose address space is almost used up asks for a step that needs more."""
     said = tmp_path / "stderr"
 
-    def child() -> None:
-        with said.open("w") as file:
-            os.dup2(file.fileno(), 2)
-            sys.stderr = file
-            pages = int(Path("/proc/self/statm").read_text().split()[0])
-            limit = pages * resource.getpagesize() + (700 << 20)
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-            torch.set_num_threads(1)
-            options = ["data.batch=256", "model.field.width=256", "data.pairs=6", "trainer.max_steps=1"]
-            code = main(["train", *run(shards, tmp_path / "out", *options)])
-            file.flush()
-            os._exit(code)
-
-    context = forked.multiprocessing.get_context("fork")
-    process = context.Process(target=child)
+    options = ["data.batch=256", "model.field.width=256", "data.pairs=6", "trainer.max_steps=1"]
+    arguments = ["train", *run(shards, tmp_path / "out", *options)]
+    process = clean.context().Process(target=with_little_memory, args=(arguments, said))
     process.start()
     process.join(forked.LIMIT_S)
     message = said.read_text()
@@ -165,6 +154,19 @@ def test_a_lack_of_memory_ends_with_what_to_change(shards: Path, tmp_path: Path)
     assert "data.batch=128 trainer.accumulate_grad_batches=2" in message.splitlines()[-1]
     for hint in ("model.checkpointing=true", "trainer.precision=bf16-mixed", "data.crop_seconds=0.8", "data.pairs=3"):
         assert hint in message, hint
+
+
+def with_little_memory(arguments: list[str], said: Path) -> None:
+    """The command in a process that may take 700 MB more than it has; ends with its exit code."""
+    with said.open("w") as file:
+        os.dup2(file.fileno(), 2)
+        sys.stderr = file
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + (700 << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        code = main(arguments)
+        file.flush()
+        os._exit(code)
 
 
 def test_advice_follows_the_configuration() -> None:

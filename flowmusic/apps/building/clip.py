@@ -202,14 +202,15 @@ def extractors_of(choice: ExtractorChoice, controls: tuple[str, ...]) -> Extract
     )
 
 
-def described(settings: ClipSettings) -> dict[str, Any]:
-    """All that decides what a clip holds, as plain data: settings, weights and versions.  Raises: ModelError."""
+def described(maker: ClipBuilder) -> dict[str, Any]:
+    """All that decides what a clip holds, as plain data: settings, weights and versions."""
     from feature_extractors import cache
-    from flowmusic.interop import bundle, joint
+    from flowmusic.apps.evaluation.takes import codec_fingerprint
+    from flowmusic.interop import joint
 
-    extractors = extractors_of(settings.extractors, settings.controls)
-    versions = {name: cache.describe(getattr(extractors, name)).get("version") for name in settings.controls}
-    found = {**settings.plain(), "codec_weights": bundle.fingerprint(settings.codec), "versions": versions}
+    settings = maker.settings
+    versions = {name: cache.describe(getattr(maker.extractors, name)).get("version") for name in settings.controls}
+    found = {**settings.plain(), "codec_weights": codec_fingerprint(maker.codec), "versions": versions}
     if settings.text_audio is not None:
         sha256 = joint.fingerprint(settings.text_audio)
         found[HEARD] = {"model": settings.text_audio, "sha256": sha256, "window_seconds": WINDOW_SECONDS}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from flowmusic.atomic import write_text
 from flowmusic.controls.vocabulary import LABELS, split
 from flowmusic.data.build import FAILURES, Built
 from flowmusic.data.plan import Plan
@@ -24,10 +24,7 @@ def write(built: Built, plan: Plan, out: Path) -> list[Path]:
     """Write page and picture; returns both."""
     whole = total(built.statistics.values())
     draw(whole, out / PICTURE)
-    temporary = out / f".{PAGE}.tmp"
-    temporary.write_text(page(built, plan, whole), encoding="utf-8")
-    os.replace(temporary, out / PAGE)
-    return [out / PAGE, out / PICTURE]
+    return [write_text(out / PAGE, page(built, plan, whole)), out / PICTURE]
 
 
 def page(built: Built, plan: Plan, whole: Statistics) -> str:

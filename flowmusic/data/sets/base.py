@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from flowmusic.atomic import write_text
 from flowmusic.data.facts import Unusable, header
 from flowmusic.data.manifest import Entry, file_hash
 from flowmusic.data.readers import look_at
@@ -143,9 +143,7 @@ def finish(job: _Job) -> tuple[Entry, str] | str:
         return entry, " ".join(str(error).split())
     path = job.labels / f"{draft.label_name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(made, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, json.dumps(made, ensure_ascii=False) + "\n")
     text = entry.text or ((str(made["caption"]),) if made.get("caption") else ())
     return replace(entry, labels=str(path.absolute()), text=text), ""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from functools import partial
 from pathlib import Path
 
+from flowmusic.atomic import replacing
 from flowmusic.data.facts import Unusable
 from flowmusic.data.scan import Scan
 from flowmusic.data.sets.base import Begin, DataSet, Draft, audio_folder, complete
@@ -68,13 +68,11 @@ def unpack(path: Path, folder: Path) -> None:
         target = folder / f"{name}.flac"
         if target.is_file():
             continue
-        temporary = folder / f".{name}.{os.getpid()}.flac"
         command = ["ffmpeg", "-v", "error", "-y", "-i", str(path), "-map", f"0:a:{number}", "-c:a", "flac"]
-        done = subprocess.run([*command, str(temporary)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        if done.returncode != 0:
-            temporary.unlink(missing_ok=True)
-            raise Unusable(f"ffmpeg cannot unpack it: {(done.stderr.strip().splitlines() or ['unknown'])[-1]}")
-        os.replace(temporary, target)
+        with replacing(target) as temporary:
+            done = subprocess.run([*command, str(temporary)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            if done.returncode != 0:
+                raise Unusable(f"ffmpeg cannot unpack it: {(done.stderr.strip().splitlines() or ['unknown'])[-1]}")
 
 
 SET = DataSet(

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flowmusic.atomic import replacing
 from flowmusic.controls import midi
 from flowmusic.data.captions import listed
 from flowmusic.data.facts import Unusable
@@ -106,7 +107,6 @@ def labels(song: Path, stems: tuple[Stem, ...]) -> dict[str, Any]:
 
 def add_up(stems: tuple[Path, ...], out: Path) -> None:
     """Write the sum of some stems, 24 bits, so that drums on two tracks are one stem.  Raises: Unusable."""
-    import os
 
     import numpy as np
     import soundfile
@@ -121,9 +121,8 @@ def add_up(stems: tuple[Path, ...], out: Path) -> None:
     for samples, _ in read:
         total[: len(samples)] += samples
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    soundfile.write(temporary, total, read[0][1], format="FLAC", subtype="PCM_24")
-    os.replace(temporary, out)
+    with replacing(out) as temporary:
+        soundfile.write(temporary, total, read[0][1], format="FLAC", subtype="PCM_24")
 
 
 SET = DataSet(
