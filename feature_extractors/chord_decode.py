@@ -37,15 +37,54 @@ def changes(
         seconds: length of the recording; an empty one has no chords.
         types: False stops after the triads.
     """
+    return joined(path(log_probabilities, seconds, types, triad_cost, type_cost), seconds)
+
+
+def path(
+    log_probabilities: np.ndarray,
+    seconds: float,
+    types: bool = True,
+    triad_cost: float = TRIAD_COST,
+    type_cost: float = TYPE_COST,
+) -> np.ndarray:
+    """The class of every step of 25 ms, as :func:`changes` has them in spans.  Shape: ``[S]``."""
     steps = int(np.ceil(seconds * chord_features.FPS * STEPS_A_FRAME - 1e-6))
     if steps <= 0 or len(log_probabilities) == 0:
-        return ()
+        return np.zeros(0, np.int64)
     triad = viterbi(_interpolated(triads(log_probabilities), steps), triad_cost)
     if not types:
-        return joined(chord_labels.PLAIN[triad], seconds)
+        return np.asarray(chord_labels.PLAIN[triad])
     rows = zip(_interpolated(log_probabilities, steps), triad, strict=True)
     allowed = (np.where(held == chord_labels.TRIAD, row, _IMPOSSIBLE) for row, held in rows)
-    return joined(viterbi(allowed, type_cost), seconds)
+    return viterbi(allowed, type_cost)
+
+
+def confidence(log_probabilities: np.ndarray, classes: np.ndarray, types: bool = True) -> np.ndarray:
+    """How probable the chosen chord is, frame by frame: what the network gives it there and over its whole span.
+
+    The geometric mean of both: the first tells the edges of a chord apart, the second what the span was named after.
+
+    Args:
+        log_probabilities: ``[F, 193]``.
+        classes: ``[S]``, of :func:`path`.
+        types: False counts the whole triad.
+
+    Shape: ``[F]`` in 0..1.
+    """
+    if len(classes) == 0:
+        return np.zeros(len(log_probabilities), np.float32)
+    at = np.minimum(np.arange(len(log_probabilities)) * STEPS_A_FRAME, len(classes) - 1)
+    chosen = classes[at]
+    scores = log_probabilities if types else triads(log_probabilities)
+    here = np.exp(scores[np.arange(len(chosen)), chosen if types else chord_labels.TRIAD[chosen]])
+    return over_spans(here, chosen)
+
+
+def over_spans(probability: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Geometric mean of a probability and its mean over the span of one choice.  Shape: ``[F], [F] -> [F]``."""
+    span = np.concatenate([[0], np.cumsum(np.diff(chosen) != 0)])
+    mean = np.bincount(span, probability) / np.bincount(span)
+    return np.sqrt(probability * mean[span]).astype(np.float32)
 
 
 def triads(log_probabilities: np.ndarray) -> np.ndarray:
@@ -91,6 +130,8 @@ def _interpolated(scores: np.ndarray, steps: int) -> Iterator[np.ndarray]:
 
 def joined(classes: np.ndarray, seconds: float) -> Changes:
     """Classes of steps as labelled spans from 0 to the end.  Shape: ``[S]``."""
+    if len(classes) == 0:
+        return ()
     firsts = [0, *(np.flatnonzero(np.diff(classes)) + 1).tolist()]
     starts = [round(n / (chord_features.FPS * STEPS_A_FRAME), 4) for n in firsts]
     labels = [chord_labels.label(int(classes[n])) for n in firsts]

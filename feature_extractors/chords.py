@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
+
+import numpy as np
 
 from feature_extractors import chord_decode, chord_features, chord_net, madmom_chords, madmom_compat, signals
 from flowmusic.controls import chords as chord_control
@@ -16,9 +18,13 @@ DETAILS = ("full", "triads")
 
 @dataclass(frozen=True)
 class ChordAnalysis:
-    """Chords of a whole recording: ``(start [s], end [s], label)``, gapless and ascending."""
+    """Chords of a whole recording: ``(start [s], end [s], label)``, gapless and ascending.
+
+    ``confidence [F]`` in 0..1, at 10 Hz with frame k centred at ``k / 10`` s, is the probability of the chosen label.
+    """
 
     changes: tuple[tuple[float, float, str], ...]
+    confidence: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class Chords:
     detector: str | None = None
     detail: str = "full"
     name: ClassVar[str] = "chords"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
 
     def __post_init__(self) -> None:
         if self.detector not in (None, *DETECTORS):
@@ -55,11 +61,14 @@ class Chords:
         if samples.size == 0:
             return ChordAnalysis(())
         if signals.is_silent(samples):
-            return ChordAnalysis(((0.0, audio.seconds, vocabulary.NO_CHORD),))
+            sure = np.ones(int(np.ceil(audio.seconds * chord_features.FPS)), np.float32)
+            return ChordAnalysis(((0.0, audio.seconds, vocabulary.NO_CHORD),), sure)
         if madmom:
-            return ChordAnalysis(madmom_chords.changes(samples, audio.seconds))
-        scores = chord_net.log_probabilities(samples)
-        return ChordAnalysis(chord_decode.changes(scores, audio.seconds, types=self.detail == "full"))
+            return ChordAnalysis(*madmom_chords.recognise(samples, audio.seconds))
+        scores, types = chord_net.log_probabilities(samples), self.detail == "full"
+        path = chord_decode.path(scores, audio.seconds, types)
+        found = chord_decode.joined(path, audio.seconds)
+        return ChordAnalysis(found, chord_decode.confidence(scores, path, types))
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
         """Chord ids on a grid.  Shape: values ``[T]`` int64."""

@@ -24,12 +24,14 @@ _GATE_THRESHOLD = 0.4
 class DrumAnalysis:
     """Drums of a whole recording: onset times in ascending seconds, and strength ``[3, S]`` in 0..1 at 100 Hz.
 
-    ``classes`` holds the onset times of ``kick``, ``snare`` and ``hat``.
+    ``classes`` holds the onset times of ``kick``, ``snare`` and ``hat``; ``confidence [S]`` in 0..1 at 100 Hz says how
+    sure it is that a drum is struck there or near, or none; 1 for drums alone.
     """
 
     onsets: tuple[float, ...]
     strength: np.ndarray
     classes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    confidence: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Drums:
     gate: bool = True
     below_db: float = -40.0
     name: ClassVar[str] = "drums"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
 
     def analyse(self, audio: Audio) -> DrumAnalysis:
         """Separate if asked, then measure.  A recording without drums gives no onset and zero strength."""
@@ -60,14 +62,15 @@ class Drums:
     def analyse_stem(self, drums: Audio, mix: Audio | None = None) -> DrumAnalysis:
         """Measure a drum stem, with the mix it was separated from, or None if it is a recording of drums alone."""
         strength = self.strength(drums, mix)
+        sure = np.ones(strength.shape[1], np.float32) if mix is None else _confidence(mix, strength.shape[1])
         if not strength.any():
-            return DrumAnalysis((), strength, dict.fromkeys(drum_net.CLASSES, ()))
+            return DrumAnalysis((), strength, dict.fromkeys(drum_net.CLASSES, ()), sure)
         detector = self.onsets or (Onsets() if mix is None else Onsets("drums"))
         in_mix = mix is not None and detector.resolved() == "drums"
         found = detector.analyse(mix if in_mix and mix is not None else drums)
         # Only our network knows classes; another detector of onsets has it beside itself.
         classes = found.classes if found.classes is not None else Onsets("drums").analyse(mix or drums).classes
-        return DrumAnalysis(found.times, strength, dict(classes or {}))
+        return DrumAnalysis(found.times, strength, dict(classes or {}), sure)
 
     def strength(self, drums: Audio, mix: Audio | None = None) -> np.ndarray:
         """Onset strength alone, without the detector of onset times.  Shape: ``[3, S]`` at 100 Hz."""
@@ -93,6 +96,22 @@ class Drums:
     def _lacks_drums(self, samples: np.ndarray, mix: Audio) -> bool:
         loudest = float(np.abs(signals.samples_of(mix, RATE)).max(initial=0.0))
         return signals.is_silent(samples / max(loudest, 1e-9), self.below_db)
+
+
+def _confidence(mix: Audio, bins: int) -> np.ndarray:
+    """Near an onset that our network hears in the mix its probability, elsewhere that of none.  Shape: ``[bins]``."""
+    samples = signals.samples_of(mix, drum_net.RATE)
+    if signals.is_silent(samples):
+        return np.ones(bins, np.float32)
+    heard = drum_net.probability(samples)[:bins]
+    heard = np.pad(heard, (0, bins - len(heard)), mode="edge")
+    out = 1.0 - heard
+    reach = round(_GATE_S * drum_net.FPS)
+    times, heights = drum_net.peaks(heard, _GATE_THRESHOLD, 0.03)
+    for time, height in zip(times, heights, strict=True):
+        middle = round(time * drum_net.FPS)
+        out[max(0, middle - reach) : middle + reach + 1] = height
+    return np.asarray(out, np.float32)
 
 
 def _near(times: tuple[float, ...], bins: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from feature_extractors import madmom_compat, signals
+from feature_extractors import chord_decode, madmom_compat, signals
 from flowmusic.controls import vocabulary
 
 FPS = 10
@@ -26,8 +26,11 @@ _CONTEXT_FRAMES = 20
 Changes = tuple[tuple[float, float, str], ...]
 
 
-def changes(samples: np.ndarray, seconds: float) -> Changes:
-    """Gapless chords of a recording that is not empty.  Shape: ``[N]`` at 44.1 kHz.
+def recognise(samples: np.ndarray, seconds: float) -> tuple[Changes, np.ndarray]:
+    """Gapless chords of a recording that is not empty, and how sure they are.  Shape: ``[N]`` at 44.1 kHz.
+
+    The second is ``[F]`` in 0..1 at 10 Hz: the probability of the chosen label by a frame's own potentials, without
+    those of the transitions, as :func:`chord_decode.over_spans` has it.
 
     Raises: MissingMadmom, which tells what to install.
     """
@@ -36,8 +39,12 @@ def changes(samples: np.ndarray, seconds: float) -> Changes:
     edge = _EDGE_FRAMES * hop
     mirrored = np.pad(samples, edge, mode="symmetric")
     features = signals.frames_by_window(_features, mirrored, hop, window=600 * hop, context=20 * hop)
-    ids = _models().crf.process(features)[_EDGE_FRAMES : -(-len(samples) // hop) + _EDGE_FRAMES]
-    return _join([_label(int(i)) for i in ids], seconds)
+    crf, kept = _models().crf, slice(_EDGE_FRAMES, -(-len(samples) // hop) + _EDGE_FRAMES)
+    ids = crf.process(features)[kept].astype(np.int64)
+    potentials = (features @ crf.W + crf.c)[kept]
+    odds = np.exp(potentials - potentials.max(1, keepdims=True))
+    sure = odds[np.arange(len(ids)), ids] / odds.sum(1)
+    return _join([_label(int(i)) for i in ids], seconds), chord_decode.over_spans(sure, ids)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,7 +27,8 @@ class MelodyAnalysis:
 
     Shape: times ``[F]`` s, frame centres; salience ``[F, 53]`` in 0..1, semitones 43..95; midi ``[F]`` fractional
     MIDI number, -1 where unvoiced; pitch ``[F]`` the same without the voicing decision, -1 only where nothing sounds;
-    notes ``(start [s], end [s], MIDI)`` ascending and without overlap.
+    notes ``(start [s], end [s], MIDI)`` ascending and without overlap; confidence ``[F]`` in 0..1, that this pitch
+    sounds, or none where unvoiced.
     """
 
     times: np.ndarray
@@ -35,6 +36,7 @@ class MelodyAnalysis:
     midi: np.ndarray
     pitch: np.ndarray
     notes: tuple[Note, ...]
+    confidence: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Melody:
     level_db: float = -35.0
     tune: bool = False
     name: ClassVar[str] = "melody"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def __post_init__(self) -> None:
         if self.model not in _MODELS:
@@ -81,7 +83,8 @@ class Melody:
         times = np.arange(count) * hop / pitch.RATE
         if signals.is_silent(samples):
             empty = np.zeros((count, melody_control.NUM_BINS), np.float32)
-            return MelodyAnalysis(times, empty, np.full(count, -1.0), np.full(count, -1.0), ())
+            sure = np.ones(count, np.float32)
+            return MelodyAnalysis(times, empty, np.full(count, -1.0), np.full(count, -1.0), (), sure)
         salience = self._salience(samples, hop) * pitch.range_mask(self.fmin_hz, self.fmax_hz)
         path = self._path(salience)
         level = pitch.level_db(samples, hop)
@@ -93,7 +96,8 @@ class Melody:
             line[heard] -= pitch.tuning(line[voiced])
         midi = np.where(voiced, line, -1.0)
         notes = pitch.notes_of(np.rint(midi).astype(np.int64), hop / pitch.RATE, audio.seconds)
-        return MelodyAnalysis(times, _semitones(salience), midi, line, notes)
+        confidence = np.where(heard, _confidence(salience, path, voiced), 1.0).astype(np.float32)
+        return MelodyAnalysis(times, _semitones(salience), midi, line, notes, confidence)
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
         """The melody control on a grid, unknown after the recording's end.  Shape: values ``[T, 53]``."""
@@ -127,6 +131,22 @@ def _crepe(frames: torch.Tensor, model: str) -> torch.Tensor:
     """CREPE's confidence per bin.  Shape: ``[F, 1024] at 16 kHz -> [F, 360]``."""
     centred = frames - frames.mean(1, keepdim=True)
     return _network(model)(centred / centred.std(1, keepdim=True).clamp(min=1e-10)).reshape(len(frames), pitch.BINS)
+
+
+def _confidence(salience: np.ndarray, path: np.ndarray, voiced: np.ndarray, reach: int = 3) -> np.ndarray:
+    """Salience of the chosen pitch times its share beside the strongest other one; 1 minus that where unvoiced.
+
+    Of several such products this tells right from wrong frames best (benchmarks/confidence.py).
+
+    Args:
+        reach: bins to either side that count as the same pitch.
+    """
+    frames = np.arange(len(path))
+    chosen, others = salience[frames, path], salience.copy()
+    for step in range(-reach, reach + 1):
+        others[frames, np.clip(path + step, 0, pitch.BINS - 1)] = 0.0
+    sounds = np.clip(chosen, 0.0, 1.0) * chosen / (chosen + others.max(1) + 1e-9)
+    return np.where(voiced, sounds, 1.0 - sounds)
 
 
 def _refine(salience: np.ndarray, path: np.ndarray, reach: int = 4) -> np.ndarray:

@@ -11,7 +11,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
-from feature_extractors import cache, madmom_compat
+from torch import Tensor
+
+from feature_extractors import cache, confidence, madmom_compat
 from feature_extractors.beats import BeatAnalysis, Beats
 from feature_extractors.chords import ChordAnalysis, Chords
 from feature_extractors.drums import DrumAnalysis, Drums
@@ -74,6 +76,10 @@ class Extraction:
         if self.beats is not None:
             found["beats"] = beat_control.to_track(self.beats.beats, self.beats.downbeats, grid)
         return found
+
+    def confidence(self, grid: FrameGrid) -> dict[str, Tensor]:
+        """How sure each of :meth:`tracks` is, frame by frame: ``[T]`` float32 in 0..1."""
+        return confidence.on_grid(self.chords, self.melody, self.drums, self.beats, grid)
 
     def sheet(self, source: str, frame_rate: Fraction | int = 25, stem: str | None = None) -> files.ControlSheet:
         """The same as ``controls.json`` holds it.  ``stem`` is the drum stem's path relative to the JSON."""

@@ -26,13 +26,21 @@ class AudioError(ValueError):
     """The file is not usable audio; the message names the file and the reason."""
 
 
-def read(path: str | Path, rate: int | None = None, min_seconds: float = MIN_SECONDS) -> Audio:
-    """Read an audio file.
+def read(
+    path: str | Path,
+    rate: int | None = None,
+    min_seconds: float = MIN_SECONDS,
+    start: float = 0.0,
+    seconds: float | None = None,
+) -> Audio:
+    """Read an audio file, or a part of it.
 
     Args:
         path: any format of libsndfile, or of ffmpeg where it is installed.
         rate: resample to this rate; None keeps the file's.
-        min_seconds: shorter files are refused.
+        min_seconds: what is shorter is refused.
+        start, seconds: the part that is meant, of which the file may hold less; only that is decoded where the format
+            can seek.  None is all that follows.
 
     Returns: Audio with samples ``[C, N]``.
     Raises: AudioError if the file is missing, unreadable, empty, too short or holds NaN or infinity.
@@ -44,7 +52,7 @@ def read(path: str | Path, rate: int | None = None, min_seconds: float = MIN_SEC
         raise AudioError(f"expected an audio file, got a folder: {path}")
     if path.stat().st_size == 0:
         raise AudioError(f"audio file is empty: {path}")
-    audio = _decode(path)
+    audio = _decode(path, start, seconds)
     if audio.samples.shape[-1] == 0:
         raise AudioError(f"audio file holds no samples: {path}")
     if not torch.isfinite(audio.samples).all():
@@ -54,11 +62,16 @@ def read(path: str | Path, rate: int | None = None, min_seconds: float = MIN_SEC
     return audio if rate is None else resample(audio, rate)
 
 
-def _decode(path: Path) -> Audio:
+def _decode(path: Path, start: float = 0.0, seconds: float | None = None) -> Audio:
     import soundfile
 
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            # Seeking even to the beginning fails on what cannot seek.
+            if start > 0.0:
+                file.seek(min(round(start * file.samplerate), file.frames))
+            count = -1 if seconds is None else round(seconds * file.samplerate)
+            samples, rate = file.read(count, dtype="float32", always_2d=True), file.samplerate
         return Audio(torch.from_numpy(samples.T.copy()), rate)
     except soundfile.LibsndfileError as error:
         ffmpeg = shutil.which("ffmpeg")
@@ -69,7 +82,9 @@ def _decode(path: Path) -> Audio:
             ) from None
         with tempfile.TemporaryDirectory() as folder:
             wav = Path(folder) / "decoded.wav"
-            command = [ffmpeg, "-v", "error", "-i", str(path), "-vn", "-c:a", "pcm_f32le", str(wav)]
+            part = ["-ss", f"{start:.6f}"] if start > 0.0 else []
+            part += [] if seconds is None else ["-t", f"{seconds:.6f}"]
+            command = [ffmpeg, "-v", "error", *part, "-i", str(path), "-vn", "-c:a", "pcm_f32le", str(wav)]
             done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
             if done.returncode != 0 or not wav.exists():
                 lines = done.stderr.strip().splitlines() or ["unknown format"]

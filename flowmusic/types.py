@@ -141,13 +141,30 @@ class Style:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """A recording in place of words: its unit vector ``[E]`` in the space of a text-audio model, see
+    :mod:`flowmusic.model.joint`.
+    """
+
+    vector: Tensor
+
+    def __post_init__(self) -> None:
+        if self.vector.ndim != 1 or not self.vector.is_floating_point():
+            raise ValueError(f"Heard.vector must be [E] floats, got {self.vector.dtype} {tuple(self.vector.shape)}")
+
+
+Prompt = str | Heard | None
+"""What an item is asked to sound like: words, a recording that stands in for them, or nothing."""
+
+
+@dataclass(frozen=True)
 class Controls:
     """What a person asks for: text and style per item, and tracks by name.  A missing name is absent everywhere.
 
     Shape: text has length B, and so has style unless it is empty; every track has a leading batch dimension B.
     """
 
-    text: tuple[str | None, ...]
+    text: tuple[Prompt, ...]
     tracks: Mapping[str, Track] = field(default_factory=dict)
     style: tuple[Style | None, ...] = ()
 
@@ -164,6 +181,17 @@ class Controls:
     def batch(self) -> int:
         return len(self.text)
 
+    @property
+    def words(self) -> tuple[str | None, ...]:
+        """The texts, for those who read words alone.  Raises: ValueError where a recording stands in for words."""
+        found = tuple(text for text in self.text if not isinstance(text, Heard))
+        if len(found) < len(self.text):
+            raise ValueError(
+                "a recording stands in for the words, and only a model with a text-audio model understands that; "
+                "give words, or train one with experiment=nano text=mixed"
+            )
+        return found
+
     def names(self) -> frozenset[str]:
         """Everything present: track names, and ``text`` if any item has one."""
         present = set(self.tracks)
@@ -179,7 +207,7 @@ class Controls:
         Serves training dropout, guidance branches, ablations and evaluation floors alike.
         """
         kept = frozenset(keep)
-        text = self.text if TEXT in kept else (None,) * len(self.text)
+        text: tuple[Prompt, ...] = self.text if TEXT in kept else (None,) * len(self.text)
         style = self.style if STYLE in kept else ()
         return Controls(text, {name: track for name, track in self.tracks.items() if name in kept}, style)
 
@@ -200,7 +228,8 @@ class Controls:
 
     def to(self, device: torch.device | str) -> Controls:
         style = tuple(s and replace(s, features=s.features.to(device)) for s in self.style)
-        return Controls(self.text, {name: track.to(device) for name, track in self.tracks.items()}, style)
+        text = tuple(Heard(t.vector.to(device)) if isinstance(t, Heard) else t for t in self.text)
+        return Controls(text, {name: track.to(device) for name, track in self.tracks.items()}, style)
 
     @staticmethod
     def stack(items: Sequence[Controls]) -> Controls:

@@ -1,103 +1,175 @@
-"""``python -m flowmusic.apps.build --corpus DIR --out DIR``: latents and controls of a corpus for field training.
+"""``flowmusic build``: recordings to WebDataset shards of latents, controls and captions.
 
-With ``--drums codes`` the drum control is JASCO's, the first codebook of the codec: one of ours, or an EnCodec, whose
-latents are then stored.
-With ``--style-features mert:SOURCE`` MERT features are stored as well, for models whose style hears them.
+``flowmusic build manifest=FILE out=DIR`` or ``corpus=DIR out=DIR`` (Hydra overrides, see ``conf/build.yaml``).  What is
+finished is not made again: a build that was killed goes on where it was, to the same bytes.
 """
 
 from __future__ import annotations
 
-import argparse
 import functools
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from flowmusic.apps import flags
-from flowmusic.apps.cli import Parser
-from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
+from omegaconf import DictConfig, OmegaConf
+
+from flowmusic.apps.building.settings import Settings
+from flowmusic.apps.errors import UsageError, reading_input
+from flowmusic.train import command
 
 if TYPE_CHECKING:
-    from flowmusic.codec.encodec import EncodecCodec
-    from flowmusic.codec.latent import LatentCodec
-    from flowmusic.data.build import DrumExtractor, StyleSource
-    from flowmusic.types import Audio, Codec, FrameGrid, Track
+    from flowmusic.apps.building.clip import ClipBuilder
+    from flowmusic.data.build import Built
+    from flowmusic.data.plan import Plan
+
+LOCK = ".lock"
 
 
-@dataclass(frozen=True)
-class DrumCodes:
-    """JASCO's drum control of a drum stem."""
+def main(overrides: list[str]) -> int:
+    """Run Hydra with command-line overrides; returns the exit code of the command."""
 
-    codec: EncodecCodec | LatentCodec
+    def action(cfg: DictConfig, task: list[str], varying: list[str] | None) -> None:
+        if varying is not None:
+            raise UsageError("-m would write several builds into one folder; run them one after the other")
+        for path in build(cfg):
+            print(path)
 
-    def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
-        from flowmusic.controls.drums import codes_to_track
-
-        return codes_to_track(self.codec.first_codes(audio)[0], grid)
-
-
-def make(codec_name: str, drums: str) -> tuple[Codec, DrumExtractor]:
-    """Codec and drum extractor of a worker process.  Raises: ModelError."""
-    from feature_extractors.drums import Drums
-    from flowmusic.interop import bundle, encodec, jasco
-
-    if drums == "onsets":
-        return bundle.load_codec(codec_name), Drums(separate=False)
-    ours = codec_name in bundle.available() or (Path(codec_name) / "config.yaml").is_file()
-    codec = bundle.load_codec(codec_name) if ours else encodec.load(codec_name, jasco.LATENT_MEAN, jasco.LATENT_STD)
-    return codec, DrumCodes(codec)
+    return command.run("flowmusic build", "build", action, overrides, (UsageError,), groups=False)
 
 
-def style_source(given: str | None, layer: int | None) -> StyleSource | None:
-    """What ``--style-features`` and ``--style-layer`` ask for, once its weights are known to be good.
+def compose(overrides: list[str]) -> DictConfig:
+    """The configuration of a build with overrides, without Hydra's runtime (for tests and notebooks)."""
+    return command.compose_alone("build", overrides)
 
-    Raises: UsageError for another kind, or a layer of nothing; ModelError.
+
+def build(cfg: DictConfig) -> list[Path]:
+    """Build, or verify, what a configuration describes; returns the files that sum it up.
+
+    Raises: UsageError for settings or input that are wrong; RuntimeError for shards that are damaged.
     """
-    from flowmusic.data.build import StyleSource
-    from flowmusic.interop.mert import HUB_NAME, KIND, Mert
-
-    if given is None:
-        if layer is not None:
-            raise UsageError("--style-layer is for --style-features, which is not given")
-        return None
-    kind, _, source = given.partition(":")
-    if kind != KIND or not source:
-        raise UsageError(f"--style-features must be {KIND}:SOURCE, such as {KIND}:{HUB_NAME}, got {given!r}")
-    Mert(source, layer).load()
-    settings = {"kind": kind, "source": source, "layer": layer}
-    return StyleSource(settings, functools.partial(Mert, source, layer, quiet=True))
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="python -m flowmusic.apps.build", description=__doc__)
-    parser.add_argument("--corpus", required=True, metavar="DIR", help="written by flowmusic corpus --stems drums")
-    parser.add_argument("--out", required=True, type=flags.output_folder, metavar="DIR", help="folder of the store")
-    parser.add_argument("--codec", default="nano_codec", metavar="NAME|DIR", help="default: %(default)s")
-    parser.add_argument("--drums", choices=("onsets", "codes"), default="onsets", help="drum control (onsets)")
-    parser.add_argument("--style-features", metavar="mert:SOURCE", help="what style hears: MERT, folder or hub id")
-    parser.add_argument("--style-layer", type=flags.integer(0, 1024), metavar="N", help="of MERT (the last)")
-    parser.add_argument("--workers", type=flags.integer(1, 1024), default=2, metavar="N", help="processes (2)")
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    return guarded("build", lambda: run(build_parser().parse_args(arguments)))
-
-
-def run(args: argparse.Namespace) -> int:
-    """Write the store and print its folder."""
-    from flowmusic.data.build import build
+    config = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(config, dict)
+    settings = Settings.of({str(key): value for key, value in config.items()})
+    if settings.verify:
+        return verify(settings.out)
+    from flowmusic.apps.building import summary
+    from flowmusic.apps.building.clip import described
+    from flowmusic.data import build as data_build
+    from flowmusic.data import plan as plans
 
     with reading_input():
-        style = style_source(args.style_features, args.style_layer)
-        maker = functools.partial(make, args.codec, args.drums)
-        build(args.corpus, args.out, maker, workers=args.workers, style=style)
-    print(args.out)
-    return DONE
+        plan = planned(settings)
+        if settings.engine == "ray":
+            from flowmusic.data import ray_engine
+
+            ray_engine.require()
+        make = functools.partial(_make, settings, plan.root)
+        maker = make(quiet=False)
+        told = {**described(maker), "seconds": settings.seconds, "clips_per_shard": settings.clips_per_shard}
+        settings.out.mkdir(parents=True, exist_ok=True)
+    with alone(settings.out):
+        with reading_input():
+            plans.agree(plan, told, settings.out)
+        work(settings, plan, make)
+        with reading_input():
+            built = data_build.finish(plan, settings.out, maker.frame_rate, told, settings.clip.style_features)
+        files = summary.write(built, plan, settings.out)
+    tell_result(built, plan, settings.out)
+    return files
+
+
+def planned(settings: Settings) -> Plan:
+    """Every piece and its shard.  Raises: ValueError, FileNotFoundError."""
+    from flowmusic.data import corpus, manifest
+    from flowmusic.data import plan as plans
+
+    if settings.corpus is not None:
+        root, entries = settings.corpus.resolve(), corpus.manifest_entries(settings.corpus)
+    else:
+        assert settings.manifest is not None
+        root, entries = settings.manifest.resolve().parent, manifest.read(settings.manifest)
+    return plans.make(entries, root, settings.seconds, settings.clips_per_shard, settings.duplicates, settings.splits)
+
+
+def _make(settings: Settings, root: Path, quiet: bool = True) -> ClipBuilder:
+    from flowmusic.apps.building.clip import ClipBuilder
+
+    return ClipBuilder(replace(settings.clip, root=root), quiet)
+
+
+def work(settings: Settings, plan: Plan, make: functools.partial[Any]) -> None:
+    """Build what is not finished, with a line of progress."""
+    from tqdm import tqdm
+
+    from flowmusic.data import processes, ray_engine
+    from flowmusic.data.build import unfinished
+
+    todo = unfinished(plan, settings.out, settings.retry)
+    clips = sum(len(shard.pieces) for shard in todo)
+    if len(todo) < len({shard.name for shard in plan.shards}):
+        print(f"{len(plan.shards) - len(todo)} of {len(plan.shards)} shards are finished already", file=sys.stderr)
+    if not todo:
+        return
+    began, heard = time.monotonic(), [0.0]
+    engine = ray_engine.run if settings.engine == "ray" else processes.run
+    with tqdm(total=clips, unit="clip", desc="build", file=sys.stderr, smoothing=0.05) as bar:
+
+        def tell(seconds: float) -> None:
+            heard[0] += seconds
+            bar.set_postfix_str(f"{heard[0] / max(time.monotonic() - began, 1e-9):.1f} x real time", refresh=False)
+            bar.update()
+
+        for _ in engine(todo, settings.out, make, settings.workers, tell):
+            bar.refresh()
+
+
+def tell_result(built: Built, plan: Plan, out: Path) -> None:
+    """What was left out, and why, on stderr."""
+    from flowmusic.data.build import FAILURES
+
+    for reason, count in plan.left_out.items():
+        print(f"note: left out {count}: {reason}", file=sys.stderr)
+    if built.failures:
+        print(
+            f"note: {len(built.failures)} of {plan.clips} clips could not be made: {out / FAILURES} says why; "
+            "build.retry=true tries them again",
+            file=sys.stderr,
+        )
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """One build at a time in a folder; the lock goes with the process, however that ends."""
+    import fcntl
+
+    with (out / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"another build is writing to {out}; wait for it, or give another out=") from None
+        yield
+
+
+def verify(out: Path) -> list[Path]:
+    """Read all shards again.  Raises: UsageError for a folder without shards; RuntimeError for damaged ones."""
+    from tqdm import tqdm
+
+    from flowmusic.data import build as data_build
+
+    with reading_input(), tqdm(unit="B", unit_scale=True, desc="verify", file=sys.stderr) as bar:
+        found = data_build.verify(out, bar.update)
+    if found.wrong:
+        raise RuntimeError(
+            f"{len(found.wrong)} faults in {out}: {'; '.join(found.wrong[:5])}; remove these tars and run the same "
+            "build again, which makes them anew"
+        )
+    print(f"{found.clips} clips in {found.bytes / 2**20:.1f} MiB are as the index says", file=sys.stderr)
+    return [out]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

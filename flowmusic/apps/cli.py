@@ -21,12 +21,15 @@ COMMANDS = {
     "extract": "read chords, melody, drums and beats from audio",
     "models": "list the models that can be used by name, or convert one",
     "corpus": "compose and render a labelled corpus",
+    "data": "make a manifest of your own recordings, or of a known data set",
+    "build": "turn recordings into shards of latents and controls (takes Hydra overrides)",
     "train": "train a codec or a model (takes Hydra overrides and -m)",
     "evaluate": "score a model on a test set, and make a page to hear it on (takes Hydra overrides and -m)",
     "runs": "list training runs, what differed and what came out",
 }
 FORWARDED = {
     "corpus": "flowmusic.corpus.__main__",
+    "build": "flowmusic.apps.build",
     "train": "flowmusic.train.run",
     "evaluate": "flowmusic.apps.evaluate",
 }

@@ -45,7 +45,7 @@ class LabelledClip:
     @property
     def text(self) -> str | None:
         """The prompt."""
-        return self.controls.text[0]
+        return self.controls.words[0]
 
     @property
     def requested_names(self) -> frozenset[str]:
@@ -131,7 +131,7 @@ def read_clip(
 
 def drum_control(generator: Generator) -> DrumControl | None:
     """What makes the drum control that a model reads; None for onset strength."""
-    from flowmusic.apps.build import DrumCodes
+    from flowmusic.apps.building.clip import DrumCodes
 
     codec: Any = generator.codec
     return DrumCodes(codec) if generator.drums_as_codes else None

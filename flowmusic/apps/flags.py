@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from flowmusic.guidance import Projection
+from flowmusic.interop.adapter import AdapterError, AdapterUse
 
 MAX_SECONDS = 3600.0
 MAX_STEPS = 10_000
@@ -214,6 +215,16 @@ def existing_path(text: str) -> Path:
     if not path.exists():
         raise argparse.ArgumentTypeError(f"file or folder not found: {text}")
     return path
+
+
+def adapter(text: str) -> AdapterUse:
+    """``FILE`` or ``FILE:SCALE``, a file that is there."""
+    try:
+        use = AdapterUse.parse(text)
+    except AdapterError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    existing_file(str(use.path))
+    return use
 
 
 def device(text: str) -> str:

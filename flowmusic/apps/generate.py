@@ -88,6 +88,14 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
         help="try again until a take scores X in 0..1, at most 8 times",
     )
     add("--model", default="nano", metavar="NAME|DIR|HUBID", help="see `flowmusic models` (nano)")
+    add(
+        "--adapter",
+        type=flags.adapter,
+        action="append",
+        default=[],
+        metavar="FILE[:SCALE]",
+        help="of `flowmusic train experiment=lora`, from -2 to 2 times as strong (1); several add up",
+    )
     add("--device", type=flags.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="of the model's matrix products (fp32)")
     add("--out", type=flags.audio_output, default=Path("take.wav"), metavar="FILE", help="take.wav; also .flac, .ogg")
@@ -201,12 +209,18 @@ def check_device(name: str) -> None:
 
 
 def load(args: argparse.Namespace) -> Generator:
-    """The model of --model, on --device, in --precision where the command has it.  Raises: UsageError."""
-    from flowmusic.interop import bundle
+    """The model of --model, on --device; in --precision and with --adapter where the command has them.
 
+    Raises: UsageError.
+    """
+    from flowmusic.interop import bundle
+    from flowmusic.interop.adapter import AdapterError
+
+    adapters = getattr(args, "adapter", [])
+    more: dict[str, Any] = {"adapters": adapters} if adapters else {}
     try:
-        return bundle.load(args.model, device=args.device, precision=getattr(args, "precision", "fp32"))
-    except bundle.ModelError as error:
+        return bundle.load(args.model, device=args.device, precision=getattr(args, "precision", "fp32"), **more)
+    except (bundle.ModelError, AdapterError) as error:
         raise UsageError(str(error)) from error
 
 
@@ -241,6 +255,7 @@ def _finish(
             requested=requested,
             adherence=adherence,
             choice=choice,
+            adapters=generator.adapters,
         )
 
     # The record first: should a recogniser fail, the take can still be repeated.

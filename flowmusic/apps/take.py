@@ -28,14 +28,17 @@ def record(
     requested: Requested,
     adherence: Adherence | None,
     choice: Mapping[str, Any] | None = None,
+    adapters: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The content of take.json as plain data; times are seconds.
 
     ``written`` are the controls before a model left some out; ``adherence`` is None before anyone has listened;
-    ``choice`` says among which takes this one was the best (``flowmusic.apps.choose``).
+    ``choice`` says among which takes this one was the best (``flowmusic.apps.choose``); ``adapters`` are those in the
+    model's weights, by name, hash and scale.
     """
     content = {
         "model": model,
+        **({"adapters": [dict(each) for each in adapters]} if adapters else {}),
         "seed": take.seed,
         "solver": take.solver,
         "steps": take.steps,

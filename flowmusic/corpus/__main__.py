@@ -27,6 +27,10 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--test-soundfont", metavar="PATH", help="font of the test split (default: TimGM6mb)")
     parser.add_argument("--splits", default="train=0.9,validation=0.05,test=0.05", metavar="SHARES")
+    parser.add_argument(
+        "--genres", default="", metavar="LIST",
+        help="only these, by name with commas; also the only way to the extra ones (tango)",
+    )  # fmt: skip
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser
@@ -40,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     from flowmusic.corpus.build import CorpusSettings, SettingsError, build_corpus
+    from flowmusic.corpus.extra import named
     from flowmusic.corpus.fonts import GPL_NOTICE, FontError, choose_fonts, search_folders
     from flowmusic.corpus.piece import PARTS
     from flowmusic.corpus.splits import parse_shares
@@ -69,8 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(f"--splits: {error}")
     if any(font.name.startswith("TimGM6mb") for font in fonts):
         print(GPL_NOTICE, file=sys.stderr)
+    genres = tuple(g.strip() for g in args.genres.split(",") if g.strip())
+    try:
+        named(genres)
+    except ValueError as error:
+        return fail(f"--genres: {error}")
     ordered = tuple(part for part in PARTS if part in stems)
-    settings = CorpusSettings(args.hours, args.seed, args.clip_seconds, shares, ordered, fonts, test_font)
+    settings = CorpusSettings(args.hours, args.seed, args.clip_seconds, shares, ordered, fonts, test_font, genres)
     if args.out.exists() and not args.out.is_dir():
         return fail(f"--out {args.out} is not a folder")
     try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
 from flowmusic.corpus import instruments
-from flowmusic.corpus.genres import GENRES, Genre
+from flowmusic.corpus.extra import named
+from flowmusic.corpus.genres import Genre
 from flowmusic.corpus.piece import PARTS, Band, Room
 from flowmusic.corpus.rhythm import METERS, Clock
 from flowmusic.corpus.splits import stream
@@ -44,19 +46,19 @@ class Plan:
     accent: float
 
 
-def _pick(rng: Random, families: dict[str, tuple[int, ...]], wished: tuple[str, ...]) -> tuple[int, bool]:
-    """A program, from the genre's families three times in five; also whether it is from those."""
+def _pick(rng: Random, families: dict[str, tuple[int, ...]], wished: tuple[str, ...], share: float) -> tuple[int, bool]:
+    """A program, from the genre's families in a share of the draws; also whether it is from those."""
     names = [name for name in wished if name in families]
-    if names and rng.random() < 0.6:
+    if names and rng.random() < share:
         return rng.choice(families[rng.choice(names)]), True
     name = rng.choice(list(families))
     return rng.choice(families[name]), name in wished
 
 
-def _lead(rng: Random, wished: tuple[str, ...], split: str) -> tuple[int, bool]:
+def _lead(rng: Random, wished: tuple[str, ...], split: str, share: float) -> tuple[int, bool]:
     allowed = instruments.LEADS[split]
     liked = [p for name in wished for p in instruments.LEAD_FAMILIES.get(name, ()) if p in allowed]
-    if liked and rng.random() < 0.55:
+    if liked and rng.random() < share:
         return rng.choice(liked), True
     program = rng.choice(allowed)
     return program, program in liked
@@ -106,7 +108,7 @@ def _sections(rng: Random, bars: int, parts: frozenset[str]) -> tuple[Section, .
 
 
 def _tempo(rng: Random, genre: Genre, meter: str) -> float:
-    if rng.random() < 0.65:
+    if rng.random() < genre.follows(0.65):
         bpm = rng.uniform(*genre.bpm)
     else:
         bpm = 60.0 * 3.0 ** rng.random()
@@ -116,11 +118,13 @@ def _tempo(rng: Random, genre: Genre, meter: str) -> float:
     return float(round(bpm)) if rng.random() < 0.6 else round(bpm, 2)
 
 
-def draw_plan(seed: int, split: str, seconds: float) -> Plan:
-    """Decide everything above the notes for a clip of `seconds`."""
+def draw_plan(seed: int, split: str, seconds: float, genres: Sequence[str] = ()) -> Plan:
+    """Decide everything above the notes for a clip of `seconds`, of one of the genres (none: the usual ones)."""
     rng = stream(seed, "plan")
-    genre = rng.choice(GENRES)
+    genre = rng.choice(named(genres))
     meter = METERS[rng.choices(("4/4", "3/4", "6/8"), (0.7, 0.15, 0.15))[0]]
+    if genre.meters:
+        meter = METERS[rng.choice(genre.meters)]
     bpm = _tempo(rng, genre, meter.name)
     felt = bpm * (1.5 if meter.name == "6/8" else 1.0)
     swing, unit = 0.5, 2
@@ -145,7 +149,7 @@ def draw_plan(seed: int, split: str, seconds: float) -> Plan:
     clock = Clock(meter, bpm, origin, swing, unit)
     solo, parts = _cast(rng)
     programs, agrees = _programs(stream(seed, "programs"), genre, solo, parts, split)
-    drums_fit = rng.random() < 0.5
+    drums_fit = rng.random() < genre.follows(0.5)
     agrees += genre.bpm[0] <= felt <= genre.bpm[1]
     agrees += drums_fit and "drums" in parts
     return Plan(
@@ -169,7 +173,7 @@ def _programs(
     programs: dict[str, int] = {}
     agrees = 0
     if "drums" in parts:
-        liked = rng.random() < 0.6
+        liked = rng.random() < genre.follows(0.6)
         programs["drums"] = rng.choice(genre.kits if liked else tuple(instruments.KITS))
     for part, families, wished in (
         ("bass", instruments.BASS_FAMILIES, genre.bass),
@@ -177,10 +181,10 @@ def _programs(
         ("pad", instruments.PAD_FAMILIES, genre.pads),
     ):
         if part in parts:
-            programs[part], fits = _pick(rng, families, wished)
+            programs[part], fits = _pick(rng, families, wished, genre.follows(0.6))
             agrees += fits
     if "melody" in parts:
-        programs["melody"], fits = _lead(rng, genre.leads, split)
+        programs["melody"], fits = _lead(rng, genre.leads, split, genre.follows(0.55))
         agrees += fits
     if solo in ("piano", "guitar"):
         table = instruments.SOLO_PIANO if solo == "piano" else instruments.SOLO_GUITAR

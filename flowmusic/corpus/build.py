@@ -37,7 +37,10 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class CorpusSettings:
-    """What decides the content of a corpus. `stems` are parts to write beside the mix."""
+    """What decides the content of a corpus. `stems` are parts to write beside the mix.
+
+    `genres` are names to draw from; none means the usual ones.
+    """
 
     hours: float
     seed: int
@@ -46,6 +49,7 @@ class CorpusSettings:
     stems: tuple[str, ...]
     fonts: tuple[Font, ...]
     test_font: Font
+    genres: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -64,6 +68,8 @@ class CorpusSettings:
             "stems": list(self.stems),
             "fonts": [{"name": f.name, "sha256": f.sha256} for f in self.fonts],
             "test_font": {"name": self.test_font.name, "sha256": self.test_font.sha256},
+            # Left out where nothing was asked for, as in the corpora from before it could be.
+            **({"genres": list(self.genres)} if self.genres else {}),
         }
 
 
@@ -78,6 +84,7 @@ class Job:
     seconds: float
     stems: tuple[str, ...]
     folder: str
+    genres: tuple[str, ...] = ()
 
 
 def plan_jobs(settings: CorpusSettings, out: Path) -> list[Job]:
@@ -90,7 +97,7 @@ def plan_jobs(settings: CorpusSettings, out: Path) -> list[Job]:
         if split == "test":
             font = settings.test_font
         name, folder = f"{index:06d}", str(out / split)
-        jobs.append(Job(name, seed, split, font, settings.clip_seconds, settings.stems, folder))
+        jobs.append(Job(name, seed, split, font, settings.clip_seconds, settings.stems, folder, settings.genres))
     return jobs
 
 
@@ -128,7 +135,7 @@ def make_clip(job: Job) -> str:
     from flowmusic.corpus.record import to_record
     from flowmusic.corpus.render import render
 
-    piece = compose(job.seed, job.split, job.seconds)
+    piece = compose(job.seed, job.split, job.seconds, job.genres)
     result = render(piece, _synth(job.font))
     folder = Path(job.folder)
     _write_flac(folder / f"{job.identity}.flac", result.mix, result.sample_rate)
@@ -161,11 +168,11 @@ def _check_settings(settings: CorpusSettings, out: Path) -> None:
     file, wanted = out / SETTINGS, settings.as_dict()
     if file.is_file():
         found = json.loads(file.read_text(encoding="utf-8"))
-        other = [key for key in wanted if found.get(key) != wanted[key]]
+        other = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
         if other:
             raise SettingsError(
                 f"{out} holds a corpus with other settings: "
-                + "; ".join(f"{k} is {found.get(k)!r}, not {wanted[k]!r}" for k in other)
+                + "; ".join(f"{k} is {found.get(k)!r}, not {wanted.get(k)!r}" for k in other)
             )
     else:
         out.mkdir(parents=True, exist_ok=True)

@@ -40,6 +40,8 @@ BEATS = {
     "waltz": ("waltz rhythm",), "jazz waltz": ("jazz waltz feel",), "funk": ("funk beat",),
     "rock": ("rock beat",), "pop": ("pop beat",), "afrobeat": ("afrobeat groove",),
     "minimal": ("minimal beat",), "motown": ("motown beat",), "ballad": ("soft ballad beat",),
+    "habanera": ("habanera rhythm",), "milonga": ("milonga rhythm", "three-three-two groove"),
+    "marcato": ("marcato rhythm",), "sincopa": ("syncopated tango rhythm",),
     "free": ("unusual groove", "odd drum pattern", "experimental beat"),
 }  # fmt: skip
 _COUNTABLE = ("beat", "breakbeat", "rhythm", "groove", "pattern", "feel", "snare")

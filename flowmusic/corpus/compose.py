@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
@@ -80,6 +81,9 @@ def _compose_harmony(seed: int, split: str, plan: Plan) -> Harmony:
     mode = rng.choices([m for m, _ in _MODES], [w for _, w in _MODES])[0]
     tonic = rng.randrange(12)
     style = harmony.draw_style(rng, mode, plan.genre.colour)
+    if plan.genre.cadences:
+        mode = rng.choice(plan.genre.modes)
+        style = harmony.of_cadences(mode, plan.genre.cadences)
     loops, signatures = [], []
     for _ in range(2):
         bars = rng.choice((1, 2, 4, 4, 4, 8, plan.bars, plan.bars))
@@ -171,7 +175,8 @@ def _compose_parts(seed: int, split: str, plan: Plan, chords: Harmony) -> dict[s
         if part not in present:
             continue
         rng = stream(seed, part)
-        style = rng.choice(bass.BASS_STYLES if part == "bass" else accompaniment.COMP_STYLES)
+        own = {"bass": plan.genre.basses, "chords": plan.genre.comps}.get(part, ())
+        style = rng.choice(own or (bass.BASS_STYLES if part == "bass" else accompaniment.COMP_STYLES))
         if plan.programs[part] in (29, 30, 44, 48, 61) and part == "chords":
             style = rng.choice(("held", "quarters", "eighths", "pattern"))
         centre = rng.uniform(56, 66)
@@ -231,9 +236,12 @@ def _span(part: Part, seconds: float) -> float:
     return min(seconds, max(n.end for n in inside)) - max(0.0, inside[0].start)
 
 
-def compose(seed: int, split: str = "train", seconds: float = 20.0) -> Piece:
-    """Compose a clip of `seconds` from `seed`, with material that belongs to `split`."""
-    plan = draw_plan(seed, split, seconds)
+def compose(seed: int, split: str = "train", seconds: float = 20.0, genres: Sequence[str] = ()) -> Piece:
+    """Compose a clip of `seconds` from `seed`, with material that belongs to `split`.
+
+    `genres` are names to draw from; none means the genres of every corpus.
+    """
+    plan = draw_plan(seed, split, seconds, genres)
     chords = _compose_harmony(seed, split, plan)
     played = _compose_parts(seed, split, plan, chords)
     grid_name: str | None = None
@@ -259,7 +267,7 @@ def compose(seed: int, split: str = "train", seconds: float = 20.0) -> Piece:
         for k in range(plan.bars * plan.clock.meter.beats)
     ]
     beats = [(t, down) for t, down in beats if -1e-6 <= t < plan.music_end - 1e-6]
-    tonal = chords.style.source in ("walk", "pedal")
+    tonal = chords.style.source in ("walk", "pedal", "cadences")
     key = f"{ROOTS[chords.tonic]} {chords.mode}" if tonal else "none"
     # Parts that hardly sound are not worth a word; but "no drums" must stay true.
     heard = tuple(part for part in parts if part.name == "drums" or _span(part, seconds) >= 1.5)

@@ -95,6 +95,16 @@ GRIDS: dict[str, dict[str, Grid]] = {
     },
 }  # fmt: skip
 
+# Patterns of genres that are played only when asked for by name: no other genre draws them.
+EXTRA_GRIDS: dict[str, dict[str, Grid]] = {
+    "4/4": {
+        "habanera": {"low": "X..xx.x.X..xx.x.", "block": "....x.......x...", "snare": ".............-oo"},
+        "milonga": {"kick": "X..x..x.X..x..x.", "block": "..x...x...x...x.", "tamb": "....x.......x..."},
+        "marcato": {"kick": "X...x...X...x...", "snare": "o.-.o.-.o.-.ooox", "low": "...........x..x."},
+        "sincopa": {"kick": "X.......X.......", "snare": "x.-oo.-.x.-oo.-.", "low": "..X...x...X...x."},
+    },
+}  # fmt: skip
+
 _TIMEKEEPERS = ("hat", "ride", "shaker", "tamb", "open", "cowbell", "pedal", "block")
 
 
@@ -164,6 +174,12 @@ def draw_grid(rng: Random, meter: Meter, split: str, styles: tuple[str, ...]) ->
     away. A style that has been changed a lot is returned as "varied".
     """
     library = GRIDS[meter.name]
+    own = {name: grid for name, grid in EXTRA_GRIDS.get(meter.name, {}).items() if name in styles}
+    while own:
+        name, amount = rng.choice(list(own)), rng.choice((0, 1, 1, 2, 2))
+        grid = _mutated(rng, own[name], amount)
+        if split_of(f"grid {meter.name} {signature(grid)}") == split:
+            return name, grid
     while True:
         kind = rng.random()
         if kind < 0.25:

@@ -10,6 +10,10 @@ class Genre:
     """What a genre leans towards; every lean is overruled often (see `arrange`).
 
     `bpm` is a range; `swing` the probability of a swung feel; `colour` the share of seventh chords.
+    The fields after that are for genres that are played only when asked for by name (`extra`):
+    `firm` is the probability with which a lean is followed (None: the usual ones); `meters` and
+    `modes` to choose from, and `basses` and `comps`, names of styles; `cadences` are turns of
+    harmony in C, each of (root, kind), that its progressions are strung from. Empty: as for all.
     """
 
     name: str
@@ -23,6 +27,16 @@ class Genre:
     kits: tuple[int, ...]
     swing: float = 0.1
     colour: float = 0.3
+    firm: float | None = None
+    meters: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
+    basses: tuple[str, ...] = ()
+    comps: tuple[str, ...] = ()
+    cadences: tuple[tuple[tuple[int, str], ...], ...] = ()
+
+    def follows(self, usual: float) -> float:
+        """How often a lean is followed, given how often those of the other genres are."""
+        return usual if self.firm is None else self.firm
 
 
 GENRES: tuple[Genre, ...] = (

@@ -41,6 +41,7 @@ class HarmonyStyle:
 
     `source` is walk, pedal (few chords), chromatic, or chance; `colour` is the probability of a
     seventh or sixth; `spice` that of a borrowed or secondary chord; `slash` that of an inversion.
+    With `cadences` (see `genres`) the source is these.
     """
 
     mode: str
@@ -48,6 +49,7 @@ class HarmonyStyle:
     colour: float
     spice: float
     slash: float
+    cadences: tuple[tuple[tuple[int, str], ...], ...] = ()
 
 
 def draw_style(rng: Random, mode: str, colour_bias: float) -> HarmonyStyle:
@@ -57,6 +59,21 @@ def draw_style(rng: Random, mode: str, colour_bias: float) -> HarmonyStyle:
     if rng.random() < 0.35:
         colour = colour_bias
     return HarmonyStyle(mode, source, colour, rng.choice((0.0, 0.1, 0.2, 0.4)), rng.choice((0.0, 0.15, 0.3, 0.5)))
+
+
+def of_cadences(mode: str, cadences: tuple[tuple[tuple[int, str], ...], ...]) -> HarmonyStyle:
+    """The style of a genre with cadences of its own."""
+    return HarmonyStyle(mode, "cadences", 0.0, 0.0, 0.0, cadences)
+
+
+def _cadences(rng: Random, style: HarmonyStyle, count: int) -> list[Chord]:
+    """Turns strung together; one in five starts in its middle."""
+    chords: list[Chord] = []
+    while len(chords) < count:
+        turn = rng.choice(style.cadences)
+        first = 1 if rng.random() < 0.2 else 0
+        chords += [Chord(root, kind) for root, kind in turn[first:]]
+    return chords[:count]
 
 
 def _dressed(rng: Random, chord: Chord, style: HarmonyStyle) -> Chord:
@@ -140,12 +157,14 @@ def progression(rng: Random, style: HarmonyStyle, count: int, split: str) -> lis
     """`count` (two or more) chords in C, drawn until the material belongs to `split`."""
     for attempt in range(100_000):
         # Short plain loops may all belong to another split; wander further until one does not.
-        source = style.source if attempt < 40 else "walk" if attempt < 120 else "chance"
+        source = style.source if attempt < (400 if style.cadences else 40) else "walk" if attempt < 120 else "chance"
         if source == "pedal":
             few = _walk(rng, style, rng.choice((1, 2, 2)))
             chords = [few[i % len(few)] for i in range(count)]
         elif source == "chromatic":
             chords = _chromatic(rng, style, count)
+        elif source == "cadences":
+            chords = _cadences(rng, style, count)
         elif source == "chance":
             chords = _chance(rng, count)
         else:

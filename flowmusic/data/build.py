@@ -1,151 +1,250 @@
-"""From a corpus to a store of latents and controls.  Parallel, resumable: finished shards are kept.
+"""From a plan to shards: what one worker does with one shard, and what a folder of finished ones says.
 
-Codec, drum extractor and style features come in as objects, so this module depends on none of them.
+A shard's tar is followed by a record of it (``records/<split>-NNNNNN.json``: checksum, failures, statistics).  A shard
+is finished when its record is there, tells the same pieces and fits the tar; anything else is built again, out of the
+clips that an earlier tar of the shard already holds where it can be trusted.  So a build may be killed at any moment.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import torch
-from torch import Tensor
-from tqdm import tqdm
+from flowmusic.atomic import write_text
+from flowmusic.data import statistics
+from flowmusic.data.manifest import SPLITS, Entry, file_hash
+from flowmusic.data.plan import Plan, Shard, write_json
+from flowmusic.data.shards import ClipSample, ShardIndex, ShardInfo, read_shard, write_shard
 
-from flowmusic import audio as audio_tools
-from flowmusic.controls import beats, chords, melody
-from flowmusic.data import corpus
-from flowmusic.data.latents import FEATURES, KNOWN, LATENTS
-from flowmusic.types import Audio, Codec, FrameGrid, StyleFeatures, Track
+RECORDS, FAILURES = "records", "failures.jsonl"
 
-DrumExtractor = Callable[[Audio, FrameGrid], Track]
-Maker = Callable[[], tuple[Codec, DrumExtractor]]
-"""Builds codec and drum extractor inside a worker process; must be picklable."""
+
+class ClipMaker(Protocol):
+    """The per-clip function: a piece of a recording to what a shard holds of it.  Fails with any exception."""
+
+    frame_rate: Fraction
+
+    def __call__(self, piece: Entry) -> ClipSample: ...
+
+
+Make = Callable[[], ClipMaker]
+"""Builds the per-clip function inside a worker; must be picklable."""
+Tell = Callable[[float], object]
+"""Called with the seconds of every clip that is finished, made or failed."""
 
 
 @dataclass(frozen=True)
-class StyleSource:
-    """Features that style is to be heard with.
+class Record:
+    """What is known of a finished shard.
 
     Attributes:
-        settings: which they are: plain data, kept in the store.
-        make: builds them inside a worker process; must be picklable.
+        digests: of the pieces that it was built from.
+        shard: of the tar; None where every clip failed.
+        failures: ``{"key", "source", "start", "seconds", "reason"}`` each.
+        statistics: of the clips that were made, see :mod:`flowmusic.data.statistics`.
     """
 
-    settings: Mapping[str, Any]
-    make: Callable[[], StyleFeatures]
+    split: str
+    digests: tuple[str, ...]
+    shard: ShardInfo | None
+    failures: tuple[Mapping[str, Any], ...]
+    statistics: Mapping[str, Any]
+
+    @staticmethod
+    def read(out: Path, name: str) -> Record | None:
+        """The record of a tar, or None where there is none that can be read."""
+        try:
+            told = json.loads(_record(out, name).read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        shard = told.pop("shard")
+        return Record(
+            **{**told, "digests": tuple(told["digests"]), "failures": tuple(told["failures"])},
+            shard=None if shard is None else ShardInfo(**shard),
+        )
+
+    def write(self, out: Path, name: str) -> None:
+        _record(out, name).parent.mkdir(exist_ok=True)
+        write_json(_record(out, name), asdict(self))
 
 
-def clip_tensors(
-    clip: corpus.Clip, codec: Codec, drum_extractor: DrumExtractor, style: StyleFeatures | None = None
-) -> dict[str, Tensor]:
-    """Latents ``[T, D]``, every control and, where asked for, style features of one clip on the codec's frames.
+def _record(out: Path, name: str) -> Path:
+    return out / RECORDS / f"{Path(name).stem}.json"
 
-    Chords, melody and beats come from the exact labels; drums come from the drum stem through the extractor that
-    also serves recorded loops, so that training and use see the same kind of control.
+
+def finished(shard: Shard, out: Path, retry: bool = False) -> Record | None:
+    """The record of a shard that needs no work, or None.
+
+    Args:
+        retry: one with failures needs work.
     """
-    audio = audio_tools.mono(audio_tools.read(clip.audio, rate=codec.rate))
-    labels = clip.labels
-    latents = codec.encode(Audio(audio.samples[None], audio.rate))[0]
-    grid = FrameGrid(Fraction(codec.frame_rate), latents.shape[0])
-    tracks = {
-        "chords": chords.to_track([(a, b, label) for a, b, label in labels["chords"]], grid),
-        "melody": melody.to_track(labels["melody"], grid),
-        "drums": drum_extractor(audio_tools.read(clip.stem("drums")), grid),
-        "beats": beats.to_track(labels["beats"], labels["downbeats"], grid),
-    }
-    tensors = {LATENTS: latents.half()}
-    if style is not None:
-        # From the file itself, as a style is taken of a recording: the codec's rate may be lower.
-        tensors[FEATURES] = style(audio_tools.read(clip.audio), len(latents)).half()
-    for name, track in tracks.items():
-        tensors[name] = track.values.half() if track.values.is_floating_point() else track.values.to(torch.int16)
-        tensors[name + KNOWN] = track.known
-    return tensors
+    record = Record.read(out, shard.name)
+    if record is None or record.digests != shard.digests or (retry and record.failures):
+        return None
+    tar = out / shard.name
+    present = tar.stat().st_size if tar.is_file() else None
+    return record if present == (None if record.shard is None else record.shard.bytes) else None
 
 
-_worker: tuple[Codec, DrumExtractor, StyleFeatures | None] | None = None
+def build_shard(shard: Shard, out: Path, make: ClipMaker, tell: Tell = lambda seconds: None) -> Record:
+    """Make a shard, whole or not at all, and record it.
 
-
-def _start(make: Maker, style: StyleSource | None) -> None:
-    global _worker
-    torch.set_num_threads(1)  # one process per core is faster than threads inside one
-    _worker = (*make(), None if style is None else style.make())
-
-
-def _shard(clips: Sequence[corpus.Clip], path: Path, style: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    from safetensors import safe_open
-    from safetensors.torch import save_file
-
-    index_path = path.with_suffix(".clips.json")
-    if path.exists() and index_path.exists():
-        known: list[dict[str, Any]] = json.loads(index_path.read_text())
-        with safe_open(path, "pt") as file:
-            heard = json.loads((file.metadata() or {}).get(FEATURES, "null"))
-        if [c["id"] for c in known] == [c.id for c in clips] and heard == style:
-            return known
-    assert _worker is not None
-    rows = [clip_tensors(clip, *_worker) for clip in clips]
-    tensors = {key: torch.cat([row[key] for row in rows]).contiguous() for key in rows[0]}
-    temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary, {} if style is None else {FEATURES: json.dumps(style)})
-    os.replace(temporary, path)
-    index = [
-        {"id": clip.id, "frames": len(row["latents"]), "captions": clip.labels["captions"]}
-        for clip, row in zip(clips, rows, strict=True)
-    ]
-    write_json(index_path, index)
-    return index
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write plain data, whole or not at all; one writer a path at a time."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(value))
-    os.replace(temporary, path)
-
-
-def build(
-    corpus_folder: str | Path,
-    out: str | Path,
-    make: Maker,
-    splits: Sequence[str] = ("train", "validation"),
-    clips_per_shard: int = 64,
-    workers: int = 2,
-    style: StyleSource | None = None,
-) -> None:
-    """Write the store; a second call only makes what is missing, or has other style features.
-
-    A split without clips is left out.  ``style`` adds features to hear style with; by default that is latents.
-
-    Raises: FileNotFoundError if the corpus is unfinished or was written without drum stems; ValueError if it has no
-        clips in any of the splits.
+    A clip that cannot be made is told of in the record.  Clips of an earlier, shorter form of the shard, or of one
+    with failures, are taken from there.
     """
-    out = Path(out)
+    had = dict(_had(shard, out))
+    failures: list[dict[str, Any]] = []
+    parts: list[statistics.Statistics] = []
+
+    def samples() -> Iterator[ClipSample]:
+        for piece in shard.pieces:
+            try:
+                sample = had.pop(piece.key, None) or make(piece)
+            except Exception as error:
+                # Whatever is wrong with one recording, the others are built.
+                failures.append(_failure(piece, error))
+            else:
+                parts.append(statistics.of_clip(sample, make.frame_rate))
+                yield sample
+            tell(piece.duration)
+
     out.mkdir(parents=True, exist_ok=True)
-    found = {split: corpus.clips(corpus_folder, split) for split in splits}
-    if not any(found.values()):
-        raise ValueError(f"the corpus {corpus_folder} has no clips in {', '.join(splits)}; make it longer")
-    settings = None if style is None else dict(style.settings)
-    for split, clips in found.items():
-        if not clips:
-            continue
-        groups = [clips[i : i + clips_per_shard] for i in range(0, len(clips), clips_per_shard)]
-        paths = [out / f"{split}-{i:05d}.safetensors" for i in range(len(groups))]
-        with ProcessPoolExecutor(workers, initializer=_start, initargs=(make, style)) as pool:
-            shards = pool.map(_shard, groups, paths, itertools.repeat(settings))
-            done = list(tqdm(shards, total=len(groups), desc=f"{split} latents"))
-        codec, _ = make()
-        index = {
-            "frame_rate": str(Fraction(codec.frame_rate)),
-            "shards": [p.name for p in paths],
-            "clips": [clip for index in done for clip in index],
-        }
-        write_json(out / f"{split}.json", index if settings is None else {**index, "style_features": settings})
+    found = samples()
+    first = next(found, None)
+    info = None
+    if first is None:
+        (out / shard.name).unlink(missing_ok=True)
+    else:
+        info = write_shard(out / shard.name, itertools.chain([first], found))
+    record = Record(shard.split, shard.digests, info, tuple(failures), statistics.total(parts))
+    record.write(out, shard.name)
+    return record
+
+
+def _had(shard: Shard, out: Path) -> Iterator[tuple[str, ClipSample]]:
+    """Clips of an earlier form of the shard that are whole, and made of the same pieces."""
+    record = Record.read(out, shard.name)
+    if record is None or record.shard is None or record.digests != shard.digests[: len(record.digests)]:
+        return
+    tar = out / shard.name
+    if tar.is_file() and file_hash(tar) == record.shard.sha256:
+        yield from ((sample.key, sample) for sample in read_shard(out, shard.name))
+
+
+def _failure(piece: Entry, error: Exception) -> dict[str, Any]:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+    return {
+        "key": piece.key,
+        "source": piece.path,
+        "start": piece.start,
+        "seconds": piece.duration,
+        "reason": kind + reason,
+    }
+
+
+def unfinished(plan: Plan, out: Path, retry: bool = False) -> list[Shard]:
+    """The shards that are to be built; the indexes that they belong to are taken away, and what a kill left behind."""
+    todo = [shard for shard in plan.shards if finished(shard, out, retry) is None]
+    for split in {shard.split for shard in todo}:
+        (out / f"{split}.index.json").unlink(missing_ok=True)
+    # A kill leaves files under their temporary names; the lock is the only other hidden file here.
+    for left in [*out.glob(".*.*"), *(out / RECORDS).glob(".*.*")]:
+        left.unlink(missing_ok=True)
+    return todo
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished folder: indexes and statistics by split, and what failed."""
+
+    indexes: Mapping[str, ShardIndex]
+    statistics: Mapping[str, statistics.Statistics]
+    failures: tuple[Mapping[str, Any], ...]
+
+
+def finish(
+    plan: Plan,
+    out: Path,
+    frame_rate: Fraction,
+    settings: Mapping[str, Any],
+    style_features: Mapping[str, Any] | None = None,
+) -> Built:
+    """Write ``failures.jsonl`` and then the index of every split.
+
+    Raises: RuntimeError if a shard is not finished; ValueError if no clip at all could be made.
+    """
+    records: dict[str, list[Record]] = {}
+    for shard in plan.shards:
+        record = finished(shard, out)
+        if record is None:
+            raise RuntimeError(f"{shard.name} was not finished; run the same command again")
+        records.setdefault(shard.split, []).append(record)
+    failures = [
+        {**failure, "split": split, "shard": shard.name}
+        for shard, (split, record) in zip(plan.shards, ((s, r) for s, rs in records.items() for r in rs))
+        for failure in record.failures
+    ]
+    _write_lines(out / FAILURES, failures)
+    if len(failures) == plan.clips:
+        raise ValueError(
+            f"none of the {plan.clips} clips could be made, {out / FAILURES} says why and build.retry=true tries them "
+            f"again; the first: {failures[0]['reason']}"
+        )
+    indexes, found = {}, {}
+    for split in SPLITS:
+        shards = tuple(record.shard for record in records.get(split, []) if record.shard is not None)
+        if shards:
+            indexes[split] = ShardIndex(split, frame_rate, shards, settings, style_features)
+            indexes[split].write(out)
+            found[split] = statistics.total(record.statistics for record in records[split])
+    return Built(indexes, found, tuple(failures))
+
+
+def _write_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What :func:`verify` read: clips and bytes, and what is wrong, one line each."""
+
+    clips: int
+    bytes: int
+    wrong: tuple[str, ...]
+
+
+def verify(out: Path, tell: Callable[[int], object] = lambda size: None) -> Verified:
+    """Read every shard of a folder again: checksums, and that each clip is there once.
+
+    Args:
+        tell: called with the bytes of each shard.
+
+    Raises: FileNotFoundError for a folder without any index.
+    """
+    splits = [split for split in SPLITS if (out / f"{split}.index.json").is_file()]
+    if not splits:
+        raise FileNotFoundError(f"{out} holds no finished split; build it with: flowmusic build manifest=... out={out}")
+    wrong: list[str] = []
+    seen: dict[str, str] = {}
+    size = 0
+    for split in splits:
+        for info in ShardIndex.read(out, split).shards:
+            size += info.bytes
+            if not (out / info.name).is_file():
+                wrong.append(f"{info.name} is missing")
+            elif file_hash(out / info.name) != info.sha256:
+                wrong.append(f"{info.name} is damaged: its SHA-256 is not the index's")
+            else:
+                keys = [sample.key for sample in read_shard(out, info.name)]
+                if len(keys) != info.clips:
+                    wrong.append(f"{info.name} has {len(keys)} clips, the index says {info.clips}")
+                wrong += [f"{info.name} has the clip {key} of {seen[key]} again" for key in keys if key in seen]
+                seen.update(dict.fromkeys(keys, info.name))
+            tell(info.bytes)
+    return Verified(len(seen), size, tuple(wrong))

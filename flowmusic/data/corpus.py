@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SPLITS = ("train", "validation", "test")
+from flowmusic.data.manifest import SPLITS, Entry, file_hash
+
+DATASET = "flowmusic-corpus"
+"""Name of the data set in manifests."""
 
 
 @dataclass(frozen=True)
@@ -49,3 +52,36 @@ def clips(folder: str | Path, split: str, limit: int | None = None) -> list[Clip
     lines = [json.loads(line) for line in manifest.read_text().splitlines() if line.strip()]
     found = [Clip(Path(line["path"]).stem, split, folder / line["path"]) for line in lines if line["split"] == split]
     return found if limit is None else found[:limit]
+
+
+def manifest_entries(folder: str | Path) -> list[Entry]:
+    """The clips of a corpus as entries of a manifest, with their exact labels and whatever stems lie beside them.
+
+    Raises: FileNotFoundError for a folder that is no finished corpus.
+    """
+    import soundfile
+
+    folder = Path(folder).resolve()
+    found = []
+    for split in SPLITS:
+        stems_of: dict[str, dict[str, str]] = {}
+        for path in sorted((folder / split).glob("*.*.flac")):
+            clip_id, stem = path.name.removesuffix(".flac").rsplit(".", 1)
+            stems_of.setdefault(clip_id, {})[stem] = str(path)
+        for clip in clips(folder, split):
+            facts = soundfile.info(clip.audio)
+            found.append(
+                Entry(
+                    path=str(clip.audio),
+                    duration=facts.duration,
+                    rate=facts.samplerate,
+                    channels=facts.channels,
+                    hash=file_hash(clip.audio),
+                    text=tuple(clip.labels.get("captions", ())),
+                    split=split,
+                    dataset=DATASET,
+                    labels=str(clip.audio.with_suffix(".json")),
+                    stems=stems_of.get(clip.id, {}),
+                )
+            )
+    return found

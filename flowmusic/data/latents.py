@@ -1,8 +1,4 @@
-"""Precomputed latents and controls: the store on disk, and random crops of it as training batches.
-
-A store is a folder with ``<split>-NNNNN.safetensors`` shards (all clips of a shard end to end, floats in fp16) and
-``<split>.json`` (frame rate, clips with their captions and lengths, what style features are), which is written last.
-"""
+"""Precomputed latents and controls of shards in memory, and random crops of them as training batches."""
 
 from __future__ import annotations
 
@@ -18,7 +14,9 @@ import torch
 from torch import Tensor
 
 from flowmusic.controls import drums
-from flowmusic.types import Controls, FrameGrid, Style, Track
+from flowmusic.data.errors import NoClipLongEnough
+from flowmusic.data.heard import HeardClips, Prompts
+from flowmusic.types import Controls, FrameGrid, Heard, Prompt, Style, Track
 
 LATENTS, FEATURES = "latents", "style"
 """Names of the tensors that are no tracks; the second, features that style is heard with, only some stores have."""
@@ -29,12 +27,16 @@ KNOWN = ".known"
 
 @dataclass(frozen=True)
 class Batch:
-    """A training batch: latents ``[B, T, D]``, what was asked for, and texts and styles of further clips (pairs)."""
+    """A training batch: latents ``[B, T, D]``, what was asked for, and texts and styles of further clips (pairs).
+
+    ``number`` counts batches over all processes and all time; whatever else is drawn for a batch is drawn from it.
+    """
 
     latents: Tensor
     controls: Controls
     grid: FrameGrid
     pairs: Controls = field(default_factory=lambda: Controls(()))
+    number: int | None = None
 
 
 class LatentStore:
@@ -46,6 +48,7 @@ class LatentStore:
         tensors: ``latents [F, D]``, per control ``name`` and ``name.known``, and ``style [F, D']`` where style is heard
             with other features than latents; F is the sum of frames.
         style_features: which features ``style`` holds: plain data with ``kind``, ``source`` and ``layer``.
+        heard: what a text-audio model makes of the clips, where that was stored.
     """
 
     def __init__(
@@ -54,8 +57,10 @@ class LatentStore:
         clips: list[dict[str, Any]],
         tensors: dict[str, Tensor],
         style_features: Mapping[str, Any] | None = None,
+        heard: HeardClips | None = None,
     ) -> None:
         self.frame_rate, self.clips, self.tensors, self.style_features = frame_rate, clips, tensors, style_features
+        self.heard = heard
         self.starts = np.concatenate([[0], np.cumsum([c["frames"] for c in clips])])
         self.names = sorted(k for k in tensors if k not in (LATENTS, FEATURES) and not k.endswith(KNOWN))
         if self.starts[-1] != len(tensors["latents"]):
@@ -63,19 +68,21 @@ class LatentStore:
 
     @staticmethod
     def read(folder: str | Path, split: str) -> LatentStore:
-        """Raises: FileNotFoundError when the store is missing or unfinished."""
-        from safetensors.torch import load_file
+        """A split of shards, whole; the confidence of its controls stays on disk.
 
-        index = Path(folder) / f"{split}.json"
-        if not index.exists():
-            raise FileNotFoundError(
-                f"{index} is missing; precompute latents with: "
-                f"python -m flowmusic.apps.build --corpus DIR --out {folder}"
-            )
-        parsed = json.loads(index.read_text())
-        shards = [load_file(Path(folder) / name) for name in parsed["shards"]]
-        tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
-        return LatentStore(Fraction(parsed["frame_rate"]), parsed["clips"], tensors, parsed.get("style_features"))
+        A folder in the form from before shards (``<split>.json``, safetensors) is read too.
+
+        Raises: FileNotFoundError when the split is missing or unfinished; BrokenShardError.
+        """
+        # Those are made of what is defined here.
+        from flowmusic.data.shards import ShardIndex
+        from flowmusic.data.stream import as_store, load_shard
+
+        if index_of(folder, split).name == f"{split}.json":
+            return _read_older(Path(folder), split)
+        index = ShardIndex.read(folder, split)
+        samples = [sample for info in index.shards for sample in load_shard(folder, info)]
+        return as_store(samples, index, {}, style=True)
 
     @staticmethod
     def joined(stores: Sequence[LatentStore]) -> LatentStore:
@@ -90,7 +97,8 @@ class LatentStore:
                 )
         tensors = {key: torch.cat([store.tensors[key] for store in stores]) for key in first.tensors}
         clips = [clip for store in stores for clip in store.clips]
-        return LatentStore(first.frame_rate, clips, tensors, first.style_features)
+        heard = HeardClips.joined([store.heard for store in stores], [len(store.clips) for store in stores])
+        return LatentStore(first.frame_rate, clips, tensors, first.style_features, heard)
 
     def hearing(self, wanted: Mapping[str, Any] | None, folder: str | Path) -> LatentStore:
         """The store with the style features that a model wants; for None, latents, stored ones are left out.
@@ -103,14 +111,14 @@ class LatentStore:
         """
         if wanted is None:
             tensors = {key: tensor for key, tensor in self.tensors.items() if key != FEATURES}
-            return LatentStore(self.frame_rate, self.clips, tensors)
+            return LatentStore(self.frame_rate, self.clips, tensors, heard=self.heard)
         if self.style_features != wanted:
-            flags = f"--style-features {wanted.get('kind')}:{wanted.get('source')}"
+            flags = f"style_features={wanted.get('kind')}:{wanted.get('source')}"
             if wanted.get("layer") is not None:
-                flags += f" --style-layer {wanted['layer']}"
+                flags += f" style_layer={wanted['layer']}"
             raise ValueError(
                 f"the style is to hear {_named(wanted)}, and the store {folder} has {_named(self.style_features)}; "
-                f"build it with: python -m flowmusic.apps.build --corpus DIR --out {folder} {flags}"
+                f"build another with: flowmusic build corpus=DIR out={folder} {flags}"
             )
         return self
 
@@ -139,7 +147,24 @@ class LatentStore:
     def to(self, device: torch.device) -> LatentStore:
         """The store with its tensors on a device, where windows are then cut."""
         tensors = {key: tensor.to(device) for key, tensor in self.tensors.items()}
-        return LatentStore(self.frame_rate, self.clips, tensors, self.style_features)
+        return LatentStore(self.frame_rate, self.clips, tensors, self.style_features, self.heard)
+
+    def captioned(self, share: float) -> LatentStore:
+        """The store with the captions of a share of its clips, evenly spread, and none of the others'.
+
+        Raises: ValueError for what is no share.
+        """
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"captioned is a share of the clips, from 0 to 1, got {share}")
+        kept = [int((n + 1) * share) > int(n * share) for n in range(len(self.clips))]
+        clips = [clip if keep else {**clip, "captions": []} for clip, keep in zip(self.clips, kept, strict=True)]
+        return LatentStore(self.frame_rate, clips, self.tensors, self.style_features, self.heard)
+
+    def heard_at(self, clip: int, middle: float) -> Heard | None:
+        """The clip around frame ``middle`` as a text-audio model hears it, or None where nothing is stored."""
+        if self.heard is None:
+            return None
+        return self.heard.window(clip, self.clips[clip]["frames"], middle, float(self.frame_rate))
 
     def windows(self, clips: Sequence[int], firsts: Sequence[int], length: int) -> tuple[Tensor, dict[str, Track]]:
         """Latents ``[B, T, D]`` and tracks of windows that lie inside their clips: one gather per tensor."""
@@ -152,6 +177,24 @@ class LatentStore:
             values = values.float() if values.is_floating_point() else values.long()
             tracks[name] = Track(values, self.tensors[name + KNOWN][index], grid)
         return self.tensors[LATENTS][index].float(), tracks
+
+
+def index_of(folder: str | Path, split: str) -> Path:
+    """The file that tells what a split holds.  Raises: FileNotFoundError, with the command that builds one."""
+    found = [Path(folder) / f"{split}{ending}" for ending in (".index.json", ".json")]
+    for path in found:
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"{found[0]} is missing; build it with: flowmusic build corpus=DIR out={folder}")
+
+
+def _read_older(folder: Path, split: str) -> LatentStore:
+    from safetensors.torch import load_file
+
+    parsed = json.loads((folder / f"{split}.json").read_text())
+    shards = [load_file(folder / name) for name in parsed["shards"]]
+    tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
+    return LatentStore(Fraction(parsed["frame_rate"]), parsed["clips"], tensors, parsed.get("style_features"))
 
 
 def _named(features: Mapping[str, Any] | None) -> str:
@@ -174,9 +217,11 @@ class LatentCrops:
         crop_seconds, batch, seed: as named.
         style_seconds: shortest and longest excerpt that stands for the style of a window; one length is drawn per
             batch, and the excerpt lies in the same clip outside the window.  None gives no style.
-        pairs: how many further clips come along with a text and an excerpt each, for ``style_seconds`` only.
+        pairs: how many further clips come along with a text and an excerpt each, for ``style_seconds`` only; clips
+            without captions are none of them.
         drums_as_onsets: share of windows whose drum control loses its bands and levels, as when a person gives
             onset times only.
+        prompts: what stands as text for a window.
     """
 
     def __init__(
@@ -188,9 +233,10 @@ class LatentCrops:
         drums_as_onsets: float = 0.15,
         style_seconds: Sequence[float] | None = None,
         pairs: int = 0,
+        prompts: Prompts | None = None,
     ) -> None:
         self.store, self.batch, self.seed, self.drums_as_onsets = store, batch, seed, drums_as_onsets
-        self.pairs = pairs
+        self.pairs, self.prompts = pairs, prompts or Prompts()
         if pairs and style_seconds is None:
             raise ValueError(f"pairs={pairs} of text and style need style_seconds")
         self.style_frames: tuple[int, int] | None = None
@@ -202,17 +248,19 @@ class LatentCrops:
         self.grid = FrameGrid(store.frame_rate, round(crop_seconds * float(store.frame_rate)))
         self.usable = [i for i, clip in enumerate(store.clips) if clip["frames"] >= self.grid.length]
         if not self.usable:
-            raise ValueError(f"no clip of the store is as long as the window of {crop_seconds} s")
+            raise NoClipLongEnough(f"no clip of the store is as long as the window of {crop_seconds} s")
 
-    def __call__(self, step: int) -> Batch:
+    def __call__(self, step: int, chosen: Sequence[int] | None = None) -> Batch:
+        """Batch ``step``, of clips that are drawn here, or of those whose numbers in the store are given."""
         rng = np.random.default_rng((self.seed, step))
-        clips, firsts, bandless, texts = [], [], [], []
+        clips, firsts, bandless = [], [], []
+        texts: list[Prompt] = []
         styles: list[Style | None] = []
-        # A stream of its own, so that windows are the same with and without style.
-        style_rng = np.random.default_rng((self.seed, step, 1))
+        # Streams of their own, so that windows are the same with and without style, and with audio as text.
+        style_rng, prompt_rng = (np.random.default_rng((self.seed, step, stream)) for stream in (1, 3))
         excerpt = 0 if self.style_frames is None else int(style_rng.integers(*self.style_frames, endpoint=True))
         for row in range(self.batch):
-            clip = self.usable[rng.integers(len(self.usable))]
+            clip = self.usable[rng.integers(len(self.usable))] if chosen is None else chosen[row]
             info = self.store.clips[clip]
             first = int(rng.integers(info["frames"] - self.grid.length + 1))
             if "drums" in self.store.names and rng.random() < self.drums_as_onsets:
@@ -222,25 +270,37 @@ class LatentCrops:
                 styles.append(None if begin is None else self.store.excerpt(clip, begin, excerpt))
             clips.append(clip)
             firsts.append(first)
-            texts.append(info["captions"][rng.integers(len(info["captions"]))])
+            texts.append(self._prompt(clip, first + self.grid.length / 2, rng, prompt_rng))
         latents, tracks = self.store.windows(clips, firsts, self.grid.length)
         for row in bandless:
             track = Track(tracks["drums"].values[row], tracks["drums"].known[row], self.grid)
             tracks["drums"].values[row] = as_onsets(track).values
         controls = Controls(tuple(texts), tracks, tuple(styles))
-        return Batch(latents, controls, self.grid, self._pairs(excerpt, step))
+        return Batch(latents, controls, self.grid, self._pairs(excerpt, step), step)
 
     def _pairs(self, excerpt: int, step: int) -> Controls:
         """Texts and styles of different clips, each excerpt from anywhere in its clip, the whole of a shorter one."""
-        rng = np.random.default_rng((self.seed, step, 2))
-        texts, styles = [], []
-        for index in rng.permutation(self.usable)[: self.pairs]:
+        rng, prompt_rng = (np.random.default_rng((self.seed, step, stream)) for stream in (2, 4))
+        texts: list[Prompt] = []
+        styles: list[Style | None] = []
+        for index in rng.permutation(self.usable) if self.pairs else ():
             info = self.store.clips[index]
             length = min(excerpt, info["frames"])
             first = int(rng.integers(info["frames"] - length + 1))
-            styles.append(self.store.excerpt(index, first, length))
-            texts.append(info["captions"][rng.integers(len(info["captions"]))])
+            text = self._prompt(index, first + length / 2, rng, prompt_rng)
+            # A clip that nothing is said of makes no pair.
+            if text is not None:
+                styles.append(self.store.excerpt(index, first, length))
+                texts.append(text)
+            if len(texts) == self.pairs:
+                break
         return Controls(tuple(texts), {}, tuple(styles))
+
+    def _prompt(self, clip: int, middle: float, rng: np.random.Generator, prompt_rng: np.random.Generator) -> Prompt:
+        captions = self.store.clips[clip]["captions"]
+        caption = captions[rng.integers(len(captions))] if captions else None
+        heard = self.store.heard_at(clip, middle) if self.prompts.listens else None
+        return self.prompts(caption, heard, prompt_rng)
 
 
 def outside(frames: int, first: int, length: int, excerpt: int, rng: np.random.Generator) -> int | None:

@@ -5,10 +5,12 @@ Every source of data ends here (a scanned folder, a known data set, a corpus), a
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import math
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -28,8 +30,9 @@ class Entry:
     Attributes:
         path: of the audio file; in a file of entries, relative to the manifest's folder where it lies below that.
         start, duration: the part that is meant, in seconds of the file.
-        rate, channels: of the file; Hz.
-        hash: SHA-256 of the file's bytes, in hex; a recording that was moved is still the same.
+        rate, channels: of the file; Hz; 0 channels where nobody looked (Audiocraft's manifests do not say).
+        hash: SHA-256 of the file's bytes, in hex; a recording that was moved is still the same.  Empty where nobody
+            looked; its path names it then.
         text: captions, each of which describes the whole; empty where nobody wrote one.
         licence: as stated by the source (``CC BY 4.0``); None where it is not known.
         split: train, validation or test.
@@ -69,12 +72,12 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """A name for the clip: the same wherever the file lies, and different for each part of it.
+        """A name for the clip: the same wherever the file lies (if its hash is known), different for each part of it.
 
         Letters, digits, ``_`` and ``-`` only, as shards want it.
         """
         stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(self.path).stem)[:40]
-        part = f"{self.hash}:{self.start:.3f}:{self.duration:.3f}"
+        part = f"{self.hash or self.path}:{self.start:.3f}:{self.duration:.3f}"
         return f"{stem}-{hashlib.sha256(part.encode()).hexdigest()[:12]}"
 
     def pieces(self, seconds: float) -> Iterator[Entry]:
@@ -95,22 +98,39 @@ class Entry:
 
 
 def read(path: str | Path) -> list[Entry]:
-    """Entries of a manifest, their paths made absolute.
+    """Entries of a manifest, also one packed by gzip (``.gz``), their paths made absolute.
+
+    Audiocraft's ``data.jsonl`` is read as it is (:mod:`flowmusic.data.audiocraft`).
 
     Raises: FileNotFoundError; ValueError naming the line and what is wrong with it.
     """
+    from flowmusic.data import audiocraft
+
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"manifest {path} not found; make one with: flowmusic data scan FOLDER --out {path}")
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            found.append(located(from_json(json.loads(line)), path.parent))
+            parsed = json.loads(line)
+            if audiocraft.is_line(parsed):
+                parsed = audiocraft.translate(parsed, path)
+            found.append(located(from_json(parsed), path.parent))
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}, line {number}: {error}") from None
     return found
+
+
+def _text(path: Path) -> str:
+    if path.suffix != ".gz":
+        return path.read_text(encoding="utf-8")
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            return file.read()
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} cannot be unpacked ({error})") from None
 
 
 def write(entries: Iterable[Entry], path: str | Path) -> Path:

@@ -20,8 +20,8 @@ from tqdm import tqdm
 from flowmusic import audio as audio_tools
 from flowmusic.atomic import replacing
 from flowmusic.data import corpus
-from flowmusic.data.build import write_json
 from flowmusic.data.corpus import Clip
+from flowmusic.data.plan import write_json
 
 SHARD = 64
 Batch = tuple[Tensor, list[list[str]]]

@@ -1,8 +1,9 @@
-"""Lightning data modules.  Both start at the trainer's global step, which makes resuming exact."""
+"""Lightning data modules.  All number their batches over processes and time, which makes resuming exact."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,51 @@ from torch.utils.data import DataLoader
 
 from flowmusic.data import corpus
 from flowmusic.data.crops import WaveCrops
+from flowmusic.data.errors import WrongData
+from flowmusic.data.heard import HeardClips, Prompts, read_prompts
 from flowmusic.data.latents import Batch, LatentCrops, LatentStore
 from flowmusic.data.mels import MelStore, MelWindows
-from flowmusic.data.steps import Steps
+from flowmusic.data.steps import Steps, TimedLoader
 
 VALIDATION_SEED = 1_000_003
 """Validation batches never follow the training seed, so that runs with different seeds share them."""
 
 
-class CodecData(LightningDataModule):
+class NumberedData(LightningDataModule):
+    """A data module whose training batches are numbered, and which goes on where a checkpoint left off.
+
+    Batch m of W processes is batch ``m // W`` of process ``m % W``.  So W processes see what one process sees that
+    accumulates gradients over W batches, and after a change of either the count goes on, and no batch comes twice.
+    """
+
+    begun_at: tuple[int, int] = (0, 0)
+    """The global step of the checkpoint that this sitting began with, and the batches that were made before it."""
+
+    def numbered(self, make: Callable[[int], Any], workers: int = 0) -> DataLoader:
+        """The training batches of this process, from where the run is."""
+        if self.trainer is None:
+            return TimedLoader(Steps(make), batch_size=None, num_workers=workers)
+        world = self.trainer.world_size
+        first = -(-self._batches() // world)
+        steps = Steps(make, first, None, self.trainer.global_rank, world)
+        return TimedLoader(steps, batch_size=None, num_workers=workers)
+
+    def _batches(self) -> int:
+        """Batches that all processes have made together, as counted by optimiser steps."""
+        assert self.trainer is not None
+        step, batches = self.begun_at
+        each = self.trainer.accumulate_grad_batches * self.trainer.world_size
+        return batches + (self.trainer.global_step - step) * each
+
+    def state_dict(self) -> dict[str, Any]:
+        assert self.trainer is not None
+        return {"global_step": self.trainer.global_step, "batches": self._batches()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.begun_at = (state_dict["global_step"], state_dict["batches"])
+
+
+class CodecData(NumberedData):
     """Waveform crops of a corpus folder for codec training.
 
     Args:
@@ -61,15 +98,86 @@ class CodecData(LightningDataModule):
         self.validation_crops = WaveCrops(validation, self.rate, self.crop_samples, self.batch, VALIDATION_SEED)
 
     def train_dataloader(self) -> DataLoader:
-        first = self.trainer.global_step if self.trainer is not None else 0
-        return DataLoader(Steps(self.train_crops, first), batch_size=None)
+        return self.numbered(self.train_crops)
 
     def val_dataloader(self) -> DataLoader:
         return DataLoader(Steps(self.validation_crops, 0, self.validation_batches), batch_size=None)
 
 
-class LatentData(LightningDataModule):
-    """Precomputed latents and controls for field training (written by ``flowmusic.data.build``).
+class FieldData(NumberedData):
+    """What data modules of latents and controls have in common."""
+
+    batch: int
+    drums_as_onsets: float
+    style_seconds: Sequence[float] | None
+    pairs: int
+    validation_batches: int
+    validation_crop_seconds: float
+    validation_store: LatentStore
+    text_cache: int = 0
+    """Encoded prompts to keep beside those of :meth:`captions`."""
+    train_prompts: Prompts
+    unpaired: Sequence[str]
+    """Texts that belong to no clip."""
+
+    def reading(self, text_from: str, audio_text: float, prompts: str | None) -> None:
+        """Settle what stands as text; for arguments see :class:`LatentData`."""
+        self.train_prompts = Prompts(text_from, audio_text)
+        self.unpaired = [] if prompts is None else read_prompts(prompts)
+
+    @property
+    def validation_prompts(self) -> Prompts:
+        """Captions wherever there are any, as at generation there will be."""
+        return Prompts("mixed", 0.0) if self.train_prompts.listens else self.train_prompts
+
+    def central(self) -> tuple[HeardClips | None, list[str]]:
+        """What training clips sound like, and texts: those that each side of a text-audio model is centred by."""
+        raise NotImplementedError
+
+    def check_heard(self, heard: object, where: str | Path) -> None:
+        """Raises: WrongData if recordings are to stand in for words, and the shards do not say how they sound."""
+        if heard is None and self.train_prompts.listens:
+            raise WrongData(
+                f"text_from={self.train_prompts.text_from} needs what clips sound like, which {where} does not hold; "
+                "build it with text_audio=nano_text_audio (flowmusic build)"
+            )
+
+    @property
+    def style_dim(self) -> int:
+        """Channels of what style is heard with."""
+        return self.validation_store.style_dim
+
+    def captions(self) -> list[str]:
+        """Prompts that are worth encoding before the first step."""
+        raise NotImplementedError
+
+    @property
+    def text_folder(self) -> Path | None:
+        """Where encoded prompts are kept, or None for nowhere."""
+        return None
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Lightning cannot rebuild a frozen dataclass, so the batch moves itself."""
+        return replace(
+            batch,
+            latents=batch.latents.to(device),
+            controls=batch.controls.to(device),
+            pairs=batch.pairs.to(device),
+        )
+
+    def val_dataloader(self) -> DataLoader:
+        """The same batches in every process: figures need no averaging, and do not depend on how many there are."""
+        seconds = self.validation_crop_seconds
+        make = self._crops(self.validation_store, seconds, VALIDATION_SEED, self.validation_prompts)
+        return DataLoader(Steps(make, 0, self.validation_batches), batch_size=None)
+
+    def _crops(self, store: LatentStore, seconds: float, seed: int, prompts: Prompts) -> LatentCrops:
+        given = (self.drums_as_onsets, self.style_seconds, self.pairs, prompts)
+        return LatentCrops(store, seconds, self.batch, seed, *given)
+
+
+class LatentData(FieldData):
+    """Precomputed latents and controls for field training (written by ``flowmusic build``).
 
     Args:
         folder: folder of the store.
@@ -82,6 +190,11 @@ class LatentData(LightningDataModule):
         style_features: what style is heard with, see :class:`LatentStore`; None: latents.
         resident: keep the training store on the trainer's device and cut windows there.  18 hours of 128 channels at
             25 Hz are 0.6 GB with their controls, and a GPU then waits neither for slices nor for copies.
+        text_from, audio_text: what stands as text for a training window, see :class:`flowmusic.data.heard.Prompts`.  In
+            validation it is a caption wherever there is one, as at generation it will be.
+        captioned: share of the training clips whose captions are used; for experiments on how few will do.
+        prompts: file with a text per line, which need not belong to any clip: what the text side is centred by where
+            captions are few or missing.
     """
 
     def __init__(
@@ -98,8 +211,14 @@ class LatentData(LightningDataModule):
         more: Sequence[str] = (),
         style_features: Mapping[str, Any] | None = None,
         resident: bool = False,
+        text_from: str = "captions",
+        audio_text: float = 0.5,
+        captioned: float = 1.0,
+        prompts: str | None = None,
     ) -> None:
         super().__init__()
+        self.reading(text_from, audio_text, prompts)
+        self.captioned = captioned
         self.folder, self.batch, self.seed, self.resident = Path(folder), batch, seed, resident
         self.pairs, self.more = pairs, tuple(more)
         self.crop_seconds, self.validation_crop_seconds = crop_seconds, validation_crop_seconds
@@ -110,36 +229,38 @@ class LatentData(LightningDataModule):
     def setup(self, stage: str) -> None:
         if hasattr(self, "train_store"):
             return
-        self.train_store = LatentStore.joined([self._read(f, "train") for f in [str(self.folder), *self.more]])
+        stores = [self._read(f, "train") for f in [str(self.folder), *self.more]]
+        self.train_store = LatentStore.joined(stores).captioned(self.captioned)
         self.validation_store = self._read(self.folder, "validation")
 
     def _read(self, folder: str | Path, split: str) -> LatentStore:
-        return LatentStore.read(folder, split).hearing(self.style_features, folder)
-
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Lightning cannot rebuild a frozen dataclass, so the batch moves itself."""
-        return Batch(batch.latents.to(device), batch.controls.to(device), batch.grid, batch.pairs.to(device))
+        store = LatentStore.read(folder, split).hearing(self.style_features, folder)
+        self.check_heard(store.heard, folder)
+        return store
 
     @property
     def frame_rate(self) -> Fraction:
         return self.train_store.frame_rate
 
+    def captions(self) -> list[str]:
+        own = [*self.train_store.captions(), *self.validation_store.captions()]
+        return list(dict.fromkeys([*own, *self.unpaired]))
+
+    def central(self) -> tuple[HeardClips | None, list[str]]:
+        return self.train_store.heard, list(dict.fromkeys([*self.train_store.captions(), *self.unpaired]))
+
+    @property
+    def text_folder(self) -> Path | None:
+        return self.folder
+
     def train_dataloader(self) -> DataLoader:
-        first, store = 0, self.train_store
-        if self.trainer is not None:
-            first = self.trainer.global_step
-            store = store.to(self.trainer.strategy.root_device) if self.resident else store
-        return DataLoader(Steps(self._crops(store, self.crop_seconds, self.seed), first), batch_size=None)
-
-    def val_dataloader(self) -> DataLoader:
-        make = self._crops(self.validation_store, self.validation_crop_seconds, VALIDATION_SEED)
-        return DataLoader(Steps(make, 0, self.validation_batches), batch_size=None)
-
-    def _crops(self, store: LatentStore, seconds: float, seed: int) -> LatentCrops:
-        return LatentCrops(store, seconds, self.batch, seed, self.drums_as_onsets, self.style_seconds, self.pairs)
+        store = self.train_store
+        if self.trainer is not None and self.resident:
+            store = store.to(self.trainer.strategy.root_device)
+        return self.numbered(self._crops(store, self.crop_seconds, self.seed, self.train_prompts))
 
 
-class TextAudioData(LightningDataModule):
+class TextAudioData(NumberedData):
     """Log-mel windows and captions of corpora, for contrastive training.
 
     Args:
@@ -188,9 +309,7 @@ class TextAudioData(LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader:
-        first = self.trainer.global_step if self.trainer is not None else 0
-        windows = MelWindows(self.train_store, self.seconds, self.batch, self.captions, self.seed)
-        return DataLoader(Steps(windows, first), batch_size=None)
+        return self.numbered(MelWindows(self.train_store, self.seconds, self.batch, self.captions, self.seed))
 
     def val_dataloader(self) -> DataLoader:
         longest, batch = self.seconds[-1], min(self.validation_batch, len(self.validation_store))

@@ -128,13 +128,34 @@ def write_shard(path: str | Path, samples: Iterable[ClipSample]) -> ShardInfo:
         return ShardInfo(path.name, clips, frames, temporary.stat().st_size, file_hash(temporary))
 
 
-def read_shard(location: str | Path, name: str) -> Iterator[ClipSample]:
-    """The clips of a shard in order; ``location`` is a folder, or the address of one (http, s3 through ``pipe:``)."""
-    from safetensors.torch import load
-    from webdataset.tariterators import tarfile_to_samples
+def read_shard(location: str | Path, name: str, digest: Any = None) -> Iterator[ClipSample]:
+    """The clips of a shard in order; ``location`` is a folder, or the address of one (http, s3 through ``pipe:``).
 
-    for sample in tarfile_to_samples()([{"url": _within(location, name)}]):
-        yield ClipSample(sample["__key__"], load(sample[TENSORS]), json.loads(sample[INFO]))
+    A ``digest`` of hashlib is fed with all bytes of the file, so that one reading serves to check it as well.
+    """
+    from safetensors.torch import load
+    from webdataset.gopen import gopen
+    from webdataset.tariterators import group_by_keys, tar_file_expander
+
+    url = _within(location, name)
+    with gopen(url) as opened:
+        stream = opened if digest is None else _Digested(opened, digest)
+        for sample in group_by_keys(tar_file_expander([{"url": url, "stream": stream}])):
+            yield ClipSample(sample["__key__"], load(sample[TENSORS]), json.loads(sample[INFO]))
+        while stream.read(1 << 20):  # what comes after the last member
+            pass
+
+
+class _Digested:
+    """A stream whose bytes go through a digest as they are read."""
+
+    def __init__(self, stream: Any, digest: Any) -> None:
+        self.stream, self.digest = stream, digest
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self.stream.read(size)
+        self.digest.update(data)
+        return data
 
 
 def _within(location: str | Path, name: str) -> str:

@@ -16,6 +16,7 @@ from flowmusic.flow.keep import keeping
 from flowmusic.generate.branches import merge, present
 from flowmusic.generate.windows import cover, cut_controls
 from flowmusic.guidance import WHOLE
+from flowmusic.model.joint import hear
 from flowmusic.types import (
     Audio,
     Codec,
@@ -24,6 +25,7 @@ from flowmusic.types import (
     FrameGrid,
     Generation,
     Guidance,
+    Heard,
     Progress,
     Style,
     StyleFeatures,
@@ -83,6 +85,7 @@ class Generator:
         defaults: guidance, solver and steps used where a call says nothing.
         autocast: dtype of the field's products, where it is not to be that of its weights.
         style_features: what the style conditioner hears an excerpt with; None: the codec's latents.
+        adapters: ``name``, ``hash`` and ``scale`` of those that are in the weights, for a take's record.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Generator:
         defaults: GenerationDefaults | None = None,
         autocast: torch.dtype | None = None,
         style_features: StyleFeatures | None = None,
+        adapters: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.field = field.eval()
         self.encoder = encoder.eval()
@@ -105,6 +109,7 @@ class Generator:
         self.defaults = defaults or GenerationDefaults()
         self.autocast = autocast
         self.style_features = style_features
+        self.adapters = tuple(adapters)
 
     @property
     def device(self) -> torch.device:
@@ -154,6 +159,19 @@ class Generator:
             return Style(self.style_features(excerpt, frames), detail)
         latents = self.codec.encode(Audio(excerpt.samples[None].to(self.device), excerpt.rate))
         return Style(latents[0].cpu(), detail)
+
+    def heard(self, recording: Audio) -> Heard:
+        """A recording that stands where words would, to be given in ``Controls.text``.
+
+        Args:
+            recording: ``[C, N]`` of a second or more, any rate; of a long one, the mean over its windows.
+
+        Raises: ValueError for a model that reads words only.
+        """
+        joint: Any = getattr(self.encoder, "joint", None)
+        if joint is None:
+            raise ValueError(f"{self.name} reads words only; train a model with text=mixed, or give a style instead")
+        return Heard(torch.nn.functional.normalize(hear(joint.network, recording).mean(0), dim=-1))
 
     @torch.no_grad()
     def generate(

@@ -14,7 +14,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from flowmusic.interop import eight_bit
 if TYPE_CHECKING:
     from flowmusic.codec.latent import LatentCodec
     from flowmusic.generate.generator import Generator
+    from flowmusic.interop.adapter import AdapterUse
     from flowmusic.interop.mert import Mert
     from flowmusic.model.text_audio import TextAudioNet
 
@@ -305,29 +306,39 @@ def load_text_audio(name: str | Path = "nano_text_audio") -> TextAudioNet:
     return network.requires_grad_(False)
 
 
-def load(name: str | Path = "nano", device: str = "cpu", precision: str = "fp32") -> Generator:
+def load(
+    name: str | Path = "nano",
+    device: str = "cpu",
+    precision: str = "fp32",
+    adapters: Sequence[str | AdapterUse] = (),
+    trainable: bool = False,
+) -> Generator:
     """A generator by shipped name, bundle folder, or published JASCO checkpoint (folder, file or hub id).
 
     Args:
         name: see :func:`find`.
         device: a torch device.
         precision: of the field's matrix products: ``fp32``, or ``bf16``, which is faster where the processor has it.
+        adapters: to be added to the weights: ``FILE``, ``FILE:SCALE`` or ``AdapterUse(path, scale)``.
+        trainable: leave out what makes inference faster and training impossible.
 
-    Raises: ModelError, CorruptWeights.
+    Raises: ModelError, CorruptWeights; AdapterError.
     """
     from flowmusic.generate.generator import GenerationDefaults, Generator
-    from flowmusic.interop import jasco
+    from flowmusic.interop import jasco, joint
+    from flowmusic.interop.adapter import AdapterUse
     from flowmusic.model.encode import ConditionEncoder
     from flowmusic.model.field import VectorField
 
     if precision not in PRECISIONS:
         raise ModelError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
+    uses = [AdapterUse.parse(use) if isinstance(use, str) else use.checked() for use in adapters]
     folder = find(name)
     if not (folder / "config.yaml").is_file():
-        return jasco.from_checkpoint(folder, device, str(name), precision)
+        return jasco.from_checkpoint(folder, device, str(name), precision, uses, trainable)
     bundle = read(folder)
     if bundle.config.get("kind") == jasco.KIND:
-        return jasco.from_bundle(bundle, device, str(name), precision)
+        return jasco.from_bundle(bundle, device, str(name), precision, uses, trainable)
     if bundle.config.get("kind") != "flow":
         raise ModelError(f"{bundle.folder} holds a {bundle.config.get('kind')!r} model, not one that generates")
     settings = bundle.config["settings"]
@@ -336,7 +347,9 @@ def load(name: str | Path = "nano", device: str = "cpu", precision: str = "fp32"
     pair = nn.ModuleDict({"encoder": encoder, "field": field})
     fill(pair, _with_averages(pair, bundle.tensors), bundle.folder)
     pair.requires_grad_(False)
+    applied = adapted(pair, uses, name, folder)
     pair.to(device)
+    joint.attach(encoder, bundle.folder)
     codec = load_codec(_codec_of(bundle.folder, settings["codec"]), device)
     features = settings.get("style_features")
     if features is not None:
@@ -352,4 +365,12 @@ def load(name: str | Path = "nano", device: str = "cpu", precision: str = "fp32"
         defaults=GenerationDefaults(**settings["generation"]),
         autocast=torch.bfloat16 if precision == "bf16" else None,
         style_features=features,
+        adapters=applied,
     )
+
+
+def adapted(pair: nn.Module, uses: Sequence[AdapterUse], name: str | Path, folder: Path) -> list[dict[str, Any]]:
+    """Add adapters to the weights of encoder and field.  Raises: AdapterError."""
+    from flowmusic.interop import adapter
+
+    return adapter.apply(pair, uses, str(name), fingerprint(folder)) if uses else []

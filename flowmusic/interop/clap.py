@@ -25,11 +25,13 @@ PREFIX = "clap:"
 HUB_NAME = "laion/larger_clap_music"
 RATE = 48_000
 
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
 FILES: hub.Wanted = (
     "config.json",
     "preprocessor_config.json",
     ("tokenizer.json", "vocab.json"),
-    ("model.safetensors", "pytorch_model.bin"),
+    WEIGHTS,
 )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from flowmusic.interop.stored_config import StoredConfig
 
 if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
+    from flowmusic.interop.adapter import AdapterUse
 
 KIND = "jasco"
 """The kind of our bundles with this architecture."""
@@ -69,15 +70,33 @@ class Checkpoint:
     plain: dict[str, Any]
 
 
-def from_checkpoint(folder: Path, device: str, name: str, precision: str = "fp32") -> Generator:
-    """A generator from a published checkpoint's folder.  Raises: ModelError, CorruptWeights."""
+def from_checkpoint(
+    folder: Path,
+    device: str,
+    name: str,
+    precision: str = "fp32",
+    adapters: Sequence[AdapterUse] = (),
+    trainable: bool = False,
+) -> Generator:
+    """A generator from a published checkpoint's folder, see :func:`flowmusic.interop.bundle.load`.
+
+    Raises: ModelError, CorruptWeights, AdapterError.
+    """
     checkpoint = read_checkpoint(folder)
     tensors = names.jasco_from_checkpoint(checkpoint.tensors)
-    return _generator(describe(checkpoint, tensors), tensors, folder, device, name, precision)
+    settings = describe(checkpoint, tensors)
+    return _generator(settings, tensors, folder, device, name, precision, adapters, trainable)
 
 
-def from_bundle(found: Bundle, device: str, name: str, precision: str = "fp32") -> Generator:
-    """A generator from our bundle of a checkpoint.  Raises: ModelError, CorruptWeights."""
+def from_bundle(
+    found: Bundle,
+    device: str,
+    name: str,
+    precision: str = "fp32",
+    adapters: Sequence[AdapterUse] = (),
+    trainable: bool = False,
+) -> Generator:
+    """A generator from our bundle of a checkpoint.  Raises: ModelError, CorruptWeights, AdapterError."""
     if found.config.get("kind") != KIND:
         raise ModelError(f"{found.folder} holds a {found.config.get('kind')!r} model, not one of JASCO's kind")
     # A codec in a full compression_state_dict.bin is kept to be written again; the model brings its own.
@@ -85,7 +104,7 @@ def from_bundle(found: Bundle, device: str, name: str, precision: str = "fp32") 
     settings = found.config.get("settings")
     if not isinstance(settings, dict):
         raise ModelError(f"{found.folder}: config.yaml has no settings; convert the checkpoint again")
-    return _generator(settings, tensors, found.folder, device, name, precision)
+    return _generator(settings, tensors, found.folder, device, name, precision, adapters, trainable)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -203,7 +222,14 @@ def _encoder_settings(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
 
 
 def _generator(
-    settings: Mapping[str, Any], tensors: Mapping[str, Tensor], folder: Path, device: str, name: str, precision: str
+    settings: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    folder: Path,
+    device: str,
+    name: str,
+    precision: str,
+    adapters: Sequence[AdapterUse],
+    trainable: bool,
 ) -> Generator:
     from flowmusic.codec.encodec import EncodecCodec, EncodecSettings, build_encodec
     from flowmusic.generate.generator import GenerationDefaults, Generator
@@ -226,16 +252,17 @@ def _generator(
         raise ModelError(f"{folder}: its settings describe no JASCO model ({error})") from error
     pair = bundle.fill(nn.ModuleDict({"encoder": encoder, "field": field}), own, folder, assign=True)
     pair.requires_grad_(False)
+    applied = bundle.adapted(pair, adapters, name, folder)
     if precision == "bf16":
         field.lower(torch.bfloat16)
     pair.to(device)
-    if device == "cpu":
+    if device == "cpu" and not trainable:
         field.pack()
     bundle.fill(network, {n: t.float() for n, t in codec_tensors.items()}, folder)
     network.requires_grad_(False)
     codec = EncodecCodec(network, mean, std).to(device)
     encoder.set_drum_codes(*drum_codes_of(codec, seconds))
-    return Generator(field, encoder, codec, name=name, seconds=seconds, defaults=defaults)
+    return Generator(field, encoder, codec, name=name, seconds=seconds, defaults=defaults, adapters=applied)
 
 
 def _t5_source(folder: Path) -> Path | None:

@@ -62,11 +62,9 @@ class TextAudio:
 
         Raises: ModelError, CorruptWeights (see :mod:`flowmusic.interop.bundle`).
         """
-        from flowmusic.interop import bundle, clap
+        from flowmusic.interop import joint
 
-        if str(name).startswith(clap.PREFIX):
-            return TextAudio(clap.Clap(str(name).removeprefix(clap.PREFIX)))
-        return TextAudio(bundle.load_text_audio(name))
+        return TextAudio(joint.load(name))
 
     @torch.no_grad()
     def embed_audio(self, audio: Takes) -> Tensor:

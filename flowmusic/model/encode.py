@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic.model.controls import TrackConditioner
+from flowmusic.model.joint import JointConditioner
 from flowmusic.model.style import StyleConditioner
 from flowmusic.model.text import DIM as TEXT_DIM
 from flowmusic.model.text import TextEncoder
@@ -20,7 +21,7 @@ class ConditionEncoder(nn.Module):
 
     Frames: the tracks' features in the order of ``tracks``, then known latents (inpainting) and their mask.
     Tokens: one learned token that is always there, so that attention never looks at nothing, then the prompt, then
-    the style, in models that have one.
+    what a text-audio model makes of it, then the style, in models that have one.
 
     Args:
         dim: latent channels D.
@@ -30,6 +31,7 @@ class ConditionEncoder(nn.Module):
             it does not read latents.
         pooled: also say in one vector of a shared space what text and style are on the whole, see :meth:`summary`; and
             the token that is always there is zero, so that attention to it can be outweighed but not sharpened.
+        joint: arguments of the ``JointConditioner``, for a model whose text may also be a recording; or None.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class ConditionEncoder(nn.Module):
         tracks: Mapping[str, Mapping[str, Any]],
         style: Mapping[str, Any] | None = None,
         pooled: bool = False,
+        joint: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.dim = dim
@@ -52,6 +55,8 @@ class ConditionEncoder(nn.Module):
         else:
             self.null_token = nn.Parameter(torch.randn(width) / width**0.5)
         self.style = None if style is None else StyleConditioner(**{"features": dim, **style}, out=width)
+        # Last, so that the other parts start from the same weights with and without it.
+        self.joint = None if joint is None else JointConditioner(**joint, width=width)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,12 +106,18 @@ class ConditionEncoder(nn.Module):
             mask = given[..., None].to(device=device, dtype=dtype)
             parts.append(torch.cat([latents.to(device=device, dtype=dtype) * mask, mask], dim=-1))
         frames = torch.cat([p.to(dtype) for p in parts], dim=-1)
-        states, mask_text = self.text(controls.text)
+        states, mask_text = self._words(controls)
         states, mask_text = states.to(device=device, dtype=dtype), mask_text.to(device)
         projected = self.text_projection(states).to(dtype)
         tokens = torch.cat([self.null_token.expand(batch, 1, -1), projected * mask_text[..., None]], dim=1)
         tokens_mask = torch.cat([torch.ones(batch, 1, dtype=torch.bool, device=device), mask_text], dim=1)
         pooled = None if self.pool_text is None else self.pool_text(states, mask_text)
+        if self.joint is not None:
+            joint_tokens, joint_pooled, joint_mask = self.joint(controls.text)
+            tokens = torch.cat([tokens, joint_tokens.to(tokens)], dim=1)
+            tokens_mask = torch.cat([tokens_mask, joint_mask.expand(-1, joint_tokens.shape[1])], dim=1)
+            if pooled is not None:
+                pooled = pooled + unit(joint_pooled, joint_mask).to(pooled)
         if any(style is not None for style in controls.style):
             style_tokens, style_mask = self._style_tokens(controls)
             tokens = torch.cat([tokens, style_tokens.to(tokens)], dim=1)
@@ -120,16 +131,26 @@ class ConditionEncoder(nn.Module):
 
         The field hears their sum.  Text learns from style there, which tells more of a window and so is heard sooner.
 
-        Shape: ``[B, E]`` each, of unit variance, zero where absent.
+        Shape: ``[B, E]`` each, zero where absent; of unit variance, but for text that a text-audio model reads as well.
         Raises: ValueError for a model without style or pooling.
         """
         if self.pool_text is None:
             raise ValueError("this model has no summary of text; make it with pooled=True")
-        states, mask_text = self.text(controls.text)
+        states, mask_text = self._words(controls)
         weight = self.text_projection.weight
         style_tokens, style_mask = self._style_tokens(controls)
         text = self.pool_text(states.to(weight), mask_text.to(weight.device))
+        if self.joint is not None:
+            _, joint_pooled, joint_mask = self.joint(controls.text)
+            text = text + unit(joint_pooled, joint_mask)
         return text, unit(masked_mean(style_tokens, style_mask), style_mask)
+
+    def _words(self, controls: Controls) -> tuple[Tensor, Tensor]:
+        """States and mask of the words that are read token by token."""
+        if self.joint is None:
+            return self.text(controls.words)
+        read = self.joint.words
+        return self.text([text if read and isinstance(text, str) else None for text in controls.text])
 
     def _style_tokens(self, controls: Controls) -> tuple[Tensor, Tensor]:
         if self.style is None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic.model.layers import Block, rotary_table, sinusoid
+from flowmusic.model.recompute import run
 from flowmusic.types import Condition
 
 
@@ -38,6 +39,7 @@ class VectorField(nn.Module):
     ) -> None:
         super().__init__()
         self.dim, self.frames_dim, self.width = dim, frames_dim, width
+        self.checkpointing = False
         self.head_dim = width // heads
         self.input = nn.Linear(dim + frames_dim, width)
         self.local = nn.Conv1d(width, width, 2 * kernel + 1, padding=kernel, groups=width)
@@ -79,7 +81,7 @@ class VectorField(nn.Module):
             if index >= len(self.blocks) - half:
                 skip = self.skips[index - (len(self.blocks) - half)]
                 x = skip(torch.cat([x, kept.pop()], dim=-1))
-            x = block(x, modulation, rotary, condition.tokens, condition.tokens_mask)
+            x = run(block, self.checkpointing, x, modulation, rotary, condition.tokens, condition.tokens_mask)
             if index < half:
                 kept.append(x)
         shift, scale = self.modulate_out(time)[:, None].chunk(2, dim=-1)

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from flowmusic.model.packed import PackedLinear, available
 from flowmusic.model.plain import MAX_PERIOD, Attention, Layer, positions, weight_of
+from flowmusic.model.recompute import run
 from flowmusic.types import Condition, VelocityField
 
 
@@ -139,6 +140,7 @@ class JascoField(nn.Module):
         if width % 2 or width < 4:
             raise ValueError(f"width must be an even number of at least 4, got {width}")
         self.dim, self.frames_dim, self.width = dim, frames_dim, width
+        self.checkpointing = False
         self.input = nn.Linear(dim + frames_dim, width, bias=False)
         self.time_dim = time_dim
         self.time = nn.Sequential(nn.Linear(time_dim, time_hidden), nn.SiLU(), nn.Linear(time_hidden, time_hidden))
@@ -180,7 +182,7 @@ class JascoField(nn.Module):
         kept: list[Tensor] = []
         for index, block in enumerate(self.blocks):
             x = self._joined(x, index, kept)
-            x = block(x, source, mask)
+            x = run(block, self.checkpointing, x, source, mask)
             self._keep(x, index, kept)
         return self.output(self.norm_out(x)).float()
 

@@ -129,7 +129,7 @@ class JascoEncoder(nn.Module):
             if MELODY in tracks:
                 matrix = tracks[MELODY].values.to(matrix) * tracks[MELODY].known[..., None]
             features[MELODY] = self.melody(matrix)
-        states, mask = self.text(controls.text)
+        states, mask = self.text(controls.words)
         tokens = self.text_tokens(states.to(device), mask.to(device))
         # Padding of shorter prompts is attended, with nothing but time in it (Q4).
         return Condition(self.joined(features, length), tokens, torch.ones_like(mask, device=device))

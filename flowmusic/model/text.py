@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from collections.abc import Sequence
 from importlib import util
 from pathlib import Path
@@ -41,6 +42,8 @@ class FrozenText(nn.Module, ABC):
         super().__init__()
         self._loaded: tuple[Any, Any] | None = None
         self.cache: dict[str, Tensor] = {}
+        self.recent: OrderedDict[str, Tensor] = OrderedDict()
+        self.recent_limit = 0
 
     @property
     @abstractmethod
@@ -109,7 +112,23 @@ class FrozenText(nn.Module, ABC):
             with torch.autocast("cpu", enabled=False):
                 return self._kept(model(inputs_embeds=rows[None]).last_hidden_state[0])
         cached = self.cache.get(text)
+        if cached is None and self.recent_limit:
+            cached = self._recent(text)
         return cached.float() if cached is not None else self._encode([text])[text]
+
+    def keep_recent(self, limit: int) -> None:
+        """Keep the last ``limit`` prompts that :meth:`states` encoded, in fp16: for more than can be remembered."""
+        self.recent_limit = limit
+
+    def _recent(self, text: str) -> Tensor:
+        # Alone and in fp16 even when fresh, so that a run does not depend on which prompts happen to be kept.
+        found = self.recent.pop(text, None)
+        if found is None:
+            found = self._encode([text])[text].half()
+        self.recent[text] = found
+        while len(self.recent) > self.recent_limit:
+            self.recent.popitem(last=False)
+        return found
 
     def remember(self, texts: Sequence[str], folder: Path | None = None) -> None:
         """Encode prompts ahead of training; kept in fp16.

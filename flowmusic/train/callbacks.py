@@ -8,6 +8,10 @@ from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from torch.optim.swa_utils import AveragedModel
+
+from flowmusic.train.command import WrongSettings
+from flowmusic.train.sharding import is_sharded
 
 
 class ComputeBudget(Callback):
@@ -43,6 +47,10 @@ class ComputeBudget(Callback):
         self.paused = False
 
     @property
+    def limited(self) -> bool:
+        return any(limit is not None for limit in (self.wall_s, self.cpu_s, self.sitting_wall_s, self.until))
+
+    @property
     def spent_wall_s(self) -> float:
         return self.before_wall_s + time.monotonic() - self.begin_wall
 
@@ -56,13 +64,18 @@ class ComputeBudget(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         if trainer.global_step % 25 == 0:
             pl_module.log_dict({"budget/wall_s": self.spent_wall_s, "budget/cpu_s": self.spent_cpu_s})
-        if (self.wall_s is not None and self.spent_wall_s >= self.wall_s) or (
+        spent = (self.wall_s is not None and self.spent_wall_s >= self.wall_s) or (
             self.cpu_s is not None and self.spent_cpu_s >= self.cpu_s
-        ):
-            trainer.should_stop = True
-        elif (self.sitting_wall_s is not None and time.monotonic() - self.born >= self.sitting_wall_s) or (
+        )
+        ended = (self.sitting_wall_s is not None and time.monotonic() - self.born >= self.sitting_wall_s) or (
             self.until is not None and time.time() >= self.until
-        ):
+        )
+        if self.limited and trainer.world_size > 1:
+            # Clocks differ, and a process that stops a step early would leave the others waiting for it.
+            spent, ended = (trainer.strategy.reduce_boolean_decision(each, all=False) for each in (spent, ended))
+        if spent:
+            trainer.should_stop = True
+        elif ended:
             # The last step of all is an end, not a pause.
             self.paused = trainer.global_step != trainer.max_steps
             trainer.should_stop = True
@@ -103,3 +116,13 @@ class AveragedWeights(EMAWeightAveraging):
             return averaged + (current - averaged) * (1.0 - weight)
 
         self._kwargs = {"avg_fn": average}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Copy the model.  Raises: WrongSettings where it is sharded: a whole copy on each device would undo that."""
+        if is_sharded(trainer):
+            raise WrongSettings(
+                "averaged weights are not kept for a sharded model; set callbacks.average=null, or trainer=ddp"
+            )
+        if stage == "fit":
+            # As Lightning's, which calls configure_model first and warns: ours does nothing where nothing is sharded.
+            self._average_model = AveragedModel(pl_module, pl_module.device, use_buffers=False, **self._kwargs)

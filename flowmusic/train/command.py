@@ -15,6 +15,10 @@ Action = Callable[[DictConfig, list[str], list[str] | None], float | None]
 """``(cfg, overrides of this run, those that vary in a sweep or None) -> figure that a sweeper minimises, or None``."""
 
 
+class WrongSettings(ValueError):
+    """Settings that do not go together; the message says which, and what to set."""
+
+
 def config_folder() -> Path:
     """The configuration installed with the package, or the checkout's ``conf``."""
     installed = Path(__file__).resolve().parents[1] / "conf"

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from flowmusic.interop import bundle
+from flowmusic.interop import joint as text_audio
 from flowmusic.interop.bundle import AVERAGES
 
 KINDS = {
@@ -26,7 +27,19 @@ def plain(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def card(title: str, purpose: str, run: dict[str, Any], command: str, parameters: int, eight_bits: bool = False) -> str:
+COMPOSED = "a corpus composed and rendered by `flowmusic corpus`, settings in the table below; no recordings"
+
+
+def card(
+    title: str,
+    purpose: str,
+    run: dict[str, Any],
+    command: str,
+    parameters: int,
+    eight_bits: bool = False,
+    data: str = COMPOSED,
+    licence: str = "Apache-2.0",
+) -> str:
     """A model card in Markdown: data, command, seed, figures, licence."""
     stored = "large matrices in 8 bits with a scale per row, the rest in fp16" if eight_bits else "in fp16"
     figures = "\n".join(f"| {k} | {v:.4f} |" for k, v in sorted(run["metrics"].items()) if "/" in k)
@@ -36,10 +49,10 @@ def card(title: str, purpose: str, run: dict[str, Any], command: str, parameters
 {purpose}
 
 - Parameters: {parameters:,}, stored {stored}.
-- Data: a corpus composed and rendered by `flowmusic corpus`, settings in the table below; no recordings.
+- Data: {data}.
 - Command: `{command}`
 - Seed {run["seed"]}, {run["steps"]} steps, commit {run["commit"]}, {libraries}, {run["hardware"]}.
-- Licence of the weights: Apache-2.0.
+- Licence of the weights: {licence}.
 
 | figure at the end of training | value |
 |---|---|
@@ -127,11 +140,15 @@ def export_flow(
     """Write encoder and field with everything a generator needs; the codec stays a bundle of its own.
 
     A codec that is a folder is named by the way there from the bundle's own folder, and so are the weights of
-    ``style_features``, which say what the style hears with, see :class:`flowmusic.data.latents.LatentStore`.
+    ``style_features``, which say what the style hears with, see :class:`flowmusic.data.latents.LatentStore`, and a
+    text-audio model that the text is read through, which is known by its hash too.
     """
     encoder = plain(settings["model"]["encoder"])
     for track in encoder["tracks"].values():
         track.pop("table", None)  # stored with the weights
+    joint = getattr(module.encoder, "joint", None)
+    if joint is not None:
+        encoder["joint"] |= {"model": text_audio.stored_name(joint.model, folder), "sha256": joint.sha256}
     description = {
         "encoder": encoder,
         "field": plain(settings["model"]["field"]),
@@ -144,15 +161,27 @@ def export_flow(
     tensors = {f"encoder.{k}": v for k, v in module.encoder.state_dict().items() if not k.endswith(AVERAGES)}
     names = [*encoder["tracks"], *(["style"] if encoder.get("style") else [])]
     tensors.update({f"field.{k}": v for k, v in module.field.state_dict().items()})
+    # Data that describe themselves are somebody's own; the others are the corpus.
+    own = getattr(data, "description", None)
     text = card(
         f"{name}: controllable music generator",
         f"Flow matching over {Path(codec_name).name} latents; controls: text, {', '.join(names)}; "
         f"windows of {seconds:g} s.",
         run,
-        f"flowmusic train experiment=nano latents=LATENTS seed={run['seed']}",
+        f"flowmusic train experiment=nano {'latents=LATENTS' if own is None else 'data=shards shards=SHARDS'} "
+        f"seed={run['seed']}",
         sum(v.numel() for v in tensors.values()),
         eight_bits,
-    ) + corpus_note(Path(settings["corpus"]))
+        COMPOSED if own is None else own,
+        "Apache-2.0" if own is None else "whoever trained it decides, as the licences of the data allow",
+    )
+    if own is None:
+        text += corpus_note(Path(settings["corpus"]))
+    if joint is not None:
+        text += (
+            "\nWords, or a recording in their place, are also read through the text-audio model "
+            f"{Path(joint.model).name} (sha256 {joint.sha256}), which is not in this bundle.\n"
+        )
     if style_features is not None:
         text += (
             f"\nThe style control hears {style_features['kind']} features, whose weights are not in this bundle and "

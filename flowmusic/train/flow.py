@@ -17,13 +17,16 @@ from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
 from flowmusic.interop import bundle
+from flowmusic.interop import joint as text_audio
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
 from flowmusic.model.jasco import JascoField
 from flowmusic.model.jasco_encode import JascoEncoder
+from flowmusic.model.joint import JointConditioner
 from flowmusic.train.align import alignment_loss
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.schedule import scheduled
+from flowmusic.train.sharding import same_buffers, shard
 from flowmusic.types import STYLE, TEXT, Condition
 
 PAIRINGS = ("none", "minibatch")
@@ -43,17 +46,22 @@ class LitFlow(LightningModule):
         weight: w(t) of the loss.
         sigma_min: width of the path's end.
         warmup, total_steps: learning-rate schedule in steps.
-        seed: step k draws noise, t and dropout from (seed, k), so resuming is exact.
+        seed: batch m draws noise, t and dropout from (seed, m), so resuming is exact.
         align: weight of the loss that brings text and style together, on the pairs of a batch (see
             :func:`flowmusic.train.align.alignment_loss`); 0 leaves it out.
-        init_from: bundle whose weights the training starts from; only a style conditioner and the pooling of tokens
-            may be missing in it.
+        init_from: bundle whose weights the training starts from; only a style conditioner, the pooling of tokens
+            and what reads a text-audio model may be missing in it.
         init_except: patterns (``field.blocks.*.cross.*``) of names that start afresh all the same.
         pairing: ``none``, or ``minibatch`` for :func:`flowmusic.flow.pairing.nearest`.
         compile: mode of torch.compile for the field (``default``; ``reduce-overhead`` is CUDA graphs;
             ``max-autotune-no-cudagraphs``); None does without.  Token counts are then padded to multiples of
             :data:`PADDED_TOKENS`, as every new shape would be compiled or recorded again.
+        checkpointing: keep only what enters each block of the field, and compute the block again in the backward pass
+            (Chen et al. 2016, arXiv 1604.06174): a quarter more compute, far less memory.
     """
+
+    centres = True
+    """Whether training settles what a text-audio model's vectors are centred by."""
 
     def __init__(
         self,
@@ -72,6 +80,7 @@ class LitFlow(LightningModule):
         init_except: Sequence[str] = (),
         pairing: str = "none",
         compile: str | None = None,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         if pairing not in PAIRINGS:
@@ -87,23 +96,44 @@ class LitFlow(LightningModule):
         self.make_optimizer, self.times, self.weight = optimizer, times, weight
         self.sigma_min, self.warmup, self.total_steps, self.seed = sigma_min, warmup, total_steps, seed
         self.align, self.pairing, self.compile_mode = align, pairing, compile
+        field.checkpointing = checkpointing
+        if isinstance(encoder, ConditionEncoder):
+            text_audio.attach(encoder)
         if init_from is not None:
             start_from(self, init_from, init_except)
+
+    def configure_model(self) -> None:
+        if self.device_mesh is not None:
+            shard(self, self.field.blocks, self.device_mesh)
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.device_mesh is not None:
+            same_buffers(self)
 
     def on_fit_start(self) -> None:
         if self.compile_mode is not None:
             # In place: names of weights stay, and the averaged copy is never called.
             self.field.compile(mode=self.compile_mode)
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        captions = data.train_store.captions() + data.validation_store.captions()
-        # Kept beside the latents: minutes of encoding that later runs need not repeat.
-        self.encoder.text.remember(captions, data.folder)
+        # Kept beside the latents: minutes of encoding that later runs, and other processes, need not repeat.
+        if self.trainer.is_global_zero:
+            self.encoder.text.remember(data.captions(), data.text_folder)
+        self.trainer.strategy.barrier()
+        self.encoder.text.remember(data.captions(), data.text_folder)
+        self.encoder.text.keep_recent(data.text_cache)
+        joint = getattr(self.encoder, "joint", None)
+        if joint is not None:
+            prepare_joint(joint, data, self.centres)
+        elif data.train_prompts.listens:
+            raise ValueError(f"text_from={data.train_prompts.text_from} needs a model that hears; set text=mixed")
         style: Any = getattr(self.encoder, "style", None)
-        if style is not None and style.embed.in_features != data.train_store.style_dim:
+        if style is not None and style.embed.in_features != data.style_dim:
             raise ValueError(
-                f"the style reads {style.embed.in_features} channels, the data give {data.train_store.style_dim}; set "
-                f"model.encoder.style.features={data.train_store.style_dim}, or data.style_features to what is wanted"
+                f"the style reads {style.embed.in_features} channels, the data give {data.style_dim}; set "
+                f"model.encoder.style.features={data.style_dim}, or data.style_features to what is wanted"
             )
+        if self.align and not data.pairs:
+            raise ValueError(f"align={self.align:g} needs pairs of text and style; set data.pairs, or model.align=0")
 
     def loss(self, batch: Batch, generator: Generator) -> Tensor:
         """Loss of a batch; all randomness comes from the generator (on the CPU)."""
@@ -120,6 +150,9 @@ class LitFlow(LightningModule):
         style = getattr(self.encoder, "style", None)
         if style is not None:
             style.quantiser.generator = generator
+        joint = getattr(self.encoder, "joint", None)
+        if joint is not None:
+            joint.generator = generator
         condition = self.encoder(controls, batch.grid, (latents, given))
         if self.compile_mode is not None:
             condition = padded(condition, PADDED_TOKENS)
@@ -127,10 +160,12 @@ class LitFlow(LightningModule):
         return flow_matching_loss(prediction, sample.velocity, sample.t, self.weight, ~given.to(device))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        generator = Generator().manual_seed(self.seed * 1_000_003 + self.global_step)
-        loss = self.loss(batch, generator)
-        self.log("train/loss", loss, batch_size=len(batch.latents))
-        if self.align:
+        # The number differs between processes and between the batches that one step accumulates.
+        number = self.global_step if batch.number is None else batch.number
+        loss = self.loss(batch, Generator().manual_seed(self.seed * 1_000_003 + number))
+        self.log("train/loss", loss, batch_size=len(batch.latents), sync_dist=True)
+        # One pair tells nothing apart: such are clips that nobody described, in the group of shards that has come.
+        if self.align and batch.pairs.batch > 1:
             apart = self.alignment(batch)
             self.log("train/alignment", apart, batch_size=batch.pairs.batch)
             loss = loss + self.align * apart
@@ -140,7 +175,7 @@ class LitFlow(LightningModule):
         # The same noise, times and dropout in every pass: the curve shows the weights, not the draw.
         loss = self.loss(batch, Generator().manual_seed(batch_idx))
         self.log("validation/loss", loss, batch_size=len(batch.latents), prog_bar=True)
-        if self.align:
+        if self.align and batch.pairs.batch > 1:
             self.log("validation/alignment", self.alignment(batch), batch_size=batch.pairs.batch)
 
     def alignment(self, batch: Batch) -> Tensor:
@@ -159,6 +194,38 @@ class LitFlow(LightningModule):
         return scheduled(optimizer, self.warmup, self.total_steps)
 
 
+def prepare_joint(joint: JointConditioner, data: Any, centres: bool = True) -> None:
+    """Embed the texts, check that the data were heard by the model's own text-audio model, and centre both sides.
+
+    The text side is centred by captions of training clips and texts of no clip; those of validation stay out.
+    ``centres=False`` leaves both sides where they are.
+
+    Raises: ValueError for vectors of another model, and for no text to centre by.
+    """
+    joint.remember(data.captions())
+    if not centres and not data.train_prompts.listens:
+        return
+    heard, texts = data.central()
+    advice = "build the shards again with"
+    if heard is None:
+        raise ValueError(f"the data do not say how they sound; {advice} text_audio={joint.model}, or set text=words")
+    if heard.settings["sha256"] != joint.sha256:
+        raise ValueError(
+            f"the data were heard by {heard.settings['model']} with weights {heard.settings['sha256'][:12]}..., the "
+            f"model wants {joint.model} with {str(joint.sha256)[:12]}...; {advice} text_audio={joint.model}"
+        )
+    if not (joint.centred and centres):
+        return
+    if not texts:
+        raise ValueError(
+            "there is no text to centre the text side by; give data.prompts=FILE with one per line, which need not "
+            "belong to any clip, or set text.joint.centred=false"
+        )
+    joint.remember(texts)
+    vectors = torch.cat([row for row in heard.vectors if row is not None])
+    joint.centre(vectors, torch.stack([joint.cache[text] for text in texts]))
+
+
 def padded(condition: Condition, multiple: int) -> Condition:
     """The condition with masked tokens added, up to a multiple."""
     short = -condition.tokens.shape[1] % multiple
@@ -167,7 +234,7 @@ def padded(condition: Condition, multiple: int) -> Condition:
     return replace(condition, tokens=tokens, tokens_mask=mask)
 
 
-ADDED = ("encoder.style.", "encoder.pool_text.", "field.pool.")
+ADDED = ("encoder.style.", "encoder.joint.", "encoder.pool_text.", "field.pool.")
 """Parts that came after the first bundles."""
 
 

@@ -19,8 +19,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from flowmusic.train import command, sweep
-from flowmusic.train.command import config_folder
+from flowmusic.data.errors import WrongData
+from flowmusic.train import command, memory, ranks, sweep
+from flowmusic.train.command import WrongSettings, config_folder
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,24 @@ def provenance() -> dict[str, str]:
 
 
 def train(cfg: DictConfig) -> TrainResult:
-    """Fit what the configuration describes; resume from ``<out>/checkpoints/last.ckpt`` if it is there."""
+    """Fit what the configuration describes; resume from ``<out>/checkpoints/last.ckpt`` if it is there.
+
+    Raises: OutOfMemory, with what to change; and whatever else goes wrong.
+    """
+    try:
+        return _train(cfg)
+    except Exception as error:
+        if memory.ran_out(error):
+            raise memory.OutOfMemory(memory.advice(cfg)) from error
+        raise
+
+
+def _train(cfg: DictConfig) -> TrainResult:
     import torch
     from hydra.utils import instantiate
     from lightning import seed_everything
+
+    from flowmusic.train.sharding import is_sharded
 
     if cfg.threads is not None:
         torch.set_num_threads(int(cfg.threads))
@@ -66,27 +81,47 @@ def train(cfg: DictConfig) -> TrainResult:
     folder = Path(cfg.out)
     folder.mkdir(parents=True, exist_ok=True)
     resume = find_checkpoint(cfg)
-    OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+    first = first_rank()
+    if first:
+        OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
     data = instantiate(cfg.data)
     model = instantiate(cfg.model)
     callbacks = [instantiate(c) for c in cfg.callbacks.values() if c is not None]
     loggers = [instantiate(c) for c in cfg.logger.values() if c is not None]
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers or False)
+    if cfg.export is not None and is_sharded(trainer):
+        raise WrongSettings("a sharded run is not made into a bundle when it ends; set export=null")
     began = time.monotonic()
-    # Our own checkpoint: its Lightning state is more than tensors.
-    trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=False)
+    with ranks.started(trainer, folder / "config.yaml"):
+        # Our own checkpoint: its Lightning state is more than tensors.
+        trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=False)
     # The budget's checkpoint knows the sittings before this one, killed ones too.
     wall_s = time.monotonic() - began + sum(getattr(callback, "before_wall_s", 0.0) for callback in callbacks)
     metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
     run = {"steps": trainer.global_step, "seed": int(cfg.seed), "wall_s": round(wall_s, 2), **provenance()}
-    run["metrics"] = metrics
-    (folder / "metrics.json").write_text(json.dumps(run, indent=2, sort_keys=True) + "\n")
     paused = any(getattr(callback, "paused", False) for callback in callbacks)
-    if cfg.export is not None and trainer.state.finished and not trainer.fast_dev_run and not paused:
+    run |= {"metrics": metrics, "paused": paused}
+    if first:
+        (folder / "metrics.json").write_text(json.dumps(run, indent=2, sort_keys=True) + "\n")
+    if first and cfg.export is not None and trainer.state.finished and not trainer.fast_dev_run and not paused:
         # Partial first: Hydra would try to instantiate every _target_ inside the settings that the card needs.
         export = instantiate(cfg.export, _partial_=True)
         export(module=model, data=data, run=run, settings=OmegaConf.to_container(cfg, resolve=True))
     return TrainResult(metrics, folder, {"model": model, "data": data, "trainer": trainer})
+
+
+def first_rank() -> bool:
+    """Whether this process, of those of a run on several devices, is the one that writes."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    return bool(getattr(rank_zero_only, "rank", 0) == 0)
+
+
+def planned(cfg: DictConfig) -> str:
+    """What the run would need, as text."""
+    from flowmusic.train import plan, plan_text
+
+    return plan_text.described(plan.make(cfg), float(cfg.plan.flops), float(cfg.plan.utilisation))
 
 
 def find_checkpoint(cfg: DictConfig) -> Path | None:
@@ -111,21 +146,35 @@ def note_overrides(cfg: DictConfig, overrides: Sequence[str]) -> None:
     cfg.overrides = [override.replace("${", r"\${") for override in overrides]
 
 
+def data_folder(override: str) -> str:
+    """``data=FOLDER`` as ``latents=FOLDER``: ``data`` is a group of configurations, whose names go before folders."""
+    key, _, value = override.partition("=")
+    named = (config_folder() / "data" / f"{value}.yaml").is_file()
+    return f"latents={value}" if key == "data" and not named and Path(value).is_dir() else override
+
+
 def main(overrides: list[str]) -> int:
     """Run Hydra with command-line overrides (including ``-m``); returns the exit code of the command.
 
     A configuration that cannot be composed or instantiated, and data that is not there, exit 2 with one line.
     """
+    overrides = [data_folder(override) for override in overrides]
 
     def action(cfg: DictConfig, task: list[str], varying: list[str] | None) -> float | None:
         note_overrides(cfg, task)
         if varying is not None:
             sweep.move_to_point(cfg, varying)
+        if cfg.dry_run:
+            print(planned(cfg))
+            return None
         result = train(cfg)
-        print(result.folder)
+        if first_rank():
+            print(result.folder)
         return result.metrics.get(cfg.objective) if cfg.objective else None
 
-    return command.run("flowmusic train", "train", action, overrides, (FileNotFoundError, sweep.OtherRun))
+    return command.run(
+        "flowmusic train", "train", action, overrides, (FileNotFoundError, sweep.OtherRun, WrongData, WrongSettings)
+    )
 
 
 if __name__ == "__main__":

@@ -13,40 +13,15 @@ import soundfile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
 from flowmusic.controls import drums
 from flowmusic.data import corpus
-from flowmusic.data.build import build
 from flowmusic.data.crops import WaveCrops
 from flowmusic.data.latents import LatentCrops, LatentStore, as_onsets, outside
 from flowmusic.data.module import LatentData
 from flowmusic.data.steps import Steps
-from flowmusic.types import Audio, FrameGrid, Track
-
-RATE, HOP = 8000, 320
-
-
-class FoldCodec:
-    """A codec that only reshapes: latents are the samples themselves."""
-
-    rate, channels, frame_rate, dim = RATE, 1, Fraction(RATE, HOP), HOP
-
-    def encode(self, audio: Audio) -> Tensor:
-        samples = audio.samples[:, 0]
-        return samples[:, : samples.shape[-1] // HOP * HOP].unflatten(-1, (-1, HOP))
-
-    def decode(self, latents: Tensor) -> Audio:
-        return Audio(latents.flatten(1)[:, None], RATE)
-
-
-def stem_drums(audio: Audio, grid: FrameGrid) -> Track:
-    strength = drums.onset_strength(audio.samples.mean(0), audio.rate)
-    return drums.strength_to_track(strength, grid)
-
-
-def make() -> tuple[FoldCodec, object]:
-    return FoldCodec(), stem_drums
+from flowmusic.types import FrameGrid
+from tests.data.small_build import HOP, RATE, build
 
 
 @pytest.fixture
@@ -78,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_build_then_crop_gives_what_the_labels_say(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "store"
-    build(folder, out, make, clips_per_shard=2, workers=1)
+    build(folder, out, clips_per_shard=2)
     store = LatentStore.read(out, "train")
     assert [c["frames"] for c in store.clips] == [50, 50, 50] and store.frame_rate == 25
     latents, tracks = store.crop(1, 10, 30)
@@ -89,16 +64,12 @@ def test_build_then_crop_gives_what_the_labels_say(folder: Path, tmp_path: Path)
     assert tracks["chords"].values.tolist() == [label_id("C")] * 15 + [label_id("Am7")] * 15
     assert tracks["melody"].values.argmax(-1)[5].item() == 60 - 43 and tracks["melody"].values[20].sum() == 0
     assert drums.onsets_from_track(store.crop(1, 0, 50)[1]["drums"]) == pytest.approx([0.5, 1.5], abs=0.015)
-    before = {p.name: p.stat().st_mtime_ns for p in out.glob("*.safetensors")}
-    (out / "train-00001.safetensors").unlink()
-    build(folder, out, make, clips_per_shard=2, workers=1)
-    after = {p.name: p.stat().st_mtime_ns for p in out.glob("*.safetensors")}
-    assert {n for n in before if before[n] != after[n]} == {"train-00001.safetensors"}
+    assert set(store.tensors) == {"latents", *(name + end for name in store.names for end in ("", ".known"))}
 
 
 def test_crops_are_a_function_of_seed_and_step(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "store"
-    build(folder, out, make, workers=1)
+    build(folder, out)
     crops = LatentCrops(LatentStore.read(out, "train"), 1.0, batch=3, seed=4)
     one, two, other = crops(5), crops(5), crops(6)
     assert torch.equal(one.latents, two.latents) and one.controls.text == two.controls.text
@@ -109,7 +80,7 @@ def test_crops_are_a_function_of_seed_and_step(folder: Path, tmp_path: Path) -> 
 
 
 def test_missing_things_are_explained(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"flowmusic.apps.build --corpus"):
+    with pytest.raises(FileNotFoundError, match=r"flowmusic build corpus=DIR"):
         LatentStore.read(tmp_path, "train")
     with pytest.raises(FileNotFoundError, match=r"manifest.jsonl.*flowmusic corpus"):
         corpus.clips(folder / "train", "train")
@@ -117,7 +88,7 @@ def test_missing_things_are_explained(folder: Path, tmp_path: Path) -> None:
         corpus.clips(folder, "dev")
     with pytest.raises(FileNotFoundError, match=r"--stems bass"):
         corpus.clips(folder, "train")[0].stem("bass")
-    build(folder, tmp_path / "store", make, workers=1)
+    build(folder, tmp_path / "store")
     with pytest.raises(ValueError, match=r"window of 30"):
         LatentCrops(LatentStore.read(tmp_path / "store", "train"), 30.0, 1, 0)
 
@@ -153,7 +124,7 @@ def test_an_excerpt_never_shares_a_frame_with_its_window(
 
 def test_excerpts_come_from_the_same_clip_outside_the_window(folder: Path, tmp_path: Path) -> None:
     """Every latent frame tells its clip and place, so an overlap would show."""
-    build(folder, tmp_path / "store", make, workers=1)
+    build(folder, tmp_path / "store")
     store = LatentStore.read(tmp_path / "store", "train")
     place = torch.arange(len(store.tensors["latents"]), dtype=torch.float32)[:, None].expand(-1, 3)
     store.tensors["latents"] = place.contiguous()
@@ -175,14 +146,14 @@ def test_excerpts_come_from_the_same_clip_outside_the_window(folder: Path, tmp_p
 
 
 def test_pairs_are_other_clips_with_their_own_text_and_excerpt(folder: Path, tmp_path: Path) -> None:
-    build(folder, tmp_path / "store", make, workers=1)
+    build(folder, tmp_path / "store")
     store = LatentStore.read(tmp_path / "store", "train")
     for index, clip in enumerate(store.clips):
         clip["captions"] = [f"clip {index}"]
     place = torch.arange(len(store.tensors["latents"]), dtype=torch.float32)[:, None].expand(-1, 3)
     store.tensors["latents"] = place.contiguous()
     pairs = LatentCrops(store, 0.8, 2, 0, style_seconds=(0.2, 0.5), pairs=3)(1).pairs
-    assert sorted(text for text in pairs.text if text) == ["clip 0", "clip 1", "clip 2"]
+    assert sorted(text for text in pairs.words if text) == ["clip 0", "clip 1", "clip 2"]
     for text, style in zip(pairs.text, pairs.style, strict=True):
         assert style is not None
         assert {int(f) // store.clips[0]["frames"] for f in style.features[:, 0].tolist()} == {int(str(text)[-1])}
@@ -195,19 +166,24 @@ def test_pairs_are_other_clips_with_their_own_text_and_excerpt(folder: Path, tmp
 
 def test_stores_join_and_a_split_may_be_missing(folder: Path, tmp_path: Path) -> None:
     lines = (folder / "manifest.jsonl").read_text().splitlines()
-    build(folder, tmp_path / "one", make, workers=1)
+    build(folder, tmp_path / "one")
     (folder / "manifest.jsonl").write_text("\n".join(line for line in lines if '"train"' in line))
-    build(folder, tmp_path / "two", make, workers=1)
-    assert not (tmp_path / "two" / "validation.json").exists()
+    build(folder, tmp_path / "two")
+    assert not (tmp_path / "two" / "validation.index.json").exists()
     data = LatentData(str(tmp_path / "one"), more=[str(tmp_path / "two")])
     data.setup("fit")
     assert len(data.train_store.clips) == 6 and len(data.validation_store.clips) == 1
     one, both = LatentStore.read(tmp_path / "one", "train"), data.train_store
     for name in ("chords", "melody"):
         assert torch.equal(both.crop(4, 10, 20)[1][name].values, one.crop(1, 10, 20)[1][name].values)
+    texts = [dict(clip, captions=[]) for clip in one.clips]
+    quiet = LatentCrops(LatentStore(one.frame_rate, texts, one.tensors), 0.8, 2, 0, style_seconds=(0.2, 0.5), pairs=3)(
+        1
+    )
+    assert quiet.controls.text == (None, None) and quiet.pairs.batch == 0  # nobody wrote a caption
     other = LatentStore(both.frame_rate, one.clips, {**one.tensors, "latents": one.tensors["latents"][:, :5]})
     with pytest.raises(ValueError, match="do not go together; build both with one codec"):
         LatentStore.joined([one, other])
     (folder / "manifest.jsonl").write_text("")
-    with pytest.raises(ValueError, match="has no clips in train, validation"):
-        build(folder, tmp_path / "three", make, workers=1)
+    with pytest.raises(ValueError, match="no clip to build in train, validation, test"):
+        build(folder, tmp_path / "three")

@@ -87,7 +87,7 @@ def test_a_layer_of_another_kind_is_refused() -> None:
 
 def test_ours_runs_unless_another_is_chosen(progression: Audio) -> None:
     assert (Chords().resolved(), Chords("madmom").resolved()) == ("ours", "madmom")
-    assert Chords().analyse(progression) == Chords("ours").analyse(progression)
+    assert Chords().analyse(progression).changes == Chords("ours").analyse(progression).changes
 
 
 def test_detail_is_what_is_asked_for() -> None:

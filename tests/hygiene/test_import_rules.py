@@ -40,8 +40,10 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "hydra": ("flowmusic/apps/", "flowmusic/train/"),
     "omegaconf": ("flowmusic/apps/", "flowmusic/train/"),
     "torchdiffeq": ("flowmusic/flow/solve.py",),
+    "ray": ("flowmusic/data/ray_engine.py",),
+    "peft": ("flowmusic/model/lora.py",),
 }
-MAX_FILES = {"demucs": 1, "torchcrepe": 1, "encodec": 1, "gradio": 1, "madmom": 2}
+MAX_FILES = {"demucs": 1, "torchcrepe": 1, "encodec": 1, "gradio": 1, "madmom": 2, "ray": 1}
 IN_FUNCTIONS = frozenset({"demucs", "torchcrepe", "madmom", "librosa", "encodec", "transformers", "matplotlib"})
 
 

@@ -8,9 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from flowmusic.interop.bundle import ModelError
+from flowmusic.interop import joint as text_audio
+from flowmusic.interop.bundle import ModelError, tensor_hash
 from flowmusic.interop.clap import Clap
 from flowmusic.metrics.text_audio import TextAudio
+from flowmusic.model.encode import ConditionEncoder
 from flowmusic.types import Audio
 from tests.interop import tiny_clap
 
@@ -55,6 +57,18 @@ def test_weights_that_lack_something_are_refused(folder: Path, tmp_path: Path) -
     (tmp_path / "preprocessor_config.json").unlink()
     with pytest.raises(ModelError, match=r"has no preprocessor_config\.json"):
         TextAudio.load(f"clap:{tmp_path}")
+
+
+def test_it_can_be_what_a_generator_reads_words_with(folder: Path) -> None:
+    settings = {"model": f"clap:./{folder.name}", "dim": tiny_clap.DIM, "words": False}
+    encoder = ConditionEncoder(4, 16, {}, joint=settings)
+    text_audio.attach(encoder, folder.parent)
+    assert encoder.joint is not None and encoder.joint.sha256 == tensor_hash(folder / "model.safetensors")
+    vectors, there = encoder.joint.vectors(["slow jazz", None])
+    assert there.tolist() == [[True], [False]]
+    assert torch.allclose(vectors[0], Clap(folder).embed_texts(["slow jazz"])[0], atol=1e-5)
+    with pytest.raises(ValueError, match=r"mentions <dusk>, but clap.*takes no pseudowords"):
+        encoder.joint(["a <dusk> tune"])
 
 
 def test_an_unknown_name_says_what_to_do() -> None:

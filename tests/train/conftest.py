@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from safetensors.torch import save_file
+
+from flowmusic.data.shards import ClipSample, ShardIndex, write_shard
 
 CLIPS, FRAMES, DIM = 6, 60, 8
 
@@ -35,10 +36,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         for name in ("chords", "melody", "drums", "beats"):
             tensors[f"{name}.known"] = torch.ones(total, dtype=torch.bool)
-        save_file(tensors, folder / f"{split}-00000.safetensors")
-        clips = [{"id": f"{split}{i}", "frames": FRAMES, "captions": [f"piece {i}", "slow jazz"]} for i in range(CLIPS)]
-        index = {"frame_rate": str(Fraction(25)), "shards": [f"{split}-00000.safetensors"], "clips": clips}
-        (folder / f"{split}.json").write_text(json.dumps(index))
+        samples = []
+        for i in range(CLIPS):
+            part = {name: tensor[i * FRAMES : (i + 1) * FRAMES] for name, tensor in tensors.items()}
+            samples.append(ClipSample(f"{split}{i}", part, {"captions": [f"piece {i}", "slow jazz"]}))
+        ShardIndex(split, Fraction(25), (write_shard(folder / f"{split}-000000.tar", samples),)).write(folder)
     return folder
 
 

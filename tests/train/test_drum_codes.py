@@ -33,8 +33,8 @@ def test_a_codec_gives_the_nearest_vector_of_its_first_codebook() -> None:
 
 def test_a_model_is_trained_on_codes_and_given_codes(tmp_path: Path) -> None:
     corpus = tones_with_drums(tmp_path / "corpus")
-    made = ["--corpus", str(corpus), "--out", str(tmp_path / "store"), "--codec", "nano_codec", "--workers", "1"]
-    assert apps_build.main([*made, "--drums", "codes"]) == 0
+    made = [f"corpus={corpus}", f"out={tmp_path / 'store'}", "codec=nano_codec", "build.workers=1"]
+    assert apps_build.main([*made, "drums=codes"]) == 0
     store = LatentStore.read(tmp_path / "store", "train")
     codes = store.tensors["drums"]
     assert not codes.is_floating_point() and codes.ndim == 1 and int(codes.max()) < 512

@@ -132,7 +132,7 @@ def test_mismatched_frames_dim_says_what_to_set(store: Path, tmp_path: Path) -> 
     [
         (["experiment=nanoo"], "nanoo"),
         (["experiment=nano", "model.learning_rate=1"], "learning_rate"),
-        (["experiment=nano", "latents=/nowhere"], "flowmusic.apps.build"),
+        (["experiment=nano", "latents=/nowhere"], "flowmusic build corpus=DIR"),
         (["experiment=nano", "callbacks.budget.wall_s=-1"], "wall_s must be positive"),
     ],
 )
@@ -182,8 +182,8 @@ def test_the_jasco_experiment_trains_at_a_small_size(tmp_path: Path) -> None:
     torch.save(checkpoints.full_codec(), codec / "compression_state_dict.bin")
     store = tmp_path / "store"
     corpus = tones_with_drums(tmp_path / "corpus")
-    command = ["--corpus", str(corpus), "--out", str(store), "--codec", str(codec), "--drums", "codes"]
-    assert apps_build.main([*command, "--workers", "1"]) == 0
+    command = [f"corpus={corpus}", f"out={store}", f"codec={codec}", "drums=codes", "build.workers=1"]
+    assert apps_build.main(command) == 0
     sizes = ["model.field.width=16", "model.field.layers=2", "model.field.heads=2", "data.batch=2"]
     sizes += ["data.crop_seconds=1", "data.validation_crop_seconds=1", "data.validation_batches=1", "model.warmup=1"]
     text = [f"model.encoder.text.source={tiny_t5.write(tmp_path / 't5', 12)}", "model.encoder.text.dim=12"]

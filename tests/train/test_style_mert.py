@@ -19,7 +19,7 @@ from tests.interop import tiny_mert
 from tests.train.test_runs import tones_with_drums
 from tests.train.tiny_runs import TINY_FLOW
 
-BUILD = ["--codec", "nano_codec", "--workers", "1"]
+BUILD = ["codec=nano_codec", "build.workers=1"]
 SIZES = ["model.field.dim=128", "model.field.frames_dim=225", "data.batch=2", "data.pairs=1", "trainer.max_steps=2"]
 SIZES += ["data.crop_seconds=1.2", "data.validation_crop_seconds=1.2", "control.style.seconds=[0.2,0.5]"]
 SIZES += ["control.style.drop=0.0", "model.dropout.everything=0.0", "model.dropout.text_only=0.0"]
@@ -37,12 +37,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def store(corpus: Path, mert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built without MERT first, so that the second call has to see what its shards lack."""
     out = tmp_path_factory.mktemp("made") / "store"
-    assert apps_build.main(["--corpus", str(corpus), "--out", str(out), *BUILD]) == 0
-    assert LatentStore.read(out, "train").style_features is None
-    features = ["--style-features", f"mert:{mert}", "--style-layer", "1"]
-    assert apps_build.main(["--corpus", str(corpus), "--out", str(out), *BUILD, *features]) == 0
+    features = [f"style_features=mert:{mert}", "style_layer=1"]
+    assert apps_build.main([f"corpus={corpus}", f"out={out}", *BUILD, *features]) == 0
     return out
 
 
@@ -82,28 +79,28 @@ def test_an_excerpt_of_stored_features_never_shares_a_frame_with_its_window(stor
 
 def test_a_store_without_the_features_names_the_command(store: Path, mert: Path, tmp_path: Path) -> None:
     for features, says in (
-        (wanted(mert, None), rf"has layer 1 of mert:.*--style-features mert:{mert}$"),
-        (wanted(Path("m-a-p/MERT-v1-95M"), 3), r"--style-features mert:m-a-p/MERT-v1-95M --style-layer 3$"),
+        (wanted(mert, None), rf"has layer 1 of mert:.*style_features=mert:{mert}$"),
+        (wanted(Path("m-a-p/MERT-v1-95M"), 3), r"style_features=mert:m-a-p/MERT-v1-95M style_layer=3$"),
     ):
         with pytest.raises(ValueError, match=says):
             LatentData(str(store), style_features=features).setup("fit")
     plain = LatentStore.read(store, "train").hearing(None, store)
-    with pytest.raises(ValueError, match=r"has latents only; build it with: python -m flowmusic.apps.build"):
+    with pytest.raises(ValueError, match=r"has latents only; build another with: flowmusic build corpus=DIR"):
         plain.hearing(wanted(mert), store)
 
 
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (["--style-features", "clap:x"], "must be mert:SOURCE"),
-        (["--style-features", "mert:/nowhere"], "MERT weights of /nowhere"),
-        (["--style-layer", "2"], "--style-features, which is not given"),
+        (["style_features=clap:x"], "must be mert:SOURCE"),
+        (["style_features=mert:/nowhere"], "MERT weights of /nowhere"),
+        (["style_layer=2"], "style_features, which is not given"),
     ],
 )
 def test_wrong_features_are_one_line_and_exit_2(
     flags: list[str], says: str, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert apps_build.main(["--corpus", str(corpus), "--out", str(tmp_path / "s"), *BUILD, *flags]) == 2
+    assert apps_build.main([f"corpus={corpus}", f"out={tmp_path / 's'}", *BUILD, *flags]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and says in lines[0]
 

@@ -15,7 +15,7 @@ from flowmusic import audio as audio_tools
 from flowmusic.apps.corpus_clips import digest_of
 from flowmusic.apps.evaluation.store import key_of
 from flowmusic.data import corpus
-from flowmusic.data.latents import LatentStore
+from flowmusic.data.latents import LatentStore, index_of
 from flowmusic.metrics.copying import nearest, token_agreement
 from flowmusic.metrics.style import CHUNK_SECONDS, EMBEDDING, Reference, chunks, mel_stats
 from flowmusic.types import Audio, Codec
@@ -117,7 +117,7 @@ def of_latents(folder: Path, codec: Codec) -> Library:
         lambda audio: _moments(encode(codec, audio), window),
         latents_of,
         codec,
-        key_of("latents", CHUNK_SECONDS, digest_of([folder / f"{TRAIN}.json"])),
+        key_of("latents", CHUNK_SECONDS, digest_of([index_of(folder, TRAIN)])),
         f"mean and deviation of latents over {CHUNK_SECONDS:g} s, {len(places)} training clips",
     )
 

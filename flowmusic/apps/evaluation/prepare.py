@@ -13,6 +13,7 @@ from flowmusic.apps.corpus_clips import LabelledClip, drum_control, read_clips
 from flowmusic.apps.errors import UsageError, reading_input
 from flowmusic.apps.evaluation import library
 from flowmusic.apps.evaluation.distances import Embedder, Fadtk, Patches, other_recordings
+from flowmusic.apps.evaluation.listed import read_listed
 from flowmusic.apps.evaluation.recordings import read_recordings
 from flowmusic.apps.evaluation.settings import CONTROLS, Settings
 from flowmusic.apps.evaluation.store import Store, Take
@@ -22,6 +23,7 @@ from flowmusic.apps.evaluation.takes import Studio, codec_fingerprint
 from flowmusic.apps.generate import check_device
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
+from flowmusic.interop.adapter import AdapterError
 from flowmusic.metrics import fad
 from flowmusic.metrics.text_match import TextMatch
 from flowmusic.types import TEXT, FrameGrid
@@ -64,19 +66,21 @@ def prepare(settings: Settings) -> Inputs:
         clips = read_test_set(settings, generator, grid, chosen)
         training = _library(settings, generator)
         other_source = _other_source(settings, store, len(clips), grid, generator)
-    if not any(clip.text is not None for clip in clips):
-        chosen = tuple(name for name in chosen if name != TEXT)
-    weights = (bundle.fingerprint(settings.model), codec_fingerprint(generator.codec))
+    chosen = tuple(name for name in chosen if name in present(settings, clips))
+    # At scale 0 an adapter is not there, and takes of the base are its takes.
+    adapters = [f"{each['hash']}:{each['scale']:g}" for each in generator.adapters if each["scale"]]
+    weights = (bundle.fingerprint(settings.model), codec_fingerprint(generator.codec), *adapters)
     studio = Studio(generator, weights, clips, grid, settings.seed, settings.batch, settings.precision, store)
     return Inputs(studio, chosen, sampling, embed, chords, text, training, other_source)
 
 
 def load_model(settings: Settings) -> Generator:
-    """The model, on its device.  Raises: UsageError."""
+    """The model with its adapters, on its device.  Raises: UsageError."""
     check_device(settings.device)
+    more: dict[str, Any] = {"adapters": settings.adapter} if settings.adapter else {}
     try:
-        return bundle.load(settings.model, device=settings.device, precision=settings.precision)
-    except bundle.ModelError as error:
+        return bundle.load(settings.model, device=settings.device, precision=settings.precision, **more)
+    except (bundle.ModelError, AdapterError) as error:
         raise UsageError(str(error)) from error
 
 
@@ -97,7 +101,7 @@ def choose_controls(settings: Settings, generator: Generator) -> tuple[str, ...]
     if settings.controls is not None and lost:
         print(f"note: {settings.model} has no control for {', '.join(lost)}; left out", file=sys.stderr)
     kept = tuple(name for name in chosen if name in reads)
-    if not set(kept) - {TEXT}:
+    if not (kept if settings.data == "manifest" else set(kept) - {TEXT}):
         raise UsageError(f"controls: {settings.model} reads none of {', '.join(chosen)}; it reads {', '.join(reads)}")
     return kept
 
@@ -105,11 +109,11 @@ def choose_controls(settings: Settings, generator: Generator) -> tuple[str, ...]
 def read_test_set(
     settings: Settings, generator: Generator, grid: FrameGrid, chosen: Sequence[str]
 ) -> list[LabelledClip]:
-    """The clips of the corpus or folder, cut to the grid.  Raises: ValueError, OSError for what cannot be used."""
+    """The clips of the test set, cut to the grid.  Raises: ValueError, OSError for what cannot be used."""
     codec: Any = generator.codec
     if settings.data == "folder":
         return read_recordings(
-            settings.corpus,
+            settings.source,
             settings.clips,
             grid,
             codec.rate,
@@ -118,12 +122,21 @@ def read_test_set(
             codec if generator.drums_as_codes else None,
         )
     drums = drum_control(generator)
-    clips = read_clips(settings.corpus, settings.split, settings.clips, grid, codec.rate, chosen, drums)
+    if settings.data == "manifest":
+        return read_listed(settings.source, settings.split, settings.clips, grid, codec.rate, chosen, drums)
+    clips = read_clips(settings.source, settings.split, settings.clips, grid, codec.rate, chosen, drums)
     if len(clips) < 2:
         raise UsageError(
-            f"the {settings.split} split of {settings.corpus} has {len(clips)} clips; at least 2 are needed"
+            f"the {settings.split} split of {settings.source} has {len(clips)} clips; at least 2 are needed"
         )
     return clips
+
+
+def present(settings: Settings, clips: Sequence[LabelledClip]) -> frozenset[str]:
+    """What the clips can ask for: words if there are any; of a manifest, only the controls that have labels."""
+    text = {TEXT} if any(clip.text is not None for clip in clips) else set()
+    labelled = frozenset().union(*(clip.controls.tracks for clip in clips))
+    return frozenset(text | (labelled if settings.data == "manifest" else set(CONTROLS) - {TEXT}))
 
 
 def _embedder(settings: Settings, store: Store) -> Embedder:

@@ -15,17 +15,19 @@ from flowmusic.apps.evaluation.prepare import Inputs
 from flowmusic.apps.evaluation.report import Results
 from flowmusic.apps.evaluation.settings import Settings
 from flowmusic.apps.evaluation.systems import ALONE
+from flowmusic.interop.adapter import AdapterUse
 from flowmusic.metrics.report import CODEC, TRUTH, Table
 
 
 def publish(settings: Settings, inputs: Inputs, results: Results) -> tuple[Table, tuple[Path, ...]]:
     """Write everything into ``settings.out``; returns the table and the files, the page last."""
-    ceiling = TRUTH if settings.data == "corpus" else CODEC
+    ceiling = CODEC if settings.data == "folder" else TRUTH
     summary = report.summarise(results, _notes(settings, inputs, results), settings.seed, ceiling)
     pictures = _plots(settings, results, summary)
     names = [path.name for path in pictures]
     sampling = inputs.sampling
     repeat = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(settings).items()}
+    repeat["manifest" if settings.data == "manifest" else "corpus"] = repeat.pop("source")
     repeat.update(
         guidance=dict(sampling.guidance),
         guidance_interval=sampling.interval and list(sampling.interval),
@@ -53,20 +55,29 @@ def _plots(settings: Settings, results: Results, summary: Table) -> list[Path]:
     return found
 
 
+def _shown(adapter: str) -> str:
+    """An adapter without the folder that it lies in."""
+    use = AdapterUse.parse(adapter)
+    return f"{use.scale:g} {use.path.name}"
+
+
 def _notes(settings: Settings, inputs: Inputs, results: Results) -> dict[str, str]:
     """What a reader has to know, in words."""
     sampling = inputs.sampling
     drawn = f"{sampling.solver}, {sampling.steps} steps, {sampling.time_grid} grid"
     count, seconds = len(results.clips), results.clips[0].audio.seconds
     source = (
-        f"the {settings.split} split of {settings.corpus.name}" if settings.data == "corpus" else settings.corpus.name
+        settings.source.name if settings.data == "folder" else f"the {settings.split} split of {settings.source.name}"
     )
+    model = " + ".join([settings.model, *map(_shown, settings.adapter)])
     notes = {
-        "model": f"{settings.model}, {drawn}, guidance {sampling.guidance_in_words()}",
+        "model": f"{model}, {drawn}, guidance {sampling.guidance_in_words()}",
         "clips": f"{count} of {source}, {seconds:g} s each, noise from seed {settings.seed} upwards",
         "controls": ", ".join(inputs.controls),
         "shuffled": "one control at a time is the next clip's, everything else and the noise equal",
     }
+    if settings.data == "manifest":
+        notes["requested"] = "captions and labels of the manifest; a clip without a label is not scored on it"
     if settings.data == "folder":
         notes["requested"] = "what the extractors hear in the recordings; truth compares them with themselves"
     if any(system.row == ALONE for system in results.takes):

@@ -13,7 +13,7 @@ from flowmusic.apps import flags
 from flowmusic.apps.errors import UsageError
 
 CONTROLS = ("text", "chords", "drums", "melody", "beats")
-DATA = ("corpus", "folder")
+DATA = ("corpus", "folder", "manifest")
 SPLITS = ("train", "validation", "test")
 PRECISIONS = ("fp32", "bf16")
 MAX_POINTS = 64
@@ -23,11 +23,12 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Settings:
-    """Keys of ``conf/evaluate.yaml``, where their meaning is told."""
+    """Keys of ``conf/evaluate.yaml``, where their meaning is told; ``source`` is ``corpus`` or ``manifest``."""
 
     model: str
+    adapter: tuple[str, ...]
     data: str
-    corpus: Path
+    source: Path
     split: str
     clips: int | None
     seconds: float | None
@@ -69,11 +70,7 @@ class Settings:
         from flowmusic.flow.solve import SOLVERS
 
         data = _choice(config, "data", DATA)
-        if config["corpus"] is None:
-            raise UsageError(
-                "corpus is missing; give corpus=DIR, a folder written by `flowmusic corpus --stems drums`, "
-                "or data=folder corpus=DIR with any recordings"
-            )
+        source = _source(config, data)
         if config["out"] is None:
             raise UsageError("out is missing; give out=DIR, the folder that the report is to be written to")
         out = _flag(config, "out", flags.output_folder)
@@ -82,13 +79,14 @@ class Settings:
             raise UsageError("train_corpus and train_latents are two ways to name the training clips; give one")
         return Settings(
             model=str(config["model"]),
+            adapter=_adapters(config["adapter"]),
             data=data,
-            corpus=_flag(config, "corpus", flags.existing_path),
+            source=source,
             split=_choice(config, "split", SPLITS),
             clips=_optional(config, "clips", flags.integer(2, 1_000_000)),
             seconds=_optional(config, "seconds", flags.seconds),
             out=out if point is None else out / point,
-            controls=_controls(config["controls"]),
+            controls=_controls(config["controls"], data),
             guidance=guidance(config["guidance"]),
             solver=None if config["solver"] is None else _choice(config, "solver", tuple(SOLVERS)),
             steps=_optional(config, "steps", flags.steps),
@@ -115,6 +113,22 @@ class Settings:
             sweep_clips=_optional(config, "sweep_clips", flags.integer(2, 1_000_000)),
             page_clips=_flag(config, "page_clips", flags.integer(0, 10_000)),
         )
+
+
+def _source(config: Mapping[str, Any], data: str) -> Path:
+    """Where the test clips are, under the key that belongs to the kind of data."""
+    listed = data == "manifest"
+    key, other = ("manifest", "corpus") if listed else ("corpus", "manifest")
+    if config[other] is not None:
+        raise UsageError(f"{other}={config[other]} is not for data={data}; leave it out, or choose another data")
+    if config[key] is None and listed:
+        raise UsageError("manifest is missing; give manifest=FILE, written by `flowmusic data scan` or `data read`")
+    if config[key] is None:
+        raise UsageError(
+            "corpus is missing; give corpus=DIR, a folder written by `flowmusic corpus --stems drums`, "
+            "data=folder corpus=DIR with any recordings, or data=manifest manifest=FILE"
+        )
+    return _flag(config, key, flags.existing_file if listed else flags.existing_path)
 
 
 def guidance(value: Any) -> Mapping[str, float] | None:
@@ -179,16 +193,24 @@ def _list(value: Any, key: str, example: str) -> list[Any]:
     return list(value)
 
 
-def _controls(value: Any) -> tuple[str, ...] | None:
+def _controls(value: Any, data: str) -> tuple[str, ...] | None:
     if value is None:
         return None
     chosen = [str(name) for name in _list(value, "controls", "[text,chords]")]
     unknown = [name for name in chosen if name not in CONTROLS]
     if unknown:
         raise UsageError(f"controls: unknown name {unknown[0]!r}; choose from {', '.join(CONTROLS)}")
-    if not set(chosen) - {"text"}:
+    if not set(chosen) - {"text"} and data != "manifest":
         raise UsageError(f"controls: nothing to follow; choose one or more of {', '.join(CONTROLS[1:])}")
     return tuple(name for name in CONTROLS if name in chosen)
+
+
+def _adapters(value: Any) -> tuple[str, ...]:
+    """``FILE:SCALE``, or a list of such, judged by the parser of the flag."""
+    given = [] if value is None else [value] if isinstance(value, str) else _list(value, "adapter", "[a.safetensors:1]")
+    for each in given:
+        _flag({"adapter": each}, "adapter", flags.adapter)
+    return tuple(map(str, given))
 
 
 def _steps_curve(value: Any) -> tuple[int, ...]:

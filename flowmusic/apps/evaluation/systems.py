@@ -103,9 +103,9 @@ def systems(controls: Sequence[str], sampling: Sampling, *, alone: bool, score_t
     found = [System(MODEL, scored, everything, sampling=sampling)]
     if alone and len(tracks) > 1:
         found += [System(ALONE, frozenset({name}), text | {name}, name, sampling) for name in tracks]
-    if text:
+    if text and tracks:  # without other controls the model's own row is that
         found.append(System(TEXT_ONLY, scored, text, sampling=sampling))
-    if text and score_text:
+    if text and tracks and score_text:
         found.append(System(OTHER_TEXT, text, text, TEXT, sampling))
     found.append(System(DROPPED, scored, frozenset(), sampling=sampling))
     swappable = [*tracks, *(text if score_text else ())]

@@ -1,0 +1,203 @@
+"""What one audio file says of itself: bytes, header, level, tags and fingerprint, all from one look at it."""
+
+from __future__ import annotations
+
+import base64
+import math
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowmusic.data import fingerprint
+from flowmusic.data.manifest import file_hash
+
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".aif", ".aiff"})
+"""Names that are taken for audio; what libsndfile cannot read needs ffmpeg."""
+SILENT_DB = -60.0
+"""A recording without a second that is louder (RMS, dBFS) is silent."""
+VERSION = 1
+_BLOCK_SECONDS = 1
+
+
+class Unusable(ValueError):
+    """A file that cannot be used; the message says why, without its name."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of a readable file.
+
+    Attributes:
+        path: absolute.
+        size, mtime_ns: what tells whether the file has changed since.
+        hash: SHA-256 of the bytes, in hex.
+        rate, channels, duration: as decoded; Hz and seconds.
+        level_db: RMS of the loudest second, dBFS.
+        tags: lower-case names: title, artist, albumartist, album, genre, mood, bpm, comment, licence, ...
+        words: the acoustic fingerprint.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    hash: str
+    rate: int
+    channels: int
+    duration: float
+    level_db: float
+    tags: Mapping[str, str] = field(default_factory=dict)
+    words: fingerprint.Words = field(default_factory=lambda: np.zeros(0, np.uint32))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data of one line of the cache."""
+        plain = {name: value for name, value in vars(self).items() if name not in ("words", "tags")}
+        packed = base64.b64encode(self.words.astype("<u4").tobytes()).decode()
+        return {"version": [VERSION, fingerprint.VERSION], **plain, "tags": dict(self.tags), "words": packed}
+
+    @staticmethod
+    def from_json(line: Mapping[str, Any]) -> Facts | None:
+        """Facts of a line; None for those of another version.  Raises: KeyError, TypeError, ValueError."""
+        given = dict(line)
+        if given.pop("version") != [VERSION, fingerprint.VERSION]:
+            return None
+        packed = np.frombuffer(base64.b64decode(given.pop("words")), "<u4").astype(np.uint32)
+        return Facts(**given, words=packed)
+
+
+def facts_of(path: str | Path) -> Facts:
+    """Read a file once, in blocks, so that its length does not matter.
+
+    Raises: Unusable saying why; OSError.
+    """
+    path = Path(path)
+    status = path.stat()
+    if status.st_size == 0:
+        raise Unusable("the file is empty")
+    loudest, frames = 0.0, 0
+    heard: list[NDArray[np.float32]] = []
+    held = 0
+    rate, channels, blocks = _blocks(path)
+    for block in blocks:
+        if not np.isfinite(block).all():
+            raise Unusable("it holds NaN or infinite samples; export it again")
+        power = float(np.mean(np.square(block, dtype=np.float64))) if len(block) else 0.0
+        # A remainder of a few samples is no second: it counts by how much of one it fills.
+        loudest = max(loudest, power * min(1.0, len(block) / (_BLOCK_SECONDS * rate) if frames else 1.0))
+        frames += len(block)
+        if held < fingerprint.SECONDS * rate:
+            mono = block.mean(axis=1)
+            if not heard:
+                sounding = np.flatnonzero(np.abs(mono) > 10 ** (SILENT_DB / 20))
+                mono = mono[sounding[0] :] if len(sounding) else mono[:0]
+            if len(mono):
+                heard.append(mono)
+                held += len(mono)
+    if not frames:
+        raise Unusable("it holds no samples")
+    return Facts(
+        path=str(path.absolute()),
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        hash=file_hash(path),
+        rate=rate,
+        channels=channels,
+        duration=round(frames / rate, 6),
+        level_db=round(10 * math.log10(max(loudest, 1e-12)), 2),
+        tags=tags_of(path),
+        words=fingerprint.words(np.concatenate(heard), rate) if heard else np.zeros(0, np.uint32),
+    )
+
+
+def header(path: str | Path) -> tuple[int, int, float]:
+    """Rate (Hz), channels and duration (s) without decoding, where libsndfile knows the format.
+
+    Raises: Unusable for what is no audio; OSError.
+    """
+    import soundfile
+
+    try:
+        info = soundfile.info(str(path))
+    except soundfile.LibsndfileError:
+        rate, samples = _by_ffmpeg(Path(path))
+        return rate, samples.shape[1], len(samples) / rate
+    if info.frames <= 0:
+        raise Unusable("it holds no samples")
+    return info.samplerate, info.channels, info.frames / info.samplerate
+
+
+def _blocks(path: Path) -> tuple[int, int, Iterator[NDArray[np.float32]]]:
+    """Rate, channels and blocks of a second ``[n, C]``."""
+    import soundfile
+
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError:
+        rate, samples = _by_ffmpeg(path)
+        step = _BLOCK_SECONDS * rate
+        return rate, samples.shape[1], (samples[at : at + step] for at in range(0, len(samples), step))
+
+    def read() -> Iterator[NDArray[np.float32]]:
+        with file:
+            try:
+                yield from file.blocks(_BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)
+            except soundfile.LibsndfileError as error:
+                raise Unusable(f"it breaks off or is damaged ({error.error_string.strip()})") from None
+
+    return file.samplerate, file.channels, read()
+
+
+def _by_ffmpeg(path: Path) -> tuple[int, NDArray[np.float32]]:
+    """Rate and all samples ``[N, C]`` of what libsndfile does not know."""
+    if shutil.which("ffmpeg") is None:
+        raise Unusable("it is no WAV, FLAC, OGG or MP3 that can be read; other formats need ffmpeg, which is not here")
+    from flowmusic import audio
+
+    try:
+        whole = audio.read(path)
+    except audio.AudioError as error:
+        raise Unusable(str(error)) from None
+    return whole.rate, whole.samples.numpy().T
+
+
+_ID3 = {
+    "TIT2": "title", "TPE1": "artist", "TPE2": "albumartist", "TALB": "album", "TCON": "genre", "TBPM": "bpm",
+    "TMOO": "mood", "TKEY": "key", "COMM": "comment", "WCOP": "licence",
+}  # fmt: skip
+_NAMES = {
+    "title": "title", "artist": "artist", "albumartist": "albumartist", "album artist": "albumartist",
+    "album": "album", "genre": "genre", "bpm": "bpm", "tempo": "bpm", "mood": "mood", "key": "key",
+    "initialkey": "key", "comment": "comment", "description": "comment", "instrument": "instrument",
+    "license": "licence", "licence": "licence", "copyrighturl": "licence",
+    # MP4 atoms
+    "\xa9nam": "title", "\xa9art": "artist", "aart": "albumartist", "\xa9alb": "album", "\xa9gen": "genre",
+    "tmpo": "bpm", "\xa9cmt": "comment",
+}  # fmt: skip
+
+
+def tags_of(path: str | Path) -> dict[str, str]:
+    """Tags of a file by our names; several values are joined by commas; empty where there are none to read."""
+    import struct
+
+    import mutagen
+
+    try:
+        tags = getattr(mutagen.File(path), "tags", None)
+    except (mutagen.MutagenError, struct.error, ValueError, KeyError, IndexError, OSError):
+        # The samples can be read or they cannot, whatever the tags look like: facts_of judges those.
+        return {}
+    found: dict[str, str] = {}
+    for name, value in dict(tags or {}).items():
+        known = _ID3.get(str(name)[:4]) if hasattr(value, "FrameID") else _NAMES.get(str(name).lower())
+        if known is None or known in found:
+            continue
+        values = value if isinstance(value, list) else getattr(value, "genres", None) or getattr(value, "text", None)
+        values = values if isinstance(values, list) else [getattr(value, "url", values)]
+        text = ", ".join(" ".join(str(each).split()) for each in values if each not in (None, "", 0))
+        if text:
+            found[known] = text
+    return found

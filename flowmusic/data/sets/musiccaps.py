@@ -1,0 +1,97 @@
+"""MusicCaps: captions by musicians for 10 s of 5 521 videos; the sound has to be got by whoever has a right to it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from flowmusic.data import captions
+from flowmusic.data.facts import SUFFIXES, Unusable, header
+from flowmusic.data.scan import MISSING, Problem, Scan
+from flowmusic.data.sets.base import Begin, DataSet, Draft, complete, first_file, rows
+
+TABLES = ("musiccaps-public.csv", "*/musiccaps-public.csv", "*musiccaps*.csv")
+LICENCE = "captions CC BY-SA 4.0; the sound is of YouTube videos and under its owners' rights"
+CLIP_SECONDS = 10.0
+_BRACKETED = re.compile(r"\[([A-Za-z0-9_-]{11})\]")
+
+
+def read(source: Path, out: Path, workers: int = 1, begin: Begin = None) -> Scan:
+    """``musiccaps-public.csv`` and clips anywhere below its folder, named by their video.
+
+    All of it is the test split: published figures are of all of MusicCaps, and a model that has heard part of it cannot
+    be compared with them.  A file much longer than 10 s is taken for the whole video, of which the row's seconds count.
+    """
+    table = source if source.is_file() else first_file(source, TABLES, "MusicCaps")
+    clips = index(table.parent)
+    drafts: list[Draft] = []
+    problems: list[Problem] = []
+    for row in rows(table, ("ytid", "start_s", "end_s", "caption")):
+        clip = clips.get(row["ytid"])
+        if clip is None:
+            problems.append(Problem(f"{row['ytid']}", MISSING, f"no clip of this video below {table.parent}"))
+            continue
+        begins, ends = float(row["start_s"]), float(row["end_s"])
+        try:
+            whole = header(clip)[2] > ends - begins + 2.0
+        except (Unusable, OSError):
+            whole = False  # complete() says what is wrong with it
+        drafts.append(
+            Draft(
+                clip,
+                text=captions.distinct([row["caption"]]),
+                licence=LICENCE,
+                split="test",
+                tags=_tags(row),
+                start=begins if whole else 0.0,
+                seconds=ends - begins,
+            )
+        )
+    return complete(drafts, problems, "musiccaps", out, workers, begin)
+
+
+def index(folder: Path) -> dict[str, Path]:
+    """Video id -> its clip, by the names that downloaders give.
+
+    ``ID.wav``, ``ID_30.wav``, ``ID_30_40.wav``, ``ID-[30-40].wav``, ``[ID].wav``, ``[ID]-[30-40].wav``,
+    ``Title [ID].wav``.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+            continue
+        bracketed = _BRACKETED.search(path.stem)
+        name = bracketed.group(1) if bracketed else path.stem[:11]
+        if len(name) == 11:
+            found.setdefault(name, path)
+    return found
+
+
+def _tags(row: Mapping[str, str]) -> dict[str, str]:
+    tags = {"ytid": row["ytid"]}
+    for name in ("author_id", "is_balanced_subset", "is_audioset_eval", "audioset_positive_labels"):
+        if row.get(name):
+            tags[name] = row[name]
+    try:
+        aspects = ast.literal_eval(row.get("aspect_list") or "[]")
+    except (ValueError, SyntaxError):
+        aspects = []
+    if isinstance(aspects, list) and aspects:
+        tags["aspects"] = ", ".join(map(str, aspects))
+    return tags
+
+
+SET = DataSet(
+    name="musiccaps",
+    title="MusicCaps",
+    hours="15 (5521 clips of 10 s)",
+    licence=LICENCE,
+    commercial="captions yes, if what is made of them is shared alike; the sound no, without its owners",
+    layout="musiccaps-public.csv and a folder of clips named by video id (ID.wav, [ID]-[30-40].wav, ...)",
+    where="huggingface.co/datasets/google/MusicCaps (captions; the sound is not distributed)",
+    cite="Agostinelli et al., MusicLM: Generating Music From Text, 2023, arXiv 2301.11325",
+    gives="a caption each, aspects as tags; all in the test split",
+    read=read,
+)
