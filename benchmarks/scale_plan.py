@@ -17,7 +17,7 @@ import statistics
 import tempfile
 import time
 import tracemalloc
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +156,7 @@ def main() -> None:
     parser.add_argument("--machines", type=int, default=32, help="of the cluster, for the largest amount")
     parser.add_argument("--devices", type=int, default=8, help="of a training machine")
     parser.add_argument("--flops", type=float, default=9.9e14, help="of a device in a second, bf16")
+    parser.add_argument("--step-s", type=float, default=1.34, help="of nano on a core: benchmarks/training_stream.py")
     parser.add_argument("--utilisation", type=float, default=0.3, help="assumed share of it that training reaches")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -202,18 +203,19 @@ def main() -> None:
         flops = run.again_flops if run.checkpointing else run.flops
         windows = run.batch * run.accumulate * run.devices
         audio_h = run.steps * windows * run.seconds / 3600.0
-        # A small model does not keep a large device busy.
-        share = args.utilisation if run.parameters > 10**8 else args.utilisation / 6
-        hours = run.hours(args.flops, share)
-        needed = sum(run.memory().values())
         say("model", f"{each.experiment}, {run.parameters / 1e6:.0f} M")
         say("steps x windows", f"{run.steps} x {windows} of {run.seconds:g} s")
         say("passes over the data", f"{audio_h / each.hours:.0f}")
         say("arithmetic", f"{run.steps * flops:.2g} FLOP")
-        say("devices", f"{run.devices} at {share:.0%} of {args.flops:.2g} FLOP/s")
-        say("time", took(hours))
+        if each.machines * each.cores <= 2:
+            say("devices", f"one CPU core, {args.step_s:g} s a step")
+            say("time", took(run.steps * args.step_s / 3600.0))
+        else:
+            say("devices", f"{run.devices} at {args.utilisation:.0%} of {args.flops:.2g} FLOP/s")
+            say("time", took(run.hours(args.flops, args.utilisation)))
+        needed, again = (sum(run.memory(checkpointing=value).values()) for value in (False, True))
         say("memory of a device", amount(needed))
-        say("memory, checkpointing", amount(sum(replace(run, checkpointing=True).memory().values())))
+        say("memory, checkpointing", amount(again))
     table("training", cells)
 
 
