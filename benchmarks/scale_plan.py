@@ -33,6 +33,8 @@ from flowmusic.train.run import compose
 HOURS = (10, 1_000, 100_000)
 TRACK_S = 240.0
 """Length of a recording in the plan."""
+PRINT_S = 30.0
+"""How much of a recording its fingerprint is made of, at most."""
 PIECE_S, CLIPS_PER_SHARD = 30.0, 64
 ENTRIES = 4_000
 """Recordings of the manifest whose memory is measured."""
@@ -68,10 +70,10 @@ class Target:
 
 
 def looked_at(folder: Path, files: int) -> tuple[float, float, float]:
-    """Processor seconds a second of audio, bytes an hour of files, and bytes an hour of fingerprints."""
+    """Processor seconds a second of audio, bytes an hour of files, and bytes of the fingerprint of a long recording."""
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.stem.count(".") == 0)[:files]
     look(paths[0])
-    costs, seconds, size, prints = [], 0.0, 0, 0
+    costs, seconds, printed, size, prints = [], 0.0, 0.0, 0, 0
     for path in paths:
         began = time.process_time()
         facts = look(path)
@@ -79,12 +81,12 @@ def looked_at(folder: Path, files: int) -> tuple[float, float, float]:
         if not isinstance(facts, Facts):
             continue
         costs.append(taken / facts.duration)
-        seconds += facts.duration
+        seconds, printed = seconds + facts.duration, printed + min(facts.duration, PRINT_S)
         size += path.stat().st_size
         prints += facts.words.nbytes
     if not costs:
         raise SystemExit(f"no readable recordings under {folder}")
-    return statistics.median(costs), size / seconds * 3600.0, prints / seconds * 3600.0
+    return statistics.median(costs), size / seconds * 3600.0, prints / printed * PRINT_S
 
 
 def remembered(folder: Path) -> tuple[float, float, float]:
@@ -165,9 +167,9 @@ def main() -> None:
     print("|---|---|")
     print(f"| scan (decode, hash, fingerprint) | {1 / found.scan_s:.0f} x real time |")
     print(f"| build (default extractors, codec, shards) | {1 / found.build_s:.1f} x real time |")
-    print(f"| recordings, {args.folder.name}, FLAC | {amount(found.source_bytes)} an hour |")
+    print(f"| recordings, FLAC | {amount(found.source_bytes)} an hour |")
     print(f"| shards | {amount(found.shard_bytes)} an hour |")
-    print(f"| fingerprints in memory while duplicates are looked for | {amount(found.print_bytes)} an hour |")
+    print(f"| fingerprint, in memory while duplicates are looked for | {amount(found.print_bytes)} a recording |")
     print(f"| manifest | {amount(found.line_bytes)} a line on disk, {amount(found.entry_bytes)} in memory |")
     print(f"| plan of a build | {amount(found.piece_bytes)} a piece in memory |\n")
 
@@ -194,7 +196,7 @@ def main() -> None:
         say("shards", f"{math.ceil(pieces / CLIPS_PER_SHARD):,}".replace(",", " "))
         say("memory: manifest", amount(recordings * found.entry_bytes))
         say("memory: plan, on the machine that gives out work", amount(pieces * found.piece_bytes))
-        say("memory: fingerprints", amount(each.hours * found.print_bytes))
+        say("memory: fingerprints", amount(recordings * found.print_bytes))
     table("data", cells)
     cells.clear()
     for each in targets:
