@@ -335,6 +335,23 @@ class Extractor(Protocol):
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track: ...
 
 
+class TextAudioNetwork(Protocol):
+    """A contrastive text-audio model: recordings and words as vectors of one space, of unit length."""
+
+    @property
+    def rate(self) -> int:
+        """Hz of the samples that it hears."""
+        ...
+
+    def embed_samples(self, samples: Tensor) -> Tensor:
+        """Shape: ``[B, N] -> [B, E]``."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Shape: B texts to ``[B, E]``."""
+        ...
+
+
 StyleFeatures = Callable[[Audio, int], Tensor]
 """Frozen features of one recording on a number of frames.  Shape: samples ``[C, N]`` -> ``[frames, D]``."""
 

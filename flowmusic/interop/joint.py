@@ -8,11 +8,11 @@ from pathlib import Path
 from flowmusic.interop import bundle, clap, hub
 from flowmusic.interop.bundle import ModelError
 from flowmusic.model.encode import ConditionEncoder
-from flowmusic.model.joint import Network
 from flowmusic.model.text_audio import TextAudioNet
+from flowmusic.types import TextAudioNetwork
 
 
-def load(name: str | Path) -> Network:
+def load(name: str | Path) -> TextAudioNetwork:
     """Raises: ModelError, CorruptWeights."""
     if str(name).startswith(clap.PREFIX):
         return clap.Clap(str(name).removeprefix(clap.PREFIX))

@@ -11,35 +11,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from flowmusic import audio as audio_tools
 from flowmusic.metrics.caption_attributes import ATTRIBUTES, Attribute, Labels, balanced
-from flowmusic.types import Audio
+from flowmusic.types import Audio, TextAudioNetwork
 
 WINDOW_SECONDS = 10.0
 """Longest window, as in training; longer audio is the mean over windows."""
 LEAST_SECONDS = 1.0
-
-
-class Network(Protocol):
-    """What the metric needs of a model; vectors are of unit length."""
-
-    @property
-    def rate(self) -> int:
-        """Hz of the samples that it hears."""
-        ...
-
-    def embed_samples(self, samples: Tensor) -> Tensor:
-        """Shape: ``[B, N] -> [B, E]``."""
-        ...
-
-    def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """Shape: N texts to ``[N, E]``."""
-        ...
 
 
 Takes = Audio | Sequence[Audio]
@@ -53,7 +35,7 @@ class TextAudio:
         network: trained, in evaluation mode, on the CPU.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: TextAudioNetwork) -> None:
         self.network = network
 
     @staticmethod

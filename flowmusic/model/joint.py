@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from flowmusic import audio as audio_tools
 from flowmusic.model import pseudowords
-from flowmusic.types import Audio, Heard, Prompt
+from flowmusic.types import Audio, Heard, Prompt, TextAudioNetwork
 
 WINDOW_SECONDS = 10.0
 """Longest window that is heard at once: a text-audio model was trained on no longer ones."""
@@ -28,25 +27,8 @@ HOP_SECONDS = 5.0
 LEAST_SECONDS = 1.0
 
 
-class Network(Protocol):
-    """What is needed of a text-audio model; vectors are of unit length."""
-
-    @property
-    def rate(self) -> int:
-        """Hz of the samples that it hears."""
-        ...
-
-    def embed_samples(self, samples: Tensor) -> Tensor:
-        """Shape: ``[B, N] -> [B, E]``."""
-        ...
-
-    def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """Shape: B texts to ``[B, E]``."""
-        ...
-
-
 @torch.no_grad()
-def hear(network: Network, audio: Audio) -> Tensor:
+def hear(network: TextAudioNetwork, audio: Audio) -> Tensor:
     """A recording as a text-audio model hears it, in windows of 10 s (or its whole length) that cover it evenly.
 
     Args:
@@ -117,9 +99,9 @@ class JointConditioner(nn.Module):
         self.generator: torch.Generator | None = None
         self.cache: dict[str, Tensor] = {}
         # In a tuple, which keeps it out of the weights.
-        self._network: tuple[Network, ...] = ()
+        self._network: tuple[TextAudioNetwork, ...] = ()
 
-    def attach(self, network: Network, sha256: str) -> None:
+    def attach(self, network: TextAudioNetwork, sha256: str) -> None:
         """Give it the text-audio model.  Raises: ValueError if these are not the weights that it was trained with."""
         if self.sha256 not in (None, sha256):
             raise ValueError(
@@ -130,7 +112,7 @@ class JointConditioner(nn.Module):
         self.cache.clear()
 
     @property
-    def network(self) -> Network:
+    def network(self) -> TextAudioNetwork:
         """Raises: RuntimeError before :meth:`attach`."""
         if not self._network:
             raise RuntimeError(f"the text-audio model {self.model} is not attached; load the model as a bundle")
