@@ -120,9 +120,17 @@ class FieldData(NumberedData):
     unpaired: Sequence[str]
     """Texts that belong to no clip."""
 
-    def reading(self, text_from: str, audio_text: float, prompts: str | None) -> None:
-        """Settle what stands as text; for arguments see :class:`LatentData`."""
-        self.train_prompts = Prompts(text_from, audio_text)
+    def hearing(
+        self,
+        style_features: Mapping[str, Any] | None,
+        text_from: str,
+        audio_text: float,
+        captioned: float,
+        prompts: str | None,
+    ) -> None:
+        """Settle what style hears and what stands as text; for arguments see :class:`LatentData`."""
+        self.style_features = None if style_features is None else {"layer": None, **style_features}
+        self.train_prompts, self.captioned = Prompts(text_from, audio_text), captioned
         self.unpaired = [] if prompts is None else read_prompts(prompts)
 
     @property
@@ -217,14 +225,12 @@ class LatentData(FieldData):
         prompts: str | None = None,
     ) -> None:
         super().__init__()
-        self.reading(text_from, audio_text, prompts)
-        self.captioned = captioned
+        self.hearing(style_features, text_from, audio_text, captioned, prompts)
         self.folder, self.batch, self.seed, self.resident = Path(folder), batch, seed, resident
         self.pairs, self.more = pairs, tuple(more)
         self.crop_seconds, self.validation_crop_seconds = crop_seconds, validation_crop_seconds
         self.validation_batches = validation_batches
         self.drums_as_onsets, self.style_seconds = drums_as_onsets, style_seconds
-        self.style_features = None if style_features is None else {"layer": None, **style_features}
 
     def setup(self, stage: str) -> None:
         if hasattr(self, "train_store"):

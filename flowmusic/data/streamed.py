@@ -65,16 +65,11 @@ class ShardData(FieldData):
         prompts: str | None = None,
     ) -> None:
         super().__init__()
-        self.reading(text_from, audio_text, prompts)
-        self.captioned = captioned
+        self.hearing(style_features, text_from, audio_text, captioned, prompts)
         self.location, self.batch, self.seed, self.pairs = str(location), batch, seed, pairs
         self.crop_seconds, self.validation_crop_seconds = crop_seconds, validation_crop_seconds
-        self.validation_batches, self.drums_as_onsets, self.style_seconds = (
-            validation_batches,
-            drums_as_onsets,
-            style_seconds,
-        )
-        self.style_features = None if style_features is None else {"layer": None, **style_features}
+        self.validation_batches, self.drums_as_onsets = validation_batches, drums_as_onsets
+        self.style_seconds = style_seconds
         self.group, self.windows, self.workers, self.lanes = group, windows, workers, lanes
         self.min_confidence = dict(min_confidence or {})
         self.verify, self.validation_shards, self.text_cache = verify, validation_shards, text_cache
