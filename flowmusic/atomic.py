@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flowmusic import disk
+
 
 @contextmanager
 def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
@@ -19,20 +21,24 @@ def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
     Args:
         durable: wait until the content is on the disk before renaming, where other files will vouch for it.
 
-    Raises: OSError if the folder is missing or not writable.
+    Raises: OSError that names the target, if the folder is missing, not writable or full.
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        if durable:
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-        # mkstemp makes a file that only its owner reads.
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        with disk.naming(path, temporary):
+            yield temporary
+            if durable:
+                with temporary.open("rb") as file:
+                    os.fsync(file.fileno())
+            # mkstemp makes a file that only its owner reads.
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
