@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any, TextIO, cast
 
-from flowmusic import disk
+from flowmusic import caches, disk
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: done, anything else, input or flags wrong, stopped by the user."""
@@ -42,6 +42,7 @@ def guarded(label: str, action: Callable[[], int]) -> int:
 
     FLOWMUSIC_DEBUG=1 in the environment adds the traceback.
     """
+    caches.settle()
     try:
         with redirect_stdout(cast(TextIO, _NamedOutput(sys.stdout))):
             code = action()

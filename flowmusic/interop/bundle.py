@@ -350,7 +350,8 @@ def load(
     applied = adapted(pair, uses, name, folder)
     pair.to(device)
     joint.attach(encoder, bundle.folder)
-    codec = load_codec(_codec_of(bundle.folder, settings["codec"]), device)
+    codec_name = _codec_of(bundle.folder, settings["codec"])
+    codec = load_codec(codec_name, device)
     features = settings.get("style_features")
     if features is not None:
         if encoder.style is None:
@@ -366,6 +367,7 @@ def load(
         autocast=torch.bfloat16 if precision == "bf16" else None,
         style_features=features,
         adapters=applied,
+        weights={"model": bundle.config["sha256"], "codec": fingerprint(codec_name)},
     )
 
 
