@@ -197,7 +197,7 @@ def output_folder(text: str) -> Path:
 
 
 def writable(path: Path) -> Path:
-    """A file or folder that can be written, seen by writing a little beside or into it; folders above may be missing."""
+    """A file or folder that can be written, as is seen by writing a little there; folders above may be missing."""
     try:
         disk.check(path)
     except OSError as error:
