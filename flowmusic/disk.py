@@ -8,10 +8,12 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
+Kept = TypeVar("Kept")
 PROBE = 1 << 16
 """Bytes that are written to see whether a folder takes files: a full disk often takes empty ones."""
 
@@ -140,6 +142,20 @@ def spared(what: str | Path, instead: str = "it is left out") -> Iterator[None]:
     except OSError as error:
         error = error if error.filename is not None else OSError(error.errno, error.strerror, str(what))
         _LOG.warning("%s (%s)", told(error), instead)
+
+
+def remembered(path: Path, read: Callable[[Path], Kept]) -> Kept | None:
+    """What a cache holds; None where it holds nothing, or nothing that can be read, which is said: it is made anew."""
+    if not os.path.exists(path):
+        return None
+    try:
+        return read(path)
+    except Exception as error:  # whatever a damaged or foreign file makes its reader raise
+        reason = (
+            told(error) if isinstance(error, OSError) and error.errno else f"{path}: {' '.join(str(error).split())}"
+        )
+        _LOG.warning("%s (what it held is made anew; delete it if this comes again)", reason[:300])
+        return None
 
 
 def _as_given(folder: Path, path: Path) -> Path:

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from flowmusic.apps.building.settings import Settings
 from flowmusic.apps.errors import UsageError, reading_input
+from flowmusic.atomic import remove_stale
 from flowmusic.locks import InUse, locked
 from flowmusic.train import command
 
@@ -73,6 +74,7 @@ def build(cfg: DictConfig) -> list[Path]:
         told = {**described(maker), "seconds": settings.seconds, "clips_per_shard": settings.clips_per_shard}
         settings.out.mkdir(parents=True, exist_ok=True)
     with alone(settings.out):
+        remove_stale(settings.out)
         with reading_input():
             plans.agree(plan, told, settings.out)
         work(settings, plan, make)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from flowmusic import disk
+from flowmusic.atomic import remove_stale
 from flowmusic.guidance import Projection
 from flowmusic.interop.adapter import AdapterError, AdapterUse
 
@@ -197,9 +198,13 @@ def output_folder(text: str) -> Path:
 
 
 def writable(path: Path) -> Path:
-    """A file or folder that can be written, seen by writing a little beside or into it; folders above may be missing."""
+    """A file or folder that can be written, as is seen by writing a little there; folders above may be missing.
+
+    What killed commands left half-written there is removed.
+    """
     try:
         disk.check(path)
+        remove_stale(path.parent, path)
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot write {str(path)!r}: {disk.told(error)}") from None
     return path

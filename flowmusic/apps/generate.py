@@ -125,6 +125,7 @@ def run(args: argparse.Namespace) -> int:
         controls = asking.for_model(asked, written, generator)
         # Two bytes a sample, and what else a take leaves.
         disk.check(args.out, args.count * round(2 * asked.seconds * generator.codec.rate) + disk.PROBE)
+        remove_stale(args.out.parent)
     if not args.quiet:
         for notice in asked.notices:
             print(f"note: {notice}", file=sys.stderr)

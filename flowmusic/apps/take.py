@@ -47,8 +47,8 @@ def record(
     model's weights, by name, hash and scale; ``weights`` are hashes of the model and its codec, where they are known;
     ``details`` are of :func:`details`.
     """
-    more = dict(details or {})
-    inputs = {key: more.pop(key) for key in ("sha256", "use", "style") if key in more}
+    more: dict[str, Any] = dict(details or {})
+    inputs: dict[str, Any] = {key: more.pop(key) for key in ("sha256", "use", "style") if key in more}
     content = {
         "model": model,
         **({"weights": dict(weights)} if weights else {}),

@@ -20,6 +20,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from flowmusic import disk
 from flowmusic.atomic import remove_stale, write_text
 from flowmusic.data.errors import WrongData
 from flowmusic.locks import InUse, locked
@@ -113,12 +114,15 @@ def _train(cfg: DictConfig) -> TrainResult:
     run = {"steps": trainer.global_step, "seed": int(cfg.seed), "wall_s": round(wall_s, 2), **provenance()}
     paused = any(getattr(callback, "paused", False) for callback in callbacks)
     run |= {"metrics": metrics, "paused": paused}
-    if first:
-        (folder / "metrics.json").write_text(json.dumps(run, indent=2, sort_keys=True) + "\n")
-    if first and cfg.export is not None and trainer.state.finished and not trainer.fast_dev_run and not paused:
-        # Partial first: Hydra would try to instantiate every _target_ inside the settings that the card needs.
-        export = instantiate(cfg.export, _partial_=True)
-        export(module=model, data=data, run=run, settings=OmegaConf.to_container(cfg, resolve=True))
+    try:
+        if first:
+            write_text(folder / "metrics.json", json.dumps(run, indent=2, sort_keys=True) + "\n")
+    finally:
+        # Whether the figures can be written or not: the model is worth more.
+        if first and cfg.export is not None and trainer.state.finished and not trainer.fast_dev_run and not paused:
+            # Partial first: Hydra would try to instantiate every _target_ inside the settings that the card needs.
+            export = instantiate(cfg.export, _partial_=True)
+            export(module=model, data=data, run=run, settings=OmegaConf.to_container(cfg, resolve=True))
     return TrainResult(metrics, folder, {"model": model, "data": data, "trainer": trainer})
 
 
@@ -183,6 +187,14 @@ def data_folder(override: str) -> str:
     return f"latents={value}" if key == "data" and not named and Path(value).is_dir() else override
 
 
+def check_writable(folder: Path) -> None:
+    """Raises: WrongSettings if the run's folder cannot be written, which would show after the first checkpoint."""
+    try:
+        disk.check(folder / "checkpoints")
+    except OSError as error:
+        raise WrongSettings(f"out: cannot write to {folder}: {disk.told(error)}") from None
+
+
 def main(overrides: list[str]) -> int:
     """Run Hydra with command-line overrides (including ``-m``); returns the exit code of the command.
 
@@ -197,6 +209,7 @@ def main(overrides: list[str]) -> int:
         if cfg.dry_run:
             print(planned(cfg))
             return None
+        check_writable(Path(cfg.out))
         result = train(cfg)
         if first_rank():
             print(result.folder)
