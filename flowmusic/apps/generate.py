@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flowmusic import disk
 from flowmusic.apps import choose, flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
+from flowmusic.atomic import remove_stale
 from flowmusic.flow import grids
 from flowmusic.flow.grids import GRIDS
 from flowmusic.flow.solve import SOLVERS
