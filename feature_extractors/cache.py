@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import tempfile
 import typing
 import warnings
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from flowmusic import disk
 from flowmusic.atomic import replacing
 from flowmusic.types import Audio
 
@@ -36,9 +38,14 @@ class Analyser(Protocol[Result]):
 
 
 def default_folder() -> Path:
-    """``$FLOWMUSIC_CACHE/features``, or ``~/.cache/flowmusic/features``."""
+    """``$FLOWMUSIC_CACHE/features``, or ``~/.cache/flowmusic/features``; for a user without a home a temporary one."""
     root = os.environ.get("FLOWMUSIC_CACHE")
-    return (Path(root) if root else Path.home() / ".cache" / "flowmusic") / "features"
+    if root:
+        return Path(root) / "features"
+    try:
+        return Path.home() / ".cache" / "flowmusic" / "features"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / "flowmusic" / "features"
 
 
 def audio_hash(audio: Audio) -> str:
@@ -86,8 +93,9 @@ def analyse(extractor: Analyser[Result], audio: Audio, folder: Path | None = Non
             # Whatever the damage (a cut file, a foreign one, an older layout), the remedy is the same.
             warnings.warn(f"cache entry {path} is unreadable ({error}); computing it again", stacklevel=2)
     result = extractor.analyse(audio)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(path, result)
+    with disk.spared(path, "the result is not kept"):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(path, result)
     return result
 
 

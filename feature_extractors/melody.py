@@ -11,6 +11,7 @@ import torch
 
 from feature_extractors import pitch, signals
 from feature_extractors.pitch import Note
+from flowmusic import caches
 from flowmusic.controls import melody as melody_control
 from flowmusic.types import Audio, FrameGrid, Track
 
@@ -121,6 +122,7 @@ class Melody:
 
 @functools.cache
 def _network(model: str) -> Any:
+    caches.librosa()  # which torchcrepe imports by itself
     import torchcrepe
 
     torchcrepe.load.model("cpu", model)

@@ -19,6 +19,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from flowmusic.apps.building.settings import Settings
 from flowmusic.apps.errors import UsageError, reading_input
+from flowmusic.atomic import remove_stale
+from flowmusic.locks import InUse, locked
 from flowmusic.train import command
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ def build(cfg: DictConfig) -> list[Path]:
         told = {**described(maker), "seconds": settings.seconds, "clips_per_shard": settings.clips_per_shard}
         settings.out.mkdir(parents=True, exist_ok=True)
     with alone(settings.out):
+        remove_stale(settings.out)
         with reading_input():
             plans.agree(plan, told, settings.out)
         work(settings, plan, make)
@@ -143,15 +146,12 @@ def tell_result(built: Built, plan: Plan, out: Path) -> None:
 
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
-    """One build at a time in a folder; the lock goes with the process, however that ends."""
-    import fcntl
-
-    with (out / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"another build is writing to {out}; wait for it, or give another out=") from None
-        yield
+    """One build at a time in a folder.  Raises: UsageError while another is at work there."""
+    try:
+        with locked(out / LOCK, f"another build is writing to {out}; wait for it, or give another out="):
+            yield
+    except InUse as busy:
+        raise UsageError(str(busy)) from None
 
 
 def verify(out: Path) -> list[Path]:

@@ -38,7 +38,7 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
         "listed in MANIFEST.problems.jsonl with the reason; a second scan looks at new and changed files only."
     )
     parser.add_argument("folder", type=existing_folder, metavar="FOLDER")
-    parser.add_argument("--out", type=manifest_output, default=Path("manifest.jsonl"), metavar="FILE",
+    parser.add_argument("--out", type=manifest_output, default="manifest.jsonl", metavar="FILE",
                         help="default: manifest.jsonl in the current folder")  # fmt: skip
     parser.add_argument("--captions", type=flags.existing_file, metavar="TABLE",
                         help="CSV or TSV with a column path (or file) and caption, licence or split")  # fmt: skip

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowmusic import disk
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
+from flowmusic.atomic import temporary_folder
 
 if TYPE_CHECKING:
     from feature_extractors.run import Extraction
@@ -65,31 +65,32 @@ def default_folder(audio: Path) -> Path:
 def write(found: Extraction, audio: Audio, name: str, out: Path) -> list[Path]:
     """Write the folder; the files are complete before the first one appears in ``out``, controls.json the last.
 
+    The picture is left out where it cannot be written.
+
     Returns: the files written, controls.json first.
+    Raises: OSError that names what else cannot be.
     """
     from flowmusic.apps import plot
     from flowmusic.controls.files import NAME
 
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
-    try:
+    with temporary_folder(out) as temporary, disk.naming(out, temporary):
         stem = found.drum_stem
         has_stem = stem is not None and found.drums is not None and len(found.drums.onsets) > 0
         if stem is not None and has_stem:
             stem.write(temporary / STEM)
-        plot.draw(picture(found, audio, name), temporary / PICTURE)
         found.sheet(name, stem=STEM if has_stem else None).write(temporary)
+        with disk.spared(out / PICTURE), disk.naming(out, temporary):
+            plot.draw(picture(found, audio, name), temporary / PICTURE)
         os.chmod(temporary, 0o755)
         if not out.exists():
             os.replace(temporary, out)
         else:
-            # A stem of an earlier run would belong to no JSON.
-            if not has_stem:
-                (out / STEM).unlink(missing_ok=True)
+            # A stem or a picture of an earlier run would belong to another JSON.
             for file in (STEM, PICTURE, NAME):
                 if (temporary / file).exists():
                     os.replace(temporary / file, out / file)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+                elif file != NAME:
+                    (out / file).unlink(missing_ok=True)
     return [out / file for file in (NAME, STEM, PICTURE) if (out / file).exists()]
 
 

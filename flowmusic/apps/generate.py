@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowmusic import disk
 from flowmusic.apps import choose, flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
+from flowmusic.atomic import remove_stale
 from flowmusic.flow import grids
 from flowmusic.flow.grids import GRIDS
 from flowmusic.flow.solve import SOLVERS
@@ -98,7 +100,7 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     )
     add("--device", type=flags.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="of the model's matrix products (fp32)")
-    add("--out", type=flags.audio_output, default=Path("take.wav"), metavar="FILE", help="take.wav; also .flac, .ogg")
+    add("--out", type=flags.audio_output, default="take.wav", metavar="FILE", help="take.wav; also .flac, .ogg")
     add("--quiet", action="store_true", help="no progress, notices or scores; only the names of the files")
 
 
@@ -106,19 +108,25 @@ def run(args: argparse.Namespace) -> int:
     """Read, load, generate ``--count`` takes, and write and judge each as soon as it is there."""
     from flowmusic.apps import asked as asking
     from flowmusic.apps import concepts
+    from flowmusic.apps import take as recording
     from flowmusic.interop import bundle
 
     with reading_input():
         check_device(args.device)
         bundle.find(args.model)
+        check_record(args.out)
         asked = asking.read(args)
     generator = load(args)
     from flowmusic.generate.generator import draw_seed
 
     with reading_input():
         concepts.register(args.concept, generator, asked)
+        details = recording.details(args, asked)
         written = asking.to_controls(asked, generator.grid(asked.seconds))
         controls = asking.for_model(asked, written, generator)
+        # Two bytes a sample, and what else a take leaves.
+        disk.check(args.out, args.count * round(2 * asked.seconds * generator.codec.rate) + disk.PROBE)
+        remove_stale(args.out.parent)
     if not args.quiet:
         for notice in asked.notices:
             print(f"note: {notice}", file=sys.stderr)
@@ -157,7 +165,7 @@ def run(args: argparse.Namespace) -> int:
             take, judged, choice = _best(takes, asked, written, args.min_adherence)
             if not args.quiet:
                 print(f"note: {choose.told(choice, take.seed)}", file=sys.stderr)
-        _finish(take, out, asked, generator, weights, written, judged, choice, quiet=args.quiet)
+        _finish(take, out, asked, generator, weights, written, judged, choice, details, quiet=args.quiet)
     return DONE
 
 
@@ -199,6 +207,13 @@ def _listen(take: Generation, asked: Asked, written: Controls) -> Adherence:
     return judge(_sound(take, asked), requested_of(kept, asked.seconds), downbeats_of(kept, asked.seconds))
 
 
+def check_record(out: Path) -> None:
+    """Raise UsageError where something else is in the way of the record beside a take."""
+    record = out.with_suffix(".json")
+    if record.is_dir():
+        raise UsageError(f"cannot write {record}, the record of {out}: it is a folder; choose another name with --out")
+
+
 def check_device(name: str) -> None:
     """Raise UsageError for a device that this machine does not have."""
     import torch
@@ -233,10 +248,14 @@ def _finish(
     written: Controls,
     judged: Adherence | None,
     choice: Mapping[str, Any] | None,
+    details: Mapping[str, Any],
     *,
     quiet: bool,
 ) -> None:
-    """Write the audio, listen to it unless that was done, write the record, and print what there is."""
+    """Write the audio, listen to it unless that was done, write the record, and print what there is.
+
+    Raises: OSError for what cannot be written, with the seed that gives the take again.
+    """
     from flowmusic import audio
     from flowmusic.apps.adherence import requested_of
     from flowmusic.apps.take import record, table, write_json
@@ -256,14 +275,23 @@ def _finish(
             adherence=adherence,
             choice=choice,
             adapters=generator.adapters,
+            weights=generator.weights,
+            details=details,
         )
 
-    # The record first: should a recogniser fail, the take can still be repeated.
-    audio.write(sound, out)
-    write_json(content(judged), out.with_suffix(".json"))
-    print(out, flush=True)
-    adherence = _listen(take, asked, written) if judged is None else judged
-    print(write_json(content(adherence), out.with_suffix(".json")), flush=True)
+    again = f"--seed {take.seed} makes this take again"
+    try:
+        audio.write(sound, out)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror} ({again})", error.filename) from error
+    try:
+        # Before anyone listens: should a recogniser fail, the take can still be repeated.
+        write_json(content(judged), out.with_suffix(".json"))
+        print(out, flush=True)
+        adherence = _listen(take, asked, written) if judged is None else judged
+        print(write_json(content(adherence), out.with_suffix(".json")), flush=True)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror} ({out} is written; {again})", error.filename) from error
     if not quiet:
         print("\n".join(table(adherence)), end="\n" if adherence.scores else "", flush=True)
 

@@ -16,6 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from flowmusic import publishable
 from flowmusic.atomic import write_text
 from flowmusic.controls import beats as beat_tracks
 from flowmusic.controls import checks
@@ -118,7 +119,8 @@ def to_json(sheet: ControlSheet) -> dict[str, Any]:
         if sheet.drums_classes is not None:
             drums["classes"] = {name: list(times) for name, times in sheet.drums_classes.items()}
     data: dict[str, Any] = {
-        "source": sheet.source,
+        # Whoever is given the controls learns what they are of, and not where that lies.
+        "source": publishable.place(sheet.source),
         "seconds": sheet.seconds,
         "frame_rate": rate.numerator if rate.denominator == 1 else str(rate),
         "bpm": sheet.bpm,

@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser.parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
+    from flowmusic import disk
     from flowmusic.corpus.build import CorpusSettings, SettingsError, build_corpus
     from flowmusic.corpus.extra import named
     from flowmusic.corpus.fonts import GPL_NOTICE, FontError, choose_fonts, search_folders
@@ -84,11 +85,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.out.exists() and not args.out.is_dir():
         return fail(f"--out {args.out} is not a folder")
     try:
+        disk.check(args.out)
+    except OSError as error:
+        return fail(f"--out: cannot write to {args.out}: {disk.told(error)}")
+    try:
         manifest = build_corpus(settings, args.out, args.workers, progress=not args.quiet)
     except (SettingsError, SynthError) as error:
         return fail(str(error))
     except OSError as error:
-        print(f"flowmusic corpus: {error}", file=sys.stderr)
+        print(f"flowmusic corpus: {disk.told(error)}", file=sys.stderr)
         return 1
     print(f"{manifest} {settings.count} clips")
     return 0

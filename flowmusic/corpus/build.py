@@ -13,10 +13,12 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowmusic import disk
 from flowmusic.corpus import COMPOSER_VERSION
 from flowmusic.corpus.fonts import Font
 from flowmusic.corpus.piece import PARTS
@@ -116,15 +118,25 @@ def _synth(font: Font) -> FontSynth:
 def _write_flac(path: Path, samples: NDArray[np.int16], rate: int) -> None:
     import soundfile
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    soundfile.write(temporary, samples, rate, format="FLAC", subtype="PCM_16")
-    temporary.replace(path)
+    with _replacing(path) as temporary:
+        soundfile.write(temporary, samples, rate, format="FLAC", subtype="PCM_16")
 
 
 def _write_text(path: Path, text: str) -> None:
+    with _replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary name that a later run knows as left over, see :func:`build_corpus`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        with disk.naming(path, temporary):
+            yield temporary
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def make_clip(job: Job) -> str:

@@ -15,6 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
+from flowmusic import disk
 from flowmusic.atomic import write_text
 from flowmusic.data import statistics
 from flowmusic.data.manifest import SPLITS, Entry, file_hash
@@ -106,6 +107,8 @@ def build_shard(shard: Shard, out: Path, make: ClipMaker, tell: Tell = lambda se
             try:
                 sample = had.pop(piece.key, None) or make(piece)
             except Exception as error:
+                if isinstance(error, OSError) and error.errno in disk.OF_THE_MACHINE:
+                    raise  # what is wrong is no recording
                 # Whatever is wrong with one recording, the others are built.
                 failures.append(_failure(piece, error))
             else:

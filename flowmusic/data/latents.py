@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flowmusic import publishable
 from flowmusic.controls import drums
 from flowmusic.data.errors import NoClipLongEnough
 from flowmusic.data.heard import HeardClips, Prompts
@@ -112,7 +113,7 @@ class LatentStore:
         if wanted is None:
             tensors = {key: tensor for key, tensor in self.tensors.items() if key != FEATURES}
             return LatentStore(self.frame_rate, self.clips, tensors, heard=self.heard)
-        if self.style_features != wanted:
+        if not same_features(self.style_features, wanted):
             flags = f"style_features={wanted.get('kind')}:{wanted.get('source')}"
             if wanted.get("layer") is not None:
                 flags += f" style_layer={wanted['layer']}"
@@ -195,6 +196,14 @@ def _read_older(folder: Path, split: str) -> LatentStore:
     shards = [load_file(folder / name) for name in parsed["shards"]]
     tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
     return LatentStore(Fraction(parsed["frame_rate"]), parsed["clips"], tensors, parsed.get("style_features"))
+
+
+def same_features(found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+    """Whether stored style features are those that are wanted; of a folder elsewhere the store knows the name alone."""
+    if found is None:
+        return False
+    told, asked = ({"layer": None, **features} for features in (found, wanted))
+    return told == asked or told == {**asked, "source": publishable.place(str(asked.get("source")))}
 
 
 def _named(features: Mapping[str, Any] | None) -> str:

@@ -7,6 +7,7 @@ tar: ``KEY.safetensors`` with the tensors and ``KEY.json`` with the rest, so any
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
@@ -15,6 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
+from flowmusic import publishable
 from flowmusic.atomic import replacing, write_text
 from flowmusic.data.latents import LATENTS
 from flowmusic.data.manifest import file_hash
@@ -68,8 +70,8 @@ class ShardIndex:
         split: train, validation or test.
         frame_rate: of latents and controls; Hz.
         shards: in order.
-        settings: what it was built with, as plain data (codec, extractors, their versions).
-        style_features: which features ``style`` holds; None for latents.
+        settings: what it was built with, as plain data (codec, extractors, their versions); the file tells no places.
+        style_features: which features ``style`` holds; None for latents.  The file names a folder by the way there.
     """
 
     split: str
@@ -90,6 +92,12 @@ class ShardIndex:
         """Write ``<split>.index.json``, whole or not at all."""
         path = Path(folder) / f"{self.split}.index.json"
         plain = {"version": VERSION, **asdict(self), "frame_rate": str(self.frame_rate)}
+        plain["settings"] = publishable.cleaned(plain["settings"])
+        if self.style_features is not None:
+            source = str(self.style_features["source"])
+            way = publishable.way(source, folder) if Path(source).is_dir() else None
+            named = publishable.place(source) if way is None else f"./{way}"
+            plain["style_features"] = {**self.style_features, "source": named}
         return write_text(path, json.dumps(plain, indent=1) + "\n")
 
     @staticmethod
@@ -102,6 +110,9 @@ class ShardIndex:
         if parsed.pop("version", None) != VERSION:
             raise ValueError(f"the shards of {location} are of another version; build them again: flowmusic build")
         shards = tuple(ShardInfo(**shard) for shard in parsed.pop("shards"))
+        features = parsed.get("style_features")
+        if features is not None and str(features.get("source")).startswith("./") and Path(location).is_dir():
+            features["source"] = os.path.abspath(Path(location) / features["source"])
         return ShardIndex(**{**parsed, "frame_rate": Fraction(parsed["frame_rate"]), "shards": shards})
 
 

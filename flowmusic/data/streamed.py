@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from flowmusic.data.errors import WrongData
 from flowmusic.data.heard import HeardClips
-from flowmusic.data.latents import LatentCrops, LatentStore
+from flowmusic.data.latents import LatentCrops, LatentStore, same_features
 from flowmusic.data.module import FieldData
 from flowmusic.data.shards import ShardIndex
 from flowmusic.data.stream import Order, ShardCrops, as_store, load_shard
@@ -104,7 +104,7 @@ class ShardData(FieldData):
 
     def _check_style(self, index: ShardIndex) -> None:
         wanted, found = self.style_features, index.style_features
-        if wanted is not None and (found is None or dict(wanted) != {"layer": None, **found}):
+        if wanted is not None and not same_features(found, wanted):
             raise WrongData(
                 f"the style is to hear {dict(wanted)}, and the {index.split} shards of {self.location} hold "
                 f"{'latents only' if found is None else dict(found)}; build shards with these features"

@@ -86,6 +86,7 @@ class Generator:
         autocast: dtype of the field's products, where it is not to be that of its weights.
         style_features: what the style conditioner hears an excerpt with; None: the codec's latents.
         adapters: ``name``, ``hash`` and ``scale`` of those that are in the weights, for a take's record.
+        weights: sha256 of the ``model`` and its ``codec``, where they are known, for the same.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Generator:
         autocast: torch.dtype | None = None,
         style_features: StyleFeatures | None = None,
         adapters: Sequence[Mapping[str, Any]] = (),
+        weights: Mapping[str, str] | None = None,
     ) -> None:
         self.field = field.eval()
         self.encoder = encoder.eval()
@@ -110,6 +112,7 @@ class Generator:
         self.autocast = autocast
         self.style_features = style_features
         self.adapters = tuple(adapters)
+        self.weights = dict(weights or {})
 
     @property
     def device(self) -> torch.device:

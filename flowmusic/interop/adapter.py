@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowmusic import publishable
 from flowmusic.atomic import replacing
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, A
     Args:
         path: replaced if it is there.
         tensors: pairs of matrices; stored in fp16.
-        about: plain data, ``rank``, ``alpha``, ``base`` and ``base_sha256`` among it.
+        about: plain data, ``rank``, ``alpha``, ``base`` and ``base_sha256`` among it; cleaned before they are written
+            (:mod:`flowmusic.publishable`).
 
     Raises: AdapterError for a path with another suffix, or values that fp16 cannot hold.
     """
@@ -105,7 +107,7 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, A
     wrong = [name for name, tensor in stored.items() if not bool(torch.isfinite(tensor).all())]
     if wrong:
         raise AdapterError(f"{wrong[0]} has values that are not finite in fp16; was the learning rate too high?")
-    text = json.dumps({"format": FORMAT, **about}, sort_keys=True, allow_nan=False)
+    text = json.dumps({"format": FORMAT, **publishable.cleaned(about)}, sort_keys=True, allow_nan=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_bytes(save(stored, {KEY: text}))

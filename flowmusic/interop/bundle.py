@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from flowmusic import disk, publishable
+from flowmusic.atomic import temporary_folder
 from flowmusic.interop import eight_bit
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ EMBEDDED = Path(__file__).resolve().parents[1] / "embedded"
 PRECISIONS = ("fp32", "bf16")
 AVERAGES = ("embed_avg", "cluster_size")
 """Ends of the names of codebooks' running averages, which are training state and not shipped."""
+VERBATIM = ("original",)
+"""Keys of a description that are kept to the letter: what a published checkpoint says of itself, to be given back."""
 CHECKPOINT = "state_dict.bin"
 """The file by which a folder is known as a published checkpoint of audiocraft's."""
 
@@ -102,11 +105,13 @@ def fingerprint(name: str | Path) -> str:
 
 @contextmanager
 def writing(folder: str | Path) -> Iterator[Path]:
-    """A temporary folder that becomes ``folder``, in place of what was there, if the body ends well."""
+    """A temporary folder that becomes ``folder``, in place of what was there, if the body ends well.
+
+    Raises: OSError that names what cannot be written.
+    """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    try:
+    with temporary_folder(folder) as temporary, disk.naming(folder, temporary):
         yield temporary
         for path in temporary.iterdir():
             os.chmod(path, 0o644)
@@ -114,8 +119,6 @@ def writing(folder: str | Path) -> Iterator[Path]:
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write(
@@ -131,7 +134,8 @@ def write(
 
     Args:
         folder: replaced if it is there.
-        config: plain data; the format and the hash of the tensors are added.
+        config: plain data, cleaned before they are written (:mod:`flowmusic.publishable`) but for :data:`VERBATIM`;
+            the format and the hash of the tensors are added.
         tensors: by name.
         card: Markdown; the hash is added.
         half: store floating tensors in fp16; otherwise every tensor keeps its dtype.
@@ -148,9 +152,11 @@ def write(
             stored[name] = (kept.to(torch.float16) if half and _halves(name, kept) else kept).contiguous()
         save_file(stored, temporary / "model.safetensors")
         digest = tensor_hash(temporary / "model.safetensors")
-        described = {"format": FORMAT, **config, "sha256": digest}
+        told = publishable.cleaned(config, keep=VERBATIM)
+        described = {"format": FORMAT, **told, "sha256": digest}
         (temporary / "config.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
-        (temporary / "card.md").write_text(card.rstrip() + f"\n\nsha256 of model.safetensors: `{digest}`\n")
+        card = publishable.prose(card).rstrip()
+        (temporary / "card.md").write_text(f"{card}\n\nsha256 of model.safetensors: `{digest}`\n")
     return folder
 
 
@@ -350,7 +356,8 @@ def load(
     applied = adapted(pair, uses, name, folder)
     pair.to(device)
     joint.attach(encoder, bundle.folder)
-    codec = load_codec(_codec_of(bundle.folder, settings["codec"]), device)
+    codec_name = _codec_of(bundle.folder, settings["codec"])
+    codec = load_codec(codec_name, device)
     features = settings.get("style_features")
     if features is not None:
         if encoder.style is None:
@@ -366,6 +373,7 @@ def load(
         autocast=torch.bfloat16 if precision == "bf16" else None,
         style_features=features,
         adapters=applied,
+        weights={"model": bundle.config["sha256"], "codec": fingerprint(codec_name)},
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from flowmusic import publishable
 from flowmusic.atomic import replacing
 from flowmusic.interop.bundle import ModelError
 from flowmusic.model.pseudowords import Concept
@@ -34,7 +35,8 @@ def write(path: str | Path, concept: Concept) -> Path:
         "format": FORMAT,
         "token": concept.name,
         "encoder": {"fingerprint": concept.encoder[:8], "sha256": concept.encoder},
-        "record": dict(concept.record),
+        # "token" is the name of the pseudoword there too.
+        "record": publishable.cleaned(concept.record, keep=("token",)),
     }
     try:
         text = json.dumps(described, sort_keys=True, allow_nan=False)

@@ -262,7 +262,17 @@ def _generator(
     network.requires_grad_(False)
     codec = EncodecCodec(network, mean, std).to(device)
     encoder.set_drum_codes(*drum_codes_of(codec, seconds))
-    return Generator(field, encoder, codec, name=name, seconds=seconds, defaults=defaults, adapters=applied)
+    return Generator(
+        field,
+        encoder,
+        codec,
+        name=name,
+        seconds=seconds,
+        defaults=defaults,
+        adapters=applied,
+        # The codec is in the same file.
+        weights={"model": bundle.fingerprint(folder)},
+    )
 
 
 def _t5_source(folder: Path) -> Path | None:

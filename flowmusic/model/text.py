@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flowmusic import disk
 from flowmusic.atomic import replacing
 from flowmusic.model import pseudowords
 from flowmusic.model.pseudowords import Concept, Mention
@@ -134,13 +135,14 @@ class FrozenText(nn.Module, ABC):
         """Encode prompts ahead of training; kept in fp16.
 
         With a ``folder``, prompts found in its ``text-FINGERPRINT.safetensors`` are not encoded again, and new ones
-        are added to it.  Prompts with pseudowords are checked but not kept: what those stand for can change.
+        are added to it, unless it cannot be written: data may be for reading only.  Prompts with pseudowords are
+        checked but not kept: what those stand for can change.
         """
         from safetensors.torch import load_file, save_file
 
         file = None if folder is None else folder / f"text-{self.fingerprint}.safetensors"
-        if file is not None and file.exists():
-            self.cache.update(load_file(file))
+        if file is not None:
+            self.cache.update(disk.remembered(file, load_file) or {})
         fresh = []
         for text in dict.fromkeys(texts):
             if pseudowords.mentioned(text):
@@ -151,7 +153,7 @@ class FrozenText(nn.Module, ABC):
             return
         self.cache.update({text: states.half() for text, states in self._encode(fresh).items()})
         if file is not None:
-            with replacing(file) as temporary:
+            with disk.spared(file, "prompts are encoded anew at every start"), replacing(file) as temporary:
                 save_file({text: states.contiguous() for text, states in self.cache.items()}, temporary)
 
     def forward(self, texts: Sequence[str | None]) -> tuple[Tensor, Tensor]:

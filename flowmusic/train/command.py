@@ -9,6 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from flowmusic import disk
 from flowmusic.train import sweep
 
 Action = Callable[[DictConfig, list[str], list[str] | None], float | None]
@@ -93,7 +94,8 @@ def run(
         if failed:
             raise failed[0]
     except expected as error:
-        message = sweep.missing_plugin(str(error)) or " ".join(str(error).split())
+        text = disk.told(error) if isinstance(error, OSError) and error.errno is not None else str(error)
+        message = sweep.missing_plugin(text) or " ".join(text.split())
         print(f"{label}: error: {message}", file=sys.stderr)
         return 2
     finally:
