@@ -24,7 +24,7 @@ LEAST, MOST = 1e-3, 31.6
 
 
 def band_edges(rate: int, n_fft: int, from_hz: float, bands: int) -> list[int]:
-    """First bins of ``bands`` bands, of equal width on the mel scale, from ``from_hz`` up to half the rate; and the end.
+    """First bins of ``bands`` bands of equal width on the mel scale, from ``from_hz`` up to half the rate; and the end.
 
     Raises: ValueError where a band would have no bin.
     """

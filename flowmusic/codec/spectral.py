@@ -7,6 +7,7 @@ Decoder head after Vocos (Siuzdak 2023, arXiv 2306.00814).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,6 +72,12 @@ class SpectralCodec(LatentCodec):
         width = self.norm_out.normalized_shape[0]
         self.energy = EnergyHead(width, self.spectral_hop, self.rate, **settings)
         return self.energy
+
+    @property
+    def context_frames(self) -> int:
+        spectral = sum(block.reach for block in self.decoder) + math.ceil(self.n_fft / 2 / self.spectral_hop) + 1  # type: ignore[misc]
+        corrected = 0 if self.energy is None else math.ceil(self.energy.n_fft / self.spectral_hop)
+        return math.ceil((spectral + corrected) / self.stack) + 1
 
     def decoder_modules(self) -> list[nn.Module]:
         modules: list[nn.Module] = [self.unsqueeze, self.decoder, self.norm_out, self.head]

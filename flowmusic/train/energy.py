@@ -29,7 +29,7 @@ def headed(name: str, energy: Mapping[str, Any]) -> SpectralCodec:
 
 
 class LitEnergyHead(LightningModule):
-    """L1 between log band energies: those of the recording, and those read from its latents as a decoder meets them.
+    """Distance of log band energies: those of the recording, and those read from its latents as a decoder meets them.
 
     A third of the items is decoded from clean latents, a third from noisy ones, and a third (with ``field``; otherwise
     noisy ones) from what the field makes of them: the frozen field's guess of the end of its path, z + (1 - t) v(z, t),
@@ -41,6 +41,8 @@ class LitEnergyHead(LightningModule):
         optimizer: partial optimiser, called with the head's parameters.
         noise: the greatest deviation of the noise; an item's is drawn from U(0, noise).
         field: name or folder of a model whose field works on these latents; None does without.
+        quantile: which quantile of the log energy is predicted.  The half is the L1 loss; it lies below the mean of
+            the energy, so that what cannot be predicted comes out too quiet.
         warmup, total_steps: learning-rate schedule in steps.
         seed: of the noise; step k draws from (seed, k), so resuming is exact.
     """
@@ -54,6 +56,7 @@ class LitEnergyHead(LightningModule):
         optimizer: Callable[[Iterable[Any]], torch.optim.Optimizer],
         noise: float = 0.25,
         field: str | None = None,
+        quantile: float = 0.5,
         warmup: int = 50,
         total_steps: int = 1000,
         seed: int = 0,
@@ -66,6 +69,9 @@ class LitEnergyHead(LightningModule):
         self.head.requires_grad_(True)
         self.make_optimizer = optimizer
         self.noise, self.warmup, self.total_steps, self.seed = noise, warmup, total_steps, seed
+        if not 0.0 < quantile < 1.0:
+            raise WrongSettings(f"quantile must lie between 0 and 1, got {quantile}")
+        self.quantile = quantile
         # In a list, so that the field's weights are not this module's: they are neither trained nor stored.
         self._generator = [] if field is None else [bundle.load(field)]
         for generator in self._generator:
@@ -106,7 +112,9 @@ class LitEnergyHead(LightningModule):
         with torch.no_grad():
             hidden = self.codec.hidden(self.met(self.codec.latents(wave), generator))
             wanted = self.head.measure(wave)
-        return (self.head(hidden) - wanted).abs().mean()
+        missing = wanted - self.head(hidden)
+        # Pinball loss, twice: at the half it is the L1 between log energies.
+        return 2.0 * torch.maximum(self.quantile * missing, (self.quantile - 1.0) * missing).mean()
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         loss = self.loss(batch, self.global_step)

@@ -14,6 +14,7 @@ from flowmusic.interop.bundle import AVERAGES
 
 KINDS = {
     "flowmusic.codec.spectral.SpectralCodec": "spectral",
+    "flowmusic.codec.hybrid.HybridCodec": "hybrid",
     "flowmusic.codec.encodec.SeanetCodec": "seanet",
 }
 
