@@ -68,15 +68,6 @@ class LatentCodec(nn.Module):
         more = (torch.rand(len(latents), 1, 1, generator=generator) < 0.5).to(latents)
         return latents + (self.noise + more * drawn * (most - self.noise)) * noise
 
-    def decode_parts(self, latents: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The waveform before and after its band energies are corrected, and the log energies that they are given.
-
-        Shape: ``[B, D, T] -> [B, N], [B, N], [B, S, K]``; a codec without an energy head gives one waveform twice, and
-        None.
-        """
-        wave = self.decode_wave(latents)
-        return wave, wave, None
-
     def reconstruct(self, wave: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The training pass: encode, add noise, decode.  Shape: ``[B, N] -> [B, N]``."""
         return self.decode_wave(self.noisy(wave, generator))

@@ -9,10 +9,8 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
-from flowmusic.codec.energy import EnergyHead
 from flowmusic.codec.latent import LatentCodec
 from flowmusic.metrics.signal import mean_si_sdr
-from flowmusic.train.codec_loss import LeanLoss
 from flowmusic.train.discriminator import Adversarial, deception_loss, discriminator_loss, matching_loss
 from flowmusic.train.schedule import scheduled
 from flowmusic.train.spectral_loss import complex_loss, multi_resolution
@@ -33,8 +31,6 @@ class LitCodec(LightningModule):
         adversarial: a discriminator that is trained beside the codec; None does without.  Both learn in the same
             step, on the same optimiser with parameters of their own: codec gradients come from the codec's losses
             alone, the discriminator's from its own, and each side's are clipped by themselves.
-        objective: the loss in place of the one whose weights are above.
-        energy_weight: of the L1 between log band energies, for a codec with an energy head.
         noise: greatest deviation of the bottleneck noise, in half of the items; below the codec's own nothing changes.
         prepare_batches: training batches that a codec is made ready with before the first step, if it offers that.
     """
@@ -51,8 +47,6 @@ class LitCodec(LightningModule):
         calibration_batches: int = 100,
         decoder_only: bool = False,
         adversarial: Adversarial | None = None,
-        objective: LeanLoss | None = None,
-        energy_weight: float = 1.0,
         noise: float = 0.0,
         prepare_batches: int = 40,
     ) -> None:
@@ -64,8 +58,7 @@ class LitCodec(LightningModule):
         self.wave_weight, self.complex_weight = wave_weight, complex_weight
         self.warmup, self.total_steps = warmup, total_steps
         self.seed, self.calibration_batches, self.decoder_only = seed, calibration_batches, decoder_only
-        self.objective, self.energy_weight, self.noise = objective, energy_weight, noise
-        self.prepare_batches = prepare_batches
+        self.noise, self.prepare_batches = noise, prepare_batches
         # A codec that comes from a bundle is frozen and in evaluation mode, and Lightning would leave it so.
         codec.train().requires_grad_(not decoder_only)
         if decoder_only:
@@ -83,17 +76,11 @@ class LitCodec(LightningModule):
     def loss(self, wave: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Loss and reconstruction.  Shape: ``[B, N] -> [], [B, N]``."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        raw, rebuilt, energies = self.codec.decode_parts(self.codec.noisy(wave, generator, self.noise))
+        rebuilt = self.codec.decode_wave(self.codec.noisy(wave, generator, self.noise))
         with torch.autocast(wave.device.type, enabled=False):
-            raw, rebuilt = (raw.float(), rebuilt.float()) if raw is not rebuilt else (rebuilt.float(),) * 2
-            if self.objective is not None:
-                loss = self.objective(raw, rebuilt, wave, step)
-            else:
-                loss = multi_resolution(rebuilt, wave) + self.wave_weight * (rebuilt - wave).abs().mean()
-                loss = loss + self.complex_weight * complex_loss(rebuilt, wave)
-            if energies is not None:
-                head: EnergyHead = self.codec.energy  # type: ignore[assignment]
-                loss = loss + self.energy_weight * (energies - head.measure(wave)).abs().mean()
+            rebuilt = rebuilt.float()
+            loss = multi_resolution(rebuilt, wave) + self.wave_weight * (rebuilt - wave).abs().mean()
+            loss = loss + self.complex_weight * complex_loss(rebuilt, wave)
         return loss, rebuilt
 
     def on_fit_start(self) -> None:

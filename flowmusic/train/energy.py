@@ -28,6 +28,14 @@ def headed(name: str, energy: Mapping[str, Any]) -> SpectralCodec:
     return codec
 
 
+def pinball(missing: Tensor, quantile: float) -> Tensor:
+    """Mean of twice the pinball loss, whose minimum is a quantile; at the half it is L1.
+
+    Args: ``missing``: what is wanted less what was predicted.
+    """
+    return 2.0 * torch.maximum(quantile * missing, (quantile - 1.0) * missing).mean()
+
+
 class LitEnergyHead(LightningModule):
     """Distance of log band energies: those of the recording, and those read from its latents as a decoder meets them.
 
@@ -112,9 +120,7 @@ class LitEnergyHead(LightningModule):
         with torch.no_grad():
             hidden = self.codec.hidden(self.met(self.codec.latents(wave), generator))
             wanted = self.head.measure(wave)
-        missing = wanted - self.head(hidden)
-        # Pinball loss, twice: at the half it is the L1 between log energies.
-        return 2.0 * torch.maximum(self.quantile * missing, (self.quantile - 1.0) * missing).mean()
+        return pinball(wanted - self.head(hidden), self.quantile)
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         loss = self.loss(batch, self.global_step)
