@@ -69,6 +69,14 @@ def _spectral_codec(settings: dict[str, Any]) -> LatentCodec:
     return SpectralCodec(**settings, quantizer=ResidualQuantizer(**quantizer) if quantizer else None)
 
 
+def _hybrid_codec(settings: dict[str, Any]) -> LatentCodec:
+    from flowmusic.codec.encodec import ResidualQuantizer
+    from flowmusic.codec.hybrid import HybridCodec
+
+    quantizer = settings.pop("quantizer", None)
+    return HybridCodec(**settings, quantizer=ResidualQuantizer(**quantizer) if quantizer else None)
+
+
 def _seanet_codec(settings: dict[str, Any]) -> LatentCodec:
     from flowmusic.codec.encodec import ResidualQuantizer, SeanetCodec
 
@@ -82,7 +90,11 @@ def _text_audio(settings: dict[str, Any]) -> TextAudioNet:
     return TextAudioNet(**settings)
 
 
-CODECS: Mapping[str, Callable[[dict[str, Any]], Any]] = {"spectral": _spectral_codec, "seanet": _seanet_codec}
+CODECS: Mapping[str, Callable[[dict[str, Any]], Any]] = {
+    "spectral": _spectral_codec,
+    "hybrid": _hybrid_codec,
+    "seanet": _seanet_codec,
+}
 
 
 def available() -> dict[str, Path]:

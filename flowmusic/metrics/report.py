@@ -122,7 +122,7 @@ def to_json(summary: Table) -> dict[str, Any]:
     """Plain data; what is not a number is null."""
     rows = {
         system: {
-            metric: {"raw": _plain(cell.raw), "norm": None if cell.norm is None else _plain(cell.norm)}
+            metric: {"raw": plain(cell.raw), "norm": None if cell.norm is None else plain(cell.norm)}
             for metric, cell in row.items()
         }
         for system, row in summary.cells.items()
@@ -153,6 +153,7 @@ def _cell(cell: Cell | None) -> str:
     return text if cell.norm is None else f"{text} → {cell.norm.mean:.2f}"
 
 
-def _plain(interval: Interval) -> dict[str, float | int | None]:
+def plain(interval: Interval) -> dict[str, float | int | None]:
+    """Plain data; what is not a number is null."""
     values = {"mean": interval.mean, "low": interval.low, "high": interval.high}
     return {**{k: v if math.isfinite(v) else None for k, v in values.items()}, "count": interval.count}

@@ -13,6 +13,7 @@ from flowmusic.interop.bundle import AVERAGES
 
 KINDS = {
     "flowmusic.codec.spectral.SpectralCodec": "spectral",
+    "flowmusic.codec.hybrid.HybridCodec": "hybrid",
     "flowmusic.codec.encodec.SeanetCodec": "seanet",
 }
 
@@ -92,8 +93,9 @@ def export_codec(
 ) -> Path:
     """Calibrate the codec's latent statistics and quantiser on training crops and write its bundle.
 
-    A codec trained on from a bundle (``codec=bundle``) keeps that bundle's description and its card; one whose
-    decoder alone was trained keeps statistics and quantiser as well.
+    A codec trained on from a bundle (``codec=bundle``) keeps that bundle's description and its card, and what was
+    given to it (``codec=bundle_energy``) is added; one whose decoder or energy head alone was trained keeps statistics
+    and quantiser as well.
     """
     codec = module.codec.cpu().eval()
     target = settings["codec"]["_target_"]
@@ -101,7 +103,9 @@ def export_codec(
     if origin is None:
         description = {"kind": KINDS[target], "settings": plain(settings["codec"])}
     else:
-        description = {"kind": origin.config["kind"], "settings": origin.config["settings"]}
+        description = {"kind": origin.config["kind"], "settings": dict(origin.config["settings"])}
+        if "energy" in settings["codec"]:
+            description["settings"]["energy"] = plain(settings["codec"]["energy"])
     if not module.decoder_only:
         generator_state = torch.get_rng_state()
         torch.manual_seed(run["seed"])  # dead codes are replaced from torch's global generator

@@ -72,11 +72,21 @@ def test_rows_metrics_and_files(run: Callable[..., int], here: Path, capsys: pyt
     assert rows["model"]["fad"]["raw"]["mean"] == report["frechet_audio_distance"] > 0.0
     assert rows["truth"]["fad"]["raw"] == report["fad"]["anchors"]["halves"]
     assert "fad" not in rows["shuffled"]
+    assert not any(name.startswith(("lsd", "band_", "balance_")) for row in rows.values() for name in row)
+    sound = report["sound"]
+    assert sound["codec"]["lsd"]["mean"] > 0.0 and sound["codec"]["lsd"]["count"] == 3
+    assert any(name.startswith("balance_") for name in sound["model"]) and "lsd" not in sound["model"]
+    assert sound["model"]["fad_band_texture"]["mean"] > 0.0
     assert report["fad"]["embedding"] == "mfcc_patches" and report["num_evals"] == 4
     assert set(report["clips"][0]["systems"]) == SYSTEMS
     assert set(report["clips"][1]["systems"]) == SYSTEMS - {"melody alone", "melody shuffled"}  # it has none
     text = (here / "eval" / "report.md").read_text()
-    assert "| model |" in text and "## One control at a time" in text and "![adherence](adherence.png)" in text
+    assert (
+        "| model |" in text
+        and "## One control at a time" in text
+        and "## Sound" in text
+        and "![adherence](adherence.png)" in text
+    )
 
 
 def test_every_row_is_generated_from_what_it_says(
