@@ -30,7 +30,7 @@ NOTHING_TO_JUDGE = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = """Make music from a text and, if you like, chords, a melody and drums.
 
-Chords, in bars of --bpm:  "C Am F G"    "C Am | F G | %"    (the progression repeats)
+Chords, in bars of --bpm:  "C Am F G"    "C Am | F / G / | %"    "|: C | F :| x3"    (the progression repeats)
 Chords, at seconds:        "0:C 2.5:Am7 4:F/A"    (the last one holds)"""
     keys = ", ".join(flags.GUIDANCE_KEYS)
     parser.epilog = f"""Guidance keys: {keys}.  all=A,text=B is A v(all) + B v(text) + (1 - A - B) v(nothing);
