@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowmusic import progress
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
 
@@ -29,10 +30,12 @@ Edit the chords in controls.json if you like, then:  flowmusic generate TEXT --c
         "audio", type=flags.existing_file, metavar="AUDIO", help="WAV, FLAC, OGG, MP3; more with ffmpeg"
     )
     parser.add_argument("--out", type=flags.output_folder, metavar="DIR", help="default: AUDIO's name + .controls")
+    parser.add_argument("--quiet", action="store_true", help="no progress or notices; only the names of the files")
 
 
 def run(args: argparse.Namespace) -> int:
     """Extract into a temporary folder beside the target, then move it into place."""
+    progress.starting("flowmusic extract")
     from flowmusic.types import Audio
 
     with reading_input():

@@ -15,15 +15,15 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING
 
 from flowmusic.controls import chord_text
 from flowmusic.controls.harmony import REDUCTIONS, ChordError, canonical, shown
-from flowmusic.controls.tracks import runs, single
 from flowmusic.controls.vocabulary import LABELS, NULL_ID, label_id
-from flowmusic.types import FrameGrid, Track
 from flowmusic.units import first_frame_at_or_after, frame_to_seconds
+
+if TYPE_CHECKING:
+    from flowmusic.types import FrameGrid, Track
 
 __all__ = [
     "REDUCTIONS",
@@ -180,6 +180,10 @@ def to_track(changes: Iterable[Change], grid: FrameGrid) -> Track:
     Where several changes begin between two frames the last one wins.
     Raises: ChordError for unreadable labels and for times that overlap or descend.
     """
+    import torch
+
+    from flowmusic.types import Track
+
     values = torch.full((grid.length,), NULL_ID, dtype=torch.int64)
     for start, end, label in check_changes(changes):
         first = max(0, first_frame_at_or_after(start, grid.frame_rate))
@@ -190,6 +194,10 @@ def to_track(changes: Iterable[Change], grid: FrameGrid) -> Track:
 
 def from_track(track: Track) -> tuple[Change, ...]:
     """Changes of the known frames of an unbatched (or batch of one) chord track, equal neighbours joined."""
+    import torch
+
+    from flowmusic.controls.tracks import runs, single
+
     track = single(track)
     ids = torch.where(track.known, track.values, NULL_ID)
     if int(ids.min()) < 0 or int(ids.max()) > NULL_ID:

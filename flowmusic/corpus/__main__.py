@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from flowmusic import progress
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -32,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         help="only these, by name with commas; also the only way to the extra ones (tango)",
     )  # fmt: skip
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--quiet", action="store_true", help="no progress or notices; only the name of the manifest")
     return parser
 
 
@@ -43,6 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser.parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
+    with progress.quieted(args.quiet):
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
+    """The command."""
     from flowmusic.corpus.build import CorpusSettings, SettingsError, build_corpus
     from flowmusic.corpus.extra import named
     from flowmusic.corpus.fonts import GPL_NOTICE, FontError, choose_fonts, search_folders
@@ -83,6 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = CorpusSettings(args.hours, args.seed, args.clip_seconds, shares, ordered, fonts, test_font, genres)
     if args.out.exists() and not args.out.is_dir():
         return fail(f"--out {args.out} is not a folder")
+    progress.starting("flowmusic corpus", "numpy")
     try:
         manifest = build_corpus(settings, args.out, args.workers, progress=not args.quiet)
     except (SettingsError, SynthError) as error:
