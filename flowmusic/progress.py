@@ -106,10 +106,19 @@ class Bar:
         done: how many were done before.
         scaled: write 1.2M for 1 200 000.
         shown: False for no bar at all.
+        ends: a log is told the end also of what was soon over.
     """
 
     def __init__(
-        self, label: str, unit: str, total: int | None = None, done: int = 0, scaled: bool = False, shown: bool = True
+        self,
+        label: str,
+        unit: str,
+        total: int | None = None,
+        done: int = 0,
+        *,
+        scaled: bool = False,
+        shown: bool = True,
+        ends: bool = False,
     ) -> None:
         self.label, self.unit, self.total, self.done = label, unit, total, done
         self.left = TimeLeft()
@@ -117,14 +126,15 @@ class Bar:
         self._gap_s = FIRST_LINE_S
         self._began_s = clock()
         self._next_s = self._began_s + FIRST_LINE_S
-        self._told = False
+        self._ends = ends
         self._shown = shown
         self._drawn: Any = _terminal_bar(self, scaled) if shown and sys.stderr.isatty() else None
 
     def __enter__(self) -> Bar:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._ends = self._ends and kind is None  # an error has the last word
         self.close()
 
     def update(self, count: int = 1) -> None:
@@ -141,7 +151,7 @@ class Bar:
         elif self._shown and clock() >= self._next_s:
             self._gap_s = min(2 * self._gap_s, MOST_APART_S)
             self._next_s = clock() + self._gap_s
-            self._told = True
+            self._ends = True
             print(self.line(), file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
@@ -164,9 +174,11 @@ class Bar:
         if self._drawn is not None:
             self._drawn.close()
             self._drawn = None
-        elif self._told:
-            print(f"{self.label}: {self.done} {self.unit}s in {in_words(clock() - self._began_s)}", file=sys.stderr)
-        self._shown = self._told = False
+        elif self._shown and self._ends:
+            took_s = clock() - self._began_s
+            took = f"{took_s:.0f} s" if took_s < 60.0 else in_words(took_s)
+            print(f"{self.label}: {self.done} {self.unit}s in {took}", file=sys.stderr, flush=True)
+        self._shown = False
 
 
 def over(items: Iterable[T], label: str, unit: str, total: int | None = None, shown: bool = True) -> Iterator[T]:

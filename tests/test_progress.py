@@ -109,7 +109,12 @@ def test_what_is_soon_over_leaves_no_line(clock: Clock, capsys: pytest.CaptureFi
             clock.now += 1.0
             bar.to(done, 4)
     assert list(over([1, 2, 3], "reading", "file")) == [1, 2, 3]
+    with pytest.raises(ValueError), Bar("reading", "file", ends=True):
+        raise ValueError("an error has the last word")
     assert capsys.readouterr().err == ""
+    with Bar("looking", "file", 2, ends=True) as bar:
+        bar.update(2)
+    assert capsys.readouterr().err == "looking: 2 files in 0 s\n"
 
 
 def test_a_terminal_gets_a_bar_that_goes_away(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

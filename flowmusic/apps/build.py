@@ -116,7 +116,7 @@ def work(settings: Settings, plan: Plan, make: functools.partial[Any]) -> None:
         return
     began, heard = time.monotonic(), [0.0]
     engine = ray_engine.run if settings.engine == "ray" else processes.run
-    with progress.Bar("build", "clip", clips) as bar:
+    with progress.Bar("build", "clip", clips, ends=True) as bar:
 
         def tell(seconds: float) -> None:
             heard[0] += seconds

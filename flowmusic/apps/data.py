@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from flowmusic import progress
@@ -194,14 +194,9 @@ def _manifest(text: str | Path) -> Path:
 @contextmanager
 def bar(label: str, unit: str) -> Iterator[Callable[[int, int], Callable[[int], object]]]:
     """A bar that begins once somebody tells how much there is to do: ``begin(total, done)`` gives its update."""
-    drawn: list[progress.Bar] = []
 
     def begin(total: int, done: int) -> Callable[[int], object]:
-        drawn.append(progress.Bar(label, unit, total, done))
-        return drawn[-1].update
+        return bars.enter_context(progress.Bar(label, unit, total, done, ends=True)).update
 
-    try:
+    with ExitStack() as bars:
         yield begin
-    finally:
-        for each in drawn:
-            each.close()

@@ -40,7 +40,7 @@ def work(settings: Settings, inputs: Inputs) -> Results:
     heard: dict[System, dict[int, Heard]] = {}
     expected = sum(system.applies(clips, row) for system in everything for row in rows)
     total = 2 * (expected + (len(curve) + len(grid)) * len(fewer))
-    with progress.Bar("evaluating", "clip", total) as bar:
+    with progress.Bar("evaluating", "clip", total, ends=True) as bar:
         for system in everything:
             bar.note(system.name)
             takes[system] = dict(sorted(studio.record(system, rows, bar.update).items()))
