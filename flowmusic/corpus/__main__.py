@@ -45,12 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser.parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
-    with progress.quieted(args.quiet):
-        return _run(args)
-
-
-def _run(args: argparse.Namespace) -> int:
-    """The command."""
     from flowmusic.corpus.build import CorpusSettings, SettingsError, build_corpus
     from flowmusic.corpus.extra import named
     from flowmusic.corpus.fonts import GPL_NOTICE, FontError, choose_fonts, search_folders
@@ -80,7 +74,7 @@ def _run(args: argparse.Namespace) -> int:
         return fail(f"{error} (places searched by default: $FLOWMUSIC_SOUNDFONTS, {looked})")
     except ValueError as error:
         return fail(f"--splits: {error}")
-    if any(font.name.startswith("TimGM6mb") for font in fonts):
+    if not args.quiet and any(font.name.startswith("TimGM6mb") for font in fonts):
         print(GPL_NOTICE, file=sys.stderr)
     genres = tuple(g.strip() for g in args.genres.split(",") if g.strip())
     try:
@@ -91,9 +85,10 @@ def _run(args: argparse.Namespace) -> int:
     settings = CorpusSettings(args.hours, args.seed, args.clip_seconds, shares, ordered, fonts, test_font, genres)
     if args.out.exists() and not args.out.is_dir():
         return fail(f"--out {args.out} is not a folder")
-    progress.starting("flowmusic corpus", "numpy")
     try:
-        manifest = build_corpus(settings, args.out, args.workers, progress=not args.quiet)
+        with progress.quieted(args.quiet):
+            progress.starting("flowmusic corpus", "numpy")
+            manifest = build_corpus(settings, args.out, args.workers)
     except (SettingsError, SynthError) as error:
         return fail(str(error))
     except OSError as error:

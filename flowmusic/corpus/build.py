@@ -179,7 +179,7 @@ def _check_settings(settings: CorpusSettings, out: Path) -> None:
         _write_text(file, json.dumps(wanted, indent=1) + "\n")
 
 
-def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1, progress: bool = True) -> Path:
+def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1) -> Path:
     """Make all clips that are missing in `out`, then the manifest, whose path is returned."""
     unknown = set(settings.stems) - set(PARTS)
     if unknown:
@@ -189,7 +189,7 @@ def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1, progress
         (out / split).mkdir(exist_ok=True)
     jobs = plan_jobs(settings, out)
     missing = [job for job in jobs if not _is_finished(job)]
-    with Bar("rendering", "clip", len(jobs), len(jobs) - len(missing), shown=progress, ends=True) as bar:
+    with Bar("rendering", "clip", len(jobs), len(jobs) - len(missing), ends=True) as bar:
         for _ in _run(missing, workers):
             bar.update()
     for split in SPLITS:  # what a killed run had not finished
