@@ -128,7 +128,7 @@ def _parts(line: str, number: int, many: bool, skipped: list[str]) -> Iterator[L
     if heading:
         skipped.append(heading)
         yield Line("", number, begins_part=True, times=times)
-    line = _inline(line, skipped)
+    line = _without_asides(_inline(line, skipped), skipped)
     if line:
         yield Line(line, number)
 
@@ -183,6 +183,21 @@ def _inline(line: str, skipped: list[str]) -> str:
         return line
     skipped.append(" ".join(outside.split()))
     return " ".join(found)
+
+
+def _without_asides(line: str, skipped: list[str]) -> str:
+    """A line without brackets that hold nothing but words: ``(let ring)``, ``[Chorus]``."""
+
+    def cut(aside: re.Match[str]) -> str:
+        words = aside[1].split()
+        # A capital A to H begins a chord, or what was meant for one.
+        plain = [re.fullmatch(rf"[a-zI-Z][^\W\d_]{{2,}}|{_SECTION}", word) and not _chord_like(word) for word in words]
+        if not words or not all(plain):
+            return aside[0]
+        skipped.append(aside[0])
+        return " "
+
+    return re.sub(r"[(\[]([^()\[\]|]*)[)\]]", cut, line).strip()
 
 
 def is_prose(line: str) -> bool:

@@ -31,8 +31,8 @@ _COUNT = re.compile(r"\(?x(\d+)\)?", re.IGNORECASE)
 _COUNTED = re.compile(r"(.+?)(?:\(x(\d+)\)|x(\d+))", re.IGNORECASE)
 _METER = re.compile(r"\d{1,2}/(?:2|4|8|16)")
 _QUALITY = re.compile(
-    r"(?i:maj(?:or)?|min(?:or)?|(?:half-?)?dim(?:inished)?|aug(?:mented)?|sus(?:pended)?|dom(?:inant)?|add|flat|sharp)"
-    r"[#b\d]*"
+    r"(?i:maj(?:or)?|min(?:or)?|(?:half-?)?dim(?:inished)?|aug(?:mented)?|sus(?:pended)?|dom(?:inant)?|add|alt|flat|sharp)"
+    r"[#b\d]*|[mM]\d*"
 )
 
 
@@ -51,6 +51,7 @@ def tokens(line: str) -> list[str]:
     """
     line = re.sub(r"(?<![^\s|])\[(?=\|)|\[(?=:)", "|", line)
     line = re.sub(r":\]", ":|", line).replace("[", "(").replace("]", ")")
+    line = re.sub(r"(?i)\b(?:repeat|play)\s+(?=x\s*\d|\d+\s*(?:x|times))", "", line)
     line = re.sub(r"(?i)(?<![\w#])(\d+)\s*(?:x|times)(?!\w)", r"x\1", line)
     line = re.sub(r"(?i)(?<![\w#])x\s+(\d+)(?!\w)", r"x\1", line)
     line = _BAR_LINE.sub(r" \1|\3 ", line)
@@ -86,7 +87,7 @@ def _names(found: list[str]) -> Iterator[str]:
 
 
 def _word(before: str, token: str) -> str:
-    return before + token.lower() if _QUALITY.fullmatch(token) else before + token
+    return before + token.lower() if re.match("[A-Za-z]{2}", token) and _QUALITY.fullmatch(token) else before + token
 
 
 def timed_tokens(text: str) -> tuple[list[str], Sheet]:

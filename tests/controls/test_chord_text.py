@@ -34,6 +34,7 @@ READ = {
     "A-7-D7-GΔ7": "Am7|D7|Gmaj7", "Am, G and F": "Am|G|F", "“C Am”": "C|Am", "C7(b9, #11) F": "C7|F",
     "C Am F ...": "C|Am|F",
     "\ufeffC\u00a0Am\u200bF\tG\u2028A": "C|Am|F|G|A", "C major, A minor, B flat 7": "C|Am|Bb7", "C7 (b9, 13) F": "C7|F",
+    "A m7 C M7 G7 alt": "Am7|Cmaj7|G7", "C Am (let ring) F (repeat 2 times)": "C|Am|F|C|Am|F",
     # what is no chord
     "[Verse]\nC Am\n\nChorus:\nF G": "C|Am|F|G", "Verse 1: C Am": "C|Am", "[Intro] C | Am": "C|Am",
     "Chorus C Am": "C|Am",
