@@ -32,6 +32,15 @@ def starting(label: str, library: str = "torch") -> None:
         print(f"{label}: loading libraries, which takes some seconds", file=sys.stderr, flush=True)
 
 
+def no_bars_in_a_log() -> None:
+    """Keep libraries from drawing bars of tqdm, which draw over themselves, where that would fill a log.
+
+    tqdm reads this when it is imported; our own bars are lines there anyhow.
+    """
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")
+
+
 @contextmanager
 def quieted(quiet: bool = True) -> Iterator[None]:
     """Nothing on stderr, whoever writes there: this process, its libraries in C, its child processes.
@@ -207,7 +216,7 @@ def _terminal_bar(bar: Bar, scaled: bool) -> Any:
 
     return Drawn(
         desc=bar.label, unit=bar.unit, total=bar.total, initial=bar.done, unit_scale=scaled, file=sys.stderr,
-        leave=False, dynamic_ncols=True, bar_format=_format(bar.total),
+        disable=False, leave=False, dynamic_ncols=True, bar_format=_format(bar.total),
     )  # fmt: skip
 
 

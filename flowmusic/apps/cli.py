@@ -79,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     label = f"flowmusic {arguments[0]}" if arguments and arguments[0] in COMMANDS else "flowmusic"
 
+    progress.no_bars_in_a_log()
+
     def command() -> int:
         if arguments and arguments[0] in FORWARDED:
             return int(importlib.import_module(FORWARDED[arguments[0]]).main(arguments[1:]) or DONE)

@@ -43,7 +43,7 @@ class StepsBar(ProgressBar):
         if self._bar is not None:
             figures = self.get_metrics(trainer, pl_module)
             figures.pop("v_num", None)
-            self._bar.note(", ".join(f"{name} {value}" for name, value in figures.items() if value is not None))
+            self._bar.note(", ".join(f"{name} {_short(value)}" for name, value in figures.items()))
             self._bar.to(trainer.global_step)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -60,3 +60,7 @@ class StepsBar(ProgressBar):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -41,6 +41,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "omegaconf": ("flowmusic/apps/", "flowmusic/train/"),
     "torchdiffeq": ("flowmusic/flow/solve.py",),
     "ray": ("flowmusic/data/ray_engine.py",),
+    "tqdm": ("flowmusic/progress.py",),  # one helper draws every bar
     "peft": ("flowmusic/model/lora.py",),
 }
 MAX_FILES = {"demucs": 1, "torchcrepe": 1, "encodec": 1, "gradio": 1, "madmom": 2, "ray": 1}
