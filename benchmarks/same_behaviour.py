@@ -3,8 +3,8 @@
     python benchmarks/same_behaviour.py --work WORK --record before.json          # in the old tree
     python benchmarks/same_behaviour.py --work WORK --compare before.json         # in the new one, on the same machine
 
-WORK keeps the inputs (a small corpus, a pseudoword, an adapter, a tiny JASCO checkpoint), which are made once and used by
-both trees, so a change of the composer does not hide a change of what is made from it.  Everything runs through the
+WORK keeps the inputs (a small corpus, a pseudoword, an adapter, a tiny JASCO checkpoint), which are made once and used
+by both trees, so a change of the composer does not hide a change of what is made from it.  Everything runs through the
 command line, on one thread.  Outputs are hashed byte by byte; of JSON files the content, without what tells when, where
 or how fast.  Prints one line per output that differs and exits with 1 if there is one.  About ten minutes of one core.
 """

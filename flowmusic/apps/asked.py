@@ -331,6 +331,7 @@ def for_model(asked: Asked, controls: Controls, model: Generator) -> Controls:
         lost = []  # the tempo has placed the chords, and that is what it was given for
     for name in lost:
         asked.notices.append(f"{model.name} has no {name} control; {name} are left out")
+    asked.notices.extend(model.unread(asked.text))
     kept = controls.only({*has, TEXT})
     if asked.style is not None:
         if not model.has_style:

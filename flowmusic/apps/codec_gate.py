@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from flowmusic import progress
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, FAILED, guarded, reading_input
@@ -46,8 +47,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Score, print the table and the verdict; 1 when the gate fails."""
-    from tqdm import tqdm
-
     from feature_extractors.listeners import default_listeners, describe
     from flowmusic.apps.adherence import chord_recogniser
     from flowmusic.apps.corpus_clips import read_clips, round_trip
@@ -65,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     scores: dict[str, list[dict[str, float]]] = {"truth": [], "codec": [], "shuffled": []}
     heard_sound = sound.Sound()
     files = corpus.clips(args.corpus, args.split, args.clips)
-    for index, clip in enumerate(tqdm(clips, desc="clips")):
+    for index, clip in enumerate(progress.over(clips, "codec", "clip")):
         other = clips[(index + 1) % len(clips)]
         heard = remembering(clip.audio, listeners)
         truth = measure(clip.audio, clip.requested, heard)

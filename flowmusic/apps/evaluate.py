@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
+from flowmusic import progress
 from flowmusic.apps.errors import UsageError
 from flowmusic.atomic import MARK, remove_stale
 from flowmusic.locks import InUse, locked
@@ -64,6 +65,7 @@ def evaluate(cfg: DictConfig, point: str | None = None) -> Evaluation:
     config = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(config, dict)
     settings = Settings.of({str(key): value for key, value in config.items()}, point)
+    progress.starting("flowmusic evaluate")
     # Heavy, and of no use before the settings make sense.
     import torch
 

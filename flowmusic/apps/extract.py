@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowmusic import disk
+from flowmusic import disk, progress
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
 from flowmusic.atomic import temporary_folder
@@ -29,10 +29,12 @@ Edit the chords in controls.json if you like, then:  flowmusic generate TEXT --c
         "audio", type=flags.existing_file, metavar="AUDIO", help="WAV, FLAC, OGG, MP3; more with ffmpeg"
     )
     parser.add_argument("--out", type=flags.output_folder, metavar="DIR", help="default: AUDIO's name + .controls")
+    parser.add_argument("--quiet", action="store_true", help="no progress or notices; only the names of the files")
 
 
 def run(args: argparse.Namespace) -> int:
     """Extract into a temporary folder beside the target, then move it into place."""
+    progress.starting("flowmusic extract")
     from flowmusic.types import Audio
 
     with reading_input():

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowmusic import disk
+from flowmusic import disk, progress
 from flowmusic.apps import choose, flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
 from flowmusic.atomic import remove_stale
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flowmusic.apps.adherence import Adherence
     from flowmusic.apps.asked import Asked
     from flowmusic.generate.generator import Generator
-    from flowmusic.types import Audio, Controls, Generation, Progress
+    from flowmusic.types import Audio, Controls, Generation
 
 CONTROLS = ("chords", "melody", "drums", "beats")
 NOTHING_TO_JUDGE = (
@@ -32,7 +32,7 @@ NOTHING_TO_JUDGE = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = """Make music from a text and, if you like, chords, a melody and drums.
 
-Chords, in bars of --bpm:  "C Am F G"    "C Am | F G | %"    (the progression repeats)
+Chords, in bars of --bpm:  "C Am F G"    "C Am | F / G / | %"    "|: C | F :| x3"    (the progression repeats)
 Chords, at seconds:        "0:C 2.5:Am7 4:F/A"    (the last one holds)"""
     keys = ", ".join(flags.GUIDANCE_KEYS)
     parser.epilog = f"""Guidance keys: {keys}.  all=A,text=B is A v(all) + B v(text) + (1 - A - B) v(nothing);
@@ -106,6 +106,12 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
 
 def run(args: argparse.Namespace) -> int:
     """Read, load, generate ``--count`` takes, and write and judge each as soon as it is there."""
+    from flowmusic.controls import chords
+
+    with reading_input():
+        if args.chords is not None:
+            chords.parse(args.chords, args.seconds)  # what is wrong with the text itself shows before torch is loaded
+    progress.starting("flowmusic generate")
     from flowmusic.apps import asked as asking
     from flowmusic.apps import concepts
     from flowmusic.apps import take as recording
@@ -141,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(NOTHING_TO_JUDGE)
 
     def make(number: int, label: str) -> Generation:
-        with bar(label, args.quiet) as progress:
+        with progress.Bar(label, "eval") as bar:
             return generator.generate(
                 controls,
                 grid=generator.grid(asked.seconds),
@@ -150,7 +156,7 @@ def run(args: argparse.Namespace) -> int:
                 steps=args.steps,
                 time_grid=args.time_grid,
                 seed=seed + number,
-                progress=progress,
+                progress=bar.to,
             )
 
     for number in range(args.count):
@@ -294,27 +300,3 @@ def _finish(
         raise OSError(error.errno, f"{error.strerror} ({out} is written; {again})", error.filename) from error
     if not quiet:
         print("\n".join(table(adherence)), end="\n" if adherence.scores else "", flush=True)
-
-
-class bar:
-    """A progress bar on stderr as a :data:`flowmusic.types.Progress`; None when quiet."""
-
-    def __init__(self, label: str, quiet: bool) -> None:
-        self.label, self.quiet = label, quiet
-
-    def __enter__(self) -> Progress | None:
-        if self.quiet:
-            return None
-        from tqdm import tqdm
-
-        self.tqdm = tqdm(desc=self.label, unit="eval", file=sys.stderr, leave=False, dynamic_ncols=True)
-
-        def progress(done: int, total: int) -> None:
-            self.tqdm.total = total
-            self.tqdm.update(done - self.tqdm.n)
-
-        return progress
-
-    def __exit__(self, *_: object) -> None:
-        if not self.quiet:
-            self.tqdm.close()

@@ -6,13 +6,14 @@ import argparse
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from flowmusic import progress
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
 
 if TYPE_CHECKING:
-    from flowmusic.train.invert import Inversion, Look, Report
+    from flowmusic.train.invert import Inversion, Look
 
 SUFFIX, PARTIAL = ".safetensors", ".partial"
 MAX_VECTORS = 16
@@ -52,6 +53,7 @@ goes on from there when the same command is given again."""
 
 def run(args: argparse.Namespace) -> int:
     """Read the clips, learn, write the file and print its name."""
+    progress.starting("flowmusic invert")
     from flowmusic import audio
     from flowmusic.apps.generate import check_device, load
     from flowmusic.interop import bundle, concept
@@ -75,7 +77,12 @@ def run(args: argparse.Namespace) -> int:
     numbers = (args.vectors, args.steps, args.seed)
     settings = Settings(init=args.init)
     try:
-        with Bar(f"<{args.token}>", args.quiet) as report:
+        with progress.Bar(f"<{args.token}>", "step") as bar:
+
+            def report(done: int, total: int, loss: float, look: Look) -> None:
+                bar.note(f"loss {loss:.4f}, held out {look.held_out:.4f}")
+                bar.to(done, total)
+
             found = invert(generator, clips, args.token, *numbers, settings=settings, partial=partial, report=report)
     except DamagedState as error:
         raise UsageError(str(error)) from error
@@ -104,28 +111,3 @@ def summary(found: Inversion) -> str:
             "word, which is kept as it was; longer or more clips may help"
         )
     return f"held-out loss {first.held_out:.4f} -> {best.held_out:.4f} at step {best.step} of {last.step}"
-
-
-class Bar:
-    """A progress bar on stderr with the training and the held-out loss; None when quiet."""
-
-    def __init__(self, label: str, quiet: bool) -> None:
-        self.label, self.quiet = label, quiet
-
-    def __enter__(self) -> Report | None:
-        if self.quiet:
-            return None
-        from tqdm import tqdm
-
-        self.tqdm: Any = tqdm(desc=self.label, unit="step", file=sys.stderr, leave=False, dynamic_ncols=True)
-
-        def report(done: int, total: int, loss: float, look: Look) -> None:
-            self.tqdm.total = total
-            self.tqdm.set_postfix_str(f"loss {loss:.4f}, held out {look.held_out:.4f}", refresh=False)
-            self.tqdm.update(done - self.tqdm.n)
-
-        return report
-
-    def __exit__(self, *_: object) -> None:
-        if not self.quiet:
-            self.tqdm.close()

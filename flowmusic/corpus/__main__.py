@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from flowmusic import progress
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -32,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         help="only these, by name with commas; also the only way to the extra ones (tango)",
     )  # fmt: skip
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--quiet", action="store_true", help="no progress or notices; only the name of the manifest")
     return parser
 
 
@@ -73,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(f"{error} (places searched by default: $FLOWMUSIC_SOUNDFONTS, {looked})")
     except ValueError as error:
         return fail(f"--splits: {error}")
-    if any(font.name.startswith("TimGM6mb") for font in fonts):
+    if not args.quiet and any(font.name.startswith("TimGM6mb") for font in fonts):
         print(GPL_NOTICE, file=sys.stderr)
     genres = tuple(g.strip() for g in args.genres.split(",") if g.strip())
     try:
@@ -89,7 +91,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return fail(f"--out: cannot write to {args.out}: {disk.told(error)}")
     try:
-        manifest = build_corpus(settings, args.out, args.workers, progress=not args.quiet)
+        with progress.quieted(args.quiet):
+            progress.starting("flowmusic corpus", "numpy")
+            manifest = build_corpus(settings, args.out, args.workers)
     except (SettingsError, SynthError) as error:
         return fail(str(error))
     except OSError as error:

@@ -10,7 +10,6 @@ import json
 import math
 import multiprocessing
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from flowmusic.corpus import COMPOSER_VERSION
 from flowmusic.corpus.fonts import Font
 from flowmusic.corpus.piece import PARTS
 from flowmusic.corpus.splits import SPLITS, assign, stream
+from flowmusic.progress import Bar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -191,10 +191,8 @@ def _check_settings(settings: CorpusSettings, out: Path) -> None:
         _write_text(file, json.dumps(wanted, indent=1) + "\n")
 
 
-def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1, progress: bool = True) -> Path:
+def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1) -> Path:
     """Make all clips that are missing in `out`, then the manifest, whose path is returned."""
-    from tqdm import tqdm
-
     unknown = set(settings.stems) - set(PARTS)
     if unknown:
         raise ValueError(f"unknown stems {sorted(unknown)}: use {', '.join(PARTS)}")
@@ -203,10 +201,7 @@ def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1, progress
         (out / split).mkdir(exist_ok=True)
     jobs = plan_jobs(settings, out)
     missing = [job for job in jobs if not _is_finished(job)]
-    with tqdm(
-        total=len(jobs), initial=len(jobs) - len(missing), unit="clip", file=sys.stderr,
-        disable=not progress,
-    ) as bar:  # fmt: skip
+    with Bar("rendering", "clip", len(jobs), len(jobs) - len(missing), ends=True) as bar:
         for _ in _run(missing, workers):
             bar.update()
     for split in SPLITS:  # what a killed run had not finished

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from flowmusic import audio as audio_tools
 from flowmusic import disk
@@ -23,6 +22,7 @@ from flowmusic.atomic import replacing
 from flowmusic.data import corpus
 from flowmusic.data.corpus import Clip
 from flowmusic.data.plan import write_json
+from flowmusic.progress import over
 
 SHARD = 64
 Batch = tuple[Tensor, list[list[str]]]
@@ -78,7 +78,7 @@ class MelStore:
             key = hashlib.sha256(manifest + repr(features).encode()).hexdigest()[:12]
             store = Path(out) / f"{split}-{key}"
             begins = range(0, len(found), SHARD)
-            for number, begin in enumerate(tqdm(begins, desc=f"log-mel of {split}", disable=len(found) < 2 * SHARD)):
+            for number, begin in enumerate(over(begins, f"log-mel of {split}", "part")):
                 part = found[begin : begin + SHARD]
                 # The number of clips is in the name: a limit cuts a shard short.
                 base = store / f"{number:05d}-{len(part)}"

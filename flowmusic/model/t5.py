@@ -20,6 +20,8 @@ class T5Encoder(FrozenText):
         dim: width of the states (768 for the base size).
     """
 
+    reads = "English and some German, French and Romanian words"
+
     def __init__(self, source: str | Path | None = None, dim: int = 768) -> None:
         super().__init__()
         self.source = None if source is None else str(source)
@@ -57,3 +59,9 @@ class T5Encoder(FrozenText):
     def _token_ids(self, text: str) -> list[int]:
         ids: list[int] = self.loaded()[1](text).input_ids
         return ids
+
+    def pieces(self, word: str) -> list[str]:
+        tokenizer = self.loaded()[1]
+        ids = tokenizer(word, add_special_tokens=False).input_ids
+        found = tokenizer.convert_ids_to_tokens(ids)
+        return ["" if token == tokenizer.unk_token_id else piece for token, piece in zip(ids, found, strict=True)]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from flowmusic import disk
 from flowmusic.atomic import replacing
-from flowmusic.model import pseudowords
+from flowmusic.model import pseudowords, unread
 from flowmusic.model.pseudowords import Concept, Mention
 
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -38,6 +38,10 @@ class FrozenText(nn.Module, ABC):
 
     dim: int
     """Width of the token states."""
+    limit: int | None = None
+    """Word pieces of a prompt that are read, without markers; None for any number."""
+    reads = "English words"
+    """What the encoder was trained on, to be named to a person."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,6 +62,18 @@ class FrozenText(nn.Module, ABC):
     @abstractmethod
     def _token_ids(self, text: str) -> list[int]:
         """Ids with the encoder's marker tokens."""
+
+    def pieces(self, word: str) -> list[str]:
+        """The pieces of a word, with an empty text for each that the encoder does not know; here, the word."""
+        return [word]
+
+    def length_of(self, mention: Mention) -> int:
+        """Positions that a pseudoword takes."""
+        return 1
+
+    def unread(self, text: str) -> list[str]:
+        """What of a prompt is not read, in sentences for its author, see :mod:`flowmusic.model.unread`."""
+        return unread.notices(self, text)
 
     def _kept(self, row: Tensor) -> Tensor:
         """The states of one prompt that a model is to see.  Shape: ``[tokens, dim] -> [M, dim]``."""
@@ -185,6 +201,7 @@ class TextEncoder(FrozenText):
     """
 
     dim = DIM
+    limit = MAX_TOKENS - 2
 
     def __init__(self) -> None:
         super().__init__()
@@ -220,6 +237,15 @@ class TextEncoder(FrozenText):
     def _token_ids(self, text: str) -> list[int]:
         ids: list[int] = self.loaded()[1].encode(text).ids
         return ids
+
+    def pieces(self, word: str) -> list[str]:
+        tokenizer = self.loaded()[1]
+        unknown = tokenizer.token_to_id("[UNK]")
+        found = tokenizer.encode(word, add_special_tokens=False)
+        return ["" if token == unknown else piece for token, piece in zip(found.ids, found.tokens, strict=True)]
+
+    def length_of(self, mention: Mention) -> int:
+        return len(self._concept(mention).vectors)
 
     def _kept(self, row: Tensor) -> Tensor:
         # Unless there is nothing but the markers.
@@ -262,7 +288,7 @@ class TextEncoder(FrozenText):
         lookup = model.embeddings.word_embeddings
         begin, end = tokenizer.encode("").ids
         rows, length, last = [lookup(torch.tensor([begin]))], 0, ""
-        limit = MAX_TOKENS - 2
+        limit = self.limit
         for part in pseudowords.parse(text):
             if isinstance(part, Mention):
                 rows.append(self._concept(part).scaled(part.scale).float().cpu())
@@ -272,7 +298,7 @@ class TextEncoder(FrozenText):
                 rows.append(lookup(torch.tensor(ids, dtype=torch.int64)))
             length += len(rows[-1])
         if last:
-            # Other words beyond the limit are left out without a word, but a pseudoword was asked for by name.
+            # Other words beyond the limit are left out with a notice, but a pseudoword was asked for by name.
             raise ValueError(
                 f"<{last}> lies beyond the first {limit} tokens of the prompt, which is all that the text encoder "
                 "reads; mention it earlier or shorten the prompt"

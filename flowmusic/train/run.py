@@ -20,7 +20,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from flowmusic import disk
+from flowmusic import disk, progress
 from flowmusic.atomic import remove_stale, write_text
 from flowmusic.data.errors import WrongData
 from flowmusic.locks import InUse, locked
@@ -88,6 +88,7 @@ def _train(cfg: DictConfig) -> TrainResult:
     from lightning import seed_everything
 
     from flowmusic.train.sharding import is_sharded
+    from flowmusic.train.steps_bar import StepsBar
 
     if cfg.threads is not None:
         torch.set_num_threads(int(cfg.threads))
@@ -101,6 +102,8 @@ def _train(cfg: DictConfig) -> TrainResult:
     data = instantiate(cfg.data)
     model = instantiate(cfg.model)
     callbacks = [instantiate(c) for c in cfg.callbacks.values() if c is not None]
+    if cfg.trainer.get("enable_progress_bar", True):
+        callbacks.append(StepsBar())
     loggers = [instantiate(c) for c in cfg.logger.values() if c is not None]
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers or False, plugins=[PlainCheckpoints()])
     if cfg.export is not None and is_sharded(trainer):
@@ -206,6 +209,7 @@ def main(overrides: list[str]) -> int:
         note_overrides(cfg, task)
         if varying is not None:
             sweep.move_to_point(cfg, varying)
+        progress.starting("flowmusic train")
         if cfg.dry_run:
             print(planned(cfg))
             return None

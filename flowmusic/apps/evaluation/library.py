@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic import audio as audio_tools
-from flowmusic import disk
+from flowmusic import disk, progress
 from flowmusic.apps.corpus_clips import digest_of
 from flowmusic.apps.evaluation.store import key_of
 from flowmusic.atomic import replacing
@@ -154,11 +153,9 @@ def _moments(latents: Tensor, window: int) -> Tensor:
 
 def _indexed(clips: Sequence[corpus.Clip], rate: int, cache: Path, fingerprint: str) -> Reference:
     """Embeddings of every chunk, in files of :data:`PART` clips, so that a run that was killed goes on."""
-    from tqdm import tqdm
-
     cache.mkdir(parents=True, exist_ok=True)
     rows, songs = [], []
-    with tqdm(total=len(clips), desc="training clips", unit="clip", file=sys.stderr, leave=False) as bar:
+    with progress.Bar("training clips", "clip", len(clips)) as bar:
         for first in range(0, len(clips), PART):
             part = clips[first : first + PART]
             embeddings, counts = _part(cache / f"{fingerprint}-{first // PART:05d}.safetensors", part, rate, bar.update)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from tqdm import tqdm
-
 from feature_extractors.listeners import describe
-from flowmusic import disk, publishable
+from flowmusic import disk, progress, publishable
 from flowmusic.apps.evaluation import page, plots, report
 from flowmusic.apps.evaluation.distances import ANCHORS
 from flowmusic.apps.evaluation.prepare import Inputs
@@ -41,7 +38,7 @@ def publish(settings: Settings, inputs: Inputs, results: Results) -> tuple[Table
     )
     markdown = report.write(results, summary, repeat, settings.out, names)
     shown = page.players(results, settings.page_clips)
-    with tqdm(total=shown, desc="pictures", unit="take", file=sys.stderr, leave=False) as bar:
+    with progress.Bar("pictures", "take", shown) as bar:
         listening = page.write(results, summary, settings.out, names, settings.page_clips, bar.update)
     return summary, (markdown.with_suffix(".json"), markdown, *pictures, listening)
 

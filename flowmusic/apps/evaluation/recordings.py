@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from flowmusic import audio as audio_tools
+from flowmusic import progress
 from flowmusic.apps.adherence import spans_until, times_until
 from flowmusic.apps.corpus_clips import LabelledClip, digest_of
 from flowmusic.apps.evaluation.store import key_of, slug
@@ -68,13 +69,11 @@ def read_recordings(
 
     Raises: ValueError if fewer than ``count``, or than two, are usable.
     """
-    from tqdm import tqdm
-
     chosen = frozenset(names)
     clips: list[LabelledClip] = []
     files = find(folder)
     wanted = len(files) if count is None else count
-    with tqdm(total=min(wanted, len(files)), desc="extracting", unit="file", file=sys.stderr, leave=False) as bar:
+    with progress.Bar("extracting", "file", min(wanted, len(files))) as bar:
         for path in files:
             if len(clips) == wanted:
                 break

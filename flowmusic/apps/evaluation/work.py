@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
-from tqdm import tqdm
-
 from feature_extractors.listeners import describe
+from flowmusic import progress
 from flowmusic.apps import adherence
 from flowmusic.apps.evaluation.distances import Patches, distances
 from flowmusic.apps.evaluation.listening import (
@@ -46,9 +43,9 @@ def work(settings: Settings, inputs: Inputs) -> Results:
     heard: dict[System, dict[int, Heard]] = {}
     expected = sum(system.applies(clips, row) for system in everything for row in rows)
     total = 2 * (expected + (len(curve) + len(grid)) * len(fewer))
-    with tqdm(total=total, desc="evaluating", unit="clip", file=sys.stderr, dynamic_ncols=True) as bar:
+    with progress.Bar("evaluating", "clip", total, ends=True) as bar:
         for system in everything:
-            bar.set_postfix_str(system.name, refresh=False)
+            bar.note(system.name)
             takes[system] = dict(sorted(studio.record(system, rows, bar.update).items()))
             heard[system] = {}
             for row, take in takes[system].items():
@@ -57,7 +54,7 @@ def work(settings: Settings, inputs: Inputs) -> Results:
         by_name = {system: {clips[row].id: take for row, take in each.items()} for system, each in takes.items()}
         reference = next(each for system, each in by_name.items() if system.row == TRUTH)
         model = next(system for system in everything if system.row == MODEL)
-        bar.set_postfix_str("sweeps", refresh=False)
+        bar.note("sweeps")
         swept = [
             sweep(studio, model, points, fewer, judges, embed, reference, settings.seed, bar.update)
             for points in (curve, grid)
