@@ -29,7 +29,7 @@ def starting(label: str, library: str = "torch") -> None:
     In a process that has them, a command is at work at once and this says nothing.
     """
     if library not in sys.modules:
-        print(f"{label}: loading libraries, which takes some seconds", file=sys.stderr, flush=True)
+        _say(f"{label}: loading libraries, which takes some seconds")
 
 
 def no_bars_in_a_log() -> None:
@@ -37,7 +37,7 @@ def no_bars_in_a_log() -> None:
 
     tqdm reads this when it is imported; our own bars are lines there anyhow.
     """
-    if not sys.stderr.isatty():
+    if not _on_a_terminal():
         os.environ.setdefault("TQDM_DISABLE", "1")
 
 
@@ -47,7 +47,7 @@ def quieted(quiet: bool = True) -> Iterator[None]:
 
     An exception leaves with stderr restored, so that its message is shown.
     """
-    if not quiet:
+    if not quiet or sys.stderr is None:
         yield
         return
     with open(os.devnull, "w") as nowhere:
@@ -60,6 +60,15 @@ def quieted(quiet: bool = True) -> Iterator[None]:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+def _on_a_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _say(text: str) -> None:
+    if sys.stderr is not None:  # it was closed before we came; printing to None would go to stdout
+        print(text, file=sys.stderr, flush=True)
 
 
 class TimeLeft:
@@ -137,7 +146,7 @@ class Bar:
         self._next_s = self._began_s + FIRST_LINE_S
         self._ends = ends
         self._shown = shown
-        self._drawn: Any = _terminal_bar(self, scaled) if shown and sys.stderr.isatty() else None
+        self._drawn: Any = _terminal_bar(self, scaled) if shown and _on_a_terminal() else None
 
     def __enter__(self) -> Bar:
         return self
@@ -161,7 +170,7 @@ class Bar:
             self._gap_s = min(2 * self._gap_s, MOST_APART_S)
             self._next_s = clock() + self._gap_s
             self._ends = True
-            print(self.line(), file=sys.stderr, flush=True)
+            _say(self.line())
 
     def note(self, text: str) -> None:
         """Something to stand beside the figures from the next update on."""
@@ -186,7 +195,7 @@ class Bar:
         elif self._shown and self._ends:
             took_s = clock() - self._began_s
             took = f"{took_s:.0f} s" if took_s < 60.0 else in_words(took_s)
-            print(f"{self.label}: {self.done} {self.unit}s in {took}", file=sys.stderr, flush=True)
+            _say(f"{self.label}: {self.done} {self.unit}s in {took}")
         self._shown = False
 
 

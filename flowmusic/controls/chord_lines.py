@@ -50,7 +50,8 @@ _TABLATURE = re.compile(r"-{2,}\d|\d-{2,}|-{4,}")
 class Line:
     """A line of chords, or a pause between two parts of the text.
 
-    ``number`` counts from 1; ``times`` is how often the part that begins here is to be played (``[Chorus] x2``).
+    ``number`` counts from 1; ``times`` is how often the part that begins here is to be played (``[Chorus] x2``), and 0
+    at an empty line, which leaves that to the heading before it.
     """
 
     text: str
@@ -117,7 +118,7 @@ def _told(skipped: list[str]) -> tuple[str, ...]:
 def _parts(line: str, number: int, many: bool, skipped: list[str]) -> Iterator[Line]:
     """A line without its heading; headings and remarks go to ``skipped``."""
     if not line:
-        yield Line("", number, begins_part=True)
+        yield Line("", number, begins_part=True, times=0)
         return
     remark = _REMARK.fullmatch(line)
     if many and (remark or _TABLATURE.search(line)):
@@ -135,9 +136,8 @@ def _parts(line: str, number: int, many: bool, skipped: list[str]) -> Iterator[L
 
 def _heading(line: str, number: int, many: bool) -> tuple[str, int, str]:
     """The heading at the start of a line or ``""``, how often its part sounds, and the rest of the line."""
-    if _BARE_HEADING.fullmatch(line):
-        bare = _BARE_HEADING.fullmatch(line)
-        assert bare is not None
+    bare = _BARE_HEADING.fullmatch(line)
+    if bare is not None:
         return line, _times(bare[1] or bare[2], number), ""
     bracket = _BRACKET.match(line)
     if bracket is not None:

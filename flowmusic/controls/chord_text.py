@@ -20,9 +20,10 @@ from flowmusic.controls.harmony import ChordError, canonical, reads, shown
 Bar = tuple[str, ...]
 """Labels that share a bar equally."""
 
-MOST_BARS = 10_000
+MOST_BARS, MOST_IN_A_BAR = 10_000, 64
 _DASHES = "-‐‑‒–—―−→>=~•"
 _BAR_LINE = re.compile(r"(:*)(\|+)\]?(:*)")
+_DASH = re.compile(rf"[{_DASHES}]+")
 _SEPARATOR = re.compile(rf"[{_DASHES}]+|[&+]|and|then|to")
 _HOLD = re.compile(r"[/._·]+")
 _HELD = re.compile(r"(.*[^/._])([/._]{2,})")
@@ -114,7 +115,7 @@ def read_bars(text: str) -> Bars:
     reader = _Reader(
         barred=any("|" in name for name in found),
         # Two dashes in a row are beats on which a chord goes on; single ones stand between chords.
-        dashes_hold=any(_SEPARATOR.fullmatch(a) and _SEPARATOR.fullmatch(b) for a, b in zip(found, found[1:])),
+        dashes_hold=any(_DASH.fullmatch(a) and _DASH.fullmatch(b) for a, b in zip(found, found[1:])),
         many=sheet.many,
     )
     for line, names in lines:
@@ -156,7 +157,7 @@ class _Reader:
         self.number, self.text = line.number, line.text
         if line.begins_part:
             self._end_part()
-            self.part_times = max(line.times, self.part_times)
+            self.part_times = line.times or self.part_times
         self.line_start, self.may_be_empty = len(self.bars), True
         last_chord = max((index for index, name in enumerate(names) if reads(name)), default=-1)
         prefix = 1
@@ -234,7 +235,7 @@ class _Reader:
         if not counted:
             return False
         if bar == len(self.bars):
-            self.cell += self.cell[chord:] * (times - 1)
+            self._extend(self.cell[chord:], times - 1)
             return True
         if chord:
             raise ChordError(f"what x{times} repeats must be whole bars, or lie in one bar {self._place()}")
@@ -264,7 +265,7 @@ class _Reader:
             self.notices.append(f"{name} in the chord text is skipped; --meter sets the meter")
         elif re.fullmatch(r"\.{3,}", name) and not self.barred:
             pass  # an ellipsis: the progression repeats by itself
-        elif _HOLD.fullmatch(name) or (self.dashes_hold and _SEPARATOR.fullmatch(name)):
+        elif _HOLD.fullmatch(name) or (self.dashes_hold and _DASH.fullmatch(name)):
             self._hold(len(name), name)
         elif not _SEPARATOR.fullmatch(name):
             held = None if reads(name) else _HELD.fullmatch(name)
@@ -274,7 +275,7 @@ class _Reader:
                 self._chord(counted[1])
                 more = check_count(counted[2] or counted[3], name, self._place()) - 1
                 if self.barred:
-                    self.cell += self.cell[start:] * more
+                    self._extend(self.cell[start:], more)
                 else:
                     self._repeat(len(self.bars) - 1, more + 1)
             elif held is not None and reads(held[1]):
@@ -299,8 +300,14 @@ class _Reader:
         for _ in range(times):
             self._add(self.last)
 
+    def _extend(self, labels: list[str], times: int) -> None:
+        """Say these chords so many times more in this bar."""
+        if len(self.cell) + len(labels) * times > MOST_IN_A_BAR:
+            raise ChordError(f"bar {self.written + 1} has more than {MOST_IN_A_BAR} chords {self._place()}")
+        self.cell += labels * times
+
     def _add(self, label: str) -> None:
-        self.cell.append(label)
+        self._extend([label], 1)
         if not self.barred:
             self._close()
 

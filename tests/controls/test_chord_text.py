@@ -38,7 +38,8 @@ READ = {
     # what is no chord
     "[Verse]\nC Am\n\nChorus:\nF G": "C|Am|F|G", "Verse 1: C Am": "C|Am", "[Intro] C | Am": "C|Am",
     "Chorus C Am": "C|Am",
-    "[Chorus] x2\nF G": "F|G|F|G", "A: C Am": "C|Am", "[A]\nC Am\n[B]\nF": "C|Am|F", "[C] [Am]": "C|Am",
+    "[Chorus] x2\n\nF G": "F|G|F|G", "[Chorus] x2\n[Outro]\nF G": "F|G",
+    "A: C Am": "C|Am", "[A]\nC Am\n[B]\nF": "C|Am|F", "[C] [Am]": "C|Am",
     "Key: C\nCapo 2\n4/4 | C | Am |": "C|Am", "[C]Hello dark[Am]ness\n{comment: slow}": "C|Am",
     "C      Am\nHello darkness, my old friend\nF\nI am a man": "C|Am|F", "e|--0--2--|\nC Am\n-----": "C|Am",
 }  # fmt: skip
@@ -80,6 +81,7 @@ def test_what_is_skipped_is_said(text: str, notice: str) -> None:
         ("C x0", r"'x0' is no number of repeats from 1 to 99"),
         ("C x32010 F", r"'x32010' is no number of repeats.*fingerings are not read"),
         ("C x99 x99 x99", r"more than 10000 bars with its repeats"),
+        ("| (((C F) x9) x9) x9 |", r"bar 1 has more than 64 chords"),
         ("| C (F | G) x2 |", r"must be whole bars, or lie in one bar"),
         ("| C | 1. F | 2. G |", r"'1.'.*first and second endings are not read"),
         ("am f c g", r"'am'.*did you mean 'Am'"),

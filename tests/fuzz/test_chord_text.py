@@ -14,6 +14,7 @@ from flowmusic.controls.vocabulary import LABELS
 COUNT, SEED, SECONDS = 600, 1302, 30.0
 SHEETS = (
     "C Am F G", "| Am / F / | C % |", "||: Dm7 | G7 :|| x3", "0:C 2.5:Am7 4:F/A", "C - Am - F#m7b5 - G", "(C | F)x2 G",
+    "(((C F) x9) x9) x9",
     "[Verse 1]\nC       Am\nHello darkness my old friend\nF  G x2\n\nChorus:\n| C∆7 | B♭/D | N.C. |",
     "e|--0--2--|\nKey: C\n[C]Hello [Am]world\nDo Re Hm vi x32010",
 )  # fmt: skip
