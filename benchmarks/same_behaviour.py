@@ -30,7 +30,7 @@ GENERATE = ("--seconds", "10", "--quiet")
 def run(*words: str | Path, cwd: Path) -> None:
     """One command of flowmusic of this checkout.  Raises: SystemExit with its output if it fails."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
-    command = [Path(sys.executable).with_name("flowmusic"), *map(str, words)]
+    command = [str(Path(sys.executable).with_name("flowmusic")), *map(str, words)]
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, words))} ended with {done.returncode}:\n{done.stderr[-2000:]}")
