@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
     from flowmusic.types import Audio, Controls, FrameGrid, Track
 
-MIDI_SUFFIXES = (".mid", ".midi")
 STYLE_LEAST_S = 1.5
 SILENT_DB = -70.0
 TONAL_SHARE = 0.35
@@ -194,10 +193,10 @@ def _read_clip(path: Path, seconds: float, notices: list[str]) -> Audio:
 
 
 def _read_melody(path: Path, seconds: float, notices: list[str]) -> Recording | tuple[tuple[float, float, int], ...]:
-    from flowmusic.controls import melody
+    from flowmusic.controls import melody, midi, midi_melody
 
-    if path.suffix.lower() in MIDI_SUFFIXES:
-        return melody.read_midi(path)
+    if midi.is_midi(path):
+        return midi_melody.melody_of(midi.read(path)).notes
     from feature_extractors.melody import Melody
 
     recording = _read_clip(path, seconds, notices)

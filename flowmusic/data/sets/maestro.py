@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flowmusic.controls import midi
+from flowmusic.controls import midi, midi_melody
 from flowmusic.data.scan import Scan
 from flowmusic.data.sets.base import Begin, DataSet, Draft, complete, first_file, rows
 
@@ -47,14 +47,14 @@ def labels(path: Path) -> dict[str, Any]:
     """The notes exactly, that there are no drums, and a guess at the melody.
 
     The files have no beats: they were recorded without a click at a nominal 120 beats a minute.  The melody is the
-    :func:`~flowmusic.controls.midi.skyline`, the upper line, and says so: exact in pitch and time, wrong where a middle
-    voice or the left hand leads.  Raises: MidiError.
+    :func:`~flowmusic.controls.midi_melody.skyline`, the upper line, and says so: exact in pitch and time, wrong where a
+    middle voice or the left hand leads.  Raises: MidiError.
     """
     score = midi.read(path)
     notes = [note for part in score.parts for note in part.notes]
     return {
         "notes": {"piano": [[round(n.start, 4), round(n.end, 4), n.pitch, n.velocity] for n in sorted(notes)]},
-        "melody": midi.skyline(notes),
+        "melody": midi_melody.skyline(notes),
         "melody_from": "skyline",
         "drums": {"onsets": []},
     }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from flowmusic.atomic import replacing
-from flowmusic.controls import midi
+from flowmusic.controls import midi, midi_labels
 from flowmusic.data.captions import listed
 from flowmusic.data.facts import Unusable
 from flowmusic.data.scan import SIDECAR, Problem, Scan
@@ -102,7 +102,7 @@ def labels(song: Path, stems: tuple[Stem, ...]) -> dict[str, Any]:
             for part in midi.read(stem.midi).parts
         ]
     whole = midi.read(song)
-    return midi.labels(midi.Score(tuple(parts), whole.beats, whole.downbeats, whole.content))
+    return midi_labels.labels(replace(whole, parts=tuple(parts)))
 
 
 def add_up(stems: tuple[Path, ...], out: Path) -> None:
