@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from flowmusic.atomic import replacing
+from flowmusic.tensors import read_arrays
 from flowmusic.types import Audio
 
 Result = TypeVar("Result", covariant=True)
@@ -113,9 +114,8 @@ def _write(path: Path, result: Any) -> None:
 
 
 def _read(path: Path, build: Callable[..., Any]) -> Any:
-    with np.load(path, allow_pickle=False) as entry:
-        values: dict[str, Any] = {name: entry[name] for name in entry.files if name != "_plain"}
-        plain = json.loads(str(entry["_plain"]))
+    values: dict[str, Any] = read_arrays(path)
+    plain = json.loads(str(values.pop("_plain")))
     return build(**values, **{name: _tuples(value) for name, value in plain.items()})
 
 

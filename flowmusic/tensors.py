@@ -69,7 +69,7 @@ def read(path: str | Path, most: int | None = None) -> tuple[dict[str, Tensor], 
             return tensors, dict(file.metadata() or {})
     except (SafetensorError, OSError, ValueError, RuntimeError, TypeError) as error:
         # The last two: torch's, for shapes and types that it has not.
-        raise TensorsError(f"{shown(path)} is damaged, or no safetensors file ({reason(error)})") from None
+        raise TensorsError(f"{shown(path)} cannot be read: damaged, or no safetensors file ({reason(error)})") from None
 
 
 def loads(data: bytes, place: object) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flowmusic import tensors
 from flowmusic.atomic import replacing
 from flowmusic.model import pseudowords
 from flowmusic.model.pseudowords import Concept, Mention
@@ -136,11 +137,11 @@ class FrozenText(nn.Module, ABC):
         With a ``folder``, prompts found in its ``text-FINGERPRINT.safetensors`` are not encoded again, and new ones
         are added to it.  Prompts with pseudowords are checked but not kept: what those stand for can change.
         """
-        from safetensors.torch import load_file, save_file
+        from safetensors.torch import save_file
 
         file = None if folder is None else folder / f"text-{self.fingerprint}.safetensors"
         if file is not None and file.exists():
-            self.cache.update(load_file(file))
+            self.cache.update(self._remembered(file))
         fresh = []
         for text in dict.fromkeys(texts):
             if pseudowords.mentioned(text):
@@ -153,6 +154,21 @@ class FrozenText(nn.Module, ABC):
         if file is not None:
             with replacing(file) as temporary:
                 save_file({text: states.contiguous() for text, states in self.cache.items()}, temporary)
+
+    def _remembered(self, file: Path) -> dict[str, Tensor]:
+        """What was encoded before.  The file lies beside the data, wherever those are from: what is no encoded prompt
+        is left out, and encoded again.
+        """
+        try:
+            found = tensors.read(file)[0]
+        except ValueError:
+            return {}
+        return {
+            text: states
+            for text, states in found.items()
+            if states.ndim == 2 and states.shape[1] == self.dim and states.dtype == torch.float16
+            and tensors.not_finite({text: states}) is None
+        }  # fmt: skip
 
     def forward(self, texts: Sequence[str | None]) -> tuple[Tensor, Tensor]:
         """States ``[B, M, dim]`` and mask ``[B, M]`` bool; an absent or empty prompt is masked everywhere."""
