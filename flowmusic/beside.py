@@ -2,9 +2,10 @@
 
 Whoever wrote a file has put its names there, and following one opens another file of this machine.  So:
 
-- **Shards in an index, and files in the tables of data sets** are plain file names, or paths inside the data set.
-- **A stem, labels or a part that a JSON of one clip names** (``controls.json``, a corpus record) lies beside that JSON
-  or in a folder below: no absolute path, no ``..``, no link that leads out.  Whoever moves the folder moves them too.
+- **Shards in an index** are plain file names.
+- **A stem that the JSON of one recording names** (``controls.json``) lies beside that JSON or in a folder below: no
+  absolute path, no ``..``, no link that leads out.  Whoever moves the folder moves it too.
+- **Files in the list of a corpus or the table of a data set** lie inside it: no absolute path and no ``..``.
 - **A manifest is a catalogue**, the user's own list of recordings that lie wherever they lie: ``path`` and
   ``duplicate_of`` may name any file.  ``labels`` and ``stems``, which nobody looks for by hand, lie below the folder of
   the manifest or below that of their recording (:func:`flowmusic.data.manifest.read`).  Links are followed, for

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TypeVar
 
+from flowmusic import plain
 from flowmusic.atomic import replacing
 from flowmusic.data.facts import Facts, Unusable, facts_of
 
@@ -22,8 +23,11 @@ def look(path: Path) -> Facts | str:
     """Facts of a file, or why there are none; whatever is wrong with a file is said and ends nothing."""
     try:
         return facts_of(path)
-    except (Unusable, OSError, MemoryError) as error:
-        return " ".join(str(error).split()) or type(error).__name__
+    except (Unusable, OSError) as error:
+        return plain.reason(error)
+    except Exception as error:
+        # Decoders meet hostile headers with errors of any kind, memory among them.
+        return f"it cannot be decoded ({type(error).__name__}: {plain.reason(error)})"
 
 
 class Cache:
@@ -38,8 +42,8 @@ class Cache:
         if path.is_file():
             for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
                 try:
-                    facts = Facts.from_json(json.loads(line))
-                except (ValueError, KeyError, TypeError):
+                    facts = Facts.from_json(plain.json_of(line, path))
+                except (ValueError, KeyError, TypeError, AttributeError):
                     continue
                 if facts is not None:
                     self._known[facts.path] = facts
