@@ -197,7 +197,7 @@ def tags_of(path: str | Path) -> dict[str, str]:
     import mutagen.id3._frames
 
     # Frames of ID3 may be packed, which nobody does; mutagen unpacks them however far they expand.
-    mutagen.id3._frames.zlib = _Unpacker()
+    mutagen.id3._frames.zlib = _Unpacker()  # type: ignore[assignment]
     try:
         tags = getattr(mutagen.File(path), "tags", None)
     except Exception:

@@ -272,7 +272,8 @@ def _members(stream: transport.Limited, name: str) -> Iterator[tuple[str, str, b
             file = tar.extractfile(member)
             assert file is not None  # only links and folders have none
             yield key, ending, file.read()
-            tar.members = []  # type: ignore[misc] - else the headers of all that was read stay
+            # Else the headers of all that was read stay.
+            tar.members = []  # type: ignore[misc]
 
 
 def _clip(key: str, parts: Mapping[str, bytes], name: str) -> ClipSample:

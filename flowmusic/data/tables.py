@@ -10,8 +10,12 @@ from typing import TextIO
 from flowmusic.plain import PlainError, check_file, reason, shown
 
 
-def rows(path: Path, delimiter: str = ",") -> Iterator[tuple[int, dict[str, str] | str]]:
+def rows(path: Path, delimiter: str = ",", spare: bool = False) -> Iterator[tuple[int, dict[str, str] | str]]:
     """Line number and fields by column of every row that is not blank, or in words what is wrong with the row.
+
+    Args:
+        path, delimiter: as named.
+        spare: rows may have more fields than columns, which are left out.
 
     Raises: FileNotFoundError; PlainError for a file whose first line is none of a table in UTF-8.
     """
@@ -30,7 +34,7 @@ def rows(path: Path, delimiter: str = ",") -> Iterator[tuple[int, dict[str, str]
             wrong = _wrong(fields)
             if wrong:
                 yield reader.line_num, f"it {wrong}"
-            elif len(fields) > len(columns):
+            elif len(fields) > len(columns) and not spare:
                 yield reader.line_num, "more fields than columns; quote captions that hold the separator"
             elif fields:
                 yield reader.line_num, dict(zip(columns, [*fields, *[""] * (len(columns) - len(fields))]))

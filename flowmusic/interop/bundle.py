@@ -303,7 +303,7 @@ def load(
         return jasco.from_bundle(bundle, device, str(name), precision, uses, trainable)
     if bundle.config.get("kind") != "flow":
         raise ModelError(f"{bundle.folder} holds a {bundle.config.get('kind')!r} model, not one that generates")
-    settings = bundle.config.get("settings")
+    settings: Any = bundle.config.get("settings")
 
     def make() -> nn.Module:
         parts = {"encoder": ConditionEncoder(**settings["encoder"]), "field": VectorField(**settings["field"])}
