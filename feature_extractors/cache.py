@@ -22,6 +22,7 @@ import numpy as np
 
 from flowmusic import disk
 from flowmusic.atomic import replacing
+from flowmusic.tensors import read_arrays
 from flowmusic.types import Audio
 
 Result = TypeVar("Result", covariant=True)
@@ -121,9 +122,8 @@ def _write(path: Path, result: Any) -> None:
 
 
 def _read(path: Path, build: Callable[..., Any]) -> Any:
-    with np.load(path, allow_pickle=False) as entry:
-        values: dict[str, Any] = {name: entry[name] for name in entry.files if name != "_plain"}
-        plain = json.loads(str(entry["_plain"]))
+    values: dict[str, Any] = read_arrays(path)
+    plain = json.loads(str(values.pop("_plain")))
     return build(**values, **{name: _tuples(value) for name, value in plain.items()})
 
 

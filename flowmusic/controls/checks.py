@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, TypeVar
 
+from flowmusic import beside
 from flowmusic.controls import beats as beat_tracks
 from flowmusic.controls import chords as chord_tracks
 from flowmusic.controls import melody as melody_tracks
@@ -29,11 +30,6 @@ def optional(value: Any, read: Callable[[Any], T]) -> T | None:
 def shown(value: Any) -> str:
     """A value as it stands in the file, shortened."""
     return f"{json.dumps(value, default=str)[:60]}"
-
-
-def refuse_constant(name: str) -> float:
-    """For ``json.loads``, which would let NaN and Infinity pass."""
-    raise SheetError(f"{name} is not a number that JSON allows; remove it")
 
 
 def number(value: Any, place: str) -> float:
@@ -137,14 +133,20 @@ def drums(value: Any) -> tuple[tuple[float, ...] | None, str | None, Hits | None
         return None, None, None
     if not isinstance(value, dict) or set(value) - {"onsets", "stem", "classes"}:
         raise SheetError(f"drums must be an object with onsets and stem, and classes if known, got {shown(value)}")
-    stem = value.get("stem")
-    if stem is not None and (not isinstance(stem, str) or not stem.strip()):
-        raise SheetError(f"drums.stem must be a file name beside the JSON, or null, got {shown(stem)}")
+    stem = optional(value.get("stem"), _stem)
     onsets = optional(value.get("onsets"), lambda given: times(given, "drums.onsets"))
     classes = optional(value.get("classes"), _drum_classes)
     if classes is not None and onsets is None:
         raise SheetError("drums.classes needs drums.onsets: it only says which of them are kicks, snares and hats")
     return onsets, stem, classes
+
+
+def _stem(value: Any) -> str:
+    """The name of a file beside the JSON (:mod:`flowmusic.beside`)."""
+    try:
+        return beside.relative(value, "drums.stem")
+    except beside.StrayName:
+        raise SheetError(f"drums.stem must be a file name beside the JSON, or null, got {shown(value)}") from None
 
 
 def _drum_classes(value: Any) -> Hits:

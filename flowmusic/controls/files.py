@@ -16,7 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from flowmusic import publishable
+from flowmusic import beside, plain, publishable
 from flowmusic.atomic import write_text
 from flowmusic.controls import beats as beat_tracks
 from flowmusic.controls import checks
@@ -61,15 +61,9 @@ class ControlSheet:
         """
         path = sheet_path(path)
         try:
-            data = json.loads(path.read_text(encoding="utf-8"), parse_constant=checks.refuse_constant)
-        except OSError as error:
-            raise SheetError(f"cannot read {path}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise SheetError(f"{path} is not a text file in UTF-8") from None
-        except json.JSONDecodeError as error:
-            raise SheetError(f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
-        except SheetError as error:
-            raise SheetError(f"{path}: {error}") from None
+            data = plain.read_json(path)
+        except plain.PlainError as error:
+            raise SheetError(str(error)) from None
         try:
             return from_json(data)
         except SheetError as error:
@@ -87,8 +81,17 @@ class ControlSheet:
         return write_text(folder / NAME, _layout(data))
 
     def stem_path(self, sheet: str | Path) -> Path | None:
-        """Where the drum stem lies, given the path of the JSON or its folder; None without a stem."""
-        return None if self.drums_stem is None else sheet_path(sheet).parent / self.drums_stem
+        """Where the drum stem lies, given the path of the JSON or its folder; None without a stem.
+
+        Raises: SheetError for one that leads out of the folder, by its name or through a link.
+        """
+        if self.drums_stem is None:
+            return None
+        path = sheet_path(sheet)
+        try:
+            return beside.beside(self.drums_stem, path.parent, f"{path}: drums.stem")
+        except beside.StrayName as error:
+            raise SheetError(str(error)) from None
 
     def names(self) -> frozenset[str]:
         """The controls that are present, by the names of tracks."""

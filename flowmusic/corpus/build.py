@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowmusic import disk
+from flowmusic import disk, plain
 from flowmusic.corpus import COMPOSER_VERSION
 from flowmusic.corpus.fonts import Font
 from flowmusic.corpus.piece import PARTS
@@ -179,7 +179,9 @@ def _run(jobs: Sequence[Job], workers: int) -> Iterator[str]:
 def _check_settings(settings: CorpusSettings, out: Path) -> None:
     file, wanted = out / SETTINGS, settings.as_dict()
     if file.is_file():
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = plain.read_json(file)
+        if not isinstance(found, dict):
+            raise SettingsError(f"{file} is none of a corpus; give another folder as --out")
         other = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
         if other:
             raise SettingsError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ SILENT_DB = -60.0
 """A recording without a second that is louder (RMS, dBFS) is silent."""
 VERSION = 1
 _BLOCK_SECONDS = 1
+_MOST_LETTERS, _MOST_UNPACKED = 2_000, 4 * 2**20
+"""Letters of one tag, and bytes that the packed tags of one file come to."""
 
 
 class Unusable(ValueError):
@@ -65,6 +68,13 @@ class Facts:
         given = dict(line)
         if given.pop("version") != [VERSION, fingerprint.VERSION]:
             return None
+        for name in ("path", "hash"):
+            if not isinstance(given[name], str):
+                raise TypeError(f"{name} is no text")
+        for name in ("size", "mtime_ns", "rate", "channels", "duration", "level_db"):
+            if not isinstance(given[name], int | float):
+                raise TypeError(f"{name} is no number")
+        given["tags"] = {str(name): str(value) for name, value in given["tags"].items()}
         packed = np.frombuffer(base64.b64decode(given.pop("words")), "<u4").astype(np.uint32)
         return Facts(**given, words=packed)
 
@@ -144,7 +154,9 @@ def _blocks(path: Path) -> tuple[int, int, Iterator[NDArray[np.float32]]]:
     def read() -> Iterator[NDArray[np.float32]]:
         with file:
             try:
-                yield from file.blocks(_BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)
+                # Until nothing comes, for a header may promise what the file does not hold.
+                while len(block := file.read(_BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)):
+                    yield block
             except soundfile.LibsndfileError as error:
                 raise Unusable(f"it breaks off or is damaged ({error.error_string.strip()})") from None
 
@@ -181,13 +193,14 @@ _NAMES = {
 
 def tags_of(path: str | Path) -> dict[str, str]:
     """Tags of a file by our names; several values are joined by commas; empty where there are none to read."""
-    import struct
-
     import mutagen
+    import mutagen.id3._frames
 
+    # Frames of ID3 may be packed, which nobody does; mutagen unpacks them however far they expand.
+    mutagen.id3._frames.zlib = _Unpacker()  # type: ignore[assignment]
     try:
         tags = getattr(mutagen.File(path), "tags", None)
-    except (mutagen.MutagenError, struct.error, ValueError, KeyError, IndexError, OSError):
+    except Exception:
         # The samples can be read or they cannot, whatever the tags look like: facts_of judges those.
         return {}
     found: dict[str, str] = {}
@@ -199,5 +212,24 @@ def tags_of(path: str | Path) -> dict[str, str]:
         values = values if isinstance(values, list) else [getattr(value, "url", values)]
         text = ", ".join(" ".join(str(each).split()) for each in values if each not in (None, "", 0))
         if text:
-            found[known] = text
+            # Half a character, as a broken UTF-16 leaves it, cannot be written into a manifest.
+            found[known] = text[:_MOST_LETTERS].encode("utf-8", "replace").decode()
     return found
+
+
+class _Unpacker:
+    """What mutagen asks of zlib, with an end: the packed frames of one file expand to a few megabytes together."""
+
+    error = zlib.error
+
+    def __init__(self) -> None:
+        self.left = _MOST_UNPACKED
+
+    def decompress(self, data: bytes) -> bytes:
+        """Raises: zlib.error for what is damaged or expands too far."""
+        packed = zlib.decompressobj()
+        out = packed.decompress(data, self.left + 1)
+        self.left -= len(out)
+        if self.left < 0 or not packed.eof:
+            raise zlib.error("incomplete, or it expands too far")
+        return out

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TextIO, TypeVar
 
-from flowmusic import disk
+from flowmusic import disk, plain
 from flowmusic.atomic import replacing
 from flowmusic.data.facts import Facts, Unusable, facts_of
 
@@ -27,10 +27,13 @@ def look(path: Path) -> Facts | str:
     """
     try:
         return facts_of(path)
-    except (Unusable, OSError, MemoryError) as error:
+    except (Unusable, OSError) as error:
         if isinstance(error, OSError) and error.errno in disk.OF_THE_MACHINE:
             raise
-        return " ".join(str(error).split()) or type(error).__name__
+        return plain.reason(error)
+    except Exception as error:
+        # Decoders meet hostile headers with errors of any kind, memory among them.
+        return f"it cannot be decoded ({type(error).__name__}: {plain.reason(error)})"
 
 
 class Cache:
@@ -46,8 +49,8 @@ class Cache:
         if text:
             for line in text.split("\n"):
                 try:
-                    facts = Facts.from_json(json.loads(line))
-                except (ValueError, KeyError, TypeError):
+                    facts = Facts.from_json(plain.json_of(line, path))
+                except (ValueError, KeyError, TypeError, AttributeError):
                     continue
                 if facts is not None:
                     self._known[facts.path] = facts

@@ -140,7 +140,10 @@ class ShardData(FieldData):
 
     def train_dataloader(self) -> DataLoader:
         heard = self.style_features is not None
-        stream = ShardCrops(self.location, self.order(), self._train_crops, self.min_confidence, heard, self.verify)
+        like = self.validation_store.tensors
+        stream = ShardCrops(
+            self.location, self.order(), self._train_crops, self.min_confidence, heard, self.verify, like
+        )
         return self.numbered(stream, self.workers)
 
     def _train_crops(self, store: LatentStore) -> LatentCrops:

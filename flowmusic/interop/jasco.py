@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from flowmusic.interop import bundle, hub, names
 from flowmusic.interop.bundle import CHECKPOINT, Bundle, ModelError
-from flowmusic.interop.encodec import COMPRESSION, drum_codes_of, read_compression, settings_of, tensors_of
-from flowmusic.interop.pickles import read_pickle
+from flowmusic.interop.encodec import COMPRESSION, drum_codes_of, read_compression, settings_of
+from flowmusic.interop.pickles import read_pickle, tensors_of
 from flowmusic.interop.stored_config import StoredConfig
 
 if TYPE_CHECKING:

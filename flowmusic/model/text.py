@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flowmusic import disk
+from flowmusic import disk, tensors
 from flowmusic.atomic import replacing
 from flowmusic.model import pseudowords, unread
 from flowmusic.model.pseudowords import Concept, Mention
@@ -154,11 +154,11 @@ class FrozenText(nn.Module, ABC):
         are added to it, unless it cannot be written: data may be for reading only.  Prompts with pseudowords are
         checked but not kept: what those stand for can change.
         """
-        from safetensors.torch import load_file, save_file
+        from safetensors.torch import save_file
 
         file = None if folder is None else folder / f"text-{self.fingerprint}.safetensors"
         if file is not None:
-            self.cache.update(disk.remembered(file, load_file) or {})
+            self.cache.update(disk.remembered(file, self._remembered) or {})
         fresh = []
         for text in dict.fromkeys(texts):
             if pseudowords.mentioned(text):
@@ -171,6 +171,21 @@ class FrozenText(nn.Module, ABC):
         if file is not None:
             with disk.spared(file, "prompts are encoded anew at every start"), replacing(file) as temporary:
                 save_file({text: states.contiguous() for text, states in self.cache.items()}, temporary)
+
+    def _remembered(self, file: Path) -> dict[str, Tensor]:
+        """What was encoded before.  The file lies beside the data, wherever those are from: what is no encoded prompt
+        is left out, and encoded again.
+        """
+        try:
+            found = tensors.read(file)[0]
+        except ValueError:
+            return {}
+        return {
+            text: states
+            for text, states in found.items()
+            if states.ndim == 2 and states.shape[1] == self.dim and states.dtype == torch.float16
+            and tensors.not_finite({text: states}) is None
+        }  # fmt: skip
 
     def forward(self, texts: Sequence[str | None]) -> tuple[Tensor, Tensor]:
         """States ``[B, M, dim]`` and mask ``[B, M]`` bool; an absent or empty prompt is masked everywhere."""

@@ -9,7 +9,7 @@ import torch
 
 from flowmusic.interop import bundle, ways
 from flowmusic.interop import joint as text_audio
-from flowmusic.interop.bundle import AVERAGES
+from flowmusic.interop.fitting import AVERAGES
 
 KINDS = {
     "flowmusic.codec.spectral.SpectralCodec": "spectral",

@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("flowmusic", "feature_extractors")
 
 BASE = frozenset(
-    {"atomic", "audio", "caches", "disk", "guidance", "locks", "progress", "publishable", "types", "units"}
-)
+    {"atomic", "audio", "beside", "caches", "disk", "guidance", "locks", "plain", "progress", "publishable", "tensors"}
+) | {"types", "units"}
 EXTRACTORS = "feature_extractors"
 
 # Layer -> the layers it may import beside itself and BASE.  apps is the composition root and is not limited.

@@ -21,6 +21,7 @@ from flowmusic.metrics import fad
 from flowmusic.metrics.normalise import Interval
 from flowmusic.metrics.report import TRUTH
 from flowmusic.metrics.sound import EMBEDDINGS
+from flowmusic.tensors import read_arrays
 
 OTHER_SOURCE = "fad reference"
 ANCHORS = ("halves", "other_source", "model_to_other_source")
@@ -122,7 +123,7 @@ class Fadtk:
         if done.returncode or missing:
             said = (done.stderr.strip().splitlines() or done.stdout.strip().splitlines() or ["nothing"])[-1]
             raise UsageError(f"fadtk could not embed {len(missing)} recordings with {self.name}; it said: {said}")
-        return [np.load(stored / f"{name}.npy", allow_pickle=False).astype(float) for name in names.values()]
+        return [read_arrays(stored / f"{name}.npy")[""].astype(float) for name in names.values()]
 
 
 def distances(
