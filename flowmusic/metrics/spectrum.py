@@ -45,7 +45,7 @@ def log_spectral_distance(estimate: Tensor, reference: Tensor, above_hz: float =
     """Log-spectral distance in dB (Gray & Markel 1976): root mean square over bins, mean over frames.
 
     ``mean_t sqrt(mean_f (10 log10 P - 10 log10 Q)^2)``, powers at least 1e-6.  Two independent noises of one spectrum
-    are 7.6 dB apart (their log powers have a deviation of 5.57 dB each), a gain of 6 dB is 6 dB.
+    are 7.9 dB apart (their log powers have a deviation of 5.57 dB each), a gain of 6 dB is 6 dB.
 
     Args:
         estimate, reference: power spectra of :func:`power`, of equal shape.
