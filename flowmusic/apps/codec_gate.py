@@ -77,10 +77,12 @@ def run(args: argparse.Namespace) -> int:
         row["si_sdr"] = heard_sound.add(rebuilt, clip.audio)["si_sdr"]
         scores["codec"].append(row)
         notes, onsets = clip.requested.melody, clip.requested.onsets
-        for name, hear, asked in (("melody", heard_sound.add_melody, notes), ("drums", heard_sound.add_drums, onsets)):
-            part = stem_of(files[index], name, clip.audio) if asked else None
-            if part is not None and asked:
-                hear(round_trip(codec, part), part, asked)
+        melody = stem_of(files[index], "melody", clip.audio) if notes else None
+        if melody is not None and notes:
+            heard_sound.add_melody(round_trip(codec, melody), melody, notes)
+        drums = stem_of(files[index], "drums", clip.audio) if onsets else None
+        if drums is not None and onsets:
+            heard_sound.add_drums(round_trip(codec, drums), drums, onsets)
     described = {
         **describe(chords=chords),
         "codec": Path(args.codec).name,

@@ -101,11 +101,12 @@ def export_codec(
     target = settings["codec"]["_target_"]
     origin = None if target in KINDS else bundle.read(settings["codec"]["name"])
     if origin is None:
-        description = {"kind": KINDS[target], "settings": plain(settings["codec"])}
+        kind, described = KINDS[target], plain(settings["codec"])
     else:
-        description = {"kind": origin.config["kind"], "settings": dict(origin.config["settings"])}
+        kind, described = origin.config["kind"], dict(origin.config["settings"])
         if "energy" in settings["codec"]:
-            description["settings"]["energy"] = plain(settings["codec"]["energy"])
+            described["energy"] = plain(settings["codec"]["energy"])
+    description = {"kind": kind, "settings": described}
     if not module.decoder_only:
         generator_state = torch.get_rng_state()
         torch.manual_seed(run["seed"])  # dead codes are replaced from torch's global generator
