@@ -47,18 +47,19 @@ _TOKEN = re.compile(
 )
 _ASSIGNED = re.compile(r"([\w.-]+)=([^\s,;&]+)")
 _URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>|]*")
-_ADDRESS = re.compile(r"pipe:|\S+://\S+$")
+_ADDRESS = re.compile(r"pipe:|[A-Za-z][A-Za-z0-9+.-]*://(?:\S+$|.*@)")
 _USERINFO = re.compile(r"(://)[^\s/@:]*:(?!\d+(?:[/\s]|$))[^@\n/]*@")
 """User and password of a URL, also a password with spaces or marks."""
 _OPEN_SCHEMES = frozenset({"http", "https", "s3", "gs", "az", "abfs", "hf", "doi", "ark"})
 """Addresses of the public or of a bucket; others (ssh, smb, file) lead to one's own machines."""
 _LOCAL_ENDS = (".local", ".lan", ".home", ".internal", ".intranet", ".corp", ".localdomain")
 _PIECE = r"[^\s/\\\"'`,;:()\[\]{}<>|]+"
+_INNER = rf"(?:[/\\]{_PIECE}(?: {_PIECE})*(?=[/\\]))"
 _PATH = re.compile(
-    rf"(?<![\w.:/\\~-])(?:~[\w.-]*(?:[/\\]{_PIECE})+|(?:[A-Za-z]:|\\)?(?:[/\\]{_PIECE}){{2,}})[/\\]?"
+    rf"(?<![\w.:/\\~-])(?:~[\w.-]*{_INNER}*[/\\]{_PIECE}|(?:[A-Za-z]:|\\)?{_INNER}+[/\\]{_PIECE})[/\\]?"
     r"|(?<![\w.-])[\w.-]+@[\w.-]+:[\w./~-]+"
 )
-"""A path within a sentence: it ends at a space or a mark."""
+"""A path within a sentence: it ends at a mark, or at a space after which no further part follows."""
 _QUOTED_PATH = re.compile(r"([\"'`])((?:~|[A-Za-z]:)?[/\\][^\"'`\n]+)\1")
 _WHOLE_PATH = re.compile(r"[/\\~]|[A-Za-z]:[/\\]|[\w.-]+@[\w.-]+:")
 _REMOTE = re.compile(r"^[\w.-]+@[\w.-]+:")
@@ -115,7 +116,7 @@ def prose(text: str, known: Iterable[str | Path] = ()) -> str:
 
     Args:
         text: the sentence.
-        known: places that it may quote; one that has spaces in it is found only so, or within quotes.
+        known: places that it may quote; one with spaces in its last part is found only so, or within quotes.
 
     >>> prose("/data/my songs/a.wav lasts 3 s, see ~/notes/b.md; 4/4 and C/E", ["/data/my songs/a.wav"])
     'a.wav lasts 3 s, see b.md; 4/4 and C/E'
@@ -249,7 +250,7 @@ def _told(match: re.Match[str]) -> str:
     """A URL within a sentence, of which the mark behind it is no part."""
     # Whatever is behind a bracket, a comma or a semicolon belongs to the URL only if the host is still to come.
     url = match[0]
-    cut = re.search(r"[,;)\]}]", url)
+    cut = re.search(r"[,;)}]|\](?![:/])", url)
     if cut and "@" not in url[cut.start() :]:
         return place(url[: cut.start()]) + url[cut.start() :]
     bare = url.rstrip(".,;:)]}!")
@@ -261,10 +262,9 @@ def _address(url: str) -> str:
     scheme, _, rest = url.partition("://")
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     port = authority.rpartition(":")[2]
-    if "@" in authority:
-        rest = rest[len(authority.rpartition("@")[0]) + 1 :]
-    elif ":" in authority and not port.isdigit() and not port.endswith("]") and "@" in rest:
-        rest = rest.rpartition("@")[2]  # a password with a slash or a mark in it
+    if "@" in authority or (":" in authority and not port.isdigit() and not port.endswith("]")):
+        # The last one: a password may hold the sign, a slash and other marks that it should not.
+        rest = rest.rpartition("@")[2]
     rest = re.split(r"[?#;]", rest, maxsplit=1)[0]
     host, _, path = rest.partition("/")
     if scheme.lower() not in _OPEN_SCHEMES or _is_private_host(host) or not _private().isdisjoint(_parts(rest)):

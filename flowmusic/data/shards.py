@@ -138,11 +138,11 @@ class ShardIndex:
         path = Path(folder) / f"{self.split}.index.json"
         told = {"version": VERSION, **asdict(self), "frame_rate": str(self.frame_rate)}
         told["settings"] = publishable.cleaned(told["settings"])
-        if self.style_features is not None:
-            source = str(self.style_features["source"])
-            way = publishable.way(source, folder) if Path(source).is_dir() else None
-            named = publishable.place(source) if way is None else f"./{way}"
-            told["style_features"] = {**self.style_features, "source": named}
+        features = publishable.cleaned(told["style_features"])
+        source = (self.style_features or {}).get("source")
+        if source is not None and Path(str(source)).is_dir() and (way := publishable.way(source, folder)) is not None:
+            features["source"] = f"./{way}"
+        told["style_features"] = features
         return write_text(path, json.dumps(told, indent=1) + "\n")
 
     @staticmethod

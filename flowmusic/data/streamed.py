@@ -9,6 +9,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from flowmusic import publishable
 from flowmusic.data.errors import WrongData
 from flowmusic.data.heard import HeardClips
 from flowmusic.data.latents import LatentCrops, LatentStore, same_features
@@ -118,7 +119,8 @@ class ShardData(FieldData):
     def description(self) -> str:
         """What was trained on, for a model's card."""
         index = self.train_index
-        built = ", ".join(f"{key} {value}" for key, value in sorted(index.settings.items()) if isinstance(value, str))
+        settings = publishable.cleaned(index.settings)  # shards of before were not
+        built = ", ".join(f"{key} {value}" for key, value in sorted(settings.items()) if isinstance(value, str))
         return f"{index.clips} clips, {index.seconds / 3600:.2f} hours, from shards" + (f" ({built})" if built else "")
 
     def captions(self) -> list[str]:

@@ -74,7 +74,7 @@ for _kind in (Csv, TensorBoard):
 
 @functools.cache
 def _quieten_writers() -> None:
-    """TensorBoard's thread hands its error to whoever writes next, where it is told; a traceback tells it twice."""
+    """TensorBoard's thread hands its error to whoever writes next, who tells it; a traceback would tell it twice."""
     before = threading.excepthook
 
     def hook(args: Any) -> None:

@@ -28,6 +28,7 @@ from flowmusic.metrics.adherence import Listeners
 from flowmusic.metrics.text_match import TextMatch
 from flowmusic.types import Audio
 from tests.apps.conftest import RATE, tone
+from tests.telltale import leaks
 
 SYSTEMS = {
     "model", "chords alone", "drums alone", "melody alone", "beats alone", "text only", "dropped",
@@ -80,6 +81,8 @@ def test_rows_metrics_and_files(run: Callable[..., int], here: Path, capsys: pyt
     assert report["fad"]["embedding"] == "mfcc_patches" and report["num_evals"] == 4
     assert set(report["clips"][0]["systems"]) == SYSTEMS
     assert set(report["clips"][1]["systems"]) == SYSTEMS - {"melody alone", "melody shuffled"}  # it has none
+    assert leaks(here / "eval", str(here)) == []  # it is there to be shown
+    assert report["settings"]["corpus"] == "corpus" and report["settings"]["weights_sha256"][0] == "0" * 64
     text = (here / "eval" / "report.md").read_text()
     assert (
         "| model |" in text

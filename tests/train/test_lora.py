@@ -8,13 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from flowmusic.apps import build as apps_build
 from flowmusic.interop import adapter, bundle
 from flowmusic.interop.adapter import AdapterUse
-from flowmusic.model.encode import ConditionEncoder
-from flowmusic.model.field import VectorField
 from flowmusic.train import run
 from flowmusic.train.run import compose, train
 from flowmusic.types import Controls
@@ -38,22 +35,6 @@ TINY = [
     "callbacks.checkpoint.every_n_train_steps=2",
     "resume=true",
 ]
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle in nano's architecture with random weights, for latents of 8 channels."""
-    torch.manual_seed(0)
-    tracks = {"chords": {"features": 37, "ids": 194, "dim": 6}, "drums": {"features": 12, "dim": 4, "bands": 3}}
-    encoder = {"dim": 8, "width": 32, "tracks": tracks, "pooled": True}
-    field = {"dim": 8, "frames_dim": 19, "width": 32, "layers": 2, "heads": 2, "pooled": True}
-    parts = nn.ModuleDict({"encoder": ConditionEncoder(**encoder), "field": VectorField(**field)})
-    with torch.no_grad():
-        parts["field"].output.weight.normal_(0.0, 0.1)
-    generation = {"guidance": {"all": 2.0}, "solver": "midpoint", "steps": 2, "time_grid": "uniform"}
-    settings = {"encoder": encoder, "field": field, "codec": "nano_codec", "seconds": 1.6, "generation": generation}
-    folder = tmp_path_factory.mktemp("models") / "small"
-    return bundle.write(folder, {"kind": "flow", "settings": settings}, parts.state_dict(), "tiny")
 
 
 def tuned(base: Path, store: Path, out: Path, *overrides: str) -> list[str]:
