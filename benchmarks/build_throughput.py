@@ -28,10 +28,10 @@ import soundfile
 import torch
 
 from feature_extractors import Beats, Chords, Drums, DrumSeparator, HarmonicPercussive, Melody, Onsets
-from feature_extractors.run import SUFFIXES
 from flowmusic import audio as audio_tools
 from flowmusic.apps.building.clip import ClipBuilder, read_part
 from flowmusic.apps.building.settings import ClipSettings, ExtractorChoice
+from flowmusic.audio_files import SUFFIXES
 from flowmusic.data import manifest
 from flowmusic.data.manifest import Entry, file_hash
 from flowmusic.data.shards import ShardIndex, write_shard

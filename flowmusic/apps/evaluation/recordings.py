@@ -21,7 +21,7 @@ BEGINNING, MIDDLE = 0.0, 0.5
 
 def find(folder: Path) -> list[Path]:
     """Audio files under a folder, in order of their names.  Raises: ValueError if there is none."""
-    from feature_extractors.run import SUFFIXES
+    from flowmusic.audio_files import SUFFIXES
 
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder of recordings")
