@@ -14,6 +14,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ import torch
 
 from feature_extractors.rows import Rows, Scaled, blocks, gathered, peak
 from flowmusic import audio as audio_io
-from flowmusic.audio_files import AudioError, Damaged, downmix_of, opened, shortfall
+from flowmusic.audio_files import AudioError, OneChannel, opened
 from flowmusic.types import Audio
 
 LEVEL_DB = -18.0
@@ -34,7 +35,6 @@ _NOISE = -1.0
 """Of :func:`is_noise`; white to brown noise has -0.58 to -0.74, 308 clips of the corpus -1.4 and less."""
 _SOFTEST = 0.1
 """Own level, relative to the common one, that a file of 16 bits is still good for: 20 dB below it."""
-_CLIPPED_RUN, _CLIPPED_SHARE = 3, 0.005
 
 
 class Recording:
@@ -101,35 +101,17 @@ class Recording:
 
         Raises: AudioError if it is not usable audio; OSError if there is no room for its samples.
         """
-        path = Path(path)
-        downmix, clipped, end = downmix_of(path), 0, ""
-
-        def parts() -> Iterator[np.ndarray]:
-            nonlocal clipped, end
-            yield np.zeros(0, np.float32)
-            try:
-                for block in file.blocks():
-                    if not np.isfinite(block).all():
-                        raise AudioError(f"audio file holds NaN or infinite samples: {path}; export it again")
-                    clipped += clipped_frames(block)
-                    yield downmix(block.T)[0]
-            except Damaged as error:
-                end = str(error)
-
         with opened(path) as file:
-            rows = gathered(parts(), scratch)
+            one = OneChannel(file)
+            rows = gathered(chain([np.zeros(0, np.float32)], (block[0] for block in one)), scratch)
         if not len(rows):
-            raise AudioError(f"cannot read {path}: {end}" if end else f"audio file holds no samples: {path}")
+            raise AudioError(f"audio file holds no samples: {path}")
         seconds = len(rows) / file.rate
         if seconds < audio_io.MIN_SECONDS:
             raise AudioError(
                 f"audio is too short: {path} lasts {seconds:.3f} s, at least {audio_io.MIN_SECONDS} s is needed"
             )
-        notices = [downmix.notice, end or shortfall(path)]
-        if clipped > _CLIPPED_SHARE * len(rows):
-            notices.append(f"{100 * clipped / len(rows):.1f} % of it is clipped at full scale, which hides notes")
-        told = tuple(notice for notice in notices if notice)
-        return Recording(rows, file.rate, level_of(rows, file.rate), notices=told, scratch=scratch)
+        return Recording(rows, file.rate, level_of(rows, file.rate), notices=one.notices(), scratch=scratch)
 
     def part(self, rows: Rows) -> Recording:
         """A part of it, such as its drums, from rows that are at the common level."""
@@ -247,16 +229,3 @@ def is_noise(samples: np.ndarray, rate: int) -> bool:
             energy += weight
         first = last
     return bool(energy > 0.0 and total / energy > _NOISE)
-
-
-def clipped_frames(block: np.ndarray) -> int:
-    """How many frames of ``[n, C]`` lie in runs of equal samples at full scale, in any channel."""
-    full = np.abs(block) >= 0.999
-    if not full.any():
-        return 0
-    same = np.zeros_like(full)
-    same[1:] = full[1:] & (block[1:] == block[:-1])
-    run = same.copy()
-    for step in range(1, _CLIPPED_RUN - 1):
-        run[step:] &= same[:-step]
-    return int(run.any(axis=1).sum())

@@ -16,19 +16,21 @@ from torch import Tensor
 
 from flowmusic.atomic import replacing
 from flowmusic.audio_files import (
+    BLOCK,
     JUDGED_SECONDS,
     AudioError,
     Damaged,
     Downmix,
-    downmix_of,
+    OneChannel,
+    length_of,
     opened,
     products,
-    shortfall,
 )
 from flowmusic.types import Audio
 
 MIN_SECONDS = 0.05
 """Shorter input cannot carry a beat, a note or a chord."""
+STRETCHES, STRETCH_SECONDS = 10, 30.0
 
 
 @dataclass(frozen=True)
@@ -75,20 +77,37 @@ def read_mono(
     start: float = 0.0,
     seconds: float | None = None,
 ) -> Reading:
-    """As :func:`read`, as one channel by the rule of :class:`Downmix`, and with what is odd about the file.
+    """As :func:`read`, as one channel by the rule of :class:`~flowmusic.audio_files.Downmix`.
 
     The same channels are used for every part of a file.  Of one that breaks off, what is there is read.
     """
-    mix, parts, end = downmix_of(path), [torch.zeros(1, 0)], None
     with opened(path, start, seconds) as file:
+        one = OneChannel(file)
+        samples = torch.cat([torch.zeros(1, 0), *(torch.from_numpy(block) for block in one)], 1)
+    return Reading(_judged(Audio(samples, file.rate), Path(path), rate, min_seconds), one.notices())
+
+
+def read_stretches(path: str | Path, min_seconds: float = MIN_SECONDS) -> list[tuple[float, Reading]]:
+    """A taste of a recording: the whole of a short one, else stretches that are spread evenly, and where they begin.
+
+    Of a long file no more than :data:`STRETCHES` of :data:`STRETCH_SECONDS` each are decoded (its beginning where only
+    ffmpeg can read it, which does not know its length).  All of them have the same notices.
+
+    Raises: AudioError as :func:`read_mono`.
+    """
+    limit, length = STRETCHES * STRETCH_SECONDS, length_of(path)
+    if length is None or length <= limit:
+        return [(0.0, read_mono(path, min_seconds=min_seconds, seconds=limit))]
+    found = []
+    for number in range(STRETCHES):
+        start = number * (length - STRETCH_SECONDS) / (STRETCHES - 1)
         try:
-            for block in file.blocks():
-                parts.append(mix(torch.from_numpy(block.T)))
-        except Damaged as error:
-            end = str(error)
-    notices = (mix.notice, end or shortfall(path))
-    whole = _judged(Audio(torch.cat(parts, 1), file.rate), Path(path), rate, min_seconds)
-    return Reading(whole, tuple(each for each in notices if each))
+            found.append((start, read_mono(path, min_seconds=min_seconds, start=start, seconds=STRETCH_SECONDS)))
+        except AudioError:
+            if not found:
+                raise
+            break  # it is shorter than its header promises, as the notices of the others say
+    return found
 
 
 def _judged(audio: Audio, path: Path, rate: int | None, min_seconds: float) -> Audio:
@@ -134,7 +153,9 @@ def write_blocks(blocks: Iterable[np.ndarray], rate: int, channels: int, path: s
         soundfile.SoundFile(temporary, "w", rate, channels, subtype=formats[suffix]) as file,
     ):
         for block in blocks:
-            file.write(block)
+            # Its Vorbis encoder ends the process where it is handed some minutes at once.
+            for start in range(0, len(block), BLOCK):
+                file.write(block[start : start + BLOCK])
     return path
 
 

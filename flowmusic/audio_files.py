@@ -28,6 +28,7 @@ BLOCK = 1 << 14
 """Frames that are decoded at once."""
 _SILENT_CHANNEL_DB = 40.0
 _MISSING_SECONDS = 0.1
+_CLIPPED_RUN, _CLIPPED_SHARE = 3, 0.005
 Samples = TypeVar("Samples", bound=Any)
 """An array of numpy, or a tensor."""
 
@@ -256,3 +257,63 @@ def products(samples: np.ndarray) -> np.ndarray:
     """Inner products of each channel with each.  Shape: ``[C, n] -> [C, C]`` float64."""
     exact = samples.astype(np.float64)
     return np.asarray(exact @ exact.T)
+
+
+class OneChannel:
+    """A file that is being decoded, as one channel: blocks ``[1, n]``, and then what is odd about the file.
+
+    The same channels are used for every part of a file.  One that breaks off ends where it does.
+
+    Iterating raises: AudioError for NaN or infinity, and for a file that breaks off before anything came.
+    """
+
+    def __init__(self, file: Opened) -> None:
+        self._file = file
+        self._downmix = downmix_of(file.path)
+        self._frames = self._clipped = 0
+        self._end: str | None = None
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        path = self._file.path
+        try:
+            for block in self._file.blocks():
+                if not np.isfinite(block).all():
+                    raise AudioError(f"audio file holds NaN or infinite samples: {path}; export it again")
+                self._frames += len(block)
+                self._clipped += clipped_frames(block)
+                yield self._downmix(block.T)
+        except Damaged as error:
+            if not self._frames:
+                raise AudioError(f"cannot read {path}: {error}; get a whole copy of it") from None
+            self._end = str(error)
+
+    def notices(self) -> tuple[str, ...]:
+        """What a person should know, without the name of the file; complete after the last block."""
+        found = [self._downmix.notice, self._end or shortfall(self._file.path)]
+        if self._clipped > _CLIPPED_SHARE * self._frames:
+            share = 100.0 * self._clipped / self._frames
+            found.append(f"{share:.1f} % of it is clipped at full scale, so that less can be heard in it")
+        return tuple(notice for notice in found if notice)
+
+
+def clipped_frames(block: np.ndarray) -> int:
+    """How many frames of ``[n, C]`` lie in runs of equal samples at full scale, in any channel."""
+    full = np.abs(block) >= 0.999
+    if not full.any():
+        return 0
+    same = np.zeros_like(full)
+    same[1:] = full[1:] & (block[1:] == block[:-1])
+    run = same.copy()
+    for step in range(1, _CLIPPED_RUN - 1):
+        run[step:] &= same[:-step]
+    return int(run.any(axis=1).sum())
+
+
+def length_of(path: str | Path) -> float | None:
+    """Seconds that the header promises; None where only decoding can tell."""
+    import soundfile
+
+    try:
+        return float(soundfile.info(str(path)).duration)
+    except soundfile.LibsndfileError:
+        return None
