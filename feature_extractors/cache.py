@@ -20,6 +20,8 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from feature_extractors.recording import Recording
+from feature_extractors.rows import blocks
 from flowmusic import disk
 from flowmusic.atomic import replacing
 from flowmusic.tensors import read_arrays
@@ -35,7 +37,7 @@ class Analyser(Protocol[Result]):
     def name(self) -> str: ...
     @property
     def version(self) -> str: ...
-    def analyse(self, audio: Audio) -> Result: ...
+    def analyse(self, audio: Audio | Recording) -> Result: ...
 
 
 def default_folder() -> Path:
@@ -49,8 +51,13 @@ def default_folder() -> Path:
         return Path(tempfile.gettempdir()) / "flowmusic" / "features"
 
 
-def audio_hash(audio: Audio) -> str:
-    """Hash of rate, shape and samples, 32 hexadecimal digits."""
+def audio_hash(audio: Audio | Recording) -> str:
+    """Hash of rate, shape and samples, 32 hexadecimal digits; of a recording, at the common level."""
+    if isinstance(audio, Recording):
+        digest = hashlib.blake2b(f"{audio.rate} {len(audio.rows)} ".encode(), digest_size=16)
+        for block in blocks(audio.at(audio.rate)):
+            digest.update(np.ascontiguousarray(block).data)
+        return digest.hexdigest()
     samples = audio.samples.detach().float().cpu().contiguous().numpy()
     digest = hashlib.blake2b(f"{audio.rate} {samples.shape} ".encode(), digest_size=16)
     digest.update(samples.tobytes())
@@ -71,13 +78,13 @@ def describe(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def key(extractor: Analyser[Any], audio: Audio) -> str:
+def key(extractor: Analyser[Any], audio: Audio | Recording) -> str:
     """The file name of an entry, without its suffix."""
     settings = json.dumps([extractor.name, extractor.version, describe(extractor)], sort_keys=True)
     return f"{extractor.name}-{audio_hash(audio)}-{hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()}"
 
 
-def analyse(extractor: Analyser[Result], audio: Audio, folder: Path | None = None) -> Result:
+def analyse(extractor: Analyser[Result], audio: Audio | Recording, folder: Path | None = None) -> Result:
     """``extractor.analyse(audio)``, from the cache where it is there.
 
     Args:

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from feature_extractors import signals
 from feature_extractors.stems import Stems
 from flowmusic import audio as audio_io
 from flowmusic import beside, plain, tensors
@@ -65,7 +64,7 @@ class Demucs:
         samples = audio.samples.detach().float().cpu()
         if samples.shape[:-2].numel() != 1:
             raise ValueError(f"separate one recording at a time, got samples of shape {tuple(samples.shape)}")
-        if signals.is_silent(samples.numpy()):
+        if not bool(samples.any()):
             return Stems({source: Audio(torch.zeros_like(samples), audio.rate) for source in SOURCES})
         parts = _separate(_load(bag), Audio(samples.reshape(samples.shape[-2:]), audio.rate), self.shifts, self.device)
         return Stems({source: _like(part, audio) for source, part in parts.items()})

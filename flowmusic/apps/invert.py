@@ -14,6 +14,7 @@ from flowmusic.apps.errors import DONE, UsageError, reading_input
 
 if TYPE_CHECKING:
     from flowmusic.train.invert import Inversion, Look
+    from flowmusic.types import Audio
 
 SUFFIX, PARTIAL = ".safetensors", ".partial"
 MAX_VECTORS = 16
@@ -54,20 +55,15 @@ goes on from there when the same command is given again."""
 def run(args: argparse.Namespace) -> int:
     """Read the clips, learn, write the file and print its name."""
     progress.starting("flowmusic invert")
-    from flowmusic import audio
     from flowmusic.apps.generate import check_device, load
     from flowmusic.interop import bundle, concept
-    from flowmusic.train.excerpts import MIN_SECONDS
     from flowmusic.train.invert import DamagedState, Settings, check_model, invert
 
     with reading_input():
         check_device(args.device)
         bundle.find(args.model)
         out = args.out or default_output(args.token)
-        clips = [audio.read(path, min_seconds=MIN_SECONDS) for path in args.clips]
-        for path, clip in zip(args.clips, clips, strict=True):
-            if not bool(clip.samples.any()):
-                raise ValueError(f"{path} is silent; give a recording with music")
+        clips = [clip for path in args.clips for clip in read_clips(path, args.quiet)]
     generator = load(args)
     with reading_input():
         check_model(generator).word_embedding(args.init)
@@ -92,6 +88,22 @@ def run(args: argparse.Namespace) -> int:
     partial.unlink(missing_ok=True)
     print(out)
     return DONE
+
+
+def read_clips(path: Path, quiet: bool) -> list[Audio]:
+    """A recording, or stretches of a long one, mono.  Raises: AudioError; ValueError for silence."""
+    from flowmusic import audio
+    from flowmusic.train.excerpts import MIN_SECONDS
+
+    stretches = audio.read_stretches(path, MIN_SECONDS)
+    if not any(bool(reading.audio.samples.any()) for _, reading in stretches):
+        raise ValueError(f"{path} is silent; give a recording with music")
+    notices = list(stretches[0][1].notices)
+    if len(stretches) > 1:
+        notices.append(f"it is long; {len(stretches)} stretches of {audio.STRETCH_SECONDS:g} s of it are learned from")
+    for notice in [] if quiet else notices:
+        print(f"note: {path}: {notice}", file=sys.stderr)
+    return [reading.audio for _, reading in stretches]
 
 
 def default_output(name: str) -> Path:

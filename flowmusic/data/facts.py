@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flowmusic import audio_files
 from flowmusic.data import fingerprint
 from flowmusic.data.manifest import file_hash
 
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".aif", ".aiff"})
-"""Names that are taken for audio; what libsndfile cannot read needs ffmpeg."""
 SILENT_DB = -60.0
 """A recording without a second that is louder (RMS, dBFS) is silent."""
-VERSION = 1
+VERSION = 2
 _BLOCK_SECONDS = 1
 _MOST_LETTERS, _MOST_UNPACKED = 2_000, 4 * 2**20
 """Letters of one tag, and bytes that the packed tags of one file come to."""
@@ -43,6 +42,8 @@ class Facts:
         level_db: RMS of the loudest second, dBFS.
         tags: lower-case names: title, artist, albumartist, album, genre, mood, bpm, comment, licence, ...
         words: the acoustic fingerprint.
+        channels_notice, cut_notice: that not all of its channels are used, and that it breaks off; see
+            :func:`flowmusic.audio.read_mono`.
     """
 
     path: str
@@ -55,6 +56,8 @@ class Facts:
     level_db: float
     tags: Mapping[str, str] = field(default_factory=dict)
     words: fingerprint.Words = field(default_factory=lambda: np.zeros(0, np.uint32))
+    channels_notice: str | None = None
+    cut_notice: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data of one line of the cache."""
@@ -89,6 +92,7 @@ def facts_of(path: str | Path) -> Facts:
     if status.st_size == 0:
         raise Unusable("the file is empty")
     loudest, frames = 0.0, 0
+    downmix = _downmix_of(path)
     heard: list[NDArray[np.float32]] = []
     held = 0
     rate, channels, blocks = _blocks(path)
@@ -100,7 +104,7 @@ def facts_of(path: str | Path) -> Facts:
         loudest = max(loudest, power * min(1.0, len(block) / (_BLOCK_SECONDS * rate) if frames else 1.0))
         frames += len(block)
         if held < fingerprint.SECONDS * rate:
-            mono = block.mean(axis=1)
+            mono = downmix(block.T)[0]
             if not heard:
                 sounding = np.flatnonzero(np.abs(mono) > 10 ** (SILENT_DB / 20))
                 mono = mono[sounding[0] :] if len(sounding) else mono[:0]
@@ -120,6 +124,8 @@ def facts_of(path: str | Path) -> Facts:
         level_db=round(10 * math.log10(max(loudest, 1e-12)), 2),
         tags=tags_of(path),
         words=fingerprint.words(np.concatenate(heard), rate) if heard else np.zeros(0, np.uint32),
+        channels_notice=downmix.notice,
+        cut_notice=audio_files.shortfall(path),
     )
 
 
@@ -140,6 +146,13 @@ def header(path: str | Path) -> tuple[int, int, float]:
     return info.samplerate, info.channels, info.frames / info.samplerate
 
 
+def _downmix_of(path: Path) -> audio_files.Downmix:
+    try:
+        return audio_files.downmix_of(path)
+    except audio_files.AudioError:
+        return audio_files.Downmix()  # whoever decodes it says what is wrong
+
+
 def _blocks(path: Path) -> tuple[int, int, Iterator[NDArray[np.float32]]]:
     """Rate, channels and blocks of a second ``[n, C]``."""
     import soundfile
@@ -154,11 +167,9 @@ def _blocks(path: Path) -> tuple[int, int, Iterator[NDArray[np.float32]]]:
     def read() -> Iterator[NDArray[np.float32]]:
         with file:
             try:
-                # Until nothing comes, for a header may promise what the file does not hold.
-                while len(block := file.read(_BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)):
-                    yield block
-            except soundfile.LibsndfileError as error:
-                raise Unusable(f"it breaks off or is damaged ({error.error_string.strip()})") from None
+                yield from audio_files.blocks_of(file, _BLOCK_SECONDS * file.samplerate)
+            except audio_files.Damaged as error:
+                raise Unusable(str(error)) from None
 
     return file.samplerate, file.channels, read()
 

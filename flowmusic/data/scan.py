@@ -10,16 +10,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flowmusic.atomic import replacing
+from flowmusic.audio_files import LOSSLESS, SUFFIXES
 from flowmusic.data import captions, fingerprint, splits
-from flowmusic.data.facts import SILENT_DB, SUFFIXES, Facts
+from flowmusic.data.facts import SILENT_DB, Facts
 from flowmusic.data.manifest import LEAST_SECONDS, Entry, write
 from flowmusic.data.readers import Cache, look, look_at
 
 UNREADABLE, SHORT, SILENT, SIDECAR, MISSING = "unreadable", "too short", "silent", "sidecar", "not found"
 ROW = "table row"
+CHANNELS, TRUNCATED = "channels", "truncated"
+"""Problems of a recording that is used all the same."""
 STEMS = ("drums", "bass", "chords", "pad", "melody", "vocals", "guitar", "piano", "other")
 """``X.drums.flac`` beside ``X.flac`` is a part of it and not a recording of its own."""
-_LOSSLESS = frozenset({".wav", ".flac", ".aif", ".aiff"})
 Progress = Callable[[int], object]
 
 
@@ -54,7 +56,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Problem:
-    """A file that is left out, or a part of it, and why."""
+    """A file that is left out, or a part of it, and why; ``detail`` says so where it is used all the same."""
 
     path: str
     problem: str
@@ -211,7 +213,7 @@ def duplicates(
 
 
 def _worth(facts: Facts, said: int) -> tuple[bool, float, int, int, str]:
-    lossy = Path(facts.path).suffix.lower() not in _LOSSLESS
+    lossy = Path(facts.path).suffix.lower() not in LOSSLESS
     return (lossy, -facts.duration, -facts.rate, -said, facts.path)
 
 
@@ -267,6 +269,11 @@ def _usable(facts: Facts, settings: Settings, problems: list[Problem]) -> bool:
         detail = f"its loudest second has {facts.level_db:g} dBFS, below {settings.silent_db:g}"
         problems.append(Problem(facts.path, SILENT, detail))
     else:
+        if facts.channels_notice is not None:
+            problems.append(Problem(facts.path, CHANNELS, facts.channels_notice))
+        if facts.cut_notice is not None:
+            detail = f"{facts.cut_notice}; the recording is used as far as it goes"
+            problems.append(Problem(facts.path, TRUNCATED, detail))
         return True
     return False
 

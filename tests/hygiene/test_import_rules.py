@@ -14,8 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("flowmusic", "feature_extractors")
 
 BASE = frozenset(
-    {"atomic", "audio", "beside", "caches", "disk", "guidance", "locks", "plain", "progress", "publishable", "tensors"}
-) | {"types", "units"}
+    "atomic audio audio_files beside caches disk guidance limits locks plain progress publishable tensors types units "
+    "text_files".split()
+)
 EXTRACTORS = "feature_extractors"
 
 # Layer -> the layers it may import beside itself and BASE.  apps is the composition root and is not limited.

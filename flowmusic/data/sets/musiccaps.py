@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from flowmusic.audio_files import SUFFIXES
 from flowmusic.data import captions
-from flowmusic.data.facts import SUFFIXES, header
+from flowmusic.data.facts import header
 from flowmusic.data.scan import MISSING, Problem, Scan
 from flowmusic.data.sets.base import Begin, DataSet, Draft, complete, drafted, first_file, rows
 
