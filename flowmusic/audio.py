@@ -11,12 +11,17 @@ import subprocess
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from flowmusic import limits
 from flowmusic.atomic import replacing
 from flowmusic.types import Audio
+
+if TYPE_CHECKING:
+    import soundfile
 
 MIN_SECONDS = 0.05
 """Shorter input cannot carry a beat, a note or a chord."""
@@ -67,6 +72,7 @@ def _decode(path: Path, start: float = 0.0, seconds: float | None = None) -> Aud
 
     try:
         with soundfile.SoundFile(path) as file:
+            _check_header(file, path)
             # Seeking even to the beginning fails on what cannot seek.
             if start > 0.0:
                 file.seek(min(round(start * file.samplerate), file.frames))
@@ -91,6 +97,13 @@ def _decode(path: Path, start: float = 0.0, seconds: float | None = None) -> Aud
                 raise AudioError(f"cannot read {path} as audio (ffmpeg: {lines[-1]})") from None
             samples, rate = soundfile.read(wav, dtype="float32", always_2d=True)
         return Audio(torch.from_numpy(samples.T.copy()), rate)
+
+
+def _check_header(file: soundfile.SoundFile, path: Path) -> None:
+    try:
+        limits.sound(file.samplerate, file.channels, file.frames, f"cannot read {path}")
+    except limits.LimitError as error:
+        raise AudioError(str(error)) from None
 
 
 def write(audio: Audio, path: str | Path) -> Path:

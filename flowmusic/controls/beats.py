@@ -16,10 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from flowmusic import limits
 from flowmusic.controls.tracks import single
 from flowmusic.types import FrameGrid, Track
 
-MIN_BPM, MAX_BPM = 20.0, 400.0
+MIN_BPM, MAX_BPM = limits.limit("bpm").low, limits.limit("bpm").high
+MOST_COUNT = int(limits.limit("meter_beats").high)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def parse_meter(text: str) -> Meter:
     """
     match = re.fullmatch(r"(\d{1,2})/(\d{1,2})", text.strip())
     count, unit = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 1 <= count <= 16 or unit not in (2, 4, 8, 16):
+    if not 1 <= count <= MOST_COUNT or unit not in (2, 4, 8, 16):
         raise ValueError(f"meter {text!r} is not a time signature; write 1-16 over 2, 4, 8 or 16, such as 4/4 or 6/8")
     compound = unit >= 8 and count > 3 and count % 3 == 0
     return Meter(f"{count}/{unit}", count // 3 if compound else count)
@@ -48,11 +50,7 @@ def parse_meter(text: str) -> Meter:
 
 def check_bpm(bpm: float) -> float:
     """The tempo, if it is one.  Raises: ValueError outside 20-400 beats a minute."""
-    if not (isinstance(bpm, (int, float)) and not isinstance(bpm, bool) and math.isfinite(bpm)):
-        raise ValueError(f"bpm must be a number from {MIN_BPM:g} to {MAX_BPM:g}, got {bpm!r}")
-    if not MIN_BPM <= bpm <= MAX_BPM:
-        raise ValueError(f"bpm must be from {MIN_BPM:g} to {MAX_BPM:g} beats a minute, got {bpm:g}")
-    return float(bpm)
+    return limits.number("bpm", bpm, "bpm")
 
 
 def grid_times(
@@ -113,7 +111,7 @@ def to_track(
 
 def _ascending(times: Sequence[float], name: str) -> np.ndarray:
     array = np.asarray(times, dtype=np.float64).reshape(-1)
-    bad = np.nonzero(~np.isfinite(array))[0]
+    bad = np.nonzero(~(np.abs(array) <= 2 * limits.limit("time").high))[0]
     if bad.size:
         raise ValueError(f"{name}[{bad[0]}] must be a finite number of seconds, got {array[bad[0]]}")
     bad = np.nonzero(np.diff(array) <= 0)[0]

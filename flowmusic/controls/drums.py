@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from flowmusic import limits
 from flowmusic.controls.bottleneck import quantise_levels
 from flowmusic.controls.drum_onsets import BANDS, STRENGTH_RATE, onset_strength
 from flowmusic.controls.tracks import single
@@ -122,8 +123,8 @@ def onsets_to_track(
     rate = _sub_rate(grid)
     drawing = torch.zeros(len(BANDS), grid.length * sub_bins(grid))
     for index, (onset, level) in enumerate(zip(onsets_s, levels, strict=True)):
-        if not math.isfinite(onset):
-            raise ValueError(f"drum onset {index} must be a finite number of seconds, got {onset}")
+        if not limits.moments(onset):
+            raise ValueError(f"drum onset {index} must be a finite number of seconds within a recording, got {onset:g}")
         place = math.floor(onset * rate + 1e-6)
         if 0 <= place < drawing.shape[1]:
             bands = _bands_at(onset, classes or {})

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flowmusic import limits
 from flowmusic.controls import drums
 from flowmusic.data.errors import NoClipLongEnough
 from flowmusic.data.heard import HeardClips, Prompts
@@ -194,7 +195,7 @@ def _read_older(folder: Path, split: str) -> LatentStore:
     parsed = json.loads((folder / f"{split}.json").read_text())
     shards = [load_file(folder / name) for name in parsed["shards"]]
     tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
-    return LatentStore(Fraction(parsed["frame_rate"]), parsed["clips"], tensors, parsed.get("style_features"))
+    return LatentStore(limits.frame_rate(parsed["frame_rate"]), parsed["clips"], tensors, parsed.get("style_features"))
 
 
 def _named(features: Mapping[str, Any] | None) -> str:

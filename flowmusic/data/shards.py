@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
+from flowmusic import limits
 from flowmusic.atomic import replacing, write_text
 from flowmusic.data.latents import LATENTS
 from flowmusic.data.manifest import file_hash
@@ -102,7 +103,7 @@ class ShardIndex:
         if parsed.pop("version", None) != VERSION:
             raise ValueError(f"the shards of {location} are of another version; build them again: flowmusic build")
         shards = tuple(ShardInfo(**shard) for shard in parsed.pop("shards"))
-        return ShardIndex(**{**parsed, "frame_rate": Fraction(parsed["frame_rate"]), "shards": shards})
+        return ShardIndex(**{**parsed, "frame_rate": limits.frame_rate(parsed["frame_rate"]), "shards": shards})
 
 
 def write_shard(path: str | Path, samples: Iterable[ClipSample]) -> ShardInfo:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowmusic import limits
 from flowmusic.atomic import replacing
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 FORMAT = "flowmusic adapter 1"
 KEY = "flowmusic"
 SUFFIX = ".safetensors"
-MIN_SCALE, MAX_SCALE = -2.0, 2.0
+MIN_SCALE, MAX_SCALE = limits.limit("adapter_scale").low, limits.limit("adapter_scale").high
 """0 is the base, 1 what was trained, below 0 away from it; far beyond, the sum is no longer near any model."""
 
 _LOG = logging.getLogger(__name__)
@@ -131,6 +132,7 @@ def read(path: str | Path) -> Adapter:
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise AdapterError(f"{advice}: its metadata do not say {FORMAT!r}")
     try:
+        limits.tree(about)
         ranks = {low.shape[0] for _, low, _ in lora.pairs(tensors)}
         if ranks != {int(about["rank"])} or not float(about["alpha"]) > 0:
             raise ValueError(f"its matrices have rank {sorted(ranks)}, its metadata say {about['rank']}")

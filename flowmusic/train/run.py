@@ -19,6 +19,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from flowmusic import limits
 from flowmusic.data.errors import WrongData
 from flowmusic.train import command, memory, ranks, sweep
 from flowmusic.train.command import WrongSettings, config_folder
@@ -57,14 +58,23 @@ def provenance() -> dict[str, str]:
 def train(cfg: DictConfig) -> TrainResult:
     """Fit what the configuration describes; resume from ``<out>/checkpoints/last.ckpt`` if it is there.
 
-    Raises: OutOfMemory, with what to change; and whatever else goes wrong.
+    Raises: LimitError for numbers that no training has; OutOfMemory, with what to change; and whatever else goes wrong.
     """
+    check_numbers(cfg)
     try:
         return _train(cfg)
     except Exception as error:
         if memory.ran_out(error):
             raise memory.OutOfMemory(memory.advice(cfg)) from error
         raise
+
+
+def check_numbers(cfg: DictConfig) -> None:
+    """Raises: LimitError for a number of the configuration that no training has, or that this machine has not."""
+    limits.tree(OmegaConf.to_container(cfg, resolve=True))
+    trainer: Any = cfg.get("trainer") or {}
+    if trainer.get("accelerator") == "cpu" and isinstance(trainer.get("devices"), int):
+        limits.on_this_machine("devices", trainer.devices, "trainer.devices", each=1)
 
 
 def _train(cfg: DictConfig) -> TrainResult:
@@ -121,6 +131,7 @@ def planned(cfg: DictConfig) -> str:
     """What the run would need, as text."""
     from flowmusic.train import plan, plan_text
 
+    check_numbers(cfg)
     return plan_text.described(plan.make(cfg), float(cfg.plan.flops), float(cfg.plan.utilisation))
 
 
