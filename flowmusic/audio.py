@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,6 +28,9 @@ from flowmusic.audio_files import (
     products,
 )
 from flowmusic.types import Audio
+
+if TYPE_CHECKING:
+    pass
 
 MIN_SECONDS = 0.05
 """Shorter input cannot carry a beat, a note or a chord."""

@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from flowmusic import limits
+
 LOSSLESS = frozenset({".wav", ".flac", ".aif", ".aiff"})
 SUFFIXES = LOSSLESS | {".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac"}
 """Names that are taken for audio wherever a folder is searched; what libsndfile cannot read needs ffmpeg."""
@@ -103,11 +105,20 @@ def opened(path: str | Path, start: float = 0.0, seconds: float | None = None) -
             source = soundfile.SoundFile(_by_ffmpeg(path, start, seconds, Path(folder), error.error_string.strip()))
             start = 0.0
         with source as file:
+            check_header(file, path)
             # Seeking even to the beginning fails on what cannot seek.
             if start > 0.0:
                 file.seek(min(round(start * file.samplerate), file.frames))
             count = None if seconds is None else round(seconds * file.samplerate)
             yield Opened(path, file.samplerate, file.channels, file.frames / file.samplerate, file, count)
+
+
+def check_header(file: Any, path: Path) -> None:
+    """Raises: AudioError for a rate, channels or a length that no recording has."""
+    try:
+        limits.sound(file.samplerate, file.channels, file.frames, f"cannot read {path}")
+    except limits.LimitError as error:
+        raise AudioError(str(error)) from None
 
 
 def _by_ffmpeg(path: Path, start: float, seconds: float | None, folder: Path, why: str) -> Path:

@@ -157,8 +157,8 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("out", type=flags.output_folder, metavar="OUT_DIR")
     one.add_argument("--compact", action="store_true", help="checkpoints at a third of their size")
     one.add_argument("--without-moments", action="store_true", help="of the optimiser; needs --compact")
-    one.add_argument("--limit", type=flags.integer(1, 10**6), default=64, metavar="MIB", help="of all parts (64)")
-    one.add_argument("--files", type=flags.integer(2, 10**6), default=8, metavar="N", help="at most so many (8)")
+    one.add_argument("--limit", type=flags.integer("mebibytes"), default=64, metavar="MIB", help="of all parts (64)")
+    one.add_argument("--files", type=flags.integer("files"), default=8, metavar="N", help="at most so many (8)")
     one.set_defaults(run=_pack)
     two = actions.add_parser("unpack", help="parts as the folder that they were")
     two.add_argument("source", type=Path, metavar="PARTS_DIR")
@@ -167,7 +167,7 @@ def build_parser() -> argparse.ArgumentParser:
     three = actions.add_parser("tree", help="what a checkout weighs with what it carries")
     three.add_argument("carry", nargs="*", type=Path, metavar="PATH", help="ignored paths that are to travel too")
     three.add_argument("--root", type=Path, default=Path(), metavar="DIR", help="of the checkout (here)")
-    three.add_argument("--limit", type=flags.integer(1, 10**6), default=64, metavar="MIB", help="together (64)")
+    three.add_argument("--limit", type=flags.integer("mebibytes"), default=64, metavar="MIB", help="together (64)")
     three.set_defaults(run=_tree)
     return parser
 

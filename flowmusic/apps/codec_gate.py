@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--corpus", required=True, type=flags.existing_path, metavar="DIR")
     add("--codec", default="nano_codec", metavar="NAME|DIR", help="default: %(default)s")
     add("--split", choices=SPLITS, default="test", help="default: %(default)s")
-    add("--clips", type=flags.integer(2, 100_000), default=32, metavar="N", help="default: %(default)s")
+    add("--clips", type=flags.integer("clips"), default=32, metavar="N", help="default: %(default)s")
     add("--seconds", type=flags.seconds, default=10.0, metavar="N", help="of every clip (default: %(default)s)")
     add("--chord-detector", choices=flags.CHORD_DETECTORS, help="who hears chords (default: ours)")
     add("--sound", action="store_true", help="fail also where the codec does not sound near enough to the original")

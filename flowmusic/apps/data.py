@@ -51,7 +51,7 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--comments", action="store_true", help="the comment tag of the files is a caption")
     parser.add_argument("--min-seconds", type=flags.seconds, default=1.0, metavar="S",
                         help="shorter files are left out (default: 1)")  # fmt: skip
-    parser.add_argument("--silence", type=flags.number(-120, 0, "dBFS"), default=-60.0, metavar="DB",
+    parser.add_argument("--silence", type=flags.limited("silence"), default=-60.0, metavar="DB",
                         help="files whose loudest second is below are left out (default: -60)")  # fmt: skip
     parser.add_argument("--exact-only", action="store_true", help="compare files by their bytes alone")
     _add_common(parser)
@@ -73,7 +73,7 @@ def _add_read(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--workers", type=flags.integer(1, 1024), default=os.cpu_count() or 1, metavar="N",
+    parser.add_argument("--workers", type=flags.workers, default=os.cpu_count() or 1, metavar="N",
                         help="processes (default: all cores)")  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress or summary; only the names of the files")
 

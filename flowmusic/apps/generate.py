@@ -43,7 +43,7 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     add("--chords", metavar="S", help="chord text, in bars or at seconds")
     add(
         "--bpm",
-        type=flags.number_text,
+        type=flags.bpm,
         metavar="N",
         help="beats a minute: places chords in bars, sets the beat grid (120)",
     )

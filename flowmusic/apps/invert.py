@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from flowmusic.types import Audio
 
 SUFFIX, PARTIAL = ".safetensors", ".partial"
-MAX_VECTORS = 16
 
 
 def token(text: str) -> str:
@@ -42,7 +41,7 @@ goes on from there when the same command is given again."""
     add = parser.add_argument
     add("clips", nargs="+", type=flags.existing_file, metavar="CLIP", help="recordings of at least 3 s each")
     add("--token", type=token, required=True, metavar="NAME", help="the pseudoword: letters, digits, _ and -")
-    add("--vectors", type=flags.integer(1, MAX_VECTORS), default=2, metavar="K", help="vectors to learn (2)")
+    add("--vectors", type=flags.integer("vectors"), default=2, metavar="K", help="vectors to learn (2)")
     add("--steps", type=flags.steps, default=400, metavar="N", help="at most; fewer if it learns no more (400)")
     add("--seed", type=flags.seed, default=0, metavar="S", help="of everything random (0)")
     add("--init", default="music", metavar="WORD", help="the word to start from (music)")

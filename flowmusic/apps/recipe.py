@@ -187,12 +187,12 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("recipe", metavar="NAME|FILE", help="conf/recipe/NAME.yaml, or a .yaml file")
-    parser.add_argument("--minutes", type=flags.number(0.05, 10**6, "minutes"), required=True, help="of this sitting")
+    parser.add_argument("--minutes", type=flags.limited("minutes"), required=True, help="of this sitting")
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="what is kept between sittings")
     parser.add_argument("--work", type=Path, metavar="DIR", help="what can be made again (STATE.work)")
     parser.add_argument("--from", type=Path, dest="source", metavar="PARTS", help="unpack it first, if STATE is new")
     parser.add_argument("--out", type=Path, metavar="PARTS", help="pack the state, compactly, at the end")
-    parser.add_argument("--cores", type=flags.integer(1, 1024), default=os.cpu_count() or 1, help="processes (all)")
+    parser.add_argument("--cores", type=flags.workers, default=os.cpu_count() or 1, help="processes (all)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the recipe")
     return parser
 

@@ -64,15 +64,16 @@ def build_parser() -> argparse.ArgumentParser:
     add("--model", default="nano", metavar="NAME|DIR")
     add("--corpus", type=flags.existing_path, required=True, metavar="DIR")
     add("--split", choices=("train", "validation", "test"), default="test")
-    add("--clips", type=flags.integer(2, 10_000), default=24, metavar="N", help="clips whose style is asked for (24)")
-    add("--reference-clips", type=flags.integer(2, 100_000), default=10_000, metavar="N", help="of the split (all)")
+    add("--clips", type=flags.integer("clips"), default=24, metavar="N", help="clips whose style is asked for (24)")
+    add("--reference-clips", type=flags.integer("clips"), default=10_000, metavar="N", help="of the split (all)")
     add("--details", type=flags.names(tuple("123456")), default=frozenset("123456"), metavar="LIST", help="levels")
-    add("--pseudowords", type=flags.integer(0, 10_000), default=0, metavar="STEPS", help="of learning one a clip (0)")
-    add("--neighbours", type=flags.integer(1, 1000), default=10, metavar="K", help="of knn_common (10)")
+    add("--pseudowords", type=flags.integer("pseudoword_steps"), default=0, metavar="STEPS",
+        help="of learning one a clip (0)")  # fmt: skip
+    add("--neighbours", type=flags.integer("neighbours"), default=10, metavar="K", help="of knn_common (10)")
     add("--listener", metavar="NAME|DIR", help="text-audio model that judges words, such as nano_text_audio")
     add("--guidance", type=flags.guidance, metavar="K=V,...")
     add("--steps", type=flags.steps)
-    add("--batch", type=flags.integer(1, 256), default=8)
+    add("--batch", type=flags.integer("batch"), default=8)
     add("--seed", type=flags.seed, default=0)
     add("--out", type=flags.output_folder, required=True, metavar="DIR")
     return parser

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from flowmusic import beside
-from flowmusic.controls import beats as beat_tracks
+from flowmusic import beside, limits
 from flowmusic.controls import chords as chord_tracks
 from flowmusic.controls import melody as melody_tracks
 from flowmusic.controls.drums import BAND_OF_CLASS
@@ -29,12 +28,15 @@ def optional(value: Any, read: Callable[[Any], T]) -> T | None:
 
 def shown(value: Any) -> str:
     """A value as it stands in the file, shortened."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return limits.shown(value)
     return f"{json.dumps(value, default=str)[:60]}"
 
 
 def number(value: Any, place: str) -> float:
     """A finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    # Compared, for a whole number may be too large to be made a float of.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
         raise SheetError(f"{place} must be a number, got {shown(value)}")
     return float(value)
 
@@ -42,23 +44,31 @@ def number(value: Any, place: str) -> float:
 def frame_rate(value: Any) -> Fraction:
     """Frames per second, as a number or as text such as ``75/2``."""
     try:
-        rate = Fraction(value if isinstance(value, str) else number(value, "frame_rate"))
-    except (ValueError, ZeroDivisionError):
-        raise SheetError(f"frame_rate must be frames per second such as 25 or '75/2', got {shown(value)}") from None
-    rate = rate.limit_denominator(10**6)
-    if rate <= 0:
-        raise SheetError(f"frame_rate must be positive, got {shown(value)}")
-    return rate
+        return limits.frame_rate(value)
+    except limits.LimitError as error:
+        raise SheetError(str(error)) from None
+
+
+def seconds(value: Any) -> float:
+    """The length of a recording."""
+    return _limited("recording", number(value, "seconds"), "seconds")
+
+
+def time(value: Any, place: str) -> float:
+    """A moment of a recording."""
+    return _limited("time", number(value, place), place)
+
+
+def _limited(name: str, value: float, place: str) -> float:
+    try:
+        return limits.number(name, value, place)
+    except limits.LimitError as error:
+        raise SheetError(str(error)) from None
 
 
 def bpm(value: Any) -> float:
     """A tempo of 20-400 beats a minute."""
-    try:
-        return beat_tracks.check_bpm(number(value, "bpm"))
-    except SheetError:
-        raise
-    except ValueError as error:
-        raise SheetError(str(error)) from None
+    return _limited("bpm", number(value, "bpm"), "bpm")
 
 
 def _rows(value: Any, key: str, width: int, like: str) -> list[list[Any]]:
@@ -74,7 +84,7 @@ def times(value: Any, key: str) -> tuple[float, ...]:
     """Ascending seconds."""
     if not isinstance(value, list):
         raise SheetError(f"{key} must be a list of seconds, got {shown(value)}")
-    checked = tuple(number(time, f"{key}[{index}]") for index, time in enumerate(value))
+    checked = tuple(time(each, f"{key}[{index}]") for index, each in enumerate(value))
     for index in range(1, len(checked)):
         if checked[index] <= checked[index - 1]:
             raise SheetError(
@@ -84,7 +94,7 @@ def times(value: Any, key: str) -> tuple[float, ...]:
 
 
 def _span(row: list[Any], place: str, after: float) -> tuple[float, float]:
-    start, end = number(row[0], f"{place}[0]"), number(row[1], f"{place}[1]")
+    start, end = time(row[0], f"{place}[0]"), time(row[1], f"{place}[1]")
     if start < 0 or end <= start:
         raise SheetError(f"{place} must have 0 <= start < end, got {start:g} to {end:g}")
     if start < after - 1e-6:
@@ -116,10 +126,7 @@ def melody(value: Any) -> tuple[melody_tracks.Note, ...]:
     for index, row in enumerate(_rows(value, "melody", 3, "[start, end, midi]")):
         place = f"melody[{index}]"
         start, end = _span(row, place, notes[-1][1] if notes else 0.0)
-        midi = number(row[2], f"{place}[2]")
-        if midi != round(midi) or not 0 <= midi <= 127:
-            raise SheetError(f"{place}[2] must be a whole MIDI number 0-127, got {shown(row[2])}")
-        notes.append((start, end, int(midi)))
+        notes.append((start, end, int(_limited("pitch", number(row[2], f"{place}[2]"), f"{place}[2]"))))
     return tuple(notes)
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flowmusic import limits
 from flowmusic.controls import chord_text
 from flowmusic.controls.harmony import REDUCTIONS, ChordError, canonical, shown
 from flowmusic.controls.vocabulary import LABELS, NULL_ID, label_id
@@ -159,8 +160,8 @@ def check_changes(changes: Iterable[Change]) -> tuple[Change, ...]:
     """The changes as a tuple.  Raises: ChordError for times that are not finite, reversed, overlapping or unsorted."""
     checked: list[Change] = []
     for index, (start, end, label) in enumerate(changes):
-        if not (math.isfinite(start) and math.isfinite(end) and start <= end):
-            raise ChordError(f"chord {index} ({label}): needs finite times with start <= end, got {start} to {end}")
+        if not (limits.moments(start, end) and start <= end):
+            raise ChordError(f"chord {index} ({label}): needs finite times with start <= end, got {start:g} to {end:g}")
         if checked and start < checked[-1][1] - _EPSILON_S:
             raise ChordError(
                 f"chord {index} ({label}): begins at {start:g} s, before chord {index - 1} ends at {checked[-1][1]:g} s"

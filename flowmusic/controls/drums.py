@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from flowmusic import limits
 from flowmusic.controls.bottleneck import quantise_levels
 from flowmusic.controls.drum_onsets import BANDS, STRENGTH_RATE, onset_strength
 from flowmusic.controls.tracks import single
@@ -124,8 +125,8 @@ def onsets_to_track(
     drawing = torch.zeros(len(BANDS), grid.length * sub_bins(grid))
     ascending = {name: sorted(times) for name, times in (classes or {}).items()}
     for index, (onset, level) in enumerate(zip(onsets_s, levels, strict=True)):
-        if not math.isfinite(onset):
-            raise ValueError(f"drum onset {index} must be a finite number of seconds, got {onset}")
+        if not limits.moments(onset):
+            raise ValueError(f"drum onset {index} must be a finite number of seconds within a recording, got {onset:g}")
         place = math.floor(onset * rate + 1e-6)
         if 0 <= place < drawing.shape[1]:
             bands = _bands_at(onset, ascending)

@@ -166,9 +166,7 @@ def from_json(data: Any) -> ControlSheet:
             raise SheetError(f"the key {key!r} is missing")
     if not isinstance(data["source"], str):
         raise SheetError(f"source must be the name of the recording, got {checks.shown(data['source'])}")
-    seconds = checks.number(data["seconds"], "seconds")
-    if seconds <= 0:
-        raise SheetError(f"seconds must be positive, got {seconds:g}")
+    seconds = checks.seconds(data["seconds"])
     onsets, stem, classes = checks.drums(data.get("drums"))
     return ControlSheet(
         source=data["source"],

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowmusic import disk, plain
+from flowmusic import disk, limits, plain
 from flowmusic.corpus import COMPOSER_VERSION
 from flowmusic.corpus.fonts import Font
 from flowmusic.corpus.piece import PARTS
@@ -34,7 +34,7 @@ SETTINGS, MANIFEST = "corpus.json", "manifest.jsonl"
 
 
 class SettingsError(ValueError):
-    """The folder holds a corpus with other settings."""
+    """The folder holds a corpus with other settings, or they are none."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,15 @@ class CorpusSettings:
     fonts: tuple[Font, ...]
     test_font: Font
     genres: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        try:
+            limits.number("hours", self.hours, "hours")
+            limits.whole("seed", self.seed, "seed")
+            limits.number("clip_seconds", self.clip_seconds, "clip_seconds")
+            limits.whole("corpus_clips", self.count, "clips in so many hours")
+        except limits.LimitError as error:
+            raise SettingsError(str(error)) from None
 
     @property
     def count(self) -> int:

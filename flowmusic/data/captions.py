@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flowmusic import plain
+from flowmusic import limits, plain
 from flowmusic.data import tables
 from flowmusic.data.manifest import SPLITS
 
@@ -86,10 +86,9 @@ def compose(info: Mapping[str, Any]) -> str | None:
 
 def _tempo(words: Sequence[str]) -> int | None:
     try:
-        bpm = round(float(words[0])) if words else 0
-    except (ValueError, OverflowError):
+        return round(limits.of_text("bpm", words[0])) if words else None
+    except limits.LimitError:
         return None
-    return bpm if 20 <= bpm <= 400 else None
 
 
 def of_info(info: Mapping[str, Any]) -> Said:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowmusic import audio_files
+from flowmusic import audio_files, limits
 from flowmusic.data import fingerprint
 from flowmusic.data.manifest import file_hash
 
@@ -141,6 +141,7 @@ def header(path: str | Path) -> tuple[int, int, float]:
     except soundfile.LibsndfileError:
         rate, samples = _by_ffmpeg(Path(path))
         return rate, samples.shape[1], len(samples) / rate
+    _check_header(info)
     if info.frames <= 0:
         raise Unusable("it holds no samples")
     return info.samplerate, info.channels, info.frames / info.samplerate
@@ -153,6 +154,13 @@ def _downmix_of(path: Path) -> audio_files.Downmix:
         return audio_files.Downmix()  # whoever decodes it says what is wrong
 
 
+def _check_header(info: Any) -> None:
+    try:
+        limits.sound(info.samplerate, info.channels, info.frames, "its header")
+    except limits.LimitError as error:
+        raise Unusable(str(error)) from None
+
+
 def _blocks(path: Path) -> tuple[int, int, Iterator[NDArray[np.float32]]]:
     """Rate, channels and blocks of a second ``[n, C]``."""
     import soundfile
@@ -163,6 +171,8 @@ def _blocks(path: Path) -> tuple[int, int, Iterator[NDArray[np.float32]]]:
         rate, samples = _by_ffmpeg(path)
         step = _BLOCK_SECONDS * rate
         return rate, samples.shape[1], (samples[at : at + step] for at in range(0, len(samples), step))
+
+    _check_header(file)
 
     def read() -> Iterator[NDArray[np.float32]]:
         with file:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowmusic import beside, plain, publishable
+from flowmusic import beside, limits, plain, publishable
 from flowmusic.controls import drums
 from flowmusic.data.errors import NoClipLongEnough, WrongData
 from flowmusic.data.heard import HeardClips, Prompts
@@ -206,7 +206,7 @@ def _read_older(folder: Path, split: str) -> LatentStore:
         clips = [
             {"id": str(c["id"]), "frames": int(c["frames"]), "captions": list(c["captions"])} for c in told["clips"]
         ]
-        return LatentStore(Fraction(told["frame_rate"]), clips, tensors, told.get("style_features"))
+        return LatentStore(limits.frame_rate(told["frame_rate"]), clips, tensors, told.get("style_features"))
     except (KeyError, TypeError, IndexError, RuntimeError, ValueError) as error:
         raise WrongData(f"{plain.shown(path)} tells no latents that can be read ({plain.reason(error)})") from None
 

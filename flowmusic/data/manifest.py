@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from flowmusic import beside, plain
+from flowmusic import beside, limits, plain
 from flowmusic.atomic import replacing
 
 SPLITS = ("train", "validation", "test")
@@ -62,10 +62,10 @@ class Entry:
     def __post_init__(self) -> None:
         if not self.path:
             raise ValueError("a manifest entry needs the path of its audio file")
-        if not (math.isfinite(self.start) and self.start >= 0):
-            raise ValueError(f"{self.path}: start must be 0 or more seconds, got {self.start}")
-        if not (math.isfinite(self.duration) and self.duration > 0):
-            raise ValueError(f"{self.path}: duration must be more than 0 seconds, got {self.duration}")
+        limits.number("time", self.start, f"{self.path}: start", low=0)
+        limits.number("recording", self.duration, f"{self.path}: duration")
+        limits.whole("sample_rate", self.rate, f"{self.path}: rate")
+        limits.whole("channels", self.channels, f"{self.path}: channels", low=0)
         if self.split not in SPLITS:
             raise ValueError(f"{self.path}: split must be one of {', '.join(SPLITS)}, got {self.split!r}")
 

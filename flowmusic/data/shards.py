@@ -22,7 +22,7 @@ from typing import Any
 
 from torch import Tensor
 
-from flowmusic import plain, publishable, tensors
+from flowmusic import limits, plain, publishable, tensors
 from flowmusic.atomic import replacing, write_text
 from flowmusic.data import clip_checks, transport
 from flowmusic.data.clip_checks import CONFIDENCE
@@ -46,7 +46,6 @@ MOST_CLIP = 512 * MIB
 """Bytes of one member of a tar: ten minutes of 75 Hz x 128 channels, with features of 1024, have 105 MB."""
 MOST_CLIPS = 10**7
 _HASH = re.compile(r"[0-9a-f]{64}")
-_RATE = re.compile(r"[0-9]{1,6}(/[1-9][0-9]{0,5})?")
 
 
 @dataclass(frozen=True)
@@ -184,9 +183,11 @@ def _index(told: dict[str, Any], place: str, split: str) -> ShardIndex:
         set(told) <= keys and {"split", "frame_rate", "shards"} <= set(told), f"an index has {', '.join(sorted(keys))}"
     )
     require(told["split"] == split, f"it says that it is of the split {plain.shown(repr(told['split']))}")
-    rate = told["frame_rate"]
-    require(isinstance(rate, str) and bool(_RATE.fullmatch(rate)), "frame_rate is no rate such as '25' or '75/2'")
-    require(0 < Fraction(rate) <= 1000, f"frame_rate is {rate}, and 1000 frames a second at most are read")
+    require(isinstance(told["frame_rate"], str), "frame_rate is no rate such as '25' or '75/2'")
+    try:
+        rate = limits.frame_rate(told["frame_rate"])
+    except limits.LimitError as error:
+        raise BrokenShardError(f"{plain.shown(place)}: {error}; build it again: flowmusic build") from None
     require(isinstance(told["shards"], list), "shards is no list")
     shards = tuple(ShardInfo.of(each, place) for each in told["shards"])
     names = {shard.name for shard in shards}
@@ -201,7 +202,7 @@ def _index(told: dict[str, Any], place: str, split: str) -> ShardIndex:
         )
     named = isinstance(style, dict) and isinstance(style.get("kind"), str)
     require(style is None or named, "style_features names no kind")
-    return ShardIndex(split, Fraction(rate), shards, settings, style)
+    return ShardIndex(split, rate, shards, settings, style)
 
 
 def write_shard(path: str | Path, samples: Iterable[ClipSample]) -> ShardInfo:

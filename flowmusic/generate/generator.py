@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flowmusic import limits
 from flowmusic.flow import grids, solve
 from flowmusic.flow.guide import guided
 from flowmusic.flow.keep import keeping
@@ -37,7 +38,7 @@ from flowmusic.types import (
 OVERLAP_SECONDS = 2.5
 """How much of the previous window a long take sees while the next one is generated."""
 
-MAX_SEED = 2**63 - 1
+MAX_SEED = int(limits.limit("noise_seed").high) + 1
 
 
 class NotFinite(RuntimeError):
@@ -233,6 +234,8 @@ class Generator:
         time_grid = time_grid or defaults.time_grid
         times = grids.named(time_grid, steps)
         grid = self._common_grid(controls, grid)
+        limits.number("seconds", grid.seconds, "a take's length")
+        limits.whole("batch", controls.batch, "controls")
         seed = draw_seed() if seed is None else check_seed(seed)
         noises = [torch.Generator().manual_seed((seed + item) % MAX_SEED) for item in range(controls.batch)]
 
@@ -337,9 +340,7 @@ def draw_seed() -> int:
 
 def check_seed(seed: int) -> int:
     """Raise ValueError for a seed that torch cannot take."""
-    if not 0 <= seed < MAX_SEED:
-        raise ValueError(f"seed must be at least 0 and below 2^63 - 1, got {seed}")
-    return seed
+    return limits.whole("noise_seed", seed, "seed")
 
 
 def _shifted(progress: Progress | None, before: int, after: int) -> Progress | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowmusic import plain, publishable
+from flowmusic import limits, plain, publishable
 from flowmusic.atomic import replacing
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ FORMAT = "flowmusic adapter 1"
 KEY = "flowmusic"
 SUFFIX = ".safetensors"
 MOST_BYTES = 2048 * plain.MIB
-MOST_ALPHA = 1e6
-MIN_SCALE, MAX_SCALE = -2.0, 2.0
+MIN_SCALE, MAX_SCALE = limits.limit("adapter_scale").low, limits.limit("adapter_scale").high
 """0 is the base, 1 what was trained, below 0 away from it; far beyond, the sum is no longer near any model."""
 
 _LOG = logging.getLogger(__name__)
@@ -140,8 +139,9 @@ def read(path: str | Path) -> Adapter:
         rank, alpha = about["rank"], about["alpha"]
         if not (isinstance(rank, int) and ranks == [rank] and rank > 0):
             raise ValueError(f"its matrices have rank {ranks[:5]}, its metadata say {plain.shown(repr(rank))}")
-        if not (isinstance(alpha, int | float) and 0 < alpha <= MOST_ALPHA):
-            raise ValueError(f"alpha is {plain.shown(repr(alpha))}, not a number from 0 to {MOST_ALPHA:g}")
+        limits.tree(about)
+        if not (isinstance(alpha, int | float) and alpha > 0):
+            raise ValueError(f"alpha is {plain.shown(repr(alpha))}, not a number above 0")
         if not all(isinstance(about[key], str) for key in ("base", "base_sha256")):
             raise ValueError("its metadata name no base")
     except (KeyError, TypeError, ValueError) as error:

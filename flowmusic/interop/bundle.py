@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from flowmusic import disk, plain, publishable
+from flowmusic import disk, limits, plain, publishable
 from flowmusic.atomic import temporary_folder
 from flowmusic.interop import eight_bit
 from flowmusic.interop.fitting import CorruptWeights, ModelError, differences, fill, filled
@@ -217,6 +217,10 @@ def read(name: str | Path, *, raw: bool = False) -> Bundle:
         raise CorruptWeights(f"{folder / 'config.yaml'} cannot be parsed ({error}); {advice}") from None
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise ModelError(f"{folder} is not a flowmusic model of format {FORMAT}")
+    try:
+        limits.tree(config, str(folder / "config.yaml"))
+    except limits.LimitError as error:
+        raise ModelError(str(error)) from None
     weights = folder / "model.safetensors"
     if not weights.is_file():
         raise CorruptWeights(f"{weights} is missing; {advice}")

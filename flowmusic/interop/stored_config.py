@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from flowmusic import plain
+from flowmusic import limits, plain
 from flowmusic.interop.bundle import ModelError
 
 _POINTER = re.compile(r"\$\{([\w.]+)\}")
@@ -56,9 +56,14 @@ class StoredConfig:
         try:
             if isinstance(value, bool):
                 raise ValueError
-            return float(value)
+            number = float(value)
         except (TypeError, ValueError, OverflowError):
-            raise ModelError(f"{self.source}: {name} must be a number, got {plain.shown(repr(value))}") from None
+            raise ModelError(f"{self.source}: {name} must be a number, got {limits.shown(value)}") from None
+        try:
+            limits.tree({name.rpartition(".")[2]: number})
+        except limits.LimitError as error:
+            raise ModelError(f"{self.source}: {error}") from None
+        return number
 
     def _follow(self, name: str, hops: int) -> Any:
         if hops > _MAX_HOPS:

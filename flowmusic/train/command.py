@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from flowmusic import disk
+from flowmusic import disk, limits
 from flowmusic.train import sweep
 
 Action = Callable[[DictConfig, list[str], list[str] | None], float | None]
@@ -84,7 +84,7 @@ def run(
             failed.append(error)
             return None
 
-    expected: tuple[type[Exception], ...] = (HydraException, OmegaConfBaseException, *usage_errors)
+    expected: tuple[type[Exception], ...] = (HydraException, OmegaConfBaseException, limits.LimitError, *usage_errors)
     # Hydra prints configuration errors in its own way and exits 1, unless it is told to raise them.
     told = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"

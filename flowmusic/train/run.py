@@ -20,7 +20,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from flowmusic import disk, progress
+from flowmusic import disk, limits, progress
 from flowmusic.atomic import remove_stale, write_text
 from flowmusic.data.errors import WrongData
 from flowmusic.locks import InUse, locked
@@ -65,9 +65,11 @@ def provenance() -> dict[str, str]:
 def train(cfg: DictConfig) -> TrainResult:
     """Fit what the configuration describes; resume from ``<out>/checkpoints/last.ckpt`` if it is there.
 
-    Raises: OtherRun for the folder of another run; InUse while another process trains there; DamagedCheckpoint and
-    UnsafeCheckpoint; OutOfMemory, with what to change; and whatever else goes wrong.
+    Raises: LimitError for numbers that no training has; OtherRun for the folder of another run; InUse while another
+    process trains there; DamagedCheckpoint and UnsafeCheckpoint; OutOfMemory, with what to change; and whatever else
+    goes wrong.
     """
+    check_numbers(cfg)
     folder = Path(cfg.out)
     folder.mkdir(parents=True, exist_ok=True)
     busy = f"another training is running in {folder}; wait for it, or give another out=FOLDER"
@@ -80,6 +82,14 @@ def train(cfg: DictConfig) -> TrainResult:
         if memory.ran_out(error):
             raise memory.OutOfMemory(memory.advice(cfg)) from error
         raise
+
+
+def check_numbers(cfg: DictConfig) -> None:
+    """Raises: LimitError for a number of the configuration that no training has, or that this machine has not."""
+    limits.tree(OmegaConf.to_container(cfg, resolve=True))
+    trainer: Any = cfg.get("trainer") or {}
+    if trainer.get("accelerator") == "cpu" and isinstance(trainer.get("devices"), int):
+        limits.on_this_machine("devices", trainer.devices, "trainer.devices", each=1)
 
 
 def _train(cfg: DictConfig) -> TrainResult:
@@ -151,6 +161,7 @@ def planned(cfg: DictConfig) -> str:
     """What the run would need, as text."""
     from flowmusic.train import plan, plan_text
 
+    check_numbers(cfg)
     return plan_text.described(plan.make(cfg), float(cfg.plan.flops), float(cfg.plan.utilisation))
 
 

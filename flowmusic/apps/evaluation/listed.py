@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import audio as audio_tools
-from flowmusic import plain
+from flowmusic import limits, plain
 from flowmusic.apps.corpus_clips import DrumControl, LabelledClip, attributes_of, digest_of
 from flowmusic.apps.evaluation.store import key_of, slug
 from flowmusic.controls import beats, checks, chords, drums, melody
@@ -155,12 +155,15 @@ def _labels(path: Path, start_s: float, seconds: float) -> dict[str, Any]:
 
 
 def _times(given: Iterable[float], start_s: float, seconds: float) -> list[float]:
-    moved = [float(time) - start_s for time in given]
+    moved = [limits.number("time", time) - start_s for time in given]
     return [max(0.0, time) for time in moved if -1e-3 <= time < seconds - 1e-3]
 
 
 def _spans(given: Iterable[Any], start_s: float, seconds: float) -> list[tuple[float, float, Any]]:
-    moved = [(float(start) - start_s, float(end) - start_s, what) for start, end, what in given]
+    moved = [
+        (limits.number("time", start) - start_s, limits.number("time", end) - start_s, what)
+        for start, end, what in given
+    ]
     return [(max(0.0, start), min(end, seconds), what) for start, end, what in moved if end > 0 and start < seconds]
 
 
