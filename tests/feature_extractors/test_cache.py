@@ -136,8 +136,8 @@ def test_the_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_real_result_survives(tmp_path: Path) -> None:
-    first: Result = cache.analyse(Melody(model="harmonic"), band(), tmp_path)
-    second: Result = cache.analyse(Melody(model="harmonic"), band(), tmp_path)
+    first = cache.analyse(Melody(model="harmonic"), band(), tmp_path)
+    second = cache.analyse(Melody(model="harmonic"), band(), tmp_path)
     assert first.notes == second.notes
     for field_ in dataclasses.fields(first):
         a, b = getattr(first, field_.name), getattr(second, field_.name)
