@@ -14,15 +14,13 @@ Principal components as a transform code: Huang & Schultheiss (1963); fast Griff
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from flowmusic.codec.blocks import ConvNeXtBlock
-from flowmusic.codec.energy import EnergyHead
 from flowmusic.codec.latent import LatentCodec
 from flowmusic.codec.mdct import Mdct
 from flowmusic.codec.steady import Projection, SteadyNorm
@@ -35,6 +33,8 @@ SEED = 0.01
 rounding, phases would be rounding too, and chunks would not agree."""
 MOMENTUM = 0.99
 """Of the fast Griffin-Lim iterations."""
+CALIBRATED, BAND_HZ, MOST_BOOST = 10, 500.0, 1.0
+"""Batches that levels are calibrated with, width of the bands compared, and the largest correction (8.7 dB)."""
 SMALL = {"latents": 0.1, "wave": 0.005, "spectrum": 0.1}
 """What the networks' last layers are multiplied by, in units of what they add to.  Adam moves every weight by the
 learning rate: in a step of 1e-3, a layer of 500 inputs moves its output by a third of a unit, and shakes the rest."""
@@ -44,13 +44,11 @@ learning rate: in a step of 1e-3, a layer of 500 inputs moves its output by a th
 class Painting:
     """What the decoder reads from latents, before any sound.
 
-    ``coefficients`` of the MDCT ``[B, hop, T]``; ``log_magnitude`` ``[B, F, T * stack]``; ``energies`` of the energy
-    head ``[B, S, K]``, or None without one.
+    ``coefficients`` of the MDCT ``[B, hop, T]``; ``log_magnitude`` ``[B, F, T * stack]``.
     """
 
     coefficients: Tensor
     log_magnitude: Tensor
-    energies: Tensor | None
 
 
 class HybridCodec(LatentCodec):
@@ -69,11 +67,11 @@ class HybridCodec(LatentCodec):
         noise: deviation of the training noise on latents.
         from_hz, to_hz: where magnitudes begin to be painted, and where they are all that counts.
         iterations: of Griffin-Lim in decoding.
-        energy: arguments of an :class:`EnergyHead`; None does without.
     """
 
     level: Tensor
     spread: Tensor
+    boost: Tensor
     share: Tensor
     seed: Tensor
 
@@ -94,9 +92,8 @@ class HybridCodec(LatentCodec):
         noise: float = 0.05,
         from_hz: float = 1500.0,
         to_hz: float = 2500.0,
-        iterations: int = 4,
+        iterations: int = 16,
         quantizer: nn.Module | None = None,
-        energy: Mapping[str, Any] | None = None,
     ) -> None:
         dim = wave_dim + spectrum_dim
         super().__init__(rate, hop * stack, dim, noise, quantizer)
@@ -109,6 +106,7 @@ class HybridCodec(LatentCodec):
         self.mdct = Mdct(self.hop)
         self.register_buffer("level", torch.full((bins,), -3.0))
         self.register_buffer("spread", torch.ones(dim))
+        self.register_buffer("boost", torch.zeros(bins))
         hz = torch.arange(bins) * rate / n_fft
         share = ((hz - from_hz) / max(to_hz - from_hz, 1e-3)).clamp(0.0, 1.0)
         self.register_buffer("share", share[:, None], persistent=False)
@@ -127,7 +125,6 @@ class HybridCodec(LatentCodec):
         self.paint_spectrum = Projection(dim, stack * bins, stack * bins)
         self.wave_head = nn.Linear(stack * width, self.hop)
         self.spectrum_head = nn.Sequential(nn.Linear(width, head_width), nn.GELU(), nn.Linear(head_width, bins))
-        self.energy = None if energy is None else EnergyHead(width, hop, rate, **energy)
         # The networks begin by adding nothing.
         for last in (self.squeeze, self.wave_head, self.spectrum_head[-1]):
             assert isinstance(last, nn.Linear | nn.Conv1d) and last.bias is not None
@@ -174,6 +171,34 @@ class HybridCodec(LatentCodec):
         self.norm.running_var.copy_(torch.cat([deviation, spread]).square())
         self.spread.copy_(torch.cat([deviation, spread]))
 
+    @torch.no_grad()
+    def calibrate(self, waves: Iterable[Tensor]) -> None:
+        """Latent statistics and quantiser as for every codec, then the level of each band.
+
+        What is predicted of a log magnitude is its mean, which lies below the logarithm of the mean energy (2.5 dB for
+        noise), and magnitudes that no waveform has lose some more.  One gain per bin makes up for both; a head that
+        predicts energies per frame does it with errors of its own: 0.8 dB more of log-spectral distance.
+        """
+        batches = list(waves)
+        super().calibrate(batches)
+        self.boost.zero_()
+        for _ in range(2):
+            self.boost.add_(self._missing(batches[:CALIBRATED]))
+
+    def _missing(self, batches: Iterable[Tensor]) -> Tensor:
+        """How much of the energy around each bin decoding lacks, as a logarithm of magnitude.  Shape: ``[F]``."""
+        window = torch.ones(1, 1, max(1, round(BAND_HZ * self.n_fft / self.rate)) // 2 * 2 + 1)
+        ratios = []
+        for wave in batches:
+            energies = []
+            for each in (wave, self.decode_wave(self.latents(wave))):
+                spectrum = stft(each, self.n_fft, self.spectral_hop)
+                by_bin = (spectrum.real.square() + spectrum.imag.square()).sum((0, 2))
+                around = nn.functional.pad(by_bin[None, None], (window.shape[-1] // 2,) * 2, mode="reflect")
+                energies.append(nn.functional.conv1d(around, window)[0, 0])
+            ratios.append(0.5 * torch.log((energies[0] + FLOOR) / (energies[1] + FLOOR)))
+        return torch.stack(ratios).median(0).values.clamp(-MOST_BOOST, MOST_BOOST)
+
     def log_spectrum(self, wave: Tensor) -> Tensor:
         """Natural logarithm of the magnitude, at least 1e-3.  Shape: ``[B, N] -> [B, F, N / spectral_hop]``."""
         spectrum = stft(wave, self.n_fft, self.spectral_hop)
@@ -196,15 +221,11 @@ class HybridCodec(LatentCodec):
         each = math.ceil(self.n_fft / 2 / self.spectral_hop)
         reach = sum(block.reach for block in self.decoder)  # type: ignore[misc]
         # Every iteration looks one window to either side, and so do the first transform and the last.
-        found = reach + 2 * each * (self.iterations + 2)
-        if self.energy is not None:
-            found += math.ceil(self.energy.n_fft / self.spectral_hop)
-        return math.ceil(found / self.stack) + 2
+        return math.ceil((reach + 2 * each * (self.iterations + 2)) / self.stack) + 2
 
     def decoder_modules(self) -> list[nn.Module]:
         modules: list[nn.Module] = [self.unsqueeze, self.decoder, self.norm_out, self.paint_wave, self.paint_spectrum]
-        modules += [self.wave_head, self.spectrum_head]
-        return modules if self.energy is None else [*modules, self.energy]
+        return [*modules, self.wave_head, self.spectrum_head]
 
     def encode_wave(self, wave: Tensor) -> Tensor:
         """Shape: ``[B, N] -> [B, D, N / hop]``."""
@@ -227,7 +248,6 @@ class HybridCodec(LatentCodec):
         batch, frames, _ = hidden.shape
         wave = self.wave_head(hidden.reshape(batch, frames // self.stack, -1)).transpose(1, 2).float()
         logs = self.spectrum_head(hidden).transpose(1, 2).float()
-        energies = None if self.energy is None else self.energy(hidden)
         with torch.autocast(latents.device.type, enabled=False):
             straight = self.paint_wave(latents.float())
             length = (straight.square().sum(1, keepdim=True) + 1e-12).sqrt()
@@ -235,14 +255,14 @@ class HybridCodec(LatentCodec):
             logs = (
                 SMALL["spectrum"] * logs + self._unstacked(self.paint_spectrum(latents.float())) + self.level[:, None]
             )
-        return Painting(coefficients, logs, energies)
+        return Painting(coefficients, logs)
 
     def sound(self, painting: Painting) -> Tensor:
         """Waveform of a painting.  Shape: ``-> [B, T * hop]``."""
         wave = self.mdct.inverse(painting.coefficients)
         base = stft(wave, self.n_fft, self.spectral_hop)
         held = base * (1.0 - self.share)
-        magnitude = painting.log_magnitude.clamp(max=7.0).exp() * self.share
+        magnitude = (painting.log_magnitude + self.boost[:, None]).clamp(max=7.0).exp() * self.share
         current, before = base + magnitude * self.seed, None
         for step in range(self.iterations + 1):
             current = held + magnitude * current / current.abs().clamp_min(1e-9)
@@ -251,10 +271,7 @@ class HybridCodec(LatentCodec):
             after = stft(istft(current, self.n_fft, self.spectral_hop), self.n_fft, self.spectral_hop)
             current = after if before is None else after + MOMENTUM * (after - before)
             before = after
-        wave = istft(current, self.n_fft, self.spectral_hop)
-        if self.energy is None or painting.energies is None:
-            return wave
-        return self.energy.apply_to(wave, painting.energies)
+        return istft(current, self.n_fft, self.spectral_hop)
 
     def decode_wave(self, latents: Tensor) -> Tensor:
         """Shape: ``[B, D, T] -> [B, T * hop]``."""

@@ -1,7 +1,7 @@
 """LitHybridCodec: the training shell of a transform codec, whose losses need no sound.
 
 What the decoder reads from latents is compared where it is read: coefficients of an orthogonal transform, whose error
-is the waveform's, log magnitudes and band energies.  So a step transforms the recording and nothing of its own, where
+is the waveform's, and log magnitudes.  So a step transforms the recording and nothing of its own, where
 losses on waveforms cost more than the network: 525 of 710 ms for four resolutions and a complex spectrum.
 """
 
@@ -15,17 +15,14 @@ from torch import Tensor
 from flowmusic.codec.hybrid import HybridCodec
 from flowmusic.metrics.signal import mean_si_sdr
 from flowmusic.train.codec import LitCodec
-from flowmusic.train.energy import pinball
 
 
 class LitHybridCodec(LitCodec):
-    """Signal-to-distortion ratio of the transform, log-spectral distance of the magnitudes, distance of energies.
+    """Signal-to-distortion ratio of the transform, log-spectral distance of the magnitudes.
 
     Args:
         sdr_weight: of the mean over crops of ln(error / energy).
         spectrum_weight: of the log-spectral distance in nepers: root mean square over bins, mean over frames.
-        energy_weight: of the pinball loss of log band energies, for a codec with an energy head.
-        quantile: of that.
         others: of :class:`LitCodec`; weights of waveforms are not used.
     """
 
@@ -36,13 +33,10 @@ class LitHybridCodec(LitCodec):
         codec: HybridCodec,
         sdr_weight: float = 0.5,
         spectrum_weight: float = 1.0,
-        energy_weight: float = 0.25,
-        quantile: float = 0.5,
         **others: Any,
     ) -> None:
         super().__init__(codec, **others)
         self.sdr_weight, self.spectrum_weight = sdr_weight, spectrum_weight
-        self.energy_weight, self.quantile = energy_weight, quantile
 
     def loss(self, wave: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Loss and latents.  Shape: ``[B, N] -> [], [B, D, T]``."""
@@ -59,9 +53,6 @@ class LitHybridCodec(LitCodec):
             distance = (apart.square().mean(1) + 1e-4).sqrt().mean()
             loss = self.sdr_weight * distortion + self.spectrum_weight * distance
             figures = {"sdr_db": -4.343 * distortion.detach(), "lsd_db": 8.686 * distance.detach()}
-            if painting.energies is not None and self.codec.energy is not None:
-                far = pinball(self.codec.energy.measure(wave) - painting.energies, self.quantile)
-                loss, figures["energy"] = loss + self.energy_weight * far, far.detach()
         if self._trainer is not None:
             place = "train" if self.training else "validation"
             self.log_dict({f"{place}/{name}": value for name, value in figures.items()}, batch_size=len(wave))
