@@ -35,8 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_scan(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "List every recording under a folder with its captions, licence, duplicates and split. What cannot be used is "
-        "listed in MANIFEST.problems.jsonl with the reason; a second scan looks at new and changed files only."
+        "List every recording under a folder with its captions, licence, duplicates and split. What cannot be used, "
+        "and what is odd about a file (channels that cancel each other, an end that is missing), is listed in "
+        "MANIFEST.problems.jsonl with the reason; a second scan looks at new and changed files only."
     )
     parser.add_argument("folder", type=existing_folder, metavar="FOLDER")
     parser.add_argument("--out", type=manifest_output, default="manifest.jsonl", metavar="FILE",

@@ -51,7 +51,13 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     add("--melody", type=flags.existing_file, metavar="FILE", help="one voice: audio, or a MIDI file")
     add("--drums", type=flags.existing_file, metavar="FILE", help="a drum loop, or music whose drums to take")
     add("--style", type=flags.existing_file, metavar="FILE", help="music whose feel to take")
-    add("--style-seconds", type=flags.style_seconds, default=3.0, metavar="N", help="of its loudest part (3)")
+    add(
+        "--style-seconds",
+        type=flags.style_seconds,
+        default=3.0,
+        metavar="N",
+        help="of its loudest part (3), as loud as it is",
+    )
     add("--style-detail", type=flags.style_detail, metavar="N", help="how close: 1, a hint, to 6 (the model's own)")
     add(
         "--concept",

@@ -39,7 +39,13 @@ In a prompt, <dusk>:0.6 is a weaker dusk, <dusk>:0 the plain word it was learned
     parser.epilog = """Until the end, the state is kept beside FILE, with the suffix .partial: a run that was stopped
 goes on from there when the same command is given again."""
     add = parser.add_argument
-    add("clips", nargs="+", type=flags.existing_file, metavar="CLIP", help="recordings of at least 3 s each")
+    add(
+        "clips",
+        nargs="+",
+        type=flags.existing_file,
+        metavar="CLIP",
+        help="recordings of at least 3 s each; of long ones, 5 minutes",
+    )
     add("--token", type=token, required=True, metavar="NAME", help="the pseudoword: letters, digits, _ and -")
     add("--vectors", type=flags.integer("vectors"), default=2, metavar="K", help="vectors to learn (2)")
     add("--steps", type=flags.steps, default=400, metavar="N", help="at most; fewer if it learns no more (400)")
