@@ -71,7 +71,11 @@ def _decode(path: Path, start: float = 0.0, seconds: float | None = None) -> Aud
             if start > 0.0:
                 file.seek(min(round(start * file.samplerate), file.frames))
             count = -1 if seconds is None else round(seconds * file.samplerate)
-            samples, rate = file.read(count, dtype="float32", always_2d=True), file.samplerate
+            try:
+                samples, rate = file.read(count, dtype="float32", always_2d=True), file.samplerate
+            except (MemoryError, ValueError):
+                claim = f"{file.frames} samples of {file.channels} channels"
+                raise AudioError(f"{path} promises {claim}, more than memory holds; export it again") from None
         return Audio(torch.from_numpy(samples.T.copy()), rate)
     except soundfile.LibsndfileError as error:
         ffmpeg = shutil.which("ffmpeg")
