@@ -38,14 +38,20 @@ class PlainError(ValueError):
 
 def shown(path: object) -> str:
     """A path or name for a message: on one line, and the middle left out where it is very long."""
-    text = " ".join(str(path).encode("utf-8", "backslashreplace").decode().split())
+    text = _printable(str(path))
     return text if len(text) <= 160 else f"{text[:70]}...{text[-85:]}"
 
 
 def reason(error: BaseException) -> str:
     """What another library said, on one line of bounded length."""
-    text = " ".join(str(error).encode("utf-8", "backslashreplace").decode().split()) or type(error).__name__
+    text = _printable(str(error)) or type(error).__name__
     return text if len(text) <= 160 else f"{text[:157]}..."
+
+
+def _printable(text: str) -> str:
+    """On one line, with escapes for what no terminal should be given."""
+    text = " ".join(text[:100_000].split())
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def check_file(path: str | Path, most: int | None = None) -> int:

@@ -87,7 +87,8 @@ def read(name: str, given: Sequence[str] = ()) -> Recipe:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UsageError(f"{file} is no recipe ({plain.reason(error)}); docs/recipes.md says what one holds") from error
     if content:
-        raise UsageError(f"{file} has unknown keys {sorted(content)}; known: stages, settings, reserve_s, moments")
+        unknown = plain.shown(sorted(map(str, content)))
+        raise UsageError(f"{file} has unknown keys {unknown}; known: stages, settings, reserve_s, moments")
     for item in given:
         key, equals, value = item.partition("=")
         if not equals or key not in settings:

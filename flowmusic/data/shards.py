@@ -163,7 +163,7 @@ class ShardIndex:
             raise BrokenShardError(f"{error}; build it again: flowmusic build") from None
         if not isinstance(told, dict) or told.pop("version", None) != VERSION:
             raise BrokenShardError(
-                f"the shards of {location} are of another version; build them again: flowmusic build"
+                f"{plain.shown(place)} is of another version; build the shards again: flowmusic build"
             )
         features = told.get("style_features")
         if isinstance(features, dict) and str(features.get("source")).startswith("./") and Path(location).is_dir():

@@ -85,7 +85,7 @@ def read(path: str | Path, encoder: FrozenText) -> Concept:
     try:
         return Concept(name, vectors.float(), initial.float(), SHA256, record)
     except ValueError as error:
-        raise ModelError(f"{path}: {error}") from None
+        raise ModelError(f"{plain.shown(path)}: {plain.reason(error)}") from None
 
 
 def _content(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -66,9 +66,9 @@ def read_pickle(path: str | Path, keys: Sequence[str] = ()) -> dict[str, Any]:
         raise ModelError(f"{path} is a git-lfs pointer, not the weights themselves; run `git lfs pull` in its folder")
     if not start.startswith(ZIP_MAGIC):
         raise ModelError(f"{path} is not a PyTorch checkpoint: expected a zip archive as torch.save writes it")
-    if not zipfile.is_zipfile(path):
-        raise CorruptWeights(f"{damaged}: its directory, at the end, is missing; download it again")
     try:
+        if not zipfile.is_zipfile(path):
+            raise CorruptWeights(f"{damaged}: its directory, at the end, is missing; download it again")
         swollen = _swollen(path, size)
         if swollen:
             raise UnsafeFile(f"{path} is refused: {swollen}; get the file from its publisher")
@@ -77,7 +77,7 @@ def read_pickle(path: str | Path, keys: Sequence[str] = ()) -> dict[str, Any]:
             raise pickle.UnpicklingError(f"GLOBAL {stranger}")
         content = torch.load(path, map_location="cpu", weights_only=True)
         stranger = _stranger(content, size)
-    except UnsafeFile:
+    except (UnsafeFile, CorruptWeights):
         raise
     except pickle.UnpicklingError as error:
         raise UnsafeFile(
@@ -171,4 +171,4 @@ def _reason(error: Exception) -> str:
     """The line of torch's message that names the culprit; the rest recommends to trust the file."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     named = next((line for line in lines if "GLOBAL" in line or "Unsupported" in line), lines[0])
-    return named.partition(" was not an allowed")[0][:160].strip()
+    return plain.shown(named.partition(" was not an allowed")[0])

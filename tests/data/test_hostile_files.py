@@ -17,6 +17,7 @@ from flowmusic.data import facts, manifest, scan
 from flowmusic.data.scan import Settings
 from flowmusic.data.sets import find
 from flowmusic.data.sets.base import Draft, complete
+from tests import hostile
 
 RATE = 16_000
 
@@ -128,20 +129,7 @@ def ogg(folder: Path, granule: int) -> bytes:
     data = bytearray(path.read_bytes())
     at = data.rindex(b"OggS")
     data[at + 6 : at + 14] = struct.pack("<q", granule)
-    size = 27 + data[at + 26] + sum(data[at + 27 : at + 27 + data[at + 26]])
-    data[at + 22 : at + 26] = bytes(4)
-    data[at + 22 : at + 26] = struct.pack("<I", ogg_checksum(data[at : at + size]))
-    return bytes(data)
-
-
-def ogg_checksum(page: bytes) -> int:
-    """CRC-32 of an Ogg page: polynomial 0x04c11db7, no reflection, nothing at either end (RFC 3533)."""
-    found = 0
-    for byte in page:
-        found ^= byte << 24
-        for _ in range(8):
-            found = (found << 1 ^ (0x04C11DB7 if found & 0x80000000 else 0)) & 0xFFFFFFFF
-    return found
+    return hostile.ogg_with_checksums(bytes(data))
 
 
 @pytest.mark.parametrize(
