@@ -6,11 +6,6 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-import torch
-from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-
-from flowmusic.atomic import replacing
-
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
@@ -30,6 +25,8 @@ def read(path: str | Path, mmap: bool = False) -> dict[str, Any]:
 
     Raises: UnsafeCheckpoint for one that asks to run code; DamagedCheckpoint; FileNotFoundError.
     """
+    import torch  # not before a file is read: whoever names the errors needs it not
+
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"checkpoint {path} not found")
@@ -75,23 +72,3 @@ def latest(folder: Path) -> tuple[Path | None, str | None]:
     if damaged is not None:
         raise damaged
     return None, None
-
-
-class PlainCheckpoints(TorchCheckpointIO):
-    """How a run writes and reads its checkpoints.
-
-    A new one is written beside the old one, read back, waited for until it is on the disk, and only then takes its
-    name; the old one stays as ``previous.ckpt``.  A kill or a full disk at any moment leaves a whole one.
-    """
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Raises: OSError naming the file; UnsafeCheckpoint if a callback's state is no plain data."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path, durable=True, previous=path.with_name(PREVIOUS)) as temporary:
-            torch.save(checkpoint, temporary)
-            read(temporary, mmap=True)
-
-    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """As :func:`read`, whatever is asked for."""
-        return read(path)

@@ -25,7 +25,7 @@ from flowmusic.atomic import remove_stale, write_text
 from flowmusic.data.errors import WrongData
 from flowmusic.locks import InUse, locked
 from flowmusic.train import checkpoints, command, identity, memory, ranks, sweep
-from flowmusic.train.checkpoints import PlainCheckpoints, UnsafeCheckpoint
+from flowmusic.train.checkpoints import UnsafeCheckpoint
 from flowmusic.train.command import WrongSettings, config_folder
 
 LOCK = ".training"
@@ -97,6 +97,7 @@ def _train(cfg: DictConfig) -> TrainResult:
     from hydra.utils import instantiate
     from lightning import seed_everything
 
+    from flowmusic.train.checkpoint_io import PlainCheckpoints
     from flowmusic.train.sharding import is_sharded
     from flowmusic.train.steps_bar import StepsBar
 

@@ -16,7 +16,8 @@ import torch
 from flowmusic.apps import carry
 from flowmusic.apps.cli import main
 from flowmusic.train import checkpoints
-from flowmusic.train.checkpoints import DamagedCheckpoint, PlainCheckpoints, UnsafeCheckpoint
+from flowmusic.train.checkpoint_io import PlainCheckpoints
+from flowmusic.train.checkpoints import DamagedCheckpoint, UnsafeCheckpoint
 from flowmusic.train.run import LOCK, compose, train
 from tests import clean
 from tests.train.tiny_runs import TINY_FLOW

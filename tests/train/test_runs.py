@@ -133,7 +133,7 @@ def test_mismatched_frames_dim_says_what_to_set(store: Path, tmp_path: Path) -> 
         (["experiment=nanoo"], "nanoo"),
         (["experiment=nano", "model.learning_rate=1"], "learning_rate"),
         (["experiment=nano", "latents=/nowhere"], "flowmusic build corpus=DIR"),
-        (["experiment=nano", "callbacks.budget.wall_s=-1"], "wall_s must be positive"),
+        (["experiment=nano", "callbacks.budget.wall_s=-1"], "wall_s must be a number of seconds from 0"),
     ],
 )
 def test_wrong_configuration_is_one_line_and_exit_2(
