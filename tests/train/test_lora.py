@@ -52,7 +52,7 @@ def test_stop_and_resume_equals_a_straight_run(base: Path, store: Path, tmp_path
     checkpoint = torch.load(tmp_path / "straight" / "checkpoints" / "last.ckpt", weights_only=False)
     assert all("lora_" in name for name in checkpoint["state_dict"])
     other = tuned(base, store, tmp_path / "stopped", "trainer.max_steps=8", "model.lora.alpha=1.0")
-    with pytest.raises(ValueError, match="another settings"):
+    with pytest.raises(ValueError, match="other settings"):
         train(compose(other))
 
 
@@ -128,7 +128,7 @@ def test_a_folder_may_be_called_data(base: Path, store: Path, tmp_path: Path) ->
     [
         ("base=nowhere", "unknown model 'nowhere'"),
         ("model.lora.targets=[field.nothing]", "no layer fits 'field.nothing'"),
-        ("model.lora.rank=0", "rank must be at least 1"),
+        ("model.lora.rank=0", "rank must be a whole number from 1"),
     ],
 )
 def test_bad_input_exits_2_with_a_line(
