@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from feature_extractors.recording import Recording
     from feature_extractors.run import Extraction
     from flowmusic.apps.plot import Picture
+    from flowmusic.types import Audio
 
 STEM, PICTURE = "drums.wav", "controls.png"
 
@@ -116,8 +117,9 @@ def write(found: Extraction, recording: Recording, name: str, out: Path, keep_st
     return [out / file for file in (NAME, STEM, PICTURE) if (out / file).exists()]
 
 
-def picture(found: Extraction, recording: Recording, name: str) -> Picture:
+def picture(found: Extraction, sound: Audio | Recording, name: str) -> Picture:
     """The extraction as a picture's content."""
+    from feature_extractors.recording import Recording
     from flowmusic.apps.plot import Picture
 
     melody, beats = found.melody, found.beats
@@ -130,7 +132,7 @@ def picture(found: Extraction, recording: Recording, name: str) -> Picture:
         beats=beats.beats if beats else (),
         downbeats=beats.downbeats if beats else (),
         bpm=beats.bpm if beats else None,
-        waveform=recording.rows,
+        waveform=Recording.of(sound).rows,
         salience=melody.salience if melody else None,
         salience_times=melody.times if melody else None,
     )
