@@ -147,6 +147,9 @@ def _check(value: Any, place: object) -> None:
                 raise PlainError(
                     f"{shown(place)} holds a number that is not finite (NaN, or above 1e308); mend or remove it"
                 )
+        elif isinstance(item, int):
+            if not -(2**63) <= item < 2**64:
+                raise PlainError(f"{shown(place)} holds a whole number beyond 64 bits; mend or remove it")
         elif isinstance(item, (dict, list)):
             if depth >= DEPTH:
                 raise PlainError(f"{shown(place)} is nested deeper than {DEPTH} levels; it is no file of this kind")

@@ -58,6 +58,7 @@ def test_a_file_that_is_too_large_is_not_opened(tmp_path: Path, read: Callable[[
         (b'["\\ud83d"]', "half a character"),
         (b'{"\\udead": 1}', "half a character"),
         (b"9" * 5000, "is not JSON that can be read"),
+        (b"18446744073709551616", "beyond 64 bits"),
     ],
 )
 def test_json_is_plain(tmp_path: Path, text: bytes, words: str) -> None:
