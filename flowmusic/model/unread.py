@@ -8,16 +8,35 @@ known when at least one of its pieces holds Latin letters or digits.  Whether a 
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from flowmusic.model import pseudowords
 from flowmusic.model.pseudowords import Mention
 
-if TYPE_CHECKING:
-    from flowmusic.model.text import FrozenText
+
+class Reader(Protocol):
+    """What is asked of a text encoder here."""
+
+    @property
+    def limit(self) -> int | None:
+        """Pieces that are read; None for any number."""
+        ...
+
+    @property
+    def reads(self) -> str:
+        """What it was trained to read, for advice."""
+        ...
+
+    def pieces(self, word: str) -> list[str]:
+        """The pieces of a word, with an empty text for each that is not known."""
+        ...
+
+    def length_of(self, mention: Mention) -> int:
+        """Positions that a pseudoword takes."""
+        ...
 
 
-def notices(encoder: FrozenText, text: str) -> list[str]:
+def notices(encoder: Reader, text: str) -> list[str]:
     """What the person who wrote a prompt should know, in sentences; an empty list where all of it is read.
 
     Pseudowords are known.  Raises: ValueError for those that are badly written.
@@ -58,7 +77,7 @@ def notices(encoder: FrozenText, text: str) -> list[str]:
     return found
 
 
-def _words(encoder: FrozenText, text: str) -> list[tuple[str, int]]:
+def _words(encoder: Reader, text: str) -> list[tuple[str, int]]:
     """Words between spaces; with a pseudoword the number of its vectors, else 0."""
     found: list[tuple[str, int]] = []
     for part in pseudowords.parse(text):
