@@ -7,7 +7,6 @@ A take is passed on, so the record tells files by name and by the hash of their 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -106,10 +105,10 @@ def details(args: argparse.Namespace, asked: Asked) -> dict[str, Any]:
 def _content_hash(source: Path) -> str | None:
     """SHA-256 of a file, or of the controls in a folder; None for what has gone since it was read."""
     from flowmusic.controls.files import NAME
+    from flowmusic.data.manifest import file_hash
 
     try:
-        with (source / NAME if source.is_dir() else source).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_hash(source / NAME if source.is_dir() else source)
     except OSError:
         return None
 

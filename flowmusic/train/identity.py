@@ -7,7 +7,6 @@ for another folder.  Folders of data and models are told apart by their content,
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import yaml
 
 from flowmusic.atomic import write_text
+from flowmusic.data.manifest import file_hash
 
 FILE = "identity.json"
 
@@ -111,8 +111,7 @@ def _content(value: Any) -> Any:
     path = Path(value)
     for file in (path, *(path / name for name in INDEXES)):
         if file.is_file():
-            with file.open("rb") as handle:
-                return f"sha256:{hashlib.file_digest(handle, 'sha256').hexdigest()[:16]}"
+            return f"sha256:{file_hash(file)[:16]}"
     return value
 
 
