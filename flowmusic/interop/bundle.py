@@ -244,7 +244,10 @@ def _build(kinds: Mapping[str, Callable[[dict[str, Any]], Any]], found: Bundle) 
 
 def load_codec(name: str | Path = "nano_codec", device: str = "cpu") -> LatentCodec:
     """A codec of ours by shipped name or folder."""
-    bundle = read(name)
+    return _codec(read(name), device)
+
+
+def _codec(bundle: Bundle, device: str) -> LatentCodec:
     codec = _build(CODECS, bundle)
     codec.requires_grad_(False)
     return codec.to(device)  # type: ignore[no-any-return]
@@ -345,17 +348,18 @@ def load(
     applied = adapted(pair, uses, name, folder)
     pair.to(device)
     joint.attach(encoder, bundle.folder)
+    codec = read(beside)
     return Generator(
         field,
         encoder,
-        load_codec(beside, device),
+        _codec(codec, device),
         name=str(name),
         seconds=seconds,
         defaults=defaults,
         autocast=torch.bfloat16 if precision == "bf16" else None,
         style_features=features,
         adapters=applied,
-        weights={"model": bundle.config["sha256"], "codec": fingerprint(beside)},
+        weights={"model": bundle.config["sha256"], "codec": codec.config["sha256"]},
     )
 
 
