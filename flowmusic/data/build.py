@@ -18,9 +18,7 @@ from typing import Any, Protocol
 
 from flowmusic import plain
 from flowmusic.atomic import write_text
-from flowmusic.beside import StrayName
 from flowmusic.data import clip_checks, statistics
-from flowmusic.data.errors import BrokenShardError
 from flowmusic.data.manifest import SPLITS, Entry, file_hash
 from flowmusic.data.plan import Plan, Shard, write_json
 from flowmusic.data.shards import ClipSample, ShardIndex, ShardInfo, write_shard
@@ -63,9 +61,8 @@ class Record:
 
     @staticmethod
     def read(out: Path, name: str) -> Record | None:
-        """The record of a tar, or None where there is none that can be read: the shard is made again then.
-
-        Raises: StrayName for one that names another file than a shard beside it.
+        """The record of a tar, or None where there is none that can be read, or it is of another file: the shard is
+        made again then.
         """
         path = _record(out, name)
         try:
@@ -74,9 +71,7 @@ class Record:
             failures = tuple(dict(each) for each in told["failures"])
             digests = tuple(str(each) for each in told["digests"])
             found = Record(str(told["split"]), digests, shard, failures, dict(told["statistics"]))
-        except (FileNotFoundError, plain.PlainError, BrokenShardError, KeyError, TypeError, ValueError) as error:
-            if isinstance(error, StrayName):
-                raise
+        except (FileNotFoundError, KeyError, TypeError, ValueError):
             return None
         # The tar that it vouches for is its own, and no other.
         return found if shard is None or shard.name == name else None

@@ -62,7 +62,7 @@ def load_shard(location: str | Path, info: ShardInfo, verify: bool = True) -> li
             cause = error
     where = f"copy it {'to' if remote else 'into'} the folder again"
     raise BrokenShardError(
-        f"shard {info.name} of {plain.shown(location)} is damaged or missing: {plain.reason(cause)}; {where}, or "
+        f"shard {info.name} of {plain.shown(location)} is damaged or missing: {plain.reason(cause)[:120]}; {where}, or "
         "remove it and run the same flowmusic build command, which makes what is missing"
     ) from cause
 
