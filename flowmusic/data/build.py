@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -144,8 +143,8 @@ def _had(shard: Shard, out: Path) -> Iterator[tuple[str, ClipSample]]:
         return
     try:
         found = read_whole(out, record.shard)
-    except (ValueError, tarfile.TarError):
-        return  # whoever wrote it and its record, it is no shard
+    except Exception:
+        return  # whoever wrote it and its record, it is no shard, and is made anew
     yield from ((sample.key, sample) for sample in found)
 
 
@@ -272,5 +271,5 @@ def _verified(out: Path, info: ShardInfo) -> tuple[list[ClipSample], str]:
         return [], "is damaged: its SHA-256 is not the index's"
     try:
         return read_whole(out, info), ""
-    except (ValueError, tarfile.TarError) as error:
+    except Exception as error:  # tarfile has exceptions of its own, and some of Python's
         return [], f"is no shard: {plain.reason(error)}"
