@@ -42,10 +42,10 @@ def shown(path: object) -> str:
     return text if len(text) <= 160 else f"{text[:70]}...{text[-85:]}"
 
 
-def reason(error: BaseException) -> str:
-    """What another library said, on one line of bounded length."""
+def reason(error: BaseException, most: int = 160) -> str:
+    """What an error says, on one line of bounded length: another library's, or ours that quotes a value of a file."""
     text = _printable(str(error)) or type(error).__name__
-    return text if len(text) <= 160 else f"{text[:157]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _printable(text: str) -> str:

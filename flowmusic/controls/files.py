@@ -67,7 +67,7 @@ class ControlSheet:
         try:
             return from_json(data)
         except SheetError as error:
-            raise SheetError(f"{path}: {error}") from None
+            raise SheetError(f"{plain.shown(path)}: {plain.reason(error, 320)}") from None
 
     def write(self, folder: str | Path) -> Path:
         """Write ``controls.json`` into a folder, which is made if needed; whole or not at all.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -18,9 +17,7 @@ from typing import Any, Protocol
 
 from flowmusic import disk, plain
 from flowmusic.atomic import write_text
-from flowmusic.beside import StrayName
 from flowmusic.data import clip_checks, statistics
-from flowmusic.data.errors import BrokenShardError
 from flowmusic.data.manifest import SPLITS, Entry, file_hash
 from flowmusic.data.plan import Plan, Shard, write_json
 from flowmusic.data.shards import ClipSample, ShardIndex, ShardInfo, write_shard
@@ -63,9 +60,8 @@ class Record:
 
     @staticmethod
     def read(out: Path, name: str) -> Record | None:
-        """The record of a tar, or None where there is none that can be read: the shard is made again then.
-
-        Raises: StrayName for one that names another file than a shard beside it.
+        """The record of a tar, or None where there is none that can be read, or it is of another file: the shard is
+        made again then.
         """
         path = _record(out, name)
         try:
@@ -74,9 +70,7 @@ class Record:
             failures = tuple(dict(each) for each in told["failures"])
             digests = tuple(str(each) for each in told["digests"])
             found = Record(str(told["split"]), digests, shard, failures, dict(told["statistics"]))
-        except (FileNotFoundError, plain.PlainError, BrokenShardError, KeyError, TypeError, ValueError) as error:
-            if isinstance(error, StrayName):
-                raise
+        except (FileNotFoundError, KeyError, TypeError, ValueError):
             return None
         # The tar that it vouches for is its own, and no other.
         return found if shard is None or shard.name == name else None
@@ -151,8 +145,8 @@ def _had(shard: Shard, out: Path) -> Iterator[tuple[str, ClipSample]]:
         return
     try:
         found = read_whole(out, record.shard)
-    except (ValueError, tarfile.TarError):
-        return  # whoever wrote it and its record, it is no shard
+    except Exception:
+        return  # whoever wrote it and its record, it is no shard, and is made anew
     yield from ((sample.key, sample) for sample in found)
 
 
@@ -279,5 +273,5 @@ def _verified(out: Path, info: ShardInfo) -> tuple[list[ClipSample], str]:
         return [], "is damaged: its SHA-256 is not the index's"
     try:
         return read_whole(out, info), ""
-    except (ValueError, tarfile.TarError) as error:
+    except Exception as error:  # tarfile has exceptions of its own, and some of Python's
         return [], f"is no shard: {plain.reason(error)}"

@@ -197,8 +197,8 @@ def index_of(folder: str | Path, split: str) -> Path:
 
 def _read_older(folder: Path, split: str) -> LatentStore:
     path = folder / f"{split}.json"
-    told = plain.read_json(path, MOST_LIST)
     try:
+        told = plain.read_json(path, MOST_LIST)
         names = [beside.file_name(name, path) for name in told["shards"]]
         shards = [read(folder / name)[0] for name in names]
         tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}

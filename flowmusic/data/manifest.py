@@ -131,7 +131,7 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, Entry | str]]:
             except plain.PlainError as error:
                 yield number, str(error)
             except (ValueError, TypeError, OSError) as error:
-                yield number, f"{place}: {plain.reason(error)}"
+                yield number, f"{place}: {plain.reason(error, 300)}"
     except FileNotFoundError:
         raise FileNotFoundError(
             f"manifest {path} not found; make one with: flowmusic data scan FOLDER --out {path}"

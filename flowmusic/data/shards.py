@@ -41,9 +41,8 @@ VERSION = 1
 
 MOST_INDEX = 128 * MIB
 """Bytes; an index of 187 500 shards has 30 MB."""
-MOST_SHARD = 4096 * MIB
-MOST_CLIP = 512 * MIB
-"""Bytes of one member of a tar: ten minutes of 75 Hz x 128 channels, with features of 1024, have 105 MB."""
+MOST_CLIP, MOST_SHARD = 1024 * MIB, 65_536 * MIB
+"""Bytes of one member of a tar, and of a tar: an hour of 75 Hz x 128 channels, with features of 1024, has 620 MB."""
 MOST_CLIPS = 10**7
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -226,7 +225,12 @@ def write_shard(path: str | Path, samples: Iterable[ClipSample]) -> ShardInfo:
                 sample.checked()
                 stored = {name: tensor.contiguous() for name, tensor in sorted(sample.tensors.items())}
                 info = json.dumps(dict(sample.info), sort_keys=True, ensure_ascii=False).encode()
-                writer.write({"__key__": sample.key, INFO: info, TENSORS: save(stored)})
+                data = save(stored)
+                if len(data) > MOST_CLIP or file.tell() > MOST_SHARD - MOST_CLIP:
+                    raise BrokenShardError(
+                        f"{path.name} grows larger than is read again; set build.seconds or build.clips_per_shard lower"
+                    )
+                writer.write({"__key__": sample.key, INFO: info, TENSORS: data})
                 clips, frames = clips + 1, frames + sample.frames
         return ShardInfo(path.name, clips, frames, temporary.stat().st_size, file_hash(temporary))
 

@@ -62,7 +62,7 @@ def load_shard(location: str | Path, info: ShardInfo, verify: bool = True) -> li
             cause = error
     where = f"copy it {'to' if remote else 'into'} the folder again"
     raise BrokenShardError(
-        f"shard {info.name} of {plain.shown(location)} is damaged or missing: {plain.reason(cause)}; {where}, or "
+        f"shard {info.name} of {plain.shown(location)} is damaged or missing: {plain.reason(cause)[:120]}; {where}, or "
         "remove it and run the same flowmusic build command, which makes what is missing"
     ) from cause
 
@@ -73,7 +73,11 @@ def read_whole(location: str | Path, info: ShardInfo, verify: bool = True) -> li
     Raises: BrokenShardError, ValueError saying what is wrong with it; what the transport and the reader of tars raise.
     """
     digest = hashlib.sha256() if verify else None
-    samples = list(read_shard(location, info.name, digest, info.bytes if verify else MOST_SHARD))
+    samples: list[ClipSample] = []
+    for sample in read_shard(location, info.name, digest, info.bytes if verify else MOST_SHARD):
+        if len(samples) == info.clips:
+            raise ValueError(f"it has more clips than the {info.clips} that the index says")
+        samples.append(sample)
     if digest is not None and digest.hexdigest() != info.sha256:
         raise ValueError(f"its SHA-256 is {digest.hexdigest()[:12]}..., the index says {info.sha256[:12]}...")
     frames = sum(sample.frames for sample in samples)

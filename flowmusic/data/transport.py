@@ -14,16 +14,21 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from flowmusic.beside import StrayName
+from flowmusic.data.errors import WrongData
 from flowmusic.plain import MIB, check_file, shown, text_of
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 _ADDRESS = re.compile(r"pipe:|[a-z][a-z0-9+]*://")
 
 
+class StrayShard(StrayName, WrongData):
+    """A folder of shards names something that is no file of its own."""
+
+
 def check_name(name: object, place: object) -> str:
-    """The name itself.  Raises: StrayName for anything but a plain file name; ``place`` is where it stands."""
+    """The name itself.  Raises: StrayShard for anything but a plain file name; ``place`` is where it stands."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise StrayName(
+        raise StrayShard(
             f"{shown(place)}: {shown(name)!r} cannot be the name of a shard, which has letters, digits, _, - and . "
             "only; get the folder from its publisher again, or build it"
         )

@@ -150,7 +150,7 @@ def _labels(path: Path, start_s: float, seconds: float) -> dict[str, Any]:
             }
         found["tags"] = record.get("tags") if isinstance(record.get("tags"), Mapping) else {}
     except (ValueError, TypeError, KeyError, OSError) as error:
-        raise ValueError(f"labels {path}: {error}") from None
+        raise ValueError(f"labels {plain.shown(path)}: {plain.reason(error, 300)}") from None
     return found
 
 
