@@ -43,20 +43,22 @@ either is said.  What is longer than a song needs room on the disk of DIR while 
 
 def run(args: argparse.Namespace) -> int:
     """Extract into a temporary folder beside the target, then move it into place."""
-    from feature_extractors.drums import Drums
-    from feature_extractors.recording import Recording
-    from feature_extractors.run import Extractors, extract
-    from feature_extractors.stems import best_available
+
+    def tell(step: str) -> None:
+        print(f"extracting: {step}", file=sys.stderr, flush=True)
 
     with reading_input():
         out = args.out or default_folder(args.audio)
+        tell("reading")
+        from feature_extractors.recording import Recording
+
         recording = Recording.read(args.audio, scratch=out.parent)
+    from feature_extractors.drums import Drums
+    from feature_extractors.run import Extractors, extract
+    from feature_extractors.stems import best_available
+
     with room():
-        found = extract(
-            recording,
-            Extractors(drums=Drums(stems=best_available())),
-            progress=lambda step: print(f"extracting: {step}", file=sys.stderr, flush=True),
-        )
+        found = extract(recording, Extractors(drums=Drums(stems=best_available())), progress=tell)
         for notice in found.notices:
             print(f"note: {args.audio.name}: {notice}", file=sys.stderr)
         for path in write(found, recording, args.audio.name, out, keep_stem=not args.no_stems):
