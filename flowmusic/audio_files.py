@@ -85,7 +85,7 @@ def blocks_of(file: Any, frames: int, count: int | None = None) -> Iterator[np.n
 
 
 def _blocks_to_the_end(file: Any, frames: int, count: int | None) -> Iterator[np.ndarray]:
-    """The same of a FLAC file that does not say how long it is: of its end libsndfile reads no block that is not full."""
+    """The same of a FLAC file that does not say its length: of its end libsndfile reads no block that is not full."""
     import soundfile
 
     left, parts = count, [np.zeros((0, file.channels), np.float32)]
