@@ -95,7 +95,7 @@ def read_stretches(path: str | Path, min_seconds: float = MIN_SECONDS) -> list[t
     """A taste of a recording: the whole of a short one, else stretches that are spread evenly, and where they begin.
 
     Of a long file no more than :data:`STRETCHES` of :data:`STRETCH_SECONDS` each are decoded (its beginning where only
-    ffmpeg can read it, which does not know its length).  All of them have the same notices.
+    decoding can tell its length).  All of them have the same notices.
 
     Raises: AudioError as :func:`read_mono`.
     """
