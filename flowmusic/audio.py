@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from flowmusic import disk
 from flowmusic.atomic import replacing
 from flowmusic.types import Audio
 
@@ -52,6 +53,10 @@ def read(
         raise AudioError(f"expected an audio file, got a folder: {path}")
     if path.stat().st_size == 0:
         raise AudioError(f"audio file is empty: {path}")
+    try:
+        path.open("rb").close()  # libsndfile says no more than that the system refused
+    except OSError as error:
+        raise AudioError(f"cannot read {disk.told(error)}") from None
     audio = _decode(path, start, seconds)
     if audio.samples.shape[-1] == 0:
         raise AudioError(f"audio file holds no samples: {path}")

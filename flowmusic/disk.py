@@ -63,7 +63,7 @@ def check(path: str | Path, size: int = PROBE) -> None:
     folder = folder if folder.is_dir() else folder.parent
     while not os.path.lexists(folder):
         folder = folder.parent
-    shown = str(_as_given(folder, Path(path)))
+    shown = _as_given(folder, Path(path))
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), shown)
     try:
@@ -166,12 +166,12 @@ def remembered(path: Path, read: Callable[[Path], Kept]) -> Kept | None:
         return None
 
 
-def _as_given(folder: Path, path: Path) -> Path:
+def _as_given(folder: Path, path: Path) -> str:
     """A folder as somebody named it, where its name was part of what was given."""
     for given in (path, *path.parents):
         if given.absolute() == folder:
-            return given
-    return folder
+            return "the current folder" if given == Path() else str(given)
+    return str(folder)
 
 
 def _mib(size: int) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from flowmusic import disk
+from flowmusic.apps.errors import UsageError, check_output
 from flowmusic.guidance import Projection
 from flowmusic.interop.adapter import AdapterError, AdapterUse
 
@@ -199,9 +199,9 @@ def output_folder(text: str) -> Path:
 def writable(path: Path) -> Path:
     """A file or folder that can be written, as is seen by writing a little there; folders above may be missing."""
     try:
-        disk.check(path)
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"cannot write {str(path)!r}: {disk.told(error)}") from None
+        check_output(path)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     return path
 
 

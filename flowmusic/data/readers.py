@@ -30,6 +30,8 @@ def look(path: Path) -> Facts | str:
     except (Unusable, OSError, MemoryError) as error:
         if isinstance(error, OSError) and error.errno in disk.OF_THE_MACHINE:
             raise
+        if isinstance(error, OSError) and error.errno is not None:
+            return disk.told(error)
         return " ".join(str(error).split()) or type(error).__name__
 
 
