@@ -92,6 +92,7 @@ def _decode(path: Path, start: float = 0.0, seconds: float | None = None) -> Aud
             command = [ffmpeg, "-v", "error", *part, "-i", str(path), "-vn", "-c:a", "pcm_f32le", str(wav)]
             done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
             if done.returncode != 0 or not wav.exists():
+                disk.check(wav)  # if it is the temporary folder that is full, that is what to say
                 lines = done.stderr.strip().splitlines() or ["unknown format"]
                 raise AudioError(f"cannot read {path} as audio (ffmpeg: {lines[-1]})") from None
             samples, rate = soundfile.read(wav, dtype="float32", always_2d=True)

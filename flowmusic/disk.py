@@ -29,8 +29,7 @@ _ADVICE = {
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.ENAMETOOLONG: "give a shorter name",
 }
-OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-"""Reasons that lie with the machine and not with one file: whatever comes next would fail as well."""
+_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,6 +47,11 @@ def told(error: OSError) -> str:
     advice = _ADVICE.get(error.errno or 0)
     text = " ".join(f"{names}: {reason}".removeprefix(": ").split())
     return f"{text}; {advice}" if advice else text
+
+
+def is_of_the_machine(error: BaseException) -> bool:
+    """Whether a failure lies with the machine and not with one file of many: whatever comes next would fail as well."""
+    return isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
 
 
 def check(path: str | Path, size: int = PROBE) -> None:

@@ -28,7 +28,7 @@ def look(path: Path) -> Facts | str:
     try:
         return facts_of(path)
     except (Unusable, OSError, MemoryError) as error:
-        if isinstance(error, OSError) and error.errno in disk.OF_THE_MACHINE:
+        if disk.is_of_the_machine(error):
             raise
         if isinstance(error, OSError) and error.errno is not None:
             return disk.told(error)

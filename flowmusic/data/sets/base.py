@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from flowmusic import disk
 from flowmusic.atomic import write_text
 from flowmusic.data.facts import Unusable, header
 from flowmusic.data.manifest import Entry, file_hash
@@ -132,6 +133,8 @@ def finish(job: _Job) -> tuple[Entry, str] | str:
             stems={name: str(path.absolute()) for name, path in draft.stems.items() if path.is_file()},
         )
     except (Unusable, OSError, MemoryError) as error:
+        if disk.is_of_the_machine(error):
+            raise
         return " ".join(str(error).split()) or type(error).__name__
     if draft.labels is None:
         return entry, ""
