@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -28,9 +27,6 @@ from flowmusic.audio_files import (
     products,
 )
 from flowmusic.types import Audio
-
-if TYPE_CHECKING:
-    pass
 
 MIN_SECONDS = 0.05
 """Shorter input cannot carry a beat, a note or a chord."""

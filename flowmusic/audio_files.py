@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from flowmusic import limits
+from flowmusic import disk, limits
 
 LOSSLESS = frozenset({".wav", ".flac", ".aif", ".aiff"})
 SUFFIXES = LOSSLESS | {".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac"}
@@ -123,6 +123,10 @@ def opened(path: str | Path, start: float = 0.0, seconds: float | None = None) -
         raise AudioError(f"expected an audio file, got a folder: {path}")
     if path.stat().st_size == 0:
         raise AudioError(f"audio file is empty: {path}")
+    try:
+        path.open("rb").close()  # libsndfile says no more than that the system refused
+    except OSError as error:
+        raise AudioError(f"cannot read {disk.told(error)}") from None
     with tempfile.TemporaryDirectory() as folder:
         try:
             source = soundfile.SoundFile(path)
@@ -160,6 +164,7 @@ def _by_ffmpeg(path: Path, start: float, seconds: float | None, folder: Path, wh
     command = [ffmpeg, "-v", "error", *part, "-i", str(path), "-vn", "-c:a", "pcm_f32le", str(wav)]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0 or not wav.exists():
+        disk.check(wav)  # if it is the temporary folder that is full, that is what to say
         lines = done.stderr.strip().splitlines() or ["unknown format"]
         raise AudioError(f"cannot read {path} as audio (ffmpeg: {lines[-1]})")
     return wav

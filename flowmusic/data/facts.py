@@ -91,6 +91,7 @@ def facts_of(path: str | Path) -> Facts:
     status = path.stat()
     if status.st_size == 0:
         raise Unusable("the file is empty")
+    path.open("rb").close()  # libsndfile says no more than that the system refused
     loudest, frames = 0.0, 0
     rate, channels, blocks = _blocks(path)
     beginning = _Beginning(rate, channels)
