@@ -50,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from flowmusic.corpus.piece import PARTS
     from flowmusic.corpus.splits import parse_shares
     from flowmusic.corpus.synth import SynthError
+    from flowmusic.locks import InUse
 
     def fail(message: str) -> int:
         print(f"flowmusic corpus: {message}", file=sys.stderr)
@@ -90,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(f"--out: cannot write to {args.out}: {disk.told(error)}")
     try:
         manifest = build_corpus(settings, args.out, args.workers, progress=not args.quiet)
-    except (SettingsError, SynthError) as error:
+    except (InUse, SettingsError, SynthError) as error:
         return fail(str(error))
     except OSError as error:
         print(f"flowmusic corpus: {disk.told(error)}", file=sys.stderr)
