@@ -103,7 +103,7 @@ def remove_stale(*folders: str | Path) -> list[Path]:
             continue  # another process has finished it, or it is not ours
         try:
             if held(handle):
-                shutil.rmtree(path, ignore_errors=True)  # of a read-only folder it stays; where it matters, that is said
+                shutil.rmtree(path, ignore_errors=True)
                 removed.append(path)
         finally:
             os.close(handle)

@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 NAME = ".lock"
 """The file of a folder whose lock belongs to whoever writes there."""
@@ -34,7 +33,7 @@ def locked(file: str | Path, otherwise: str) -> Iterator[None]:
     path = os.path.realpath(file)
     if path in _MINE:
         raise InUse(otherwise)
-    handle = _taken(path, otherwise)
+    descriptor = _taken(path, otherwise)
     _MINE.add(path)
     try:
         yield
@@ -42,23 +41,24 @@ def locked(file: str | Path, otherwise: str) -> Iterator[None]:
         # Removed while it is held, so that nobody loses a file of theirs; see _taken for those who were waiting.
         Path(path).unlink(missing_ok=True)
         _MINE.discard(path)
-        handle.close()
+        os.close(descriptor)
 
 
-def _taken(path: str, otherwise: str) -> IO[str]:
+def _taken(path: str, otherwise: str) -> int:
+    """The descriptor of the file, locked."""
     while True:
-        handle = open(path, "a", encoding="utf-8")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
-            handle.close()
+            os.close(descriptor)
             raise InUse(otherwise) from None
         except OSError as error:
             _LOG.warning("%s: this file system has no locks (%s); start nothing else there", path, error.strerror)
         # Whoever held it may have removed the file between the two calls above.
-        if os.path.exists(path) and os.path.samestat(os.fstat(handle.fileno()), os.stat(path)):
-            return handle
-        handle.close()
+        if os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            return descriptor
+        os.close(descriptor)
 
 
 def held(descriptor: int, wait: bool = False) -> bool:
