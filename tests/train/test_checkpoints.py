@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import resource
 import shutil
 import threading
 from collections.abc import Iterator
@@ -197,6 +198,20 @@ def test_a_save_that_fails_leaves_what_is_there(run: Path, tmp_path: Path, monke
     with pytest.raises(DamagedCheckpoint):
         PlainCheckpoints().save_checkpoint({"state_dict": {}}, folder / "last.ckpt")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_disk_that_takes_no_more(run: Path) -> None:
+    """As torch's own writer meets it: a limit on the size of files stands for the disk."""
+    folder = run / "checkpoints"
+    before = content(folder)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"last\.ckpt"):
+            PlainCheckpoints().save_checkpoint({"state_dict": {"weight": torch.zeros(10**6)}}, folder / "last.ckpt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert content(folder) == before
 
 
 def test_what_is_no_plain_data_is_not_saved(tmp_path: Path) -> None:
