@@ -65,6 +65,14 @@ def bpm(value: Any) -> float:
         raise SheetError(str(error)) from None
 
 
+def share(value: Any, place: str) -> float:
+    """A number in 0..1."""
+    checked = number(value, place)
+    if not 0.0 <= checked <= 1.0:
+        raise SheetError(f"{place} must be from 0 to 1, got {checked:g}")
+    return checked
+
+
 def _rows(value: Any, key: str, width: int, like: str) -> list[list[Any]]:
     if not isinstance(value, list):
         raise SheetError(f"{key} must be a list of {like}, got {shown(value)}")

@@ -2,9 +2,9 @@
 
 Keys: ``source``, ``seconds``, ``frame_rate``, ``bpm``, ``beats`` [s], ``chords`` [[start, end, label]], ``melody``
 [[start, end, midi]], ``drums`` {``onsets`` [s], ``stem`` file beside the JSON or null}; also read, and
-written only when known: ``downbeats`` [s], and in ``drums`` ``classes`` {``kick``, ``snare``, ``hat``: [s]}, which say
-in which band an onset sounds where there is no stem to hear it in.  An absent control is null or left out; an empty
-list means that there is none to hear.
+written only when known: ``bpm_confidence``, how sure the tempo is, 0-1, ``downbeats`` [s], and in ``drums`` ``classes``
+{``kick``, ``snare``, ``hat``: [s]}, which say in which band an onset sounds where there is no stem to hear it in.  An
+absent control is null or left out; an empty list means that there is none to hear.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from flowmusic.controls.tracks import batched, fit_track, single
 from flowmusic.types import Controls, FrameGrid, Track
 
 NAME = "controls.json"
-_KEYS = ("source", "seconds", "frame_rate", "bpm", "beats", "downbeats", "chords", "melody", "drums")
+_KEYS = ("source", "seconds", "frame_rate", "bpm", "bpm_confidence", "beats", "downbeats", "chords", "melody", "drums")
 _NEEDED = ("source", "seconds", "frame_rate")
 
 
@@ -51,6 +51,7 @@ class ControlSheet:
     drums_stem: str | None = None
     downbeats: tuple[float, ...] | None = None
     drums_classes: checks.Hits | None = None
+    bpm_confidence: float | None = None
 
     @staticmethod
     def read(path: str | Path) -> ControlSheet:
@@ -122,14 +123,16 @@ def to_json(sheet: ControlSheet) -> dict[str, Any]:
         "seconds": sheet.seconds,
         "frame_rate": rate.numerator if rate.denominator == 1 else str(rate),
         "bpm": sheet.bpm,
+        "bpm_confidence": sheet.bpm_confidence,
         "beats": _list(sheet.beats),
         "downbeats": _list(sheet.downbeats),
         "chords": None if sheet.chords is None else [list(change) for change in sheet.chords],
         "melody": None if sheet.melody is None else [list(note) for note in sheet.melody],
         "drums": drums,
     }
-    if sheet.downbeats is None:
-        del data["downbeats"]
+    for name in ("bpm_confidence", "downbeats"):
+        if data[name] is None:
+            del data[name]
     return data
 
 
@@ -170,6 +173,7 @@ def from_json(data: Any) -> ControlSheet:
         seconds=seconds,
         frame_rate=checks.frame_rate(data["frame_rate"]),
         bpm=checks.optional(data.get("bpm"), checks.bpm),
+        bpm_confidence=checks.optional(data.get("bpm_confidence"), lambda value: checks.share(value, "bpm_confidence")),
         beats=checks.optional(data.get("beats"), lambda value: checks.times(value, "beats")),
         chords=checks.optional(data.get("chords"), checks.chords),
         melody=checks.optional(data.get("melody"), checks.melody),

@@ -9,6 +9,14 @@ class ControlNotice(UserWarning):
     """Something asked for is taken differently: a chord reduced, a note folded, a control cut at the clip's end."""
 
 
+def late(first: float, seconds: float) -> str:
+    """What is wrong with notes or hits of which none is heard, as the end of a sentence that names them."""
+    return (
+        f"starts at {first:.4g} s, after the clip's end at {seconds:g} s; ask for a longer clip (--seconds "
+        f"{first + 4:.0f}), or cut what comes before"
+    )
+
+
 def notice(message: str) -> None:
     """Warn with the message (``warnings.catch_warnings(record=True)`` collects them)."""
     warnings.warn(message, ControlNotice, stacklevel=3)
