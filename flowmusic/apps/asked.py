@@ -228,6 +228,7 @@ def _read_drums(
 
     from feature_extractors import drums as extractor
     from feature_extractors.stems import best_available
+    from flowmusic.apps.loops import Drums
 
     recording = _read_clip(path, seconds, notices, spare)
     if drums_alone is None:

@@ -156,15 +156,17 @@ def stretched_strength(strength: Tensor, times: float) -> Tensor:
 
 
 def stretched_audio(sound: Audio, times: float) -> Audio:
-    """A recording that lasts ``times`` as long at the same pitch: librosa's phase vocoder.
+    """A recording that lasts ``times`` as long at the same pitch: torchaudio's phase vocoder.
 
-    A frame of 16 ms blurs the attack of a drum by no more than that.  Shape: ``[1, N] -> [1, about N * times]``.
+    Frames of about 16 ms blur the attack of a drum by no more than that.  Shape: ``[1, N] -> [1, round(N * times)]``.
     """
-    import librosa
+    from torchaudio.transforms import TimeStretch
 
     size = 2 ** max(8, round(math.log2(0.016 * sound.rate)))
-    made = librosa.effects.time_stretch(sound.samples[0].numpy(), rate=1.0 / times, n_fft=size)
-    return replace(sound, samples=torch.from_numpy(made)[None])
+    hop, window, length = size // 4, torch.hann_window(size), round(sound.samples.shape[-1] * times)
+    spectrum = torch.stft(sound.samples, size, hop, window=window, return_complex=True)
+    slower = TimeStretch(hop, size // 2 + 1, 1.0 / times)(spectrum)
+    return replace(sound, samples=torch.istft(slower, size, hop, window=window, length=length))
 
 
 def stretched_sheet(sheet: ControlSheet, times: float) -> ControlSheet:
