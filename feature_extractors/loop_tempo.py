@@ -17,7 +17,7 @@ from flowmusic.controls.meter import Meter
 DIFFERENT = 0.01
 """Tempi that are nearer than this are the same: in a loop of 8 beats a hit is then early by less than 0.1 beat."""
 CLEAR = 0.15
-"""A tempo contradicts another one if its fit is better by this; loops of the corpus at their own tempo reach 0.08."""
+"""A tempo contradicts another one if its fit is better by this; docs/rhythm.md tells how often that is right."""
 LEAST_FIT = 0.3
 _BARS = 2.0 ** np.arange(8)
 _EXPECTED_ALLOWANCE, _BAR_ALLOWANCE, _BEAT_ALLOWANCE = 0.3, 0.1, 0.05
@@ -25,7 +25,7 @@ _EXPECTED_ALLOWANCE, _BAR_ALLOWANCE, _BEAT_ALLOWANCE = 0.3, 0.1, 0.05
 of bars of its own, or a number of beats."""
 _STEP = 0.001
 _LONGEST_S = 20.0
-"""More is not looked at: a step of 0.1 % is a fifth of a division of the beat over this time at 200 bpm."""
+"""More is not looked at: over this time a step moves a quarter of a beat at 200 bpm by a quarter of itself."""
 
 
 @dataclass(frozen=True)

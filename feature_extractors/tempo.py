@@ -11,7 +11,7 @@ import numpy as np
 
 LEAST_BEATS, LEAST_SECONDS = 4, 1.5
 """Fewer beats, or beats over a shorter time, are none: any three hits fit some tempo."""
-LEAST_CONFIDENCE = 0.1
+LEAST_CONFIDENCE = 0.15
 """A tempo that is less sure is not claimed."""
 EVEN = 0.08
 """A beat is in time if its distance from the one before differs by less than this share of the usual one."""

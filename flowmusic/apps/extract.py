@@ -22,19 +22,26 @@ STEM, PICTURE = "drums.wav", "controls.png"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = """Read chords, melody, drums and beats from a recording of any length.
+    parser.description = """Read chords, melody, drums and beats from a recording of any length (of MIDI no chords).
 
 Edit the chords in controls.json if you like, then:  flowmusic generate TEXT --controls DIR --use chords,drums"""
     parser.add_argument(
-        "audio", type=flags.existing_file, metavar="AUDIO", help="WAV, FLAC, OGG, MP3; more with ffmpeg"
+        "audio", type=flags.existing_file, metavar="AUDIO", help="WAV, FLAC, OGG, MP3; more with ffmpeg; or MIDI"
     )
     parser.add_argument("--out", type=flags.output_folder, metavar="DIR", help="default: AUDIO's name + .controls")
 
 
 def run(args: argparse.Namespace) -> int:
     """Extract into a temporary folder beside the target, then move it into place."""
+    from flowmusic.controls.midi import is_midi
     from flowmusic.types import Audio
 
+    if is_midi(args.audio):
+        from flowmusic.apps import extract_midi
+
+        for path in extract_midi.extract(args.audio, args.out or default_folder(args.audio), STEM, PICTURE):
+            print(path)
+        return DONE
     with reading_input():
         audio = Audio.read(args.audio)
         out = args.out or default_folder(args.audio)

@@ -37,15 +37,19 @@ def melody(score: Score, path: Path, seconds: float) -> tuple[tuple[float, float
 
     Raises: ValueError naming the file where nothing but drums plays, or the melody begins after the clip's end.
     """
-    try:
-        line = midi_melody.melody_of(score)
-    except midi.MidiError as error:
-        raise midi.MidiError(f"{path} {error}") from None
+    line = _line(score, path)
     first = line.notes[0][0]
     if first >= seconds:
         raise ValueError(f"the melody of {path} {late(first, seconds)}")
     notice(f"the melody of {path} is {line.taken}")
     return line.notes
+
+
+def _line(score: Score, path: Path) -> midi_melody.Line:
+    try:
+        return midi_melody.melody_of(score)
+    except midi.MidiError as error:
+        raise midi.MidiError(f"{path} {error}") from None
 
 
 def drums(score: Score, path: Path, seconds: float) -> Tensor:
@@ -97,26 +101,26 @@ def tempo_in(score: Score, meter: Meter) -> float | None:
     return bpm if MIN_BPM <= bpm <= MAX_BPM else None
 
 
-def sheet(score: Score, source: str) -> ControlSheet:
+def sheet(score: Score, path: Path) -> ControlSheet:
     """A file as ``controls.json`` holds it: what it says exactly, no chords.
 
-    Raises: MidiError, which does not name the file, for more notes than anybody would edit.
+    Raises: MidiError naming the file, for more notes than anybody would edit.
     """
     from flowmusic.controls.files import ControlSheet
 
     labels = midi_labels.labels(score)
     line = None
     if any(not part.drums for part in score.parts):
-        line = midi_melody.melody_of(score)
-        notice(f"the melody is {line.taken}")
+        line = _line(score, path)
+        notice(f"the melody of {path} is {line.taken}")
     kit = any(part.drums for part in score.parts)
     onsets = tuple(labels["drums"]["onsets"]) if kit else ()
     if max(len(onsets), len(line.notes) if line else 0) > MOST_NOTES:
-        raise midi.MidiError(f"has more than {MOST_NOTES} notes or drum hits; export a part of it")
+        raise midi.MidiError(f"{path} has more than {MOST_NOTES} notes or drum hits; export a part of it")
     if "beats" not in labels:
-        notice("its notes do not keep to its beats, so no tempo is taken from it")
+        notice(f"the notes of {path} do not keep to its beats, so no tempo is taken from it")
     return ControlSheet(
-        source=source,
+        source=path.name,
         seconds=round(score.seconds, 4),
         frame_rate=Fraction(25),
         bpm=labels.get("bpm"),
