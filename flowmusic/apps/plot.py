@@ -111,6 +111,8 @@ def _chords(axes: Any, picture: Picture) -> None:
 
 
 def _melody(axes: Any, picture: Picture) -> None:
+    from matplotlib.collections import PolyCollection
+
     pitches = [midi for _, _, midi in picture.notes]
     low, high = (min(pitches) - 4, max(pitches) + 4) if pitches else (48, 84)
     low, high = min(low, high - 16), max(high, low + 16)
@@ -134,15 +136,13 @@ def _melody(axes: Any, picture: Picture) -> None:
             zorder=0,
         )
         axes.set_ylim(low - 0.5, high + 0.5)
-    axes.barh(
-        pitches,
-        [end - start for start, end, _ in picture.notes],
-        left=[start for start, _, _ in picture.notes],
-        height=0.55,
-        color=NOTE_INK,
-        alpha=0.9,
-        zorder=3,
-    )
+    # One collection: a rectangle for each of 20 000 notes takes half a minute.
+    half = 0.275
+    corners = [
+        [(start, pitch - half), (end, pitch - half), (end, pitch + half), (start, pitch + half)]
+        for start, end, pitch in picture.notes
+    ]
+    axes.add_collection(PolyCollection(corners, facecolors=NOTE_INK, alpha=0.9, zorder=3))
     if not picture.notes:
         _nothing(axes, "no melody")
 

@@ -108,13 +108,13 @@ def sheet(score: Score, path: Path) -> ControlSheet:
     """
     from flowmusic.controls.files import ControlSheet
 
-    labels = midi_labels.labels(score)
+    labels, hits = midi_labels.beat_labels(score), midi_labels.drum_labels(score)
     line = None
     if any(not part.drums for part in score.parts):
         line = _line(score, path)
         notice(f"the melody of {path} is {line.taken}")
     kit = any(part.drums for part in score.parts)
-    onsets = tuple(labels["drums"]["onsets"]) if kit else ()
+    onsets = tuple(hits["onsets"]) if kit else ()
     if max(len(onsets), len(line.notes) if line else 0) > MOST_NOTES:
         raise midi.MidiError(f"{path} has more than {MOST_NOTES} notes or drum hits; export a part of it")
     if "beats" not in labels:
@@ -129,5 +129,5 @@ def sheet(score: Score, path: Path) -> ControlSheet:
         downbeats=tuple(labels["downbeats"]) if labels.get("downbeats") else None,
         melody=line.notes if line else (),
         drums_onsets=onsets,
-        drums_classes={name: tuple(times) for name, times in labels["drums"]["classes"].items()} if onsets else None,
+        drums_classes={name: tuple(times) for name, times in hits["classes"].items()} if onsets else None,
     )

@@ -12,6 +12,7 @@ import pytest
 
 from flowmusic.apps import scores
 from flowmusic.controls import midi, midi_labels
+from flowmusic.controls.files import from_json, to_json
 from flowmusic.controls.notices import ControlNotice
 from tests.controls import midi_bytes as b
 from tests.fuzz.campaign import Input, both_ways, run
@@ -82,7 +83,7 @@ def everything(path: Path) -> None:
         warnings.simplefilter("ignore", ControlNotice)
         wanted = [lambda: scores.melody(score, path, 20.0), lambda: scores.drums(score, path, 20.0)]
         refusals = []
-        for make in [*wanted, lambda: scores.sheet(score, path)]:
+        for make in [*wanted, lambda: from_json(to_json(scores.sheet(score, path)))]:
             try:
                 make()
             except ValueError as error:
