@@ -184,13 +184,13 @@ def main() -> None:
     parser.add_argument("compared", nargs="+", type=Compared.parse, metavar="NAME=MODEL[,ADAPTER[:SCALE]...]")
     for name in ("new", "other", "reference", "new-latents", "other-latents"):
         parser.add_argument(f"--{name}", type=flags.existing_path, required=True, metavar="DIR")
-    parser.add_argument("--clips", type=flags.integer(2, 10_000), default=24, metavar="N", help="of each corpus (24)")
-    parser.add_argument("--recordings", type=flags.integer(2, 10_000), default=40, metavar="N", help="references (40)")
-    parser.add_argument("--windows", type=flags.integer(2, 10_000), default=LOSS_WINDOWS, metavar="N", help="of losses")
+    parser.add_argument("--clips", type=flags.integer("clips"), default=24, metavar="N", help="of each corpus (24)")
+    parser.add_argument("--recordings", type=flags.integer("clips"), default=40, metavar="N", help="references (40)")
+    parser.add_argument("--windows", type=flags.integer("clips"), default=LOSS_WINDOWS, metavar="N", help="of losses")
     parser.add_argument("--out", type=flags.output_folder, required=True, metavar="DIR")
     parser.add_argument("--precision", choices=bundle.PRECISIONS, default="fp32", help="of the takes (fp32)")
     parser.add_argument("--losses-only", action="store_true", help="no takes")
-    parser.add_argument("--threads", type=flags.integer(1, 1024), default=1, metavar="N")
+    parser.add_argument("--threads", type=flags.integer("threads"), default=1, metavar="N")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
 

@@ -60,8 +60,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("runs", type=flags.existing_path, metavar="RUNS")
     add("--latents", type=flags.existing_path, required=True, metavar="DIR", help="store with a heard validation split")
     add("--corpus", type=flags.existing_path, required=True, metavar="DIR", help="with a test split and drum stems")
-    add("--clips", type=flags.integer(4, 100_000), default=48, metavar="N", help="for words (default: %(default)s)")
-    add("--controlled", type=flags.integer(2, 100_000), default=16, metavar="N", help="for controls (%(default)s)")
+    add("--clips", type=flags.integer("clips", 4), default=48, metavar="N", help="for words (default: %(default)s)")
+    add("--controlled", type=flags.integer("clips"), default=16, metavar="N", help="for controls (%(default)s)")
     add("--seed", type=flags.seed, default=0)
     add("--out", type=Path, metavar="FILE.md")
     return parser

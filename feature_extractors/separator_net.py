@@ -14,13 +14,16 @@ Apache-2.0.  The file's metadata and docs/drums.md say how it was trained and wh
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from feature_extractors import signals
+from feature_extractors.rows import Joined, Rows, power
 
 RATE = 32_000
 SIZE, HOP = 1024, 256
@@ -177,11 +180,32 @@ def separate(samples: Tensor, net: SeparatorNet | None = None) -> Tensor:
         return torch.zeros_like(samples)
     length = samples.shape[-1]
     scaled = F.pad(samples.reshape(-1, length) * (LEVEL / level), (0, -length % HOP))
-    out = torch.zeros_like(scaled)
-    for read, keep, place in signals.windows(scaled.shape[-1], _WINDOW_FRAMES * HOP, CONTEXT_FRAMES * HOP):
-        with torch.inference_mode():
-            out[:, place] = net(scaled[:, read])[:, keep]
+    out = torch.cat(list(_windows(lambda read: scaled[:, read], scaled.shape[-1], net)), 1)
     return out[:, :length].reshape(samples.shape) * (level / LEVEL)
+
+
+def separate_rows(samples: Rows, net: SeparatorNet) -> Iterator[np.ndarray]:
+    """As :func:`separate` for one channel, piece by piece.  Shape: ``[N] -> pieces of [N] in all``."""
+    level, left = power(samples) ** 0.5, len(samples)
+    if level < 1e-6:
+        yield np.zeros(left, np.float32)
+        return
+    padded = Joined([samples, np.zeros(-left % HOP, np.float32)])
+
+    def scaled(read: slice) -> Tensor:
+        return torch.from_numpy(padded[read])[None] * (LEVEL / level)
+
+    for piece in _windows(scaled, len(padded), net):
+        yield (piece[0, :left] * (level / LEVEL)).numpy()
+        left -= piece.shape[1]
+
+
+def _windows(scaled: Callable[[slice], Tensor], length: int, net: SeparatorNet) -> Iterator[Tensor]:
+    """The network's output for what ``scaled`` reads, ``[C, n]``, piece by piece."""
+    for read, keep, _ in signals.windows(length, _WINDOW_FRAMES * HOP, CONTEXT_FRAMES * HOP):
+        with torch.inference_mode():
+            part = net(scaled(read))[:, keep]
+        yield part.clone()
 
 
 @functools.cache

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from feature_extractors.rows import BLOCK, Rows, blocks, peak
+
 LEAST_BEATS, LEAST_SECONDS = 4, 1.5
 """Fewer beats, or beats over a shorter time, are none: any three hits fit some tempo."""
 LEAST_CONFIDENCE = 0.15
@@ -17,7 +19,7 @@ EVEN = 0.08
 """A beat is in time if its distance from the one before differs by less than this share of the usual one."""
 QUIET_DB = -40.0
 """Below this under the peak a recording has ended, or not begun."""
-_AROUND_S, _BLOCK = 0.1, 1 << 20
+_AROUND_S = 0.1
 
 
 def tempo(beats: Sequence[float]) -> float | None:
@@ -58,16 +60,17 @@ def enough(beats: Sequence[float]) -> bool:
     return len(beats) >= LEAST_BEATS and beats[-1] - beats[0] >= LEAST_SECONDS
 
 
-def sounding(samples: np.ndarray, rate: int) -> tuple[float, float]:
+def sounding(samples: Rows, rate: int) -> tuple[float, float]:
     """Seconds from the first to the last sound, with a little around it: beats that go on in silence are a guess.
 
     Read block by block, so that the samples need not lie in memory.  Shape: ``[N]``.
     """
-    size = len(samples)
-    parts = [slice(start, min(size, start + _BLOCK)) for start in range(0, size, _BLOCK)]
-    loud = 10.0 ** (QUIET_DB / 20.0) * max((float(np.abs(samples[part]).max()) for part in parts), default=0.0)
-    found = [(part.start, np.flatnonzero(np.abs(samples[part]) > loud)) for part in parts]
-    places = [(start + int(here[0]), start + int(here[-1])) for start, here in found if len(here)]
-    if not places:
+    loud = 10.0 ** (QUIET_DB / 20.0) * peak(samples)
+    first, last = None, 0
+    for number, block in enumerate(blocks(samples)):
+        start, here = number * BLOCK, np.flatnonzero(np.abs(block) > loud)
+        if len(here):
+            first, last = start + int(here[0]) if first is None else first, start + int(here[-1])
+    if first is None:
         return 0.0, 0.0
-    return max(0.0, places[0][0] / rate - _AROUND_S), places[-1][1] / rate + _AROUND_S
+    return max(0.0, first / rate - _AROUND_S), last / rate + _AROUND_S

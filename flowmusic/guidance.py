@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
+from flowmusic import limits
+
 WHOLE = (0.0, 1.0)
 """The interval that leaves guidance on from noise to data."""
 
@@ -45,12 +47,10 @@ class Projection:
     momentum: float = 0.0
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.eta):
-            raise ValueError(f"apg eta must be a finite number (0 projects, 1 is plain guidance), got {self.eta}")
-        if self.norm is not None and not (math.isfinite(self.norm) and self.norm > 0.0):
-            raise ValueError(f"apg norm must be a positive number, or left out for no limit, got {self.norm}")
-        if not abs(self.momentum) < 1.0:
-            raise ValueError(f"apg momentum must lie between -1 and 1, got {self.momentum}")
+        limits.number("apg_eta", self.eta, "apg eta")
+        if self.norm is not None:
+            limits.number("apg_norm", self.norm, "apg norm")
+        limits.number("apg_momentum", self.momentum, "apg momentum")
 
     @staticmethod
     def of(settings: Mapping[str, float | None]) -> Projection:
@@ -100,6 +100,7 @@ class Guidance:
     @staticmethod
     def split(**weights: float) -> Guidance:
         """Multi-source: ``all=a, text=b, chords=c`` gives a v(all) + b v(text) + c v(chords) + (1-a-b-c) v(none)."""
+        _check(weights)
         terms = [Term(ALL if name == "all" else frozenset({name}), float(w)) for name, w in weights.items()]
         rest = 1.0 - sum(t.weight for t in terms)
         return Guidance((*terms, Term(frozenset(), rest)))
@@ -128,6 +129,7 @@ class Guidance:
 
     @staticmethod
     def _named(weights: Mapping[str, float]) -> Guidance:
+        _check(weights)
         named = dict(weights)
         alpha, beta = named.pop("alpha", None), named.pop("beta", None)
         if alpha is None:
@@ -151,6 +153,7 @@ class Guidance:
         terms: list[Term] = []
         below, factor = frozenset[str](), 1.0
         for keep, weight in levels:
+            limits.number("guidance", weight, "guidance")
             # Everything up to `below` has been counted with `factor`; a further level takes part of it away again.
             terms.append(Term(below, factor * (1.0 - weight)))
             below, factor = frozenset(keep), factor * weight
@@ -161,6 +164,12 @@ class Guidance:
     def double(alpha: float, beta: float, first: Iterable[str] = ("style",)) -> Guidance:
         """v(none) + alpha [ v(first) + beta (v(all) - v(first)) - v(none) ] (MusicGen-Style, section 4.3)."""
         return Guidance.nested((first, alpha), (ALL, beta))
+
+
+def _check(weights: Mapping[str, float]) -> None:
+    """Raises: ValueError for a weight that is far from any use."""
+    for name, weight in weights.items():
+        limits.number("guidance", weight, f"guidance {name}")
 
 
 def in_words(

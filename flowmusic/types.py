@@ -16,6 +16,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from flowmusic import limits
 from flowmusic.guidance import ALL as ALL
 from flowmusic.guidance import WORDLESS as WORDLESS
 from flowmusic.guidance import Guidance as Guidance
@@ -71,11 +72,8 @@ class FrameGrid:
     length: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "frame_rate", Fraction(self.frame_rate))
-        if self.frame_rate <= 0:
-            raise ValueError(f"FrameGrid.frame_rate must be positive, got {self.frame_rate}")
-        if self.length < 1:
-            raise ValueError(f"FrameGrid.length must be at least one frame, got {self.length}")
+        object.__setattr__(self, "frame_rate", limits.frame_rate(self.frame_rate, "FrameGrid.frame_rate"))
+        limits.whole("frames", self.length, "FrameGrid.length")
 
     @property
     def seconds(self) -> float:
@@ -84,9 +82,8 @@ class FrameGrid:
     @staticmethod
     def of_seconds(seconds: float, frame_rate: Fraction | int) -> FrameGrid:
         """The shortest grid that covers ``seconds``."""
-        if not math.isfinite(seconds) or seconds <= 0:
-            raise ValueError(f"seconds must be a positive number, got {seconds}")
-        rate = Fraction(frame_rate)
+        limits.number("recording", seconds, "seconds")
+        rate = limits.frame_rate(frame_rate)
         # Rounding first keeps 10.000000001 s from growing a frame.
         return FrameGrid(rate, max(1, math.ceil(round(seconds * float(rate), 6))))
 
@@ -288,7 +285,7 @@ class Solution:
 
 @dataclass(frozen=True)
 class Generation:
-    """A finished take with everything needed to repeat it."""
+    """A finished take with everything needed to repeat it; ``warnings`` says what of its prompts was not read."""
 
     audio: Audio
     latents: Tensor
@@ -299,6 +296,7 @@ class Generation:
     solver: str
     steps: int
     time_grid: str
+    warnings: tuple[str, ...] = ()
 
 
 class VelocityField(Protocol):

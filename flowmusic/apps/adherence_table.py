@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowmusic import progress
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
@@ -41,10 +42,10 @@ def build_parser() -> argparse.ArgumentParser:
     add("--model", default="nano", metavar="NAME|DIR")
     add("--corpus", type=flags.existing_path, required=True, metavar="DIR", help="written with --stems drums")
     add("--split", choices=("train", "validation", "test"), default="test")
-    add("--clips", type=flags.integer(2, 100_000), default=32, metavar="N", help="the first N of the split (32)")
+    add("--clips", type=flags.integer("clips"), default=32, metavar="N", help="the first N of the split (32)")
     add("--seed", type=flags.seed, default=0, help="clip i starts from noise of seed + i (0)")
     add("--out", type=flags.output_folder, required=True, metavar="DIR")
-    add("--batch", type=flags.integer(1, 256), default=8, help="clips generated at once (8)")
+    add("--batch", type=flags.integer("batch"), default=8, help="clips generated at once (8)")
     add("--swap", type=flags.names(SWAPPABLE), default=frozenset({"chords", "drums", "melody"}), metavar="LIST")
     add("--steps", type=flags.steps)
     add("--solver", choices=tuple(SOLVERS))
@@ -101,9 +102,7 @@ def run(args: argparse.Namespace) -> int:
     settings["chord_detector"] = chords.resolved()
     cache = open_cache(args.out, settings)
     ears = listeners(chords)
-    from tqdm import tqdm
-
-    with tqdm(total=len(clips), unit="clip", file=sys.stderr) as bar:
+    with progress.Bar("adherence", "clip", len(clips)) as bar:
         for first in range(0, len(clips), args.batch):
             rows = range(first, min(first + args.batch, len(clips)))
             if not all(cache.joinpath(f"{clips[row].id}.json").exists() for row in rows):

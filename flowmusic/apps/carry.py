@@ -21,12 +21,13 @@ from typing import Any
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
+from flowmusic.atomic import MARK
 
 MIB = 2**20
 ARCHIVE = "run.tar.gz"
 COMPACT = ".compact"
 """End of the name of a checkpoint that was made smaller."""
-SKIPPED = (".tmp", ".pyc", "events.out.tfevents")
+SKIPPED = (".tmp", ".pyc", "events.out.tfevents", MARK)
 
 
 def pack(
@@ -36,9 +37,11 @@ def pack(
 
     Raises: UsageError.
     """
-    from flowmusic.train import parts
+    from flowmusic.train import checkpoints, parts
 
-    found = sorted(p for p in folder.rglob("*") if p.is_file() and not any(s in p.name for s in SKIPPED))
+    # The checkpoint before the last is for accidents at home.
+    skipped = (*SKIPPED, checkpoints.PREVIOUS)
+    found = sorted(p for p in folder.rglob("*") if p.is_file() and not any(s in p.name for s in skipped))
     if not found:
         raise UsageError(f"{folder} holds no files; give the folder of a run, or one that holds several")
     with tempfile.TemporaryDirectory(prefix="flowmusic-carry-") as made:
@@ -67,10 +70,10 @@ def pack(
 def _compact(path: Path, target: Path, moments: bool) -> None:
     import torch
 
+    from flowmusic.train import checkpoints
     from flowmusic.train import compact as small
 
-    # Our own checkpoint: its Lightning state is more than tensors.
-    torch.save(small.compact(torch.load(path, map_location="cpu", weights_only=False), moments), target)
+    torch.save(small.compact(checkpoints.read(path), moments), target)
 
 
 def _is_lightnings(path: Path) -> bool:
@@ -85,8 +88,8 @@ def unpack(source: Path, folder: Path) -> list[Path]:
     """
     import torch
 
+    from flowmusic.train import checkpoints, parts
     from flowmusic.train import compact as small
-    from flowmusic.train import parts
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not empty; give a new folder, or delete what is there")
@@ -97,8 +100,8 @@ def unpack(source: Path, folder: Path) -> list[Path]:
         with tarfile.open(archive) as tar:
             tar.extractall(inside, filter="data")
         for path in sorted(inside.rglob(f"*{COMPACT}")):
-            found = torch.load(path, map_location="cpu", weights_only=False)
-            torch.save(small.expand(found), path.with_name(path.name.removesuffix(COMPACT)))
+            found = small.expand(checkpoints.read(path))
+            torch.save(found, path.with_name(path.name.removesuffix(COMPACT)))
             path.unlink()
         if folder.exists():
             folder.rmdir()
@@ -154,8 +157,8 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("out", type=flags.output_folder, metavar="OUT_DIR")
     one.add_argument("--compact", action="store_true", help="checkpoints at a third of their size")
     one.add_argument("--without-moments", action="store_true", help="of the optimiser; needs --compact")
-    one.add_argument("--limit", type=flags.integer(1, 10**6), default=64, metavar="MIB", help="of all parts (64)")
-    one.add_argument("--files", type=flags.integer(2, 10**6), default=8, metavar="N", help="at most so many (8)")
+    one.add_argument("--limit", type=flags.integer("mebibytes"), default=64, metavar="MIB", help="of all parts (64)")
+    one.add_argument("--files", type=flags.integer("files"), default=8, metavar="N", help="at most so many (8)")
     one.set_defaults(run=_pack)
     two = actions.add_parser("unpack", help="parts as the folder that they were")
     two.add_argument("source", type=Path, metavar="PARTS_DIR")
@@ -164,7 +167,7 @@ def build_parser() -> argparse.ArgumentParser:
     three = actions.add_parser("tree", help="what a checkout weighs with what it carries")
     three.add_argument("carry", nargs="*", type=Path, metavar="PATH", help="ignored paths that are to travel too")
     three.add_argument("--root", type=Path, default=Path(), metavar="DIR", help="of the checkout (here)")
-    three.add_argument("--limit", type=flags.integer(1, 10**6), default=64, metavar="MIB", help="together (64)")
+    three.add_argument("--limit", type=flags.integer("mebibytes"), default=64, metavar="MIB", help="together (64)")
     three.set_defaults(run=_tree)
     return parser
 

@@ -62,10 +62,10 @@ def run(args: argparse.Namespace) -> int:
     out.mkdir(exist_ok=True)
     problems: list[scan.Problem] = []
     most = MOST_SECONDS if args.max_seconds is None else args.max_seconds
-    with bar("reading", "file", args.quiet) as begin:
+    with bar("reading", "file") as begin:
         unique = distinct(files, args.workers, out / "read.jsonl", problems, begin)
     jobs = [plan(path, content, out, fonts, test_font, most) for path, content in unique]
-    with bar("rendering", "file", args.quiet) as begin:
+    with bar("rendering", "file") as begin:
         made = render_all(jobs, args.workers, problems, begin)
     drafts = [_draft(job, problems) for job in made]
     found = complete(drafts, problems, "midi", out / "manifest.jsonl", args.workers, None)

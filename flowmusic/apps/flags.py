@@ -9,13 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from flowmusic.guidance import Projection
+from flowmusic import disk, limits
+from flowmusic.atomic import remove_stale
 from flowmusic.interop.adapter import AdapterError, AdapterUse
 
-MAX_SECONDS = 3600.0
-MAX_STEPS = 10_000
-MAX_COUNT = 1000
-MAX_SEED = 2**63 - 1
 GUIDANCE_KEYS = ("all", "text", "style", "chords", "drums", "melody", "alpha", "beta")
 APG_KEYS = ("eta", "norm", "momentum")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
@@ -25,58 +22,41 @@ CHORD_DETECTORS = ("ours", "madmom")
 """Who can recognise chords: :data:`feature_extractors.chords.DETECTORS`, told without loading it."""
 
 
-def number(low: float, high: float, unit: str) -> Callable[[str], float]:
-    """A finite number in [low, high]."""
+def limited(name: str, low: float | None = None) -> Callable[[str], float]:
+    """A number of the table of limits; ``low`` where a command needs more than the least of the table."""
 
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {unit} between {low:g} and {high:g}")
-        return value
-
-    return parse
+    return lambda text: _number(name, text, low=low)
 
 
-def integer(low: int, high: int) -> Callable[[str], int]:
-    """A whole number in [low, high]."""
-
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number between {low} and {high}")
-        return value
-
-    return parse
+def integer(name: str, low: int | None = None) -> Callable[[str], int]:
+    """A whole number of the table of limits."""
+    return lambda text: int(_number(name, text, low=low))
 
 
-seconds = number(0.1, MAX_SECONDS, "seconds")
-style_seconds = number(1.5, 4.5, "seconds")
-style_detail = integer(1, 6)
-steps = integer(1, MAX_STEPS)
-seed = integer(0, MAX_SEED - MAX_COUNT)
-count = integer(1, MAX_COUNT)
-
-
-def share(text: str) -> float:
-    """A number in 0..1."""
-    value = number_text(text)
-    if not 0.0 <= value <= 1.0:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
-
-
-def number_text(text: str) -> float:
-    """Any number; whoever knows its meaning judges its size."""
+def _number(name: str, text: str, place: str = "", low: float | None = None) -> float:
     try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        return limits.of_text(name, text, place, low=low)
+    except limits.LimitError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+seconds = limited("seconds")
+bpm = limited("bpm")
+style_seconds = limited("style_excerpt")
+style_detail = integer("style_detail")
+steps = integer("solver_steps")
+seed = integer("seed")
+count = integer("takes")
+share = limited("share")
+
+
+def workers(text: str) -> int:
+    """Processes on this machine."""
+    value = int(_number("workers", text))
+    try:
+        return limits.on_this_machine("workers", value)
+    except limits.LimitError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def guidance(text: str) -> Mapping[str, float]:
@@ -91,12 +71,7 @@ def guidance(text: str) -> Mapping[str, float]:
             raise argparse.ArgumentTypeError(f"unknown key {key!r}; allowed: {allowed}")
         if key in weights:
             raise argparse.ArgumentTypeError(f"key {key!r} is given twice")
-        try:
-            weights[key] = float(value)
-        except ValueError:
-            weights[key] = math.nan
-        if not abs(weights[key]) <= 1000.0:
-            raise argparse.ArgumentTypeError(f"{key}={value!r} is not a finite weight between -1000 and 1000")
+        weights[key] = _number("guidance", value, key)
     return weights
 
 
@@ -125,26 +100,17 @@ def apg(text: str) -> Mapping[str, float]:
             )
         if key in settings:
             raise argparse.ArgumentTypeError(f"key {key!r} is given twice")
-        settings[key] = number_text(value)
-    try:
-        Projection.of(settings)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        settings[key] = _number(f"apg_{key}", value, key)
     return settings
 
 
-def numbers(low: float, high: float) -> Callable[[str], tuple[float, ...]]:
-    """Comma-separated different numbers in [low, high], in their order."""
+def numbers(name: str) -> Callable[[str], tuple[float, ...]]:
+    """Comma-separated different numbers of the table of limits, in their order."""
 
     def parse(text: str) -> tuple[float, ...]:
         found: list[float] = []
         for item in text.split(","):
-            try:
-                value = float(item)
-            except ValueError:
-                value = math.nan
-            if not low <= value <= high:
-                raise argparse.ArgumentTypeError(f"{item.strip()!r} is not a number between {low:g} and {high:g}")
+            value = _number(name, item.strip())
             if value in found:
                 raise argparse.ArgumentTypeError(f"{value:g} is given twice")
             found.append(value)
@@ -177,9 +143,7 @@ def output(suffixes: tuple[str, ...]) -> Callable[[str], Path]:
             raise argparse.ArgumentTypeError(f"{text!r} is a folder; give a file name")
         if not path.parent.is_dir():
             raise argparse.ArgumentTypeError(f"folder {str(path.parent)!r} does not exist; create it first")
-        if not os.access(path.parent, os.W_OK):
-            raise argparse.ArgumentTypeError(f"folder {str(path.parent)!r} is not writable")
-        return path
+        return writable(path)
 
     return parse
 
@@ -194,8 +158,19 @@ def output_folder(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"{text!r} is a file; give a folder")
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"folder {str(path.parent)!r} does not exist; create it first")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"folder {str(path.parent)!r} is not writable")
+    return writable(path)
+
+
+def writable(path: Path) -> Path:
+    """A file or folder that can be written, as is seen by writing a little there; folders above may be missing.
+
+    What killed commands left half-written there is removed.
+    """
+    try:
+        disk.check(path)
+        remove_stale(path.parent, path)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot write {str(path)!r}: {disk.told(error)}") from None
     return path
 
 

@@ -45,16 +45,16 @@ def build_parser() -> argparse.ArgumentParser:
     add("--model", default="nano", metavar="NAME|DIR")
     add("--corpus", type=flags.existing_path, required=True, metavar="DIR")
     add("--split", choices=("train", "validation", "test"), default="test")
-    add("--clips", type=flags.integer(LEAST_CLIPS, 10_000), default=24, metavar="N", help="takes a cell (24)")
-    add("--reference-clips", type=flags.integer(2, 100_000), default=10_000, metavar="N", help="of the split (all)")
-    add("--alphas", type=flags.numbers(-1000, 1000), default=(1.0, 2.0, 3.0, 5.0), metavar="LIST", help="1,2,3,5")
-    add("--betas", type=flags.numbers(-1000, 1000), default=(0.0, 1.0, 3.0, 5.0, 8.0), metavar="LIST", help="0,1,3,5,8")
+    add("--clips", type=flags.integer("clips", LEAST_CLIPS), default=24, metavar="N", help="takes a cell (24)")
+    add("--reference-clips", type=flags.integer("clips"), default=10_000, metavar="N", help="of the split (all)")
+    add("--alphas", type=flags.numbers("guidance"), default=(1.0, 2.0, 3.0, 5.0), metavar="LIST", help="1,2,3,5")
+    add("--betas", type=flags.numbers("guidance"), default=(0.0, 1.0, 3.0, 5.0, 8.0), metavar="LIST", help="0,1,3,5,8")
     add(
         "--detail", type=flags.style_detail, metavar="N", help="levels of the style that pass, 1 to 6 (the model's own)"
     )
     add("--listener", default="nano_text_audio", metavar="NAME|DIR", help="text-audio model (nano_text_audio)")
     add("--steps", type=flags.steps)
-    add("--batch", type=flags.integer(1, 256), default=8)
+    add("--batch", type=flags.integer("batch"), default=8)
     add("--seed", type=flags.seed, default=0, help="take n of every cell starts from noise of seed + n (0)")
     add("--out", type=flags.output_folder, required=True, metavar="DIR")
     return parser

@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from flowmusic import plain
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, FAILED, UsageError, guarded, reading_input
@@ -81,19 +80,20 @@ def read(name: str, given: Sequence[str] = ()) -> Recipe:
         known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
         raise UsageError(f"there is no recipe {name!r}; known: {known}, or give a .yaml file")
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = plain.read_yaml(file)
         stages = tuple(Stage(**{**s, "drop": tuple(s.get("drop", ()))}) for s in content.pop("stages"))
         settings = dict(content.pop("settings", {}))
         recipe = Recipe(stages, float(content.pop("reserve_s")), bool(content.pop("moments", True)), settings)
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UsageError(f"{file} is no recipe ({error}); docs/recipes.md says what one holds") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UsageError(f"{file} is no recipe ({plain.reason(error)}); docs/recipes.md says what one holds") from error
     if content:
-        raise UsageError(f"{file} has unknown keys {sorted(content)}; known: stages, settings, reserve_s, moments")
+        unknown = plain.shown(sorted(map(str, content)))
+        raise UsageError(f"{file} has unknown keys {unknown}; known: stages, settings, reserve_s, moments")
     for item in given:
         key, equals, value = item.partition("=")
         if not equals or key not in settings:
             raise UsageError(f"--set takes key=value with one of {', '.join(settings)}, got {item!r}")
-        settings[key] = yaml.safe_load(value) if value.startswith("[") else value
+        settings[key] = plain.yaml_of(value, f"--set {key}") if value.startswith("[") else value
     return recipe
 
 
@@ -188,12 +188,12 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("recipe", metavar="NAME|FILE", help="conf/recipe/NAME.yaml, or a .yaml file")
-    parser.add_argument("--minutes", type=flags.number(0.05, 10**6, "minutes"), required=True, help="of this sitting")
+    parser.add_argument("--minutes", type=flags.limited("minutes"), required=True, help="of this sitting")
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="what is kept between sittings")
     parser.add_argument("--work", type=Path, metavar="DIR", help="what can be made again (STATE.work)")
     parser.add_argument("--from", type=Path, dest="source", metavar="PARTS", help="unpack it first, if STATE is new")
     parser.add_argument("--out", type=Path, metavar="PARTS", help="pack the state, compactly, at the end")
-    parser.add_argument("--cores", type=flags.integer(1, 1024), default=os.cpu_count() or 1, help="processes (all)")
+    parser.add_argument("--cores", type=flags.workers, default=os.cpu_count() or 1, help="processes (all)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the recipe")
     return parser
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from flowmusic import limits
 from flowmusic.controls.meter import MAX_BPM, MIN_BPM, Meter, check_bpm, parse_meter
 from flowmusic.controls.tracks import single
 from flowmusic.types import FrameGrid, Track
@@ -92,7 +93,7 @@ def to_track(
 
 def _ascending(times: Sequence[float], name: str) -> np.ndarray:
     array = np.asarray(times, dtype=np.float64).reshape(-1)
-    bad = np.nonzero(~np.isfinite(array))[0]
+    bad = np.nonzero(~(np.abs(array) <= 2 * limits.limit("time").high))[0]
     if bad.size:
         raise ValueError(f"{name}[{bad[0]}] must be a finite number of seconds, got {array[bad[0]]}")
     bad = np.nonzero(np.diff(array) <= 0)[0]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from flowmusic.controls import beats as beat_tracks
+from flowmusic import beside, limits
 from flowmusic.controls import chords as chord_tracks
 from flowmusic.controls import melody as melody_tracks
 from flowmusic.controls.drums import BAND_OF_CLASS
@@ -28,17 +28,15 @@ def optional(value: Any, read: Callable[[Any], T]) -> T | None:
 
 def shown(value: Any) -> str:
     """A value as it stands in the file, shortened."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return limits.shown(value)
     return f"{json.dumps(value, default=str)[:60]}"
-
-
-def refuse_constant(name: str) -> float:
-    """For ``json.loads``, which would let NaN and Infinity pass."""
-    raise SheetError(f"{name} is not a number that JSON allows; remove it")
 
 
 def number(value: Any, place: str) -> float:
     """A finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    # Compared, for a whole number may be too large to be made a float of.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
         raise SheetError(f"{place} must be a number, got {shown(value)}")
     return float(value)
 
@@ -46,31 +44,36 @@ def number(value: Any, place: str) -> float:
 def frame_rate(value: Any) -> Fraction:
     """Frames per second, as a number or as text such as ``75/2``."""
     try:
-        rate = Fraction(value if isinstance(value, str) else number(value, "frame_rate"))
-    except (ValueError, ZeroDivisionError):
-        raise SheetError(f"frame_rate must be frames per second such as 25 or '75/2', got {shown(value)}") from None
-    rate = rate.limit_denominator(10**6)
-    if rate <= 0:
-        raise SheetError(f"frame_rate must be positive, got {shown(value)}")
-    return rate
+        return limits.frame_rate(value)
+    except limits.LimitError as error:
+        raise SheetError(str(error)) from None
+
+
+def seconds(value: Any) -> float:
+    """The length of a recording."""
+    return _limited("recording", number(value, "seconds"), "seconds")
+
+
+def time(value: Any, place: str) -> float:
+    """A moment of a recording."""
+    return _limited("time", number(value, place), place)
+
+
+def _limited(name: str, value: float, place: str) -> float:
+    try:
+        return limits.number(name, value, place)
+    except limits.LimitError as error:
+        raise SheetError(str(error)) from None
 
 
 def bpm(value: Any) -> float:
     """A tempo of 20-400 beats a minute."""
-    try:
-        return beat_tracks.check_bpm(number(value, "bpm"))
-    except SheetError:
-        raise
-    except ValueError as error:
-        raise SheetError(str(error)) from None
+    return _limited("bpm", number(value, "bpm"), "bpm")
 
 
 def share(value: Any, place: str) -> float:
-    """A number in 0..1."""
-    checked = number(value, place)
-    if not 0.0 <= checked <= 1.0:
-        raise SheetError(f"{place} must be from 0 to 1, got {checked:g}")
-    return checked
+    """A part of a whole, 0..1."""
+    return _limited("share", number(value, place), place)
 
 
 def _rows(value: Any, key: str, width: int, like: str) -> list[list[Any]]:
@@ -86,7 +89,7 @@ def times(value: Any, key: str) -> tuple[float, ...]:
     """Ascending seconds."""
     if not isinstance(value, list):
         raise SheetError(f"{key} must be a list of seconds, got {shown(value)}")
-    checked = tuple(number(time, f"{key}[{index}]") for index, time in enumerate(value))
+    checked = tuple(time(each, f"{key}[{index}]") for index, each in enumerate(value))
     for index in range(1, len(checked)):
         if checked[index] <= checked[index - 1]:
             raise SheetError(
@@ -96,7 +99,7 @@ def times(value: Any, key: str) -> tuple[float, ...]:
 
 
 def _span(row: list[Any], place: str, after: float) -> tuple[float, float]:
-    start, end = number(row[0], f"{place}[0]"), number(row[1], f"{place}[1]")
+    start, end = time(row[0], f"{place}[0]"), time(row[1], f"{place}[1]")
     if start < 0 or end <= start:
         raise SheetError(f"{place} must have 0 <= start < end, got {start:g} to {end:g}")
     if start < after - 1e-6:
@@ -128,10 +131,7 @@ def melody(value: Any) -> tuple[melody_tracks.Note, ...]:
     for index, row in enumerate(_rows(value, "melody", 3, "[start, end, midi]")):
         place = f"melody[{index}]"
         start, end = _span(row, place, notes[-1][1] if notes else 0.0)
-        midi = number(row[2], f"{place}[2]")
-        if midi != round(midi) or not 0 <= midi <= 127:
-            raise SheetError(f"{place}[2] must be a whole MIDI number 0-127, got {shown(row[2])}")
-        notes.append((start, end, int(midi)))
+        notes.append((start, end, int(_limited("pitch", number(row[2], f"{place}[2]"), f"{place}[2]"))))
     return tuple(notes)
 
 
@@ -145,14 +145,20 @@ def drums(value: Any) -> tuple[tuple[float, ...] | None, str | None, Hits | None
         return None, None, None
     if not isinstance(value, dict) or set(value) - {"onsets", "stem", "classes"}:
         raise SheetError(f"drums must be an object with onsets and stem, and classes if known, got {shown(value)}")
-    stem = value.get("stem")
-    if stem is not None and (not isinstance(stem, str) or not stem.strip()):
-        raise SheetError(f"drums.stem must be a file name beside the JSON, or null, got {shown(stem)}")
+    stem = optional(value.get("stem"), _stem)
     onsets = optional(value.get("onsets"), lambda given: times(given, "drums.onsets"))
     classes = optional(value.get("classes"), _drum_classes)
     if classes is not None and onsets is None:
         raise SheetError("drums.classes needs drums.onsets: it only says which of them are kicks, snares and hats")
     return onsets, stem, classes
+
+
+def _stem(value: Any) -> str:
+    """The name of a file beside the JSON (:mod:`flowmusic.beside`)."""
+    try:
+        return beside.relative(value, "drums.stem")
+    except beside.StrayName:
+        raise SheetError(f"drums.stem must be a file name beside the JSON, or null, got {shown(value)}") from None
 
 
 def _drum_classes(value: Any) -> Hits:

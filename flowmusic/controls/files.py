@@ -16,6 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from flowmusic import beside, plain, publishable
 from flowmusic.atomic import write_text
 from flowmusic.controls import beats as beat_tracks
 from flowmusic.controls import checks
@@ -61,19 +62,13 @@ class ControlSheet:
         """
         path = sheet_path(path)
         try:
-            data = json.loads(path.read_text(encoding="utf-8"), parse_constant=checks.refuse_constant)
-        except OSError as error:
-            raise SheetError(f"cannot read {path}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise SheetError(f"{path} is not a text file in UTF-8") from None
-        except json.JSONDecodeError as error:
-            raise SheetError(f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
-        except SheetError as error:
-            raise SheetError(f"{path}: {error}") from None
+            data = plain.read_json(path)
+        except plain.PlainError as error:
+            raise SheetError(str(error)) from None
         try:
             return from_json(data)
         except SheetError as error:
-            raise SheetError(f"{path}: {error}") from None
+            raise SheetError(f"{plain.shown(path)}: {plain.reason(error, 320)}") from None
 
     def write(self, folder: str | Path) -> Path:
         """Write ``controls.json`` into a folder, which is made if needed; whole or not at all.
@@ -87,8 +82,17 @@ class ControlSheet:
         return write_text(folder / NAME, _layout(data))
 
     def stem_path(self, sheet: str | Path) -> Path | None:
-        """Where the drum stem lies, given the path of the JSON or its folder; None without a stem."""
-        return None if self.drums_stem is None else sheet_path(sheet).parent / self.drums_stem
+        """Where the drum stem lies, given the path of the JSON or its folder; None without a stem.
+
+        Raises: SheetError for one that leads out of the folder, by its name or through a link.
+        """
+        if self.drums_stem is None:
+            return None
+        path = sheet_path(sheet)
+        try:
+            return beside.beside(self.drums_stem, path.parent, f"{path}: drums.stem")
+        except beside.StrayName as error:
+            raise SheetError(str(error)) from None
 
     def names(self) -> frozenset[str]:
         """The controls that are present, by the names of tracks."""
@@ -119,7 +123,8 @@ def to_json(sheet: ControlSheet) -> dict[str, Any]:
         if sheet.drums_classes is not None:
             drums["classes"] = {name: list(times) for name, times in sheet.drums_classes.items()}
     data: dict[str, Any] = {
-        "source": sheet.source,
+        # Whoever is given the controls learns what they are of, and not where that lies.
+        "source": publishable.place(sheet.source),
         "seconds": sheet.seconds,
         "frame_rate": rate.numerator if rate.denominator == 1 else str(rate),
         "bpm": sheet.bpm,
@@ -164,9 +169,7 @@ def from_json(data: Any) -> ControlSheet:
             raise SheetError(f"the key {key!r} is missing")
     if not isinstance(data["source"], str):
         raise SheetError(f"source must be the name of the recording, got {checks.shown(data['source'])}")
-    seconds = checks.number(data["seconds"], "seconds")
-    if seconds <= 0:
-        raise SheetError(f"seconds must be positive, got {seconds:g}")
+    seconds = checks.seconds(data["seconds"])
     onsets, stem, classes = checks.drums(data.get("drums"))
     return ControlSheet(
         source=data["source"],

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from flowmusic import limits
 from flowmusic.controls import bottleneck
 from flowmusic.controls.tracks import runs, single
 from flowmusic.types import FrameGrid, Track
@@ -45,8 +46,8 @@ def fold(notes: Iterable[Sequence[float]]) -> Folded:
     folded: list[Note] = []
     moved: list[int] = []
     for index, (start, end, midi) in enumerate(notes):
-        if not (math.isfinite(start) and math.isfinite(end) and start < end):
-            raise MelodyError(f"note {index}: needs finite times with start < end, got {start} to {end}")
+        if not (limits.moments(start, end) and start < end):
+            raise MelodyError(f"note {index}: needs finite times with start < end, got {start:g} to {end:g}")
         if not (math.isfinite(midi) and 0 <= midi <= 127):
             raise MelodyError(f"note {index}: the MIDI number must be 0-127, got {midi}")
         pitch = round(midi)

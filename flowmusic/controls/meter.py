@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 
-MIN_BPM, MAX_BPM = 20.0, 400.0
-MOST_COUNT, UNITS = 16, (2, 4, 8, 16)
+from flowmusic import limits
+
+MIN_BPM, MAX_BPM = limits.limit("bpm").low, limits.limit("bpm").high
+MOST_COUNT, UNITS = int(limits.limit("meter_beats").high), (2, 4, 8, 16)
 """Of a time signature."""
 _NOTES = {1: "whole", 2: "half", 4: "quarter", 8: "eighth", 16: "sixteenth"}
 
@@ -69,8 +70,4 @@ def parse_meter(text: str) -> Meter:
 
 def check_bpm(bpm: float) -> float:
     """The tempo, if it is one.  Raises: ValueError outside 20-400 beats a minute."""
-    if not (isinstance(bpm, (int, float)) and not isinstance(bpm, bool) and math.isfinite(bpm)):
-        raise ValueError(f"bpm must be a number from {MIN_BPM:g} to {MAX_BPM:g}, got {bpm!r}")
-    if not MIN_BPM <= bpm <= MAX_BPM:
-        raise ValueError(f"bpm must be from {MIN_BPM:g} to {MAX_BPM:g} beats a minute, got {bpm:g}")
-    return float(bpm)
+    return limits.number("bpm", bpm, "bpm")

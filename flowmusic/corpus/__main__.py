@@ -5,18 +5,39 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
+
+from flowmusic import limits, progress
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong on one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+
+
+def _limited(name: str) -> Callable[[str], float]:
+    """A number of the table of limits."""
+
+    def parse(text: str) -> float:
+        try:
+            value = limits.of_text(name, text)
+            return limits.on_this_machine(name, int(value)) if name == "workers" else value
+        except limits.LimitError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="flowmusic corpus", description="Compose and render a corpus with exact labels."
-    )
-    parser.add_argument("--hours", type=float, required=True, help="hours of audio")
-    parser.add_argument("--seed", type=int, required=True)
+    parser = _Parser(prog="flowmusic corpus", description="Compose and render a corpus with exact labels.")
+    parser.add_argument("--hours", type=_limited("hours"), required=True, help="hours of audio")
+    parser.add_argument("--seed", type=_limited("seed"), required=True)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--clip-seconds", type=float, default=20.0, metavar="S")
+    parser.add_argument("--clip-seconds", type=_limited("clip_seconds"), default=20.0, metavar="S")
     parser.add_argument(
         "--stems", default="", metavar="LIST",
         help="parts to write beside the mix: all, or some of drums,bass,chords,pad,melody",
@@ -31,8 +52,10 @@ def _parser() -> argparse.ArgumentParser:
         "--genres", default="", metavar="LIST",
         help="only these, by name with commas; also the only way to the extra ones (tango)",
     )  # fmt: skip
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument(
+        "--workers", type=_limited("workers"), default=os.cpu_count() or 1, help="processes (default: all cores)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress or notices; only the name of the manifest")
     return parser
 
 
@@ -43,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser.parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
+    from flowmusic import disk
     from flowmusic.corpus.build import CorpusSettings, SettingsError, build_corpus
     from flowmusic.corpus.extra import named
     from flowmusic.corpus.fonts import GPL_NOTICE, FontError, choose_fonts, search_folders
@@ -54,12 +78,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"flowmusic corpus: {message}", file=sys.stderr)
         return 2
 
-    if not 0 < args.hours < 1e5:
-        return fail(f"--hours must be above 0, not {args.hours}")
-    if not 2 <= args.clip_seconds <= 600:
-        return fail(f"--clip-seconds must be between 2 and 600, not {args.clip_seconds}")
-    if args.workers < 1:
-        return fail(f"--workers must be at least 1, not {args.workers}")
     stems = PARTS if args.stems == "all" else tuple(s for s in args.stems.split(",") if s)
     unknown = [stem for stem in stems if stem not in PARTS]
     if unknown:
@@ -72,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(f"{error} (places searched by default: $FLOWMUSIC_SOUNDFONTS, {looked})")
     except ValueError as error:
         return fail(f"--splits: {error}")
-    if any(font.name.startswith("TimGM6mb") for font in fonts):
+    if not args.quiet and any(font.name.startswith("TimGM6mb") for font in fonts):
         print(GPL_NOTICE, file=sys.stderr)
     genres = tuple(g.strip() for g in args.genres.split(",") if g.strip())
     try:
@@ -84,11 +102,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.out.exists() and not args.out.is_dir():
         return fail(f"--out {args.out} is not a folder")
     try:
-        manifest = build_corpus(settings, args.out, args.workers, progress=not args.quiet)
+        disk.check(args.out)
+    except OSError as error:
+        return fail(f"--out: cannot write to {args.out}: {disk.told(error)}")
+    try:
+        with progress.quieted(args.quiet):
+            progress.starting("flowmusic corpus", "numpy")
+            manifest = build_corpus(settings, args.out, args.workers)
     except (SettingsError, SynthError) as error:
         return fail(str(error))
     except OSError as error:
-        print(f"flowmusic corpus: {error}", file=sys.stderr)
+        print(f"flowmusic corpus: {disk.told(error)}", file=sys.stderr)
         return 1
     print(f"{manifest} {settings.count} clips")
     return 0

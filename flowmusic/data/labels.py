@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from flowmusic import limits, plain
 from flowmusic.controls import beats, chords, drums, melody
 from flowmusic.types import FrameGrid, Track
 
@@ -16,7 +16,7 @@ from flowmusic.types import FrameGrid, Track
 def read(path: str | Path) -> dict[str, Any]:
     """The content of a labels file.  Raises: ValueError naming the file if it is none."""
     try:
-        parsed = json.loads(Path(path).read_text(encoding="utf-8"))
+        parsed = plain.read_json(path)
     except (OSError, ValueError) as error:
         raise ValueError(f"labels {path} cannot be read: {error}") from None
     if not isinstance(parsed, dict):
@@ -43,12 +43,14 @@ def tracks(
     Raises: ValueError for labels that cannot be understood.
     """
     here = names(labels) & frozenset(wanted)
-    covered = seconds if labels.get("seconds") is None else min(seconds, float(labels["seconds"]) - start)
+    covered = seconds
+    if labels.get("seconds") is not None:
+        covered = min(seconds, limits.number("time", labels["seconds"], "seconds") - start)
     found: dict[str, Track] = {}
     if "chords" in here:
-        found["chords"] = chords.to_track([(a - start, b - start, label) for a, b, label in labels["chords"]], grid)
+        found["chords"] = chords.to_track(_moved(labels["chords"], start, "chords"), grid)
     if "melody" in here:
-        notes = [(a - start, b - start, midi) for a, b, midi in labels["melody"]]
+        notes = _moved(labels["melody"], start, "melody")
         found["melody"] = melody.to_track([note for note in notes if note[1] > 0], grid)
     if "drums" in here:
         shifted = _shifted(labels["drums"]["onsets"], start)
@@ -64,8 +66,16 @@ def tracks(
     return {name: _within(track, 0.0, covered) for name, track in found.items()}
 
 
+def _moved(rows: Iterable[Sequence[Any]], start: float, name: str) -> list[tuple[float, float, Any]]:
+    """Rows ``[start, end, what]`` in seconds from the part's beginning."""
+    return [
+        (limits.number("time", begin, name) - start, limits.number("time", end, name) - start, what)
+        for begin, end, what in rows
+    ]
+
+
 def _shifted(times: Sequence[float], start: float) -> list[float]:
-    return [float(time) - start for time in times]
+    return [limits.number("time", time, "a time of the labels") - start for time in times]
 
 
 def _within(track: Track, first_s: float, last_s: float) -> Track:

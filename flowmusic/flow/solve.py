@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flowmusic import limits
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -40,11 +42,10 @@ ADAPTIVE_ESTIMATE = 100
 
 
 def check(method: str, steps: int) -> None:
-    """Raise ValueError for an unknown method or fewer than one step."""
+    """Raise ValueError for an unknown method or a number of steps that is not allowed."""
     if method not in SOLVERS:
         raise ValueError(f"unknown solver {method!r}; choose one of {', '.join(SOLVERS)}")
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+    limits.whole("solver_steps", steps, "steps")
 
 
 def expected_evals(method: str, steps: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flowmusic import limits
 from flowmusic.flow import grids, solve
 from flowmusic.flow.guide import guided
 from flowmusic.flow.keep import keeping
@@ -17,6 +18,7 @@ from flowmusic.generate.branches import merge, present
 from flowmusic.generate.windows import cover, cut_controls
 from flowmusic.guidance import WHOLE
 from flowmusic.model.joint import hear
+from flowmusic.model.text import FrozenText
 from flowmusic.types import (
     Audio,
     Codec,
@@ -27,6 +29,7 @@ from flowmusic.types import (
     Guidance,
     Heard,
     Progress,
+    Prompt,
     Style,
     StyleFeatures,
     VelocityField,
@@ -35,7 +38,7 @@ from flowmusic.types import (
 OVERLAP_SECONDS = 2.5
 """How much of the previous window a long take sees while the next one is generated."""
 
-MAX_SEED = 2**63 - 1
+MAX_SEED = int(limits.limit("noise_seed").high) + 1
 
 
 class NotFinite(RuntimeError):
@@ -86,6 +89,7 @@ class Generator:
         autocast: dtype of the field's products, where it is not to be that of its weights.
         style_features: what the style conditioner hears an excerpt with; None: the codec's latents.
         adapters: ``name``, ``hash`` and ``scale`` of those that are in the weights, for a take's record.
+        weights: sha256 of the ``model`` and its ``codec``, where they are known, for the same.
     """
 
     def __init__(
@@ -100,6 +104,7 @@ class Generator:
         autocast: torch.dtype | None = None,
         style_features: StyleFeatures | None = None,
         adapters: Sequence[Mapping[str, Any]] = (),
+        weights: Mapping[str, str] | None = None,
     ) -> None:
         self.field = field.eval()
         self.encoder = encoder.eval()
@@ -110,6 +115,7 @@ class Generator:
         self.autocast = autocast
         self.style_features = style_features
         self.adapters = tuple(adapters)
+        self.weights = dict(weights or {})
 
     @property
     def device(self) -> torch.device:
@@ -173,6 +179,21 @@ class Generator:
             raise ValueError(f"{self.name} reads words only; train a model with text=mixed, or give a style instead")
         return Heard(torch.nn.functional.normalize(hear(joint.network, recording).mean(0), dim=-1))
 
+    def unread(self, prompt: Prompt) -> list[str]:
+        """What of a prompt this model does not read, in sentences for its author.
+
+        Empty where nothing is known about that: for a recording, and a text-audio model that is not ours.
+        """
+        if not isinstance(prompt, str) or not prompt.strip():
+            return []
+        joint: Any = getattr(self.encoder, "joint", None)
+        reader = (
+            getattr(self.encoder, "text", None)
+            if joint is None or joint.words
+            else getattr(joint.network, "words", None)
+        )
+        return reader.unread(prompt) if isinstance(reader, FrozenText) else []
+
     @torch.no_grad()
     def generate(
         self,
@@ -213,6 +234,8 @@ class Generator:
         time_grid = time_grid or defaults.time_grid
         times = grids.named(time_grid, steps)
         grid = self._common_grid(controls, grid)
+        limits.number("seconds", grid.seconds, "a take's length")
+        limits.whole("batch", controls.batch, "controls")
         seed = draw_seed() if seed is None else check_seed(seed)
         noises = [torch.Generator().manual_seed((seed + item) % MAX_SEED) for item in range(controls.batch)]
 
@@ -242,7 +265,11 @@ class Generator:
                 "the solve diverged to NaN or infinity: use smaller guidance weights or more steps, "
                 f"got {_weights(guidance)} with {steps} steps of {solver}"
             )
-        return Generation(audio, latents.cpu(), controls, guidance, seed, evals, solver, steps, time_grid)
+        prompts = dict.fromkeys(text for text in controls.text if isinstance(text, str))
+        unread = [notice for text in prompts for notice in self.unread(text)]
+        return Generation(
+            audio, latents.cpu(), controls, guidance, seed, evals, solver, steps, time_grid, tuple(unread)
+        )
 
     def _field(self, controls: Controls, guidance: Guidance, z_0: Tensor, known: Tensor, keep: Tensor) -> VelocityField:
         held = bool(keep.any())
@@ -313,9 +340,7 @@ def draw_seed() -> int:
 
 def check_seed(seed: int) -> int:
     """Raise ValueError for a seed that torch cannot take."""
-    if not 0 <= seed < MAX_SEED:
-        raise ValueError(f"seed must be at least 0 and below 2^63 - 1, got {seed}")
-    return seed
+    return limits.whole("noise_seed", seed, "seed")
 
 
 def _shifted(progress: Progress | None, before: int, after: int) -> Progress | None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from flowmusic.codec.encodec import EncodecCodec, EncodecSettings, build_encodec, pretrained
 from flowmusic.interop import hub, names
 from flowmusic.interop.bundle import CorruptWeights, ModelError, fill
-from flowmusic.interop.pickles import read_pickle
+from flowmusic.interop.pickles import read_pickle, tensors_of
 from flowmusic.interop.stored_config import StoredConfig
 from flowmusic.types import Audio
 
@@ -117,13 +117,6 @@ def read_compression(path: Path) -> Compression:
         )
     tensors = names.rename(tensors_of(state, path), names.WEIGHT_NORM)
     return Compression(path, None, tensors, content)
-
-
-def tensors_of(state: object, path: Path) -> dict[str, Tensor]:
-    """A flat dictionary of tensors, or ModelError."""
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ModelError(f"{path}: the weights must be a flat dictionary of tensors; is it a raw training checkpoint?")
-    return {str(name): tensor for name, tensor in state.items()}
 
 
 def assemble(

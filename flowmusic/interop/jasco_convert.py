@@ -15,8 +15,8 @@ from torch import Tensor
 
 from flowmusic.interop import bundle, jasco, names
 from flowmusic.interop.bundle import CHECKPOINT, ModelError
-from flowmusic.interop.encodec import COMPRESSION, tensors_of
-from flowmusic.interop.pickles import read_pickle
+from flowmusic.interop.encodec import COMPRESSION
+from flowmusic.interop.pickles import read_pickle, tensors_of
 
 LICENCE = "cc-by-nc-4.0"
 CARD = "card.md"

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from flowmusic import limits, plain
 from flowmusic.interop.bundle import ModelError
 
 _POINTER = re.compile(r"\$\{([\w.]+)\}")
@@ -27,14 +28,12 @@ class StoredConfig:
     @staticmethod
     def parse(text: object, source: str) -> StoredConfig:
         """Raises: ModelError if this is not the text of a YAML mapping, or wants Python objects built."""
-        import yaml
-
         if not isinstance(text, str):
             raise ModelError(f"{source}: expected the training configuration as text, got {type(text).__name__}")
         try:
-            values = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ModelError(f"{source}: the stored configuration is not plain YAML ({type(error).__name__})") from None
+            values = plain.yaml_of(text, f"{source}: the stored configuration")
+        except plain.PlainError as error:
+            raise ModelError(str(error)) from None
         if not isinstance(values, dict):
             raise ModelError(f"{source}: the stored configuration is not a mapping of names to values")
         return StoredConfig(values, source)
@@ -57,9 +56,14 @@ class StoredConfig:
         try:
             if isinstance(value, bool):
                 raise ValueError
-            return float(value)
-        except (TypeError, ValueError):
-            raise ModelError(f"{self.source}: {name} must be a number, got {value!r}") from None
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise ModelError(f"{self.source}: {name} must be a number, got {limits.shown(value)}") from None
+        try:
+            limits.tree({name.rpartition(".")[2]: number})
+        except limits.LimitError as error:
+            raise ModelError(f"{self.source}: {error}") from None
+        return number
 
     def _follow(self, name: str, hops: int) -> Any:
         if hops > _MAX_HOPS:

@@ -15,8 +15,10 @@ from typing import Any
 
 from torch import Tensor
 
-MAX_VECTORS = 16
-MAX_SCALE = 10.0
+from flowmusic import limits
+
+MAX_VECTORS = int(limits.limit("vectors").high)
+MAX_SCALE = limits.limit("pseudoword_scale").high
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 # The scale takes in what looks like a number, "0,6" too, so that a slip is refused instead of read as another number.
@@ -112,7 +114,7 @@ def _scale(mention: str, number: str) -> float:
         value = math.nan
     if not 0.0 <= value <= MAX_SCALE:
         raise ValueError(
-            f"{mention!r} in the prompt is scaled by {number!r}; write a number from 0 (the plain starting word) "
-            f"through 1 (the concept) to {MAX_SCALE:g}, with a decimal point"
+            f"{limits.shown(mention)} in the prompt is scaled by {limits.shown(number)}; write a number from 0 "
+            f"(the plain starting word) through 1 (the concept) to {MAX_SCALE:g}, with a decimal point"
         )
     return value

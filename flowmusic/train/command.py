@@ -9,6 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from flowmusic import disk, limits
 from flowmusic.train import sweep
 
 Action = Callable[[DictConfig, list[str], list[str] | None], float | None]
@@ -83,7 +84,7 @@ def run(
             failed.append(error)
             return None
 
-    expected: tuple[type[Exception], ...] = (HydraException, OmegaConfBaseException, *usage_errors)
+    expected: tuple[type[Exception], ...] = (HydraException, OmegaConfBaseException, limits.LimitError, *usage_errors)
     # Hydra prints configuration errors in its own way and exits 1, unless it is told to raise them.
     told = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -93,7 +94,8 @@ def run(
         if failed:
             raise failed[0]
     except expected as error:
-        message = sweep.missing_plugin(str(error)) or " ".join(str(error).split())
+        text = disk.told(error) if isinstance(error, OSError) and error.errno is not None else str(error)
+        message = sweep.missing_plugin(text) or " ".join(text.split())
         print(f"{label}: error: {message}", file=sys.stderr)
         return 2
     finally:

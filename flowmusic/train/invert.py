@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flowmusic import disk, limits
 from flowmusic.atomic import replacing
 from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import stratified
 from flowmusic.generate.generator import Generator, check_seed
-from flowmusic.model.pseudowords import MAX_VECTORS, Concept
+from flowmusic.model.pseudowords import Concept
 from flowmusic.model.text import SHA256, TextEncoder
 from flowmusic.train.excerpts import encode, part
 from flowmusic.types import Audio, Controls, FrameGrid
@@ -215,10 +216,8 @@ def invert(
     """
     text = check_model(generator)
     settings = settings or Settings()
-    if not 1 <= vectors <= MAX_VECTORS:
-        raise ValueError(f"vectors must be from 1 to {MAX_VECTORS}, got {vectors}")
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+    limits.whole("vectors", vectors, "vectors")
+    limits.whole("solver_steps", steps, "steps")
     check_seed(seed)
     initial = text.word_embedding(settings.init)
     concept = Concept(name, initial.repeat(vectors, 1), initial, SHA256)
@@ -291,10 +290,10 @@ class _State:
         return len(losses) - 1 - losses.index(min(losses)) >= patience
 
     def write(self, path: Path | None, made_from: dict[str, Any]) -> None:
-        """Save, whole or not at all."""
+        """Save, whole or not at all; where that fails, the learning goes on without."""
         if path is None:
             return
-        with replacing(path) as temporary:
+        with disk.spared(path, "a run that is stopped now begins again"), replacing(path) as temporary:
             torch.save({"made_from": made_from, **self.__dict__}, temporary)
 
     @staticmethod

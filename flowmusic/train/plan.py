@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
+from flowmusic import limits
 from flowmusic.data.errors import WrongData
 from flowmusic.types import Condition, Controls, FrameGrid, Style, Track
 
@@ -115,12 +115,12 @@ def make(cfg: DictConfig) -> Plan:
     with torch.device("meta"):
         field = instantiate(settings.model.field)
     data, plan = settings.data, settings.plan
-    frames = round(float(data.crop_seconds) * float(Fraction(str(plan.frame_rate))))
+    frames = round(float(data.crop_seconds) * float(limits.frame_rate(plan.frame_rate)))
     batch, accumulate = int(data.batch), int(settings.trainer.accumulate_grad_batches)
     excerpt = data.get("style_seconds")
-    style = None if excerpt is None else round(sum(excerpt) / 2 * float(Fraction(str(plan.frame_rate))))
+    style = None if excerpt is None else round(sum(excerpt) / 2 * float(limits.frame_rate(plan.frame_rate)))
     tokens = int(plan.tokens)
-    grid = FrameGrid(Fraction(str(plan.frame_rate)), frames)
+    grid = FrameGrid(limits.frame_rate(plan.frame_rate), frames)
     precision = str(settings.trainer.precision)
     autocast = DTYPES.get(precision)
     each = batch * encoder_flops(encoder, grid, tokens, style)

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from flowmusic.train import identity
+
 MAX_NAME = 120
-MAY_CHANGE = ("callbacks", "export", "logger", "objective", "out", "overrides", "resume", "threads", "trainer")
-"""Top-level keys in which a run may differ from the one that it continues: how long and how, not what."""
-
 PLUGINS = {"optuna": "hydra-optuna-sweeper", "submitit": "hydra-submitit-launcher"}
-
-
-class OtherRun(ValueError):
-    """The folder of a point holds a run of something else."""
 
 
 def varying(task: Sequence[str], given: Sequence[str]) -> list[str]:
@@ -70,13 +65,7 @@ def move_to_point(cfg: DictConfig, overrides: Sequence[str]) -> None:
         return
     found = _settings(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
     wanted = _settings(OmegaConf.to_container(cfg, resolve=True))
-    other = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
-    if other:
-        changes = "; ".join(f"{key} was {found.get(key)}, is {wanted.get(key)}" for key in other[:3])
-        raise OtherRun(
-            f"{folder} holds a run with other settings ({changes}); give another out=FOLDER, or resume=false to "
-            "replace the run"
-        )
+    identity.refuse(folder, found, wanted)
 
 
 def missing_plugin(message: str) -> str | None:
@@ -89,12 +78,4 @@ def missing_plugin(message: str) -> str | None:
 
 def _settings(config: Any) -> dict[str, Any]:
     """Dotted key -> value of everything that decides what a run learns."""
-    return dict(_leaves({key: value for key, value in config.items() if key not in MAY_CHANGE}))
-
-
-def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict) and node:
-        for key, value in node.items():
-            yield from _leaves(value, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, node
+    return dict(identity.leaves({key: value for key, value in config.items() if key not in identity.MAY_CHANGE}))

@@ -199,7 +199,7 @@ def test_half_a_second_has_no_tempo_but_may_be_told_one(model: Generator) -> Non
     assert any("loop.wav is at 110 bpm" in each for each in notices)
     assert "nothing sets" in refused(["--drums", "loop.wav", "--stretch"])
     assert "neither is given" in refused(["--stretch"]) and "neither is given" in refused(["--loop-bpm", "100"])
-    assert "20 to 400" in refused(["--loop-bpm", "5", "--drums", "loop.wav"])
+    assert "between 20 and 400" in refused(["--loop-bpm", "5", "--drums", "loop.wav"])
 
 
 def test_stretched_sound_keeps_its_hits(here: Path, wav: Write) -> None:

@@ -85,7 +85,9 @@ def test_levels() -> None:
     assert d.to_drawing(track)[:, [100, 200, 300]].mul(3).round().tolist() == [[3, 1, 0]] * 3
     with pytest.raises(ValueError, match="2 drum onsets need as many levels, got 1"):
         d.onsets_to_track([1.0, 2.0], GRID, levels=[1.0])
-    with pytest.raises(ValueError, match=r"drum onset 1 must be a finite number of seconds, got nan"):
+    with pytest.raises(
+        ValueError, match=r"drum onset 1 must be a finite number of seconds within a recording, got nan"
+    ):
         d.onsets_to_track([1.0, float("nan")], GRID)
     assert d.onsets_to_track([-0.1, 10.0, 11.0], GRID).values.sum() == 0  # outside the clip
 

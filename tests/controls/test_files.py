@@ -14,6 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowmusic import publishable
 from flowmusic.controls import beats, chords, drums, melody
 from flowmusic.controls.files import ControlSheet, SheetError, from_json, sheet_to_controls, to_json
 from flowmusic.controls.notices import ControlNotice
@@ -47,7 +48,7 @@ def sheets(draw: st.DrawFn) -> ControlSheet:
     spans = ascending().map(lambda t: list(zip(t, t[1:])))
     labels, pitches = st.sampled_from(LABELS), st.integers(0, 127)
     return ControlSheet(
-        source=draw(st.text(max_size=10)),
+        source=draw(st.text(max_size=10).map(publishable.place)),  # as it is written
         seconds=draw(st.floats(0.1, 1000)),
         frame_rate=draw(st.sampled_from([Fraction(25), Fraction(75, 2), Fraction(50)])),
         bpm=optional(st.floats(20, 400)),
@@ -112,15 +113,15 @@ def test_keys_may_be_left_out() -> None:
     [
         ({"tempo": 3}, r"unknown key 'tempo'; the keys are source, seconds"),
         ({"seconds": None}, "the key 'seconds' is missing"),
-        ({"seconds": -2}, "seconds must be positive, got -2"),
+        ({"seconds": -2}, "seconds must be .* from 0.001 to 604800, got -2"),
         ({"seconds": "ten"}, r'seconds must be a number, got "ten"'),
         ({"source": 3}, "source must be the name of the recording, got 3"),
-        ({"frame_rate": 0}, "frame_rate must be positive, got 0"),
-        ({"frame_rate": "fast"}, r'frame_rate must be frames per second.*got "fast"'),
+        ({"frame_rate": 0}, "frame_rate must be .*positive.*, got 0"),
+        ({"frame_rate": "fast"}, r"frame_rate must be frames per second.*got .fast."),
         ({"frame_rate": [25]}, r"frame_rate must be .*got \[25\]"),
-        ({"bpm": 5}, "bpm must be from 20 to 400.*got 5"),
+        ({"bpm": 5}, "bpm must be .* from 20 to 400.*got 5"),
         ({"bpm": True}, "bpm must be a number, got true"),
-        ({"bpm_confidence": 2}, "bpm_confidence must be from 0 to 1, got 2"),
+        ({"bpm_confidence": 2}, "bpm_confidence must be a number from 0 to 1, got 2"),
         ({"beats": 3}, "beats must be a list of seconds, got 3"),
         ({"beats": [0, 1, 0.5]}, r"beats\[2\] = 0.5 must come after beats\[1\] = 1"),
         ({"beats": [0, "x"]}, r'beats\[1\] must be a number, got "x"'),
@@ -130,7 +131,7 @@ def test_keys_may_be_left_out() -> None:
         ({"chords": [[0, 1, 4]]}, r"chords\[0\]\[2\] must be a chord name, got 4"),
         ({"chords": [[0, 2, "C"], [1, 3, "F"]]}, r"chords\[1\] begins at 1 s, before the one above it ends at 2 s"),
         ({"chords": [[2, 1, "C"]]}, r"chords\[0\] must have 0 <= start < end, got 2 to 1"),
-        ({"melody": [[0, 1, 60.5]]}, r"melody\[0\]\[2\] must be a whole MIDI number 0-127, got 60.5"),
+        ({"melody": [[0, 1, 60.5]]}, r"melody\[0\]\[2\] must be a whole number from 0 to 127, got 60.5"),
         ({"melody": [[0, 1, 60], [1, 2, 200]]}, r"melody\[1\]\[2\].*got 200"),
         ({"melody": [[-1, 1, 60]]}, r"melody\[0\] must have 0 <= start < end, got -1 to 1"),
         ({"drums": [1, 2]}, r"drums must be an object with onsets and stem, and classes if known, got \[1, 2\]"),
@@ -141,6 +142,10 @@ def test_keys_may_be_left_out() -> None:
         ({"drums": {"classes": {"kick": []}}}, r"drums.classes needs drums.onsets"),
         ({"drums": {"onsets": [0, None]}}, r"drums.onsets\[1\] must be a number, got null"),
         ({"drums": {"stem": 3}}, r"drums.stem must be a file name beside the JSON, or null, got 3"),
+        ({"drums": {"stem": "/dev/zero"}}, r"drums.stem must be a file name beside the JSON, or null, got ./dev/zero"),
+        ({"drums": {"stem": "../secret.wav"}}, r"drums.stem must be a file name beside the JSON"),
+        ({"drums": {"stem": "a/../../secret.wav"}}, r"drums.stem must be a file name beside the JSON"),
+        ({"drums": {"stem": "a\0.wav"}}, r"drums.stem must be a file name beside the JSON"),
     ],
 )
 def test_errors_name_file_key_and_index(change: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -156,6 +161,8 @@ def test_errors_name_file_key_and_index(change: dict[str, Any], message: str, tm
         (b'{"source": "a",\n "seconds": }', "is not JSON: .* in line 2, column"),
         (b'{"source": "a", "seconds": NaN}', "NaN is not a number that JSON allows"),
         (b"\xff\xfe\x00", "not a text file in UTF-8"),
+        (b"[" * 100_000, "is nested deeper than"),
+        (b'{"seconds": 1e999}', "not finite"),
         (b"[1, 2]", r"expected an object with source, .* got \[1, 2\]"),
     ],
 )
@@ -163,6 +170,17 @@ def test_broken_files_are_named(content: bytes, message: str, tmp_path: Path) ->
     (tmp_path / "controls.json").write_bytes(content)
     with pytest.raises(SheetError, match=message):
         ControlSheet.read(tmp_path)
+
+
+def test_a_stem_does_not_lead_out_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "controls").mkdir()
+    (tmp_path / "secret.wav").touch()
+    path = replace(SHEET, drums_stem="sub/drums.wav").write(tmp_path / "controls")
+    (tmp_path / "controls" / "sub").mkdir()
+    assert ControlSheet.read(path).stem_path(path) == tmp_path / "controls" / "sub" / "drums.wav"
+    (tmp_path / "controls" / "sub" / "drums.wav").symlink_to(tmp_path / "secret.wav")
+    with pytest.raises(SheetError, match=r"controls\.json: drums\.stem: .*leads out of its folder"):
+        ControlSheet.read(path).stem_path(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

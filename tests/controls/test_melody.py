@@ -79,7 +79,7 @@ def test_notes_outside_the_range_move_by_octaves_with_a_warning() -> None:
 @pytest.mark.parametrize(
     ("note", "message"),
     [
-        ((1.0, 1.0, 60), r"note 1: needs finite times with start < end, got 1.0 to 1.0"),
+        ((1.0, 1.0, 60), r"note 1: needs finite times with start < end, got 1 to 1"),
         ((float("nan"), 1.0, 60), r"note 1: needs finite times.*got nan"),
         ((0.0, 1.0, 128), r"note 1: the MIDI number must be 0-127, got 128"),
     ],

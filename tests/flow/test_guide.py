@@ -265,9 +265,9 @@ def test_projection_evaluates_the_branches_once_in_one_call() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"eta": float("nan")}, "eta must be a finite"),
-        ({"norm": 0.0}, "norm must be a positive"),
-        ({"momentum": 1.0}, "momentum must lie between -1 and 1"),
+        ({"eta": float("nan")}, "eta must be a number from -1000 to 1000, got nan"),
+        ({"norm": 0.0}, "norm must be .* got 0 .positive"),
+        ({"momentum": 1.0}, "momentum must be a number from -0.999 to 0.999"),
         ({"beta": 0.5}, "unknown apg setting 'beta'; allowed: eta, norm, momentum"),
     ],
 )

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from flowmusic import progress
 from flowmusic.apps import flags
 from flowmusic.apps.errors import UsageError
 
@@ -91,6 +92,7 @@ class Settings:
         if manifest is not None and not manifest.is_file():
             raise UsageError(f"manifest: {manifest} is a folder; give the file, or corpus={manifest} for a corpus")
         build = config["build"]
+        engine = _choice(build, "engine", ENGINES, "build.")
         return Settings(
             manifest=manifest,
             corpus=corpus,
@@ -110,10 +112,11 @@ class Settings:
                 style_features=_style(config),
                 text_audio=None if config["text_audio"] is None else str(config["text_audio"]),
             ),
-            engine=_choice(build, "engine", ENGINES, "build."),
-            workers=_flag(build, "workers", flags.integer(1, 4096), "build."),
-            seconds=_flag(build, "seconds", flags.number(1.0, flags.MAX_SECONDS, "seconds"), "build."),
-            clips_per_shard=_flag(build, "clips_per_shard", flags.integer(1, 100_000), "build."),
+            engine=engine,
+            # Those of Ray are of its cluster.
+            workers=_flag(build, "workers", flags.workers if engine == "local" else flags.integer("workers"), "build."),
+            seconds=_flag(build, "seconds", flags.limited("piece_seconds"), "build."),
+            clips_per_shard=_flag(build, "clips_per_shard", flags.integer("clips_per_shard"), "build."),
             duplicates=_choice(build, "duplicates", DUPLICATES, "build."),
             retry=_yes_or_no(build, "retry", "build."),
             verify=verify,
@@ -122,14 +125,15 @@ class Settings:
 
 def _style(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What ``style_features`` and ``style_layer`` ask for."""
-    from flowmusic.interop.mert import HUB_NAME, KIND
-
     given = config["style_features"]
-    layer = _optional(config, "style_layer", flags.integer(0, 1024))
+    layer = _optional(config, "style_layer", flags.integer("layers"))
     if given is None:
         if layer is not None:
             raise UsageError("style_layer is for style_features, which is not given")
         return None
+    progress.starting("flowmusic build")
+    from flowmusic.interop.mert import HUB_NAME, KIND
+
     kind, _, source = str(given).partition(":")
     if kind != KIND or not source:
         raise UsageError(f"style_features must be {KIND}:SOURCE, such as {KIND}:{HUB_NAME}, got {given!r}")

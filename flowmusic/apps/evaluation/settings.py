@@ -83,7 +83,7 @@ class Settings:
             data=data,
             source=source,
             split=_choice(config, "split", SPLITS),
-            clips=_optional(config, "clips", flags.integer(2, 1_000_000)),
+            clips=_optional(config, "clips", flags.integer("clips")),
             seconds=_optional(config, "seconds", flags.seconds),
             out=out if point is None else out / point,
             controls=_controls(config["controls"], data),
@@ -94,10 +94,10 @@ class Settings:
             guidance_interval=_joined(config, "guidance_interval", flags.guidance_interval),
             apg=_joined(config, "apg", flags.apg),
             seed=_flag(config, "seed", flags.seed),
-            batch=_flag(config, "batch", flags.integer(1, 1024)),
+            batch=_flag(config, "batch", flags.integer("batch")),
             device=_flag(config, "device", flags.device),
             precision=_choice(config, "precision", PRECISIONS),
-            threads=_optional(config, "threads", flags.integer(1, 1024)),
+            threads=_optional(config, "threads", flags.integer("threads")),
             alone=_yes_or_no(config, "alone"),
             chord_detector=None
             if config["chord_detector"] is None
@@ -110,8 +110,8 @@ class Settings:
             train_latents=train_latents,
             steps_curve=_steps_curve(config["steps_curve"]),
             guidance_grid=_guidance_grid(config["guidance_grid"]),
-            sweep_clips=_optional(config, "sweep_clips", flags.integer(2, 1_000_000)),
-            page_clips=_flag(config, "page_clips", flags.integer(0, 10_000)),
+            sweep_clips=_optional(config, "sweep_clips", flags.integer("clips")),
+            page_clips=_flag(config, "page_clips", flags.integer("page_clips")),
         )
 
 

@@ -30,10 +30,15 @@ class Take:
     facts: Mapping[str, Any]
 
     def audio(self) -> Audio:
-        """The recording, ``[C, N]``."""
+        """The recording, ``[C, N]``.  Raises: RuntimeError for one that was damaged since it was written."""
         from flowmusic import audio
 
-        return audio.read(self.path)
+        try:
+            return audio.read(self.path)
+        except audio.AudioError as error:
+            raise RuntimeError(
+                f"{error}; this evaluation wrote it: delete it, and run the same command again"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ def slug(name: str) -> str:
 def _read(path: Path) -> Mapping[str, Any] | None:
     """Plain data; None if there is none, or what is there was damaged: it is made again."""
     try:
-        found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
         return None
-    return found
+    return found if isinstance(found, dict) else None

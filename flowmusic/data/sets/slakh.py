@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flowmusic import beside, plain
 from flowmusic.atomic import replacing
 from flowmusic.controls import midi, midi_labels
 from flowmusic.data.captions import listed
@@ -74,23 +75,22 @@ def read(source: Path, out: Path, workers: int = 1, begin: Begin = None) -> Scan
 
 def stems_of(table: Path) -> list[Stem]:
     """The stems that were rendered.  Raises: ValueError for a table that cannot be read."""
-    import yaml
-
     try:
-        parsed = yaml.safe_load(table.read_text(encoding="utf-8"))
+        parsed = plain.read_yaml(table)
         given: Mapping[str, Mapping[str, Any]] = parsed["stems"]
         return [
             Stem(
-                table.parent / "stems" / f"{name}.flac",
+                table.parent / "stems" / f"{beside.file_name(name, 'stems')}.flac",
                 table.parent / "MIDI" / f"{name}.mid",
                 str(stem["inst_class"]),
                 bool(stem["is_drum"]),
             )
             for name, stem in sorted(given.items())
-            if stem.get("audio_rendered", True) and (table.parent / "stems" / f"{name}.flac").is_file()
+            if stem.get("audio_rendered", True)
+            and (table.parent / "stems" / f"{beside.file_name(name, 'stems')}.flac").is_file()
         ]
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{table} is not the metadata of a track ({' '.join(str(error).split())})") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{plain.shown(table)} is not the metadata of a track ({plain.reason(error)})") from None
 
 
 def labels(song: Path, stems: tuple[Stem, ...]) -> dict[str, Any]:
