@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from feature_extractors import chord_features, chord_labels, signals
+from flowmusic.atomic import replacing
 from flowmusic.types import Audio
 
 VERSION = "1"
@@ -97,10 +98,8 @@ def _compute(paths: Sequence[Path], training: bool, array: Path, index: Path) ->
         # Last, because it says that all is there.
         (index, lambda file: file.write(json.dumps(entries).encode())),
     ):
-        temporary = path.with_name(f".{path.name}.tmp")
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             write(file)
-        temporary.replace(path)
 
 
 def _samples(path: Path) -> np.ndarray:
