@@ -118,7 +118,8 @@ def sheet(score: Score, path: Path) -> ControlSheet:
     if max(len(onsets), len(line.notes) if line else 0) > MOST_NOTES:
         raise midi.MidiError(f"{path} has more than {MOST_NOTES} notes or drum hits; export a part of it")
     if "beats" not in labels:
-        notice(f"the notes of {path} do not keep to its beats, so no tempo is taken from it")
+        why = f"the notes of {path} do not keep to its beats" if score.beats else f"{path} tells no beats"
+        notice(f"{why}, so no tempo is taken from it")
     return ControlSheet(
         source=path.name,
         seconds=round(score.seconds, 4),

@@ -214,6 +214,9 @@ def sheet_to_controls(
         notice(
             f"the controls of {sheet.source!r} last {sheet.seconds:g} s and are cut at the clip's {grid.seconds:g} s"
         )
+    for name, starts in (("melody", [note[0] for note in sheet.melody or ()]), ("drums", sheet.drums_onsets or ())):
+        if name in wanted and starts and min(starts) >= grid.seconds:
+            notice(f"of the {name} of {sheet.source!r} nothing is left: the first sound begins at {min(starts):.4g} s")
     tracks: dict[str, Track] = {}
     if "chords" in wanted and sheet.chords is not None:
         tracks["chords"] = chord_tracks.to_track(sheet.chords, grid)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+
+from flowmusic import limits
 
 
 class ControlNotice(UserWarning):
@@ -11,10 +14,9 @@ class ControlNotice(UserWarning):
 
 def late(first: float, seconds: float) -> str:
     """What is wrong with notes or hits of which none is heard, as the end of a sentence that names them."""
-    return (
-        f"starts at {first:.4g} s, after the clip's end at {seconds:g} s; ask for a longer clip (--seconds "
-        f"{first + 4:.0f}), or cut what comes before"
-    )
+    enough = math.ceil(first + 4.0)
+    longer = f"ask for a longer clip (--seconds {enough}), or " if enough <= limits.limit("seconds").high else ""
+    return f"would only begin at {first:.4g} s, after the clip's end at {seconds:g} s; {longer}cut what comes before"
 
 
 def notice(message: str) -> None:

@@ -124,7 +124,7 @@ def _melody(melody: Track | Iterable[Sequence[float]], grid: FrameGrid) -> Track
     if not folded.notes:
         raise ValueError("melody has no notes; leave it out, or give (start_s, end_s, midi) triples")
     first = min(start for start, _, _ in folded.notes)
-    if first >= grid.seconds:
+    if first >= grid.seconds - 0.5 / float(grid.frame_rate):
         raise ValueError(f"the melody {late(first, grid.seconds)}")
     for message in folded.warnings:
         notice(message)

@@ -174,6 +174,11 @@ def test_a_midi_file_says_exactly_what_it_holds(
     assert sheet.drums_onsets == pytest.approx([beat * n for n in range(8)], abs=1e-3)
     assert sheet.drums_classes is not None and len(sheet.drums_classes["kick"]) == 4
     assert main(["generate", "t", "--controls", "tune.controls", "--seconds", "2", "--quiet"]) == 0
+    (here / "film.mid").write_bytes(b.smf(b.tune(500), division=0xE728))  # 40 parts of 25 frames a second
+    assert main(["extract", "film.mid"]) == 0
+    film = ControlSheet.read("film.controls")
+    assert (film.bpm, film.beats, film.melody and film.melody[1]) == (None, None, (0.5, 1.0, 69))
+    assert "film.mid tells no beats, so no tempo is taken" in capsys.readouterr().err
     (here / "bad.mid").write_bytes(b"MThd")
     assert main(["extract", "bad.mid"]) == 2
     assert "cannot read bad.mid as MIDI: it ends within its header" in capsys.readouterr().err

@@ -129,8 +129,10 @@ def test_what_was_taken_for_the_melody_and_what_was_odd_is_said(model: Generator
 @pytest.mark.usefixtures("tunes")
 def test_what_cannot_be_used_of_midi_is_refused() -> None:
     late = refused(["--melody", "late.mid", "--seconds", "8"])
-    assert "melody of late.mid starts at 12 s, after the clip's end at 8 s" in late and "--seconds 16" in late
-    assert "drums of late_beat.mid starts at 14.4 s" in refused(["--drums", "late_beat.mid", "--seconds", "8"])
+    assert "melody of late.mid would only begin at 12 s, after the clip's end at 8 s" in late and "--seconds 16" in late
+    assert "drums of late_beat.mid would only begin at 14.4 s" in refused(
+        ["--drums", "late_beat.mid", "--seconds", "8"]
+    )
     assert "beat.mid holds no notes outside the drum channel" in refused(["--melody", "beat.mid"])
     assert "cannot read broken.mid as MIDI: it ends within its header" in refused(["--melody", "broken.mid"])
     assert "cannot read broken.mid as MIDI" in refused(["--drums", "broken.mid"])

@@ -213,6 +213,12 @@ def test_a_longer_recording_is_cut_with_a_notice() -> None:
     with pytest.warns(ControlNotice, match=r"'song.wav' last 10 s and are cut at the clip's 4 s"):
         tracks = sheet_to_controls(SHEET, FrameGrid(Fraction(25), 100)).tracks
     assert all(track.known.shape == (1, 100) for track in tracks.values())
+    late = replace(SHEET, melody=((5.0, 6.0, 60),), drums_onsets=(4.5,))
+    with pytest.warns(ControlNotice) as told:
+        sheet_to_controls(late, FrameGrid(Fraction(25), 100), use=["melody", "drums"])
+    assert [str(each.message).partition(" nothing is left: ")[2] for each in told][1:] == [
+        "the first sound begins at 5 s", "the first sound begins at 4.5 s"
+    ]  # fmt: skip
 
 
 def test_a_shorter_recording_loops_its_drums_and_leaves_the_rest_unknown() -> None:
