@@ -102,6 +102,7 @@ class Extraction:
             seconds=self.seconds,
             frame_rate=Fraction(frame_rate),
             bpm=None if beats is None else beats.bpm,
+            bpm_confidence=None if beats is None else beats.bpm_confidence,
             beats=None if beats is None else beats.beats,
             downbeats=None if beats is None else beats.downbeats,
             chords=None if self.chords is None else self.chords.changes,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,7 @@ STEM, PICTURE = "drums.wav", "controls.png"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = """Read chords, melody, drums and beats from a recording of any length.
+    parser.description = """Read chords, melody, drums and beats from a recording of any length (of MIDI no chords).
 
 Edit the chords in controls.json if you like, then:  flowmusic generate TEXT --controls DIR --use chords,drums
 
@@ -31,7 +33,7 @@ Level and polarity do not matter, from -60 to +20 dB; what is no more than soft 
 cancel each other, or of which one is silent, the louder is heard, and a file that breaks off is read as far as it goes;
 either is said.  What is longer than a song needs room on the disk of DIR while it is read, 2.5 GB for an hour."""
     parser.add_argument(
-        "audio", type=flags.existing_file, metavar="AUDIO", help="WAV, FLAC, OGG, MP3; more with ffmpeg"
+        "audio", type=flags.existing_file, metavar="AUDIO", help="WAV, FLAC, OGG, MP3; more with ffmpeg; or MIDI"
     )
     parser.add_argument("--out", type=flags.output_folder, metavar="DIR", help="default: AUDIO's name + .controls")
     parser.add_argument("--quiet", action="store_true", help="no progress or notices; only the names of the files")
@@ -42,6 +44,14 @@ either is said.  What is longer than a song needs room on the disk of DIR while 
 
 def run(args: argparse.Namespace) -> int:
     """Extract into a temporary folder beside the target, then move it into place."""
+    from flowmusic.controls.midi import is_midi
+
+    if is_midi(args.audio):
+        from flowmusic.apps import extract_midi
+
+        for path in extract_midi.extract(args.audio, args.out or default_folder(args.audio)):
+            print(path)
+        return DONE
     progress.starting("flowmusic extract")
 
     def tell(step: str) -> None:
@@ -82,25 +92,40 @@ def write(found: Extraction, recording: Recording, name: str, out: Path, keep_st
     Raises: OSError that names what else cannot be.
     """
     from flowmusic.apps import plot
-    from flowmusic.controls.files import NAME
 
-    with temporary_folder(out) as temporary, disk.naming(out, temporary):
+    with placed(out) as temporary:
         stem = found.written_stem if keep_stem else None
         if stem is not None:
             stem.write(temporary / STEM)
         found.sheet(name, stem=None if stem is None else STEM).write(temporary)
         with disk.spared(out / PICTURE), disk.naming(out, temporary):
             plot.draw(picture(found, recording, name), temporary / PICTURE)
+    return written(out)
+
+
+@contextmanager
+def placed(out: Path) -> Iterator[Path]:
+    """A temporary folder for what is extracted; when the block ends well, its files take their places in ``out``."""
+    from flowmusic.controls.files import NAME
+
+    with temporary_folder(out) as temporary, disk.naming(out, temporary):
+        yield temporary
         os.chmod(temporary, 0o755)
         if not out.exists():
             os.replace(temporary, out)
-        else:
-            # A stem or a picture of an earlier run would belong to another JSON.
-            for file in (STEM, PICTURE, NAME):
-                if (temporary / file).exists():
-                    os.replace(temporary / file, out / file)
-                elif file != NAME:
-                    (out / file).unlink(missing_ok=True)
+            return
+        # A stem or a picture of an earlier run would belong to another JSON.
+        for file in (STEM, PICTURE, NAME):
+            if (temporary / file).exists():
+                os.replace(temporary / file, out / file)
+            elif file != NAME:
+                (out / file).unlink(missing_ok=True)
+
+
+def written(out: Path) -> list[Path]:
+    """The files of an extraction that are in a folder, controls.json first."""
+    from flowmusic.controls.files import NAME
+
     return [out / file for file in (NAME, STEM, PICTURE) if (out / file).exists()]
 
 

@@ -45,11 +45,19 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
         "--bpm",
         type=flags.bpm,
         metavar="N",
-        help="beats a minute: places chords in bars, sets the beat grid (120)",
+        help="beats a minute: places chords in bars, sets the beat grid (that of a MIDI file, or 120); counts quarter "
+        "notes in 4/4, 3/4, 6/4, dotted quarters in 6/8, 9/8, 12/8, halves in 2/2, eighths in 3/8, 5/8, 7/8",
     )
-    add("--meter", default="4/4", metavar="M", help="time signature (4/4)")
+    add("--meter", metavar="M", help="time signature of the bars (that of a MIDI file, or 4/4)")
     add("--melody", type=flags.existing_file, metavar="FILE", help="one voice: audio, or a MIDI file")
-    add("--drums", type=flags.existing_file, metavar="FILE", help="a drum loop, or music whose drums to take")
+    add(
+        "--drums",
+        type=flags.existing_file,
+        metavar="FILE",
+        help="a drum loop, music whose drums to take, or MIDI drums",
+    )
+    add("--stretch", action="store_true", help="play the drums at the tempo of the beat grid, where theirs is another")
+    add("--loop-bpm", type=flags.bpm, metavar="N", help="tempo of the drums, where it is not heard rightly")
     add("--style", type=flags.existing_file, metavar="FILE", help="music whose feel to take")
     add(
         "--style-seconds",
