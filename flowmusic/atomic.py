@@ -7,6 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from flowmusic.paths import temporary_prefix
+
+TEXT: Any = {"encoding": "utf-8", "errors": "backslashreplace"}
+"""How text is written: bytes of file names that are no letters become ``\\udcff``.
+
+In JSON, which is most of what is written, they read back as themselves (:mod:`flowmusic.paths`).
+"""
 
 
 @contextmanager
@@ -22,7 +31,8 @@ def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
     Raises: OSError if the folder is missing or not writable.
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    prefix = temporary_prefix(path.stem, path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -38,7 +48,7 @@ def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> Path:
-    """Write a text file (UTF-8), whole or not at all.  Raises: as :func:`replacing`."""
+    """Write a text file, whole or not at all.  Raises: as :func:`replacing`."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, **TEXT)
     return Path(path)

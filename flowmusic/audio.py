@@ -6,6 +6,7 @@ Rates are Hz, samples are float32 ``[C, N]``, levels are dB relative to full sca
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -71,7 +72,7 @@ def _decode(path: Path, start: float = 0.0, seconds: float | None = None) -> Aud
     import soundfile
 
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             _check_header(file, path)
             # Seeking even to the beginning fails on what cannot seek.
             if start > 0.0:
@@ -91,11 +92,11 @@ def _decode(path: Path, start: float = 0.0, seconds: float | None = None) -> Aud
             part = ["-ss", f"{start:.6f}"] if start > 0.0 else []
             part += [] if seconds is None else ["-t", f"{seconds:.6f}"]
             command = [ffmpeg, "-v", "error", *part, "-i", str(path), "-vn", "-c:a", "pcm_f32le", str(wav)]
-            done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
             if done.returncode != 0 or not wav.exists():
                 lines = done.stderr.strip().splitlines() or ["unknown format"]
                 raise AudioError(f"cannot read {path} as audio (ffmpeg: {lines[-1]})") from None
-            samples, rate = soundfile.read(wav, dtype="float32", always_2d=True)
+            samples, rate = soundfile.read(os.fsencode(wav), dtype="float32", always_2d=True)
         return Audio(torch.from_numpy(samples.T.copy()), rate)
 
 
@@ -130,7 +131,7 @@ def write(audio: Audio, path: str | Path) -> Path:
     if peak > 1.0:
         samples = samples / peak
     with replacing(path) as temporary:
-        soundfile.write(temporary, samples.T.numpy(), audio.rate, subtype=formats[suffix])
+        soundfile.write(os.fsencode(temporary), samples.T.numpy(), audio.rate, subtype=formats[suffix])
     return path
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
+from flowmusic.paths import temporary_prefix
 
 MIB = 2**20
 ARCHIVE = "run.tar.gz"
@@ -91,7 +92,9 @@ def unpack(source: Path, folder: Path) -> list[Path]:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not empty; give a new folder, or delete what is there")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent) as made:
+    with tempfile.TemporaryDirectory(
+        prefix=temporary_prefix(folder.name, ".tmp"), suffix=".tmp", dir=folder.parent
+    ) as made:
         archive = parts.join(source, Path(made) / ARCHIVE)
         inside = Path(made) / "files"
         with tarfile.open(archive) as tar:

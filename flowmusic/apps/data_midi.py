@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flowmusic import plain
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError
-from flowmusic.atomic import replacing
+from flowmusic.atomic import TEXT, replacing
 from flowmusic.controls import midi
 from flowmusic.corpus.fonts import GPL_NOTICE, Font, FontError, choose_fonts
 from flowmusic.corpus.splits import stream
@@ -109,7 +111,7 @@ def distinct(
             problems.append(scan.Problem(str(path), REPEATED, f"the same bytes as {first}"))
     unread = [path for name, path in by_bytes.items() if name not in known]
     tell = begin(len(by_bytes), len(by_bytes) - len(unread))
-    with remembered.open("a", encoding="utf-8") as file:
+    with remembered.open("a", **TEXT) as file:
         for path, content in look_at(unread, workers, content_of):
             good = content.startswith("=")
             seen = {"bytes": hashes[path], "content" if good else "error": content[1:] if good else content}
@@ -167,7 +169,7 @@ def finished(job: Job) -> bool:
     file = Path(f"{job.base}.json")
     if not file.is_file():
         return False
-    made = json.loads(file.read_text(encoding="utf-8")).get("rendered")
+    made = plain.read_json(file).get("rendered")
     return bool(made == _way(job))
 
 
@@ -241,17 +243,17 @@ def _write(name: str, write: Any) -> None:
 def _flac(path: Path, samples: Any, rate: int) -> None:
     import soundfile
 
-    soundfile.write(path, samples, rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(os.fsencode(path), samples, rate, format="FLAC", subtype="PCM_16")
 
 
 def _json(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(json.dumps(data, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(data, ensure_ascii=False) + "\n", **TEXT)
 
 
 def _draft(job: Job) -> Draft:
     labels = Path(f"{job.base}.json")
     stem = Path(f"{job.base}.drums.flac")
-    record = json.loads(labels.read_text(encoding="utf-8"))
+    record = plain.read_json(labels)
     return Draft(
         Path(f"{job.base}.flac"),
         text=(record["caption"],),

@@ -8,6 +8,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from flowmusic import plain
+
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: done, anything else, input or flags wrong, stopped by the user."""
 
@@ -61,5 +63,5 @@ def _fail(label: str, error: Exception, code: int) -> int:
     if os.environ.get("FLOWMUSIC_DEBUG") == "1":
         traceback.print_exception(error)
     kind = "" if isinstance(error, (ValueError, RuntimeError)) else f"{type(error).__name__}: "
-    print(f"{label}: error: {kind}{one_line(error)}", file=sys.stderr)
+    print(plain.shortened(f"{label}: error: {kind}{one_line(error)}"), file=sys.stderr)
     return code

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
+from flowmusic.paths import beside, temporary_prefix
 
 if TYPE_CHECKING:
     from feature_extractors.run import Extraction
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 def default_folder(audio: Path) -> Path:
     """``song.wav`` -> ``song.controls`` beside it.  Raises: UsageError if that cannot be made."""
     try:
-        return flags.output_folder(str(audio.with_name(f"{audio.stem}.controls")))
+        return flags.output_folder(str(beside(audio, ".controls")))
     except argparse.ArgumentTypeError as error:
         raise UsageError(f"cannot write the default folder: {error}; choose another with --out") from None
 
@@ -70,7 +71,7 @@ def write(found: Extraction, audio: Audio, name: str, out: Path) -> list[Path]:
     from flowmusic.apps import plot
     from flowmusic.controls.files import NAME
 
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
+    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=temporary_prefix(out.name)))
     try:
         stem = found.drum_stem
         has_stem = stem is not None and found.drums is not None and len(found.drums.onsets) > 0

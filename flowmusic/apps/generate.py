@@ -13,6 +13,7 @@ from flowmusic.apps.errors import DONE, UsageError, reading_input
 from flowmusic.flow import grids
 from flowmusic.flow.grids import GRIDS
 from flowmusic.flow.solve import SOLVERS
+from flowmusic.paths import beside
 
 if TYPE_CHECKING:
     from flowmusic.apps.adherence import Adherence
@@ -37,15 +38,15 @@ Chords, at seconds:        "0:C 2.5:Am7 4:F/A"    (the last one holds)"""
 alpha=A,beta=B follows style and other controls by A, and within that the words by B (double guidance).
 Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     add = parser.add_argument
-    add("text", metavar="TEXT", help='what it should sound like; "" for no text')
-    add("--chords", metavar="S", help="chord text, in bars or at seconds")
+    add("text", type=flags.words, metavar="TEXT", help='what it should sound like; "" for no text')
+    add("--chords", type=flags.words, metavar="S", help="chord text, in bars or at seconds")
     add(
         "--bpm",
         type=flags.bpm,
         metavar="N",
         help="beats a minute: places chords in bars, sets the beat grid (120)",
     )
-    add("--meter", default="4/4", metavar="M", help="time signature (4/4)")
+    add("--meter", type=flags.words, default="4/4", metavar="M", help="time signature (4/4)")
     add("--melody", type=flags.existing_file, metavar="FILE", help="one voice: audio, or a MIDI file")
     add("--drums", type=flags.existing_file, metavar="FILE", help="a drum loop, or music whose drums to take")
     add("--style", type=flags.existing_file, metavar="FILE", help="music whose feel to take")
@@ -147,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
 
     for number in range(args.count):
         label = f"take {number + 1}/{args.count}" if args.count > 1 else "generating"
-        out = args.out if args.count == 1 else args.out.with_stem(f"{args.out.stem}-{number + 1}")
+        out = args.out if args.count == 1 else beside(args.out, f"-{number + 1}{args.out.suffix}")
         judged: Adherence | None = None
         choice: dict[str, Any] | None = None
         if not chosen:
@@ -260,10 +261,10 @@ def _finish(
 
     # The record first: should a recogniser fail, the take can still be repeated.
     audio.write(sound, out)
-    write_json(content(judged), out.with_suffix(".json"))
+    write_json(content(judged), beside(out, ".json"))
     print(out, flush=True)
     adherence = _listen(take, asked, written) if judged is None else judged
-    print(write_json(content(adherence), out.with_suffix(".json")), flush=True)
+    print(write_json(content(adherence), beside(out, ".json")), flush=True)
     if not quiet:
         print("\n".join(table(adherence)), end="\n" if adherence.scores else "", flush=True)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
+from flowmusic.paths import beside
 
 if TYPE_CHECKING:
     from flowmusic.train.invert import Inversion, Look, Report
@@ -42,7 +43,7 @@ goes on from there when the same command is given again."""
     add("--vectors", type=flags.integer("vectors"), default=2, metavar="K", help="vectors to learn (2)")
     add("--steps", type=flags.steps, default=400, metavar="N", help="at most; fewer if it learns no more (400)")
     add("--seed", type=flags.seed, default=0, metavar="S", help="of everything random (0)")
-    add("--init", default="music", metavar="WORD", help="the word to start from (music)")
+    add("--init", type=flags.words, default="music", metavar="WORD", help="the word to start from (music)")
     add("--model", default="nano", metavar="NAME|DIR", help="see `flowmusic models` (nano)")
     add("--device", type=flags.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
     add("--out", type=flags.output((SUFFIX,)), metavar="FILE", help="default: NAME.safetensors")
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     generator = load(args)
     with reading_input():
         check_model(generator).word_embedding(args.init)
-    partial = out.with_suffix(PARTIAL)
+    partial = beside(out, PARTIAL)
     if partial.exists() and not args.quiet:
         print(f"note: {partial} is continued if it is of the same run", file=sys.stderr)
     numbers = (args.vectors, args.steps, args.seed)

@@ -22,6 +22,7 @@ from typing import Any
 
 import yaml
 
+from flowmusic import limits, plain
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, FAILED, UsageError, guarded, reading_input
@@ -81,7 +82,8 @@ def read(name: str, given: Sequence[str] = ()) -> Recipe:
         known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
         raise UsageError(f"there is no recipe {name!r}; known: {known}, or give a .yaml file")
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = plain.read_yaml(file)
+        limits.tree(content)
         stages = tuple(Stage(**{**s, "drop": tuple(s.get("drop", ()))}) for s in content.pop("stages"))
         settings = dict(content.pop("settings", {}))
         recipe = Recipe(stages, float(content.pop("reserve_s")), bool(content.pop("moments", True)), settings)
@@ -132,7 +134,7 @@ def sit(recipe: Recipe, state: Path, work: Path, minutes: float, cores: int) -> 
             raise UsageError(f"stage {stage.name} needs {stage.whole_s:g} s in one go; give more --minutes")
     state.mkdir(parents=True, exist_ok=True)
     work.mkdir(parents=True, exist_ok=True)
-    log = json.loads((state / LOG).read_text()) if (state / LOG).is_file() else []
+    log = json.loads(plain.read_text(state / LOG)) if (state / LOG).is_file() else []
     sitting = 1 + max((entry["sitting"] for entry in log), default=0)
     places = {**recipe.settings, "state": str(state), "work": str(work), "cores": cores}
     for count, stage in enumerate(recipe.stages):

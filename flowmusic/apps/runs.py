@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flowmusic import plain
 from flowmusic.apps.errors import DONE, UsageError
 
 FIGURE = "validation/loss"
@@ -80,12 +80,10 @@ def read_runs(folder: Path) -> list[Run]:
 
 
 def _read(config: Path, root: Path) -> Run:
-    import yaml
-
     metrics = config.parent / "metrics.json"
     try:
-        settings = yaml.safe_load(config.read_text(encoding="utf-8"))
-        result = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {}
+        settings = plain.read_yaml(config)
+        result = plain.read_json(metrics, missing=True) if metrics.is_file() else {}
         return Run(
             name=config.parent.relative_to(root).as_posix(),
             # Runs of before the overrides were recorded have none.
@@ -96,7 +94,7 @@ def _read(config: Path, root: Path) -> Run:
             wall_s=result.get("wall_s"),
             metrics=result.get("metrics", {}),
         )
-    except (yaml.YAMLError, ValueError, AttributeError) as error:
+    except (ValueError, AttributeError) as error:
         raise UsageError(f"{config.parent} holds no readable run: {error}") from error
 
 

@@ -33,11 +33,6 @@ def shown(value: Any) -> str:
     return f"{json.dumps(value, default=str)[:60]}"
 
 
-def refuse_constant(name: str) -> float:
-    """For ``json.loads``, which would let NaN and Infinity pass."""
-    raise SheetError(f"{name} is not a number that JSON allows; remove it")
-
-
 def number(value: Any, place: str) -> float:
     """A finite number."""
     # Compared, for a whole number may be too large to be made a float of.

@@ -16,6 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from flowmusic import plain
 from flowmusic.atomic import write_text
 from flowmusic.controls import beats as beat_tracks
 from flowmusic.controls import checks
@@ -60,15 +61,9 @@ class ControlSheet:
         """
         path = sheet_path(path)
         try:
-            data = json.loads(path.read_text(encoding="utf-8"), parse_constant=checks.refuse_constant)
-        except OSError as error:
-            raise SheetError(f"cannot read {path}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise SheetError(f"{path} is not a text file in UTF-8") from None
-        except json.JSONDecodeError as error:
-            raise SheetError(f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
-        except SheetError as error:
-            raise SheetError(f"{path}: {error}") from None
+            data = plain.read_json(path)
+        except plain.PlainError as error:
+            raise SheetError(str(error)) from None
         try:
             return from_json(data)
         except SheetError as error:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowmusic import limits
+from flowmusic import limits, plain
+from flowmusic.atomic import TEXT
 from flowmusic.corpus import COMPOSER_VERSION
 from flowmusic.corpus.fonts import Font
 from flowmusic.corpus.piece import PARTS
@@ -127,13 +128,13 @@ def _write_flac(path: Path, samples: NDArray[np.int16], rate: int) -> None:
     import soundfile
 
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    soundfile.write(temporary, samples, rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(os.fsencode(temporary), samples, rate, format="FLAC", subtype="PCM_16")
     temporary.replace(path)
 
 
 def _write_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_text(text, **TEXT)
     temporary.replace(path)
 
 
@@ -177,7 +178,7 @@ def _run(jobs: Sequence[Job], workers: int) -> Iterator[str]:
 def _check_settings(settings: CorpusSettings, out: Path) -> None:
     file, wanted = out / SETTINGS, settings.as_dict()
     if file.is_file():
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = plain.read_json(file)
         other = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
         if other:
             raise SettingsError(
@@ -212,7 +213,7 @@ def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1, progress
             leftover.unlink()
     lines = []
     for job in jobs:
-        record = json.loads((Path(job.folder) / f"{job.identity}.json").read_text(encoding="utf-8"))
+        record = plain.read_json(Path(job.folder) / f"{job.identity}.json")
         entry = {
             "path": f"{job.split}/{job.identity}.flac",
             "seconds": record["seconds"],

@@ -6,14 +6,13 @@ what music sounds like, not who made it.
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flowmusic import limits
+from flowmusic import limits, plain
+from flowmusic.data import tables
 from flowmusic.data.manifest import SPLITS
 
 CAPTION_KEYS = ("caption", "captions", "text", "description")
@@ -111,9 +110,9 @@ def of_info(info: Mapping[str, Any]) -> Said:
 def of_json(path: Path) -> tuple[Said, bool]:
     """What a sidecar says, and whether it holds labels.  Raises: ValueError naming the file."""
     try:
-        info = json.loads(path.read_text(encoding="utf-8"))
+        info = plain.json_of(plain.read_text(path, plain.MOST_JSON), "it", missing=True)
     except (ValueError, OSError) as error:
-        raise ValueError(f"{path.name} beside it is not readable JSON ({error})") from None
+        raise ValueError(f"{plain.shown(path.name)} beside it is not readable JSON ({error})") from None
     if not isinstance(info, Mapping):
         raise ValueError(f"{path.name} beside it holds {type(info).__name__}, not a JSON object")
     return of_info(info), bool(LABEL_KEYS & set(info))
@@ -122,9 +121,9 @@ def of_json(path: Path) -> tuple[Said, bool]:
 def of_text(path: Path) -> Said:
     """A caption a line.  Raises: ValueError naming the file."""
     try:
-        return Said(distinct(path.read_text(encoding="utf-8-sig").splitlines()))
-    except (UnicodeDecodeError, OSError) as error:
-        raise ValueError(f"{path.name} beside it is not text in UTF-8 ({error})") from None
+        return Said(distinct(plain.read_text(path).splitlines()))
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{plain.shown(path.name)} beside it is not text in UTF-8 ({error})") from None
 
 
 def of_tags(tags: Mapping[str, str], comments: bool = False) -> Said:
@@ -154,22 +153,15 @@ class Table:
 
     @staticmethod
     def read(path: Path) -> Table:
-        """A CSV, or a TSV by its suffix, with a header.
+        """A table of :mod:`flowmusic.data.tables`.
 
         Raises: ValueError naming an unknown column, or the row that has no path, or another split in it.
         """
-        delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.DictReader(file, delimiter=delimiter)
-                columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
-                _check_columns(path, columns)
-                reader.fieldnames = columns
-                rows: dict[str, Said] = {}
-                for row in reader:
-                    _add(rows, row, f"{path}, line {reader.line_num}")
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise ValueError(f"{path} is no table in UTF-8 ({error})") from None
+        lines = tables.rows(path)
+        _check_columns(path, [name.lower() for name in next(lines)[1]])
+        rows: dict[str, Said] = {}
+        for number, row in lines:
+            _add(rows, {name.lower(): cell for name, cell in row.items()}, f"{path}, line {number}")
         return Table(rows, path)
 
     def placed(self, folder: Path, files: Sequence[Path]) -> tuple[dict[Path, Said], list[str]]:
@@ -212,10 +204,7 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
         raise ValueError(f"{path} says nothing of its files; add a column: {', '.join(_TEXT_COLUMNS[:1])}")
 
 
-def _add(rows: dict[str, Said], row: Mapping[str | None, Any], place: str) -> None:
-    if None in row:
-        raise ValueError(f"{place}: more fields than columns; quote captions that hold the separator")
-    given = {str(name): str(value or "").strip() for name, value in row.items()}
+def _add(rows: dict[str, Said], given: Mapping[str, str], place: str) -> None:
     name = next((given[column] for column in _PATH_COLUMNS if given.get(column)), "")
     if not name:
         raise ValueError(f"{place}: no file is named")

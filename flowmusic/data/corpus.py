@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flowmusic import plain
 from flowmusic.data.manifest import SPLITS, Entry, file_hash
 
 DATASET = "flowmusic-corpus"
@@ -24,7 +25,7 @@ class Clip:
     @property
     def labels(self) -> dict[str, Any]:
         """The parsed ``ID.json``: seconds, bpm, meter, beats, downbeats, chords, melody, drums, captions, tags."""
-        parsed: dict[str, Any] = json.loads(self.audio.with_suffix(".json").read_text())
+        parsed: dict[str, Any] = plain.read_json(self.audio.with_suffix(".json"))
         return parsed
 
     def stem(self, name: str) -> Path:
@@ -49,7 +50,7 @@ def clips(folder: str | Path, split: str, limit: int | None = None) -> list[Clip
             f"{folder} is not a finished corpus (no manifest.jsonl); make one with: "
             f"flowmusic corpus --hours 1 --seed 0 --stems drums --out {folder}"
         )
-    lines = [json.loads(line) for line in manifest.read_text().splitlines() if line.strip()]
+    lines = [plain.json_of(line, f"{manifest}, line {number}") for number, line in plain.lines(manifest)]
     found = [Clip(Path(line["path"]).stem, split, folder / line["path"]) for line in lines if line["split"] == split]
     return found if limit is None else found[:limit]
 
@@ -69,7 +70,7 @@ def manifest_entries(folder: str | Path) -> list[Entry]:
             clip_id, stem = path.name.removesuffix(".flac").rsplit(".", 1)
             stems_of.setdefault(clip_id, {})[stem] = str(path)
         for clip in clips(folder, split):
-            facts = soundfile.info(clip.audio)
+            facts = soundfile.info(os.fsencode(clip.audio))
             found.append(
                 Entry(
                     path=str(clip.audio),

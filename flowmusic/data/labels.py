@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from flowmusic import limits
+from flowmusic import limits, plain
 from flowmusic.controls import beats, chords, drums, melody
 from flowmusic.types import FrameGrid, Track
 
@@ -17,7 +16,7 @@ from flowmusic.types import FrameGrid, Track
 def read(path: str | Path) -> dict[str, Any]:
     """The content of a labels file.  Raises: ValueError naming the file if it is none."""
     try:
-        parsed = json.loads(Path(path).read_text(encoding="utf-8"))
+        parsed = plain.read_json(path)
     except (OSError, ValueError) as error:
         raise ValueError(f"labels {path} cannot be read: {error}") from None
     if not isinstance(parsed, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -13,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowmusic import limits
+from flowmusic import limits, plain
 from flowmusic.controls import drums
 from flowmusic.data.errors import NoClipLongEnough
 from flowmusic.data.heard import HeardClips, Prompts
+from flowmusic.paths import in_utf8
 from flowmusic.types import Controls, FrameGrid, Heard, Prompt, Style, Track
 
 LATENTS, FEATURES = "latents", "style"
@@ -192,8 +192,11 @@ def index_of(folder: str | Path, split: str) -> Path:
 def _read_older(folder: Path, split: str) -> LatentStore:
     from safetensors.torch import load_file
 
-    parsed = json.loads((folder / f"{split}.json").read_text())
-    shards = [load_file(folder / name) for name in parsed["shards"]]
+    parsed = plain.read_json(folder / f"{split}.json", 1024 * plain.MIB)
+    shards = []
+    for name in parsed["shards"]:
+        with in_utf8(folder / name) as place:
+            shards.append(load_file(place))
     tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
     return LatentStore(limits.frame_rate(parsed["frame_rate"]), parsed["clips"], tensors, parsed.get("style_features"))
 

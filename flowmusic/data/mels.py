@@ -7,7 +7,6 @@ A store is a folder with ``NNNNN.safetensors`` shards (the spectrograms of 64 cl
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from flowmusic import audio as audio_tools
+from flowmusic import plain
 from flowmusic.atomic import replacing
 from flowmusic.data import corpus
 from flowmusic.data.corpus import Clip
 from flowmusic.data.plan import write_json
+from flowmusic.paths import in_utf8
 
 SHARD = 64
 Batch = tuple[Tensor, list[list[str]]]
@@ -85,8 +86,9 @@ class MelStore:
                 base = store / f"{number:05d}-{len(part)}"
                 if not base.with_suffix(".json").exists():
                     _write(part, base, features, rate)
-                shards.append(load_file(base.with_suffix(".safetensors"))["mel"])
-                clips.append(json.loads(base.with_suffix(".json").read_text()))
+                with in_utf8(base.with_suffix(".safetensors")) as place:
+                    shards.append(load_file(place)["mel"])
+                clips.append(plain.read_json(base.with_suffix(".json"), 256 * plain.MIB))
         if not shards:
             raise ValueError(f"no clips in the {split} split of {', '.join(map(str, folders))}")
         return MelStore(shards, clips, frame_rate)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flowmusic import plain
 from flowmusic.atomic import write_text
 from flowmusic.data.manifest import SPLITS, Entry, to_json
 
@@ -143,7 +144,7 @@ def agree(plan: Plan, settings: Mapping[str, Any], out: Path) -> None:
     """
     path, settings = out / NAME, json.loads(json.dumps(settings))
     if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = plain.read_json(path, 256 * plain.MIB)
         remedy = f"give another folder as out=, or remove {out.name} to build it anew"
         if before.get("version") != VERSION:
             raise PlanError(f"{path} is of another version of flowmusic; {remedy}")
@@ -203,7 +204,7 @@ def joined(digests: Sequence[str]) -> str:
 
 def _digest(piece: Entry, root: Path) -> str:
     told = json.dumps(to_json(piece, root), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(told.encode()).hexdigest()
+    return hashlib.sha256(told.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TypeVar
 
-from flowmusic.atomic import replacing
+from flowmusic.atomic import TEXT, replacing
 from flowmusic.data.facts import Facts, Unusable, facts_of
 
 Item = TypeVar("Item")
@@ -43,7 +43,7 @@ class Cache:
                     continue
                 if facts is not None:
                     self._known[facts.path] = facts
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("a", **TEXT)
         if path.stat().st_size:
             self._file.write("\n")
 
@@ -63,7 +63,10 @@ class Cache:
     def keep(self, facts: Sequence[Facts]) -> None:
         """Write the file anew with these alone, and close it."""
         self._file.close()
-        with replacing(self.path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        with (
+            replacing(self.path) as temporary,
+            temporary.open("w", **TEXT) as file,
+        ):
             for each in facts:
                 file.write(json.dumps(each.to_json(), ensure_ascii=False) + "\n")
 

@@ -123,7 +123,9 @@ def write_shard(path: str | Path, samples: Iterable[ClipSample]) -> ShardInfo:
         ):
             for sample in samples:
                 tensors = {name: tensor.contiguous() for name, tensor in sorted(sample.tensors.items())}
-                info = json.dumps(dict(sample.info), sort_keys=True, ensure_ascii=False).encode()
+                info = json.dumps(dict(sample.info), sort_keys=True, ensure_ascii=False).encode(
+                    "utf-8", "backslashreplace"
+                )
                 writer.write({"__key__": sample.key, INFO: info, TENSORS: save(tensors)})
                 clips, frames = clips + 1, frames + sample.frames
         return ShardInfo(path.name, clips, frames, temporary.stat().st_size, file_hash(temporary))

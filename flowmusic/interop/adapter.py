@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowmusic import limits
 from flowmusic.atomic import replacing
+from flowmusic.paths import in_utf8
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -124,7 +125,7 @@ def read(path: str | Path) -> Adapter:
         raise AdapterError(f"adapter file not found: {path}")
     advice = f"{path} is no adapter of flowmusic's (`flowmusic train experiment=lora` writes them)"
     try:
-        with safe_open(path, framework="pt") as file:
+        with in_utf8(path) as place, safe_open(place, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get(KEY, "null"))
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, ValueError) as error:

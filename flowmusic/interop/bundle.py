@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from flowmusic import limits
+from flowmusic import limits, plain
+from flowmusic.atomic import write_text
 from flowmusic.interop import eight_bit
+from flowmusic.paths import in_utf8, temporary_prefix
 
 if TYPE_CHECKING:
     from flowmusic.codec.latent import LatentCodec
@@ -106,7 +108,7 @@ def writing(folder: str | Path) -> Iterator[Path]:
     """A temporary folder that becomes ``folder``, in place of what was there, if the body ends well."""
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=temporary_prefix(folder.name)))
     try:
         yield temporary
         for path in temporary.iterdir():
@@ -151,7 +153,7 @@ def write(
         digest = tensor_hash(temporary / "model.safetensors")
         described = {"format": FORMAT, **config, "sha256": digest}
         (temporary / "config.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
-        (temporary / "card.md").write_text(card.rstrip() + f"\n\nsha256 of model.safetensors: `{digest}`\n")
+        write_text(temporary / "card.md", card.rstrip() + f"\n\nsha256 of model.safetensors: `{digest}`\n")
     return folder
 
 
@@ -194,7 +196,6 @@ def read(name: str | Path, *, raw: bool = False) -> Bundle:
 
     Raises: ModelError, CorruptWeights.
     """
-    import yaml
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -205,9 +206,9 @@ def read(name: str | Path, *, raw: bool = False) -> Bundle:
         )
     advice = f"reinstall flowmusic, or write the bundle {folder} again from its training run"
     try:
-        config = yaml.safe_load((folder / "config.yaml").read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CorruptWeights(f"{folder / 'config.yaml'} cannot be parsed ({type(error).__name__}); {advice}") from None
+        config = plain.read_yaml(folder / "config.yaml")
+    except plain.PlainError as error:
+        raise CorruptWeights(f"{folder / 'config.yaml'} cannot be parsed ({error}); {advice}") from None
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise ModelError(f"{folder} is not a flowmusic model of format {FORMAT}")
     try:
@@ -220,7 +221,8 @@ def read(name: str | Path, *, raw: bool = False) -> Bundle:
     if tensor_hash(weights) != config.get("sha256"):
         raise CorruptWeights(f"{weights} is damaged: its sha256 is not the one in config.yaml; {advice}")
     try:
-        tensors = load_file(weights)
+        with in_utf8(weights) as place:
+            tensors = load_file(place)
     except SafetensorError as error:
         raise CorruptWeights(f"{weights} cannot be read ({error}); {advice}") from None
     if not raw:

@@ -17,6 +17,7 @@ from flowmusic.atomic import replacing
 from flowmusic.interop.bundle import ModelError
 from flowmusic.model.pseudowords import Concept
 from flowmusic.model.text import DIM, SHA256, FrozenText, TextEncoder
+from flowmusic.paths import in_utf8
 
 FORMAT = "flowmusic concept 1"
 KEY = "flowmusic"
@@ -86,7 +87,7 @@ def _content(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ModelError(f"concept file not found: {path}; `flowmusic invert` makes one")
     foreign = f"{path} is not a concept file of `flowmusic invert`"
     try:
-        with safe_open(path, framework="pt") as file:
+        with in_utf8(path) as place, safe_open(place, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             text = (file.metadata() or {}).get(KEY)
         described = json.loads(text) if text is not None else None

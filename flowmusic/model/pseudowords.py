@@ -114,7 +114,7 @@ def _scale(mention: str, number: str) -> float:
         value = math.nan
     if not 0.0 <= value <= MAX_SCALE:
         raise ValueError(
-            f"{limits.shown(mention)} in the prompt is scaled by {limits.shown(number)}; write a number from 0 (the plain starting word) "
-            f"through 1 (the concept) to {MAX_SCALE:g}, with a decimal point"
+            f"{limits.shown(mention)} in the prompt is scaled by {limits.shown(number)}; write a number from 0 "
+            f"(the plain starting word) through 1 (the concept) to {MAX_SCALE:g}, with a decimal point"
         )
     return value

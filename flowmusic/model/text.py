@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from flowmusic.atomic import replacing
 from flowmusic.model import pseudowords
 from flowmusic.model.pseudowords import Concept, Mention
+from flowmusic.paths import in_utf8
 
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DIM = 384
@@ -140,7 +141,8 @@ class FrozenText(nn.Module, ABC):
 
         file = None if folder is None else folder / f"text-{self.fingerprint}.safetensors"
         if file is not None and file.exists():
-            self.cache.update(load_file(file))
+            with in_utf8(file) as place:
+                self.cache.update(load_file(place))
         fresh = []
         for text in dict.fromkeys(texts):
             if pseudowords.mentioned(text):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from flowmusic import limits
+from flowmusic import limits, plain
+from flowmusic.train import overrides as typed
 from flowmusic.train import sweep
 
 Action = Callable[[DictConfig, list[str], list[str] | None], float | None]
@@ -44,7 +45,7 @@ def compose_alone(config_name: str, overrides: list[str]) -> DictConfig:
     from hydra import compose, initialize
 
     with initialize(config_path=None, version_base="1.3"):
-        return compose(alone(config_name), overrides)
+        return compose(alone(config_name), typed.quoted(overrides))
 
 
 def run(
@@ -62,10 +63,11 @@ def run(
     """
     import hydra
     from hydra.core.hydra_config import HydraConfig
-    from hydra.errors import HydraException
+    from hydra.errors import HydraException, OverrideParseException
     from hydra.types import RunMode
     from omegaconf.errors import OmegaConfBaseException
 
+    overrides = typed.quoted(overrides)
     folder = str(config_folder()) if groups else None
     name = config_name if groups else alone(config_name)
 
@@ -95,7 +97,9 @@ def run(
             raise failed[0]
     except expected as error:
         message = sweep.missing_plugin(str(error)) or " ".join(str(error).split())
-        print(f"{label}: error: {message}", file=sys.stderr)
+        if isinstance(error, OverrideParseException):
+            message = f"{typed.ADVICE}: {message}"
+        print(plain.shortened(f"{label}: error: {message}"), file=sys.stderr)
         return 2
     finally:
         sys.argv = argv

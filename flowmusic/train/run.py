@@ -21,7 +21,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from flowmusic import limits
 from flowmusic.data.errors import WrongData
+from flowmusic.paths import is_utf8, lasting_in_utf8
 from flowmusic.train import command, memory, ranks, sweep
+from flowmusic.train import overrides as typed
 from flowmusic.train.command import WrongSettings, config_folder
 
 
@@ -97,7 +99,7 @@ def _train(cfg: DictConfig) -> TrainResult:
     data = instantiate(cfg.data)
     model = instantiate(cfg.model)
     callbacks = [instantiate(c) for c in cfg.callbacks.values() if c is not None]
-    loggers = [instantiate(c) for c in cfg.logger.values() if c is not None]
+    loggers = [instantiate(c, **_for_a_logger(c)) for c in cfg.logger.values() if c is not None]
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers or False)
     if cfg.export is not None and is_sharded(trainer):
         raise WrongSettings("a sharded run is not made into a bundle when it ends; set export=null")
@@ -118,6 +120,12 @@ def _train(cfg: DictConfig) -> TrainResult:
         export = instantiate(cfg.export, _partial_=True)
         export(module=model, data=data, run=run, settings=OmegaConf.to_container(cfg, resolve=True))
     return TrainResult(metrics, folder, {"model": model, "data": data, "trainer": trainer})
+
+
+def _for_a_logger(settings: Any) -> dict[str, str]:
+    """TensorBoard takes paths in UTF-8 alone: others are given to loggers through a link."""
+    folder = settings.get("save_dir")
+    return {} if folder is None or is_utf8(folder) else {"save_dir": lasting_in_utf8(folder)}
 
 
 def first_rank() -> bool:
@@ -147,7 +155,7 @@ def compose(overrides: list[str]) -> DictConfig:
     from hydra import initialize_config_dir
 
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        cfg = hydra_compose("train", overrides=overrides)
+        cfg = hydra_compose("train", overrides=typed.quoted(overrides))
     note_overrides(cfg, overrides)
     return cfg
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from flowmusic import plain
+from flowmusic.paths import cut
+
 MAX_NAME = 120
+"""Bytes."""
 MAY_CHANGE = ("callbacks", "export", "logger", "objective", "out", "overrides", "resume", "threads", "trainer")
 """Top-level keys in which a run may differ from the one that it continues: how long and how, not what."""
 
@@ -52,9 +56,8 @@ def name_of(overrides: Sequence[str]) -> str:
     'control.drums.blur_s=0.04,seed=1'
     """
     name = ",".join(sorted(override.lstrip("+") for override in overrides)).replace("/", "-") or "point"
-    if len(name) <= MAX_NAME:
-        return name
-    return f"{name[:MAX_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    data = os.fsencode(name)
+    return name if len(data) <= MAX_NAME else f"{cut(name, MAX_NAME)}-{hashlib.sha256(data).hexdigest()[:8]}"
 
 
 def move_to_point(cfg: DictConfig, overrides: Sequence[str]) -> None:
@@ -68,7 +71,7 @@ def move_to_point(cfg: DictConfig, overrides: Sequence[str]) -> None:
     cfg.out = str(folder)
     if not cfg.resume or not (folder / "config.yaml").is_file():
         return
-    found = _settings(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    found = _settings(plain.read_yaml(folder / "config.yaml"))
     wanted = _settings(OmegaConf.to_container(cfg, resolve=True))
     other = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
     if other:

@@ -126,7 +126,7 @@ def test_keys_may_be_left_out() -> None:
         ({"chords": [[0, 1, 4]]}, r"chords\[0\]\[2\] must be a chord name, got 4"),
         ({"chords": [[0, 2, "C"], [1, 3, "F"]]}, r"chords\[1\] begins at 1 s, before the one above it ends at 2 s"),
         ({"chords": [[2, 1, "C"]]}, r"chords\[0\] must have 0 <= start < end, got 2 to 1"),
-        ({"melody": [[0, 1, 60.5]]}, r"melody\[0\]\[2\] must be a whole MIDI number 0-127, got 60.5"),
+        ({"melody": [[0, 1, 60.5]]}, r"melody\[0\]\[2\] must be a whole number from 0 to 127, got 60.5"),
         ({"melody": [[0, 1, 60], [1, 2, 200]]}, r"melody\[1\]\[2\].*got 200"),
         ({"melody": [[-1, 1, 60]]}, r"melody\[0\] must have 0 <= start < end, got -1 to 1"),
         ({"drums": [1, 2]}, r"drums must be an object with onsets and stem, and classes if known, got \[1, 2\]"),

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("flowmusic", "feature_extractors")
 
-BASE = frozenset({"types", "guidance", "units", "audio", "atomic", "limits", "plain"})
+BASE = frozenset({"types", "guidance", "units", "audio", "atomic", "limits", "paths", "plain"})
 EXTRACTORS = "feature_extractors"
 
 # Layer -> the layers it may import beside itself and BASE.  apps is the composition root and is not limited.

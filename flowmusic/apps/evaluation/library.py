@@ -18,6 +18,7 @@ from flowmusic.data import corpus
 from flowmusic.data.latents import LatentStore, index_of
 from flowmusic.metrics.copying import nearest, token_agreement
 from flowmusic.metrics.style import CHUNK_SECONDS, EMBEDDING, Reference, chunks, mel_stats
+from flowmusic.paths import in_utf8
 from flowmusic.types import Audio, Codec
 
 TRAIN = "train"
@@ -169,7 +170,8 @@ def _part(path: Path, clips: Sequence[corpus.Clip], rate: int, tell: Callable[[i
     from safetensors.torch import load_file, save_file
 
     if path.exists():
-        found = load_file(path)
+        with in_utf8(path) as place:
+            found = load_file(place)
         tell(len(clips))
         return found["embeddings"], found["counts"].tolist()
     rows: list[Tensor] = []

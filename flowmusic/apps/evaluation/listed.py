@@ -5,14 +5,13 @@ Nothing is extracted: a recording without labels is asked for in words alone.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from flowmusic import audio as audio_tools
-from flowmusic import limits
+from flowmusic import limits, plain
 from flowmusic.apps.corpus_clips import DrumControl, LabelledClip, attributes_of, digest_of
 from flowmusic.apps.evaluation.store import key_of, slug
 from flowmusic.controls import beats, checks, chords, drums, melody
@@ -128,7 +127,7 @@ def _labels(path: Path, start_s: float, seconds: float) -> dict[str, Any]:
     Raises: ValueError naming the file.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = plain.read_json(path)
         if not isinstance(record, Mapping):
             raise ValueError("it holds no JSON object")
         found: dict[str, Any] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic.atomic import write_text
+from flowmusic.data import tables
 from flowmusic.data.facts import Unusable, header
 from flowmusic.data.manifest import Entry, file_hash
 from flowmusic.data.readers import look_at
 from flowmusic.data.scan import MISSING, SIDECAR, UNREADABLE, Problem, Progress, Scan
+from flowmusic.paths import beside
 
 Begin = Callable[[int, int], Progress] | None
 Reader = Callable[[Path, Path, int, Begin], Scan]
@@ -150,25 +151,25 @@ def finish(job: _Job) -> tuple[Entry, str] | str:
 
 def labels_folder(out: Path) -> Path:
     """``maestro.jsonl`` -> ``maestro.labels`` beside it."""
-    return out.with_name(f"{out.stem}.labels")
+    return beside(out, ".labels")
 
 
 def audio_folder(out: Path) -> Path:
     """``musdb18.jsonl`` -> ``musdb18.audio`` beside it: what had to be unpacked or mixed."""
-    return out.with_name(f"{out.stem}.audio")
+    return beside(out, ".audio")
 
 
-def rows(path: Path, needed: Sequence[str], delimiter: str = ",") -> Iterator[dict[str, str]]:
+def rows(path: Path, needed: Sequence[str]) -> Iterator[dict[str, str]]:
     """Rows of a table with a header.  Raises: ValueError naming what is missing."""
     if not path.is_file():
         raise ValueError(f"{path} not found; it belongs to the data set")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter=delimiter)
-        missing = [name for name in needed if name not in (reader.fieldnames or ())]
-        if missing:
-            raise ValueError(f"{path} has no column {missing[0]!r}; it has: {', '.join(reader.fieldnames or ())}")
-        for row in reader:
-            yield {str(name): str(value or "") for name, value in row.items() if name is not None}
+    lines = tables.rows(path, ragged=True)
+    columns = next(lines)[1]
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        raise ValueError(f"{path} has no column {missing[0]!r}; it has: {', '.join(columns)}")
+    for _, row in lines:
+        yield row
 
 
 def first_file(folder: Path, names: Sequence[str], what: str) -> Path:

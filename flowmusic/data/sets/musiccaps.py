@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from flowmusic.data import captions
+from flowmusic import limits
+from flowmusic.data import captions, tables
 from flowmusic.data.facts import SUFFIXES, Unusable, header
 from flowmusic.data.scan import MISSING, Problem, Scan
 from flowmusic.data.sets.base import Begin, DataSet, Draft, complete, first_file, rows
@@ -33,7 +34,10 @@ def read(source: Path, out: Path, workers: int = 1, begin: Begin = None) -> Scan
         if clip is None:
             problems.append(Problem(f"{row['ytid']}", MISSING, f"no clip of this video below {table.parent}"))
             continue
-        begins, ends = float(row["start_s"]), float(row["end_s"])
+        begins, ends = (
+            limits.of_text("time", tables.number(row[name]), f"{table}: {name} of {row['ytid']}")
+            for name in ("start_s", "end_s")
+        )
         try:
             whole = header(clip)[2] > ends - begins + 2.0
         except (Unusable, OSError):

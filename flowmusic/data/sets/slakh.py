@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flowmusic import plain
 from flowmusic.atomic import replacing
 from flowmusic.controls import midi
 from flowmusic.data.captions import listed
@@ -74,10 +76,8 @@ def read(source: Path, out: Path, workers: int = 1, begin: Begin = None) -> Scan
 
 def stems_of(table: Path) -> list[Stem]:
     """The stems that were rendered.  Raises: ValueError for a table that cannot be read."""
-    import yaml
-
     try:
-        parsed = yaml.safe_load(table.read_text(encoding="utf-8"))
+        parsed = plain.read_yaml(table)
         given: Mapping[str, Mapping[str, Any]] = parsed["stems"]
         return [
             Stem(
@@ -89,7 +89,7 @@ def stems_of(table: Path) -> list[Stem]:
             for name, stem in sorted(given.items())
             if stem.get("audio_rendered", True) and (table.parent / "stems" / f"{name}.flac").is_file()
         ]
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except (plain.PlainError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{table} is not the metadata of a track ({' '.join(str(error).split())})") from None
 
 
@@ -114,7 +114,7 @@ def add_up(stems: tuple[Path, ...], out: Path) -> None:
     if out.is_file():
         return
     try:
-        read = [soundfile.read(path, dtype="float32", always_2d=True) for path in stems]
+        read = [soundfile.read(os.fsencode(path), dtype="float32", always_2d=True) for path in stems]
     except soundfile.LibsndfileError as error:
         raise Unusable(f"its drum stems cannot be read ({error.error_string.strip()})") from None
     total = np.zeros((max(len(samples) for samples, _ in read), read[0][0].shape[1]), np.float32)
@@ -122,7 +122,7 @@ def add_up(stems: tuple[Path, ...], out: Path) -> None:
         total[: len(samples)] += samples
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as temporary:
-        soundfile.write(temporary, total, read[0][1], format="FLAC", subtype="PCM_24")
+        soundfile.write(os.fsencode(temporary), total, read[0][1], format="FLAC", subtype="PCM_24")
 
 
 SET = DataSet(
