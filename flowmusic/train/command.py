@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from flowmusic import limits, plain
 from flowmusic.train import overrides as typed
@@ -48,6 +49,17 @@ def compose_alone(config_name: str, overrides: list[str]) -> DictConfig:
         return compose(alone(config_name), typed.quoted(overrides))
 
 
+def _as_given(overrides: ListConfig) -> list[str]:
+    """Overrides with what they refer to; of something that Hydra itself does not know, as they were typed."""
+    found = []
+    for place, node in enumerate(overrides._iter_ex(resolve=False)):
+        try:
+            found.append(str(overrides[place]))
+        except OmegaConfBaseException:
+            found.append(str(node))
+    return found
+
+
 def run(
     label: str,
     config_name: str,
@@ -65,7 +77,6 @@ def run(
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException, OverrideParseException
     from hydra.types import RunMode
-    from omegaconf.errors import OmegaConfBaseException
 
     overrides = typed.quoted(overrides)
     folder = str(config_folder()) if groups else None
@@ -76,7 +87,7 @@ def run(
     @hydra.main(config_path=folder, config_name=name, version_base="1.3")
     def entry(cfg: DictConfig) -> float | None:
         hydra_cfg = HydraConfig.get()
-        task = list(hydra_cfg.overrides.task)
+        task = _as_given(hydra_cfg.overrides.task)
         if hydra_cfg.mode is RunMode.MULTIRUN:
             return action(cfg, task, sweep.varying(task, overrides))
         try:

@@ -58,6 +58,13 @@ def _quoted(override: str, sweeps: bool) -> str:
     return override
 
 
+def _there(value: str) -> int:
+    """How much of a path is there: the length of the longest part from its beginning that exists."""
+    while value and not os.path.lexists(value):
+        value = value.rpartition("/")[0]
+    return len(value)
+
+
 def _listed(value: str) -> str:
     items = _parts(value[1:-1])
     return f"[{','.join(_value(item.strip()) for item in items)}]" if value[1:-1].strip() else value
@@ -88,8 +95,9 @@ def _value(value: str, literal: bool = False) -> str:
         return value
     if not value or (_PLAIN.fullmatch(value) and not _OTHER.fullmatch(value) and "${" not in value):
         return value
-    if literal:  # a name that reads like an interpolation is a name
-        value = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + "\\${", value)
+    # What reads like an interpolation is a name where it is one: in a folder that is there.
+    there = _there(value)
+    value = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + "\\${", value[:there]) + value[there:]
     # Hydra takes a backslash as one only before a quote, where each is written twice.
     inner = re.sub(r"(\\*)'", lambda found: found[1] * 2 + "\\'", value)
     inner = re.sub(r"\\+$", lambda found: found[0] * 2, inner)

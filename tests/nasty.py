@@ -1,0 +1,32 @@
+"""Names of files that are hard to handle: letters of any script, every sign that means something to somebody, any byte."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from flowmusic.paths import fitted
+
+SIGNS = "-é日 c=d (1),[x]{y}#&'\"`$HOME ${a} $x_1$ ~@%;*?!|<b>"
+BYTES = os.fsdecode(b"caf\xe9 \xff\xfe.x")
+LONG = "長い名前" * 21 + "abc"
+FURTHER = {
+    "scripts": "Ωмир עברית نص 🎹",
+    "quotes": "it's \"x\" \\'y\\",
+    "mathtext": "$\\frac{a",
+    "number": "123",
+    "null": "nan",
+}
+
+NAMES = [
+    pytest.param(SIGNS, id="signs"),
+    pytest.param(BYTES, id="bytes"),
+    pytest.param(LONG, id="long"),
+    *(pytest.param(name, id=kind, marks=pytest.mark.slow) for kind, name in FURTHER.items()),
+]
+
+
+def file(name: str, ending: str) -> str:
+    """A name with an ending that fits."""
+    return fitted(name, ending)
