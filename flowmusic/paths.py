@@ -47,15 +47,22 @@ def in_utf8(path: str | Path) -> Iterator[str]:
     if is_utf8(path):
         yield str(path)
         return
+    with linked(path) as name:
+        yield name
+
+
+@contextmanager
+def linked(path: str | Path) -> Iterator[str]:
+    """A link of a plain name to a file or folder, for the while."""
     with tempfile.TemporaryDirectory(prefix="flowmusic-") as folder:
         link = Path(folder, "link" + (Path(path).suffix if is_utf8(Path(path).suffix) else ""))
         link.symlink_to(os.path.abspath(path))
         yield str(link)
 
 
-def lasting_in_utf8(path: str | Path) -> str:
-    """As :func:`in_utf8`, for as long as this process lives."""
-    link = in_utf8(path)
+def lastingly_linked(path: str | Path) -> str:
+    """As :func:`linked`, for as long as this process lives."""
+    link = linked(path)
     name = link.__enter__()
     atexit.register(link.__exit__, None, None, None)
     return name

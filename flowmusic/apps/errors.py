@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -56,7 +57,9 @@ def guarded(label: str, action: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
-        return _fail(label, error, FAILED)
+        # A name that no file can have is wrong wherever it is noticed.
+        too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+        return _fail(label, error, USAGE if too_long else FAILED)
 
 
 def _fail(label: str, error: Exception, code: int) -> int:

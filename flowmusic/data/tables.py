@@ -63,7 +63,9 @@ def separator_of(header: str) -> str:
     """
 
     def parts(separator: str) -> int:
-        return len(next(csv.reader([header], delimiter=separator), []))
+        cells = next(csv.reader([header], delimiter=separator), [])
+        # A quote within a cell is one that was cut in two.
+        return 0 if any('"' in cell for cell in cells) else len(cells)
 
     return max(SEPARATORS, key=parts)
 

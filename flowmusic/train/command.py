@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
 from flowmusic import limits, plain
 from flowmusic.train import overrides as typed
@@ -110,6 +110,8 @@ def run(
         message = sweep.missing_plugin(str(error)) or " ".join(str(error).split())
         if isinstance(error, OverrideParseException):
             message = f"{typed.ADVICE}: {message}"
+        if isinstance(error, InterpolationKeyError) and any("${" in each for each in overrides):
+            message = f"{message}; ${{...}} stands for the value of another key: a file of such a name must be renamed"
         print(plain.shortened(f"{label}: error: {message}"), file=sys.stderr)
         return 2
     finally:

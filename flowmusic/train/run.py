@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from flowmusic import limits
 from flowmusic.data.errors import WrongData
-from flowmusic.paths import is_utf8, lasting_in_utf8
+from flowmusic.paths import is_utf8, lastingly_linked
 from flowmusic.train import command, memory, ranks, sweep
 from flowmusic.train import overrides as typed
 from flowmusic.train.command import WrongSettings, config_folder
@@ -123,9 +123,9 @@ def _train(cfg: DictConfig) -> TrainResult:
 
 
 def _for_a_logger(settings: Any) -> dict[str, str]:
-    """TensorBoard takes paths in UTF-8 alone: others are given to loggers through a link."""
+    """TensorBoard takes paths in UTF-8 alone, and Lightning's logger replaces ``$HOME`` in them: those get a link."""
     folder = settings.get("save_dir")
-    return {} if folder is None or is_utf8(folder) else {"save_dir": lasting_in_utf8(folder)}
+    return {} if folder is None or (is_utf8(folder) and "$" not in folder) else {"save_dir": lastingly_linked(folder)}
 
 
 def first_rank() -> bool:
@@ -168,8 +168,9 @@ def note_overrides(cfg: DictConfig, overrides: Sequence[str]) -> None:
 def data_folder(override: str) -> str:
     """``data=FOLDER`` as ``latents=FOLDER``: ``data`` is a group of configurations, whose names go before folders."""
     key, _, value = override.partition("=")
-    named = (config_folder() / "data" / f"{value}.yaml").is_file()
-    return f"latents={value}" if key == "data" and not named and Path(value).is_dir() else override
+    if key != "data" or (config_folder() / "data" / f"{value}.yaml").is_file():
+        return override
+    return f"latents={value}" if os.path.isdir(value) else override
 
 
 def main(overrides: list[str]) -> int:

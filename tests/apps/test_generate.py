@@ -12,7 +12,7 @@ import pytest
 import soundfile
 import torch
 
-from flowmusic.apps import asked, flags
+from flowmusic.apps import asked
 from flowmusic.apps.cli import main
 from flowmusic.generate.generator import Generator
 from flowmusic.metrics.adherence import Listeners
