@@ -44,14 +44,20 @@ class PlainError(ValueError):
 
 def shown(path: object) -> str:
     """A path or name for a message: on one line, and the middle left out where it is very long."""
-    text = " ".join(str(path).encode("utf-8", "backslashreplace").decode().split())
+    text = _printable(str(path))
     return text if len(text) <= 160 else f"{text[:70]}...{text[-85:]}"
 
 
-def reason(error: BaseException) -> str:
-    """What another library said, on one line of bounded length."""
-    text = " ".join(str(error).encode("utf-8", "backslashreplace").decode().split()) or type(error).__name__
-    return text if len(text) <= 160 else f"{text[:157]}..."
+def reason(error: BaseException, most: int = 160) -> str:
+    """What an error says, on one line of bounded length: another library's, or ours that quotes a value of a file."""
+    text = _printable(str(error)) or type(error).__name__
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _printable(text: str) -> str:
+    """On one line, with escapes for what no terminal should be given."""
+    text = " ".join(text[:100_000].split())
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def shortened(text: str, most: int = 500) -> str:
@@ -178,6 +184,9 @@ def _check(value: Any, place: object) -> None:
                 raise PlainError(
                     f"{shown(place)} holds a number that is not finite (NaN, or above 1e308); mend or remove it"
                 )
+        elif isinstance(item, int):
+            if not -(2**63) <= item < 2**64:
+                raise PlainError(f"{shown(place)} holds a whole number beyond 64 bits; mend or remove it")
         elif isinstance(item, (dict, list)):
             if depth >= DEPTH:
                 raise PlainError(f"{shown(place)} is nested deeper than {DEPTH} levels; it is no file of this kind")

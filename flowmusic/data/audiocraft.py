@@ -7,12 +7,12 @@ nothing of channels and of the bytes: ``channels`` 0 and an empty ``hash`` stand
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from flowmusic.data.captions import of_info
-from flowmusic.plain import read_json
 
 KEYS = frozenset({"path", "duration", "sample_rate", "amplitude", "weight", "info_path", "meta"})
 _SPLITS = {
@@ -49,7 +49,10 @@ def translate(line: Mapping[str, Any], manifest: Path) -> dict[str, Any]:
         raise ValueError(f"duration must be a number of seconds, got {plain['duration']!r}")
     info = _placed(line["info_path"], manifest) if line.get("info_path") else path.with_suffix(".json")
     if info.is_file():
-        parsed = read_json(info)
+        try:
+            parsed = json.loads(info.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{info} is not JSON ({error})") from None
         if not isinstance(parsed, Mapping):
             raise ValueError(f"{info} holds {type(parsed).__name__}, not a JSON object")
         said = of_info(parsed)

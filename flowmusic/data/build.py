@@ -15,7 +15,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
-from flowmusic import plain
 from flowmusic.atomic import write_text
 from flowmusic.data import statistics
 from flowmusic.data.manifest import SPLITS, Entry, file_hash
@@ -60,8 +59,8 @@ class Record:
     def read(out: Path, name: str) -> Record | None:
         """The record of a tar, or None where there is none that can be read."""
         try:
-            told = plain.read_json(_record(out, name), missing=True)
-        except (FileNotFoundError, plain.PlainError):
+            told = json.loads(_record(out, name).read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
             return None
         shard = told.pop("shard")
         return Record(

@@ -157,11 +157,13 @@ class Table:
 
         Raises: ValueError naming an unknown column, or the row that has no path, or another split in it.
         """
-        lines = tables.rows(path)
-        _check_columns(path, [name.lower() for name in next(lines)[1]])
+        delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+        _check_columns(path, [name.lower() for name in tables.header(path, delimiter)])
         rows: dict[str, Said] = {}
-        for number, row in lines:
-            _add(rows, {name.lower(): cell for name, cell in row.items()}, f"{path}, line {number}")
+        for number, row in tables.rows(path, delimiter):
+            if isinstance(row, str):
+                raise ValueError(f"{path}, line {number}: {row}")
+            _add(rows, {name.lower(): cell.strip() for name, cell in row.items()}, f"{path}, line {number}")
         return Table(rows, path)
 
     def placed(self, folder: Path, files: Sequence[Path]) -> tuple[dict[Path, Said], list[str]]:

@@ -1,80 +1,118 @@
-"""Tables with a header, as programs and people write them: commas, semicolons or tabs, with or without a mark.
+"""Tables (CSV, TSV) as programs and people write them, row by row: a broken row is told of, and the others are read.
 
-Excel separates by the semicolon where the comma is the decimal sign, writes ``sep=;`` before the header where it was
-asked to, and saves "Unicode text" as UTF-16 with tabs.
+What separates the cells is seen by the header: Excel takes the semicolon where the comma is the decimal sign, writes
+``sep=;`` before the header where it was asked to, and saves "Unicode text" as UTF-16 with tabs.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
-from flowmusic import plain
+from flowmusic.plain import PlainError, check_file, reason, shown
 
-MOST_TABLE = 256 * plain.MIB
 SEPARATORS = (",", ";", "\t")
 
 
-class TableError(ValueError):
-    """A file is no table; the message names it."""
-
-
-def rows(path: str | Path, ragged: bool = False) -> Iterator[tuple[int, dict[str, str]]]:
-    """Number of its last line and cells by column of every row that is not empty; the header comes first, as line 1.
-
-    The header decides what separates: of comma, semicolon and tab the one that parts it into most names.
+def rows(path: str | Path, delimiter: str = ",", spare: bool = False) -> Iterator[tuple[int, dict[str, str] | str]]:
+    """Line number and fields by column of every row that is not blank, or in words what is wrong with the row.
 
     Args:
         path: of the table.
-        ragged: rows may have more cells than the header, which are left out.
+        delimiter: what separates the cells, where the header does not tell.
+        spare: rows may have more fields than columns, which are left out.
 
-    Raises: FileNotFoundError; PlainError for what is no text; TableError naming a line with more cells than the header.
+    Raises: FileNotFoundError; PlainError for a file whose header is none of a table in UTF-8.
     """
-    text = plain.read_text(path, MOST_TABLE)
-    before = 0
-    if text[:4].lower() == "sep=":
-        text, before = text.partition("\n")[2], 1
-    separator = separator_of(text.partition("\n")[0])
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        names = [name.strip() for name in next(reader, [])]
-        yield 1 + before, {name: name for name in names}
-        for cells in reader:
-            number = reader.line_num + before
-            if not any(cell.strip() for cell in cells):
+    columns, delimiter, before = _header(Path(path), delimiter)
+    with _opened(Path(path)) as file:
+        for _ in range(before):
+            next(file, None)
+        reader = csv.reader(file, delimiter=delimiter)
+        next(reader, None)
+        while True:
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except (csv.Error, UnicodeError) as error:
+                yield before + reader.line_num, f"it cannot be read ({reason(error)})"
+                if isinstance(error, UnicodeError):  # the rest of UTF-16 cannot be found again
+                    return
                 continue
-            if not ragged and any(cell.strip() for cell in cells[len(names) :]):
-                raise TableError(
-                    f"{plain.shown(path)}, line {number}: more fields than columns; quote captions that hold the "
-                    "separator"
-                )
-            yield number, {name: cell.strip() for name, cell in zip(names, [*cells, *[""] * len(names)])}
-    except csv.Error as error:
-        raise TableError(f"{plain.shown(path)} is no table ({error}, near line {reader.line_num + before})") from None
+            number = before + reader.line_num
+            wrong = _wrong(fields)
+            if wrong:
+                yield number, f"it {wrong}"
+            elif any(field.strip() for field in fields[len(columns) :]) and not spare:
+                yield number, "more fields than columns; quote captions that hold the separator"
+            elif any(field.strip() for field in fields):
+                yield number, dict(zip(columns, [*fields, *[""] * (len(columns) - len(fields))]))
 
 
-def separator_of(header: str) -> str:
-    """What parts a header into most names; the comma where nothing does.
+def header(path: str | Path, delimiter: str = ",") -> list[str]:
+    """The columns of a table without space around them; empty for an empty file.  Raises: as :func:`rows`."""
+    return _header(Path(path), delimiter)[0]
 
-    >>> separator_of('"file, or path";caption'), separator_of("path,caption"), separator_of("path")
-    (';', ',', ',')
+
+def _header(path: Path, delimiter: str) -> tuple[list[str], str, int]:
+    """Columns, what separates them, and the lines before them."""
+    check_file(path)
+    before = 0
+    try:
+        with _opened(path) as file:
+            line = file.readline(1 << 16)
+            if line[:4].lower() == "sep=":
+                line, before = file.readline(1 << 16), 1
+        delimiter = separator_of(line, delimiter)
+        fields = next(csv.reader([line], delimiter=delimiter), [])
+    except (csv.Error, UnicodeError) as error:
+        raise PlainError(f"{shown(path)} is no table in UTF-8 ({reason(error)})") from None
+    wrong = _wrong(fields)
+    if wrong:
+        raise PlainError(f'{shown(path)} is no table in UTF-8 (its header {wrong}); save it as "CSV UTF-8"')
+    return [name.strip() for name in fields], delimiter, before
+
+
+def separator_of(line: str, usual: str = ",") -> str:
+    """What parts a header into most names; the usual one where nothing else parts it into more.
+
+    >>> separator_of('"file, or path";caption'), separator_of("path,caption"), separator_of("path", usual="\\t")
+    (';', ',', '\\t')
     """
 
     def parts(separator: str) -> int:
-        cells = next(csv.reader([header], delimiter=separator), [])
+        cells = next(csv.reader([line], delimiter=separator), [])
         # A quote within a cell is one that was cut in two.
         return 0 if any('"' in cell for cell in cells) else len(cells)
 
-    return max(SEPARATORS, key=parts)
+    return max((usual, *SEPARATORS), key=parts)
 
 
-def number(text: str) -> str:
+def decimal(text: str) -> str:
     """A number's text with a point for its decimal sign: ``30,5`` is 30.5; what has both signs is left as it is.
 
-    >>> number("30,5"), number(" 7 "), number("1,234.5")
+    >>> decimal("30,5"), decimal(" 7 "), decimal("1,234.5")
     ('30.5', '7', '1,234.5')
     """
     text = text.strip()
     return text.replace(",", ".") if text.count(",") == 1 and "." not in text else text
+
+
+def _opened(path: Path) -> TextIO:
+    with path.open("rb") as file:
+        marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    if marked:
+        return path.open(encoding="utf-16", newline="")
+    # A byte that is no UTF-8 becomes half a character, which its row is then refused for.
+    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _wrong(fields: Sequence[str]) -> str:
+    text = "".join(fields)
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        return "holds bytes that are no UTF-8"
+    return "holds a zero byte" if "\0" in text else ""

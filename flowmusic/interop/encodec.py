@@ -16,13 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flowmusic import plain
 from flowmusic.codec.encodec import EncodecCodec, EncodecSettings, build_encodec, pretrained
 from flowmusic.interop import hub, names
 from flowmusic.interop.bundle import CorruptWeights, ModelError, fill
 from flowmusic.interop.pickles import read_pickle
 from flowmusic.interop.stored_config import StoredConfig
-from flowmusic.paths import in_utf8
 from flowmusic.types import Audio
 
 COMPRESSION = "compression_state_dict.bin"
@@ -204,7 +202,7 @@ def known_of_audiocraft(config: StoredConfig) -> dict[str, Any]:
 def known_of_transformers(path: Path) -> dict[str, Any]:
     """What a config.json says beyond the shapes.  Raises: ModelError, CorruptWeights."""
     try:
-        config = plain.read_json(path)
+        config = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CorruptWeights(f"{path} cannot be parsed ({error}); download it again") from None
     if not isinstance(config, dict) or config.get("model_type") != "encodec":
@@ -229,8 +227,7 @@ def _from_transformers(folder: Path, mean: float, std: float) -> EncodecCodec:
     weights = folder / "model.safetensors"
     if weights.is_file():
         try:
-            with in_utf8(weights) as place:
-                tensors = load_file(place)
+            tensors = load_file(weights)
         except SafetensorError as error:
             raise CorruptWeights(f"{weights} cannot be read ({error}); download it again") from None
     else:

@@ -7,6 +7,7 @@ afterwards.  So transformers' own ``HubertModel`` runs it, and none of the repos
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import math
 from collections.abc import Mapping
@@ -17,11 +18,9 @@ import torch
 from torch import Tensor
 
 from flowmusic import audio as audio_tools
-from flowmusic import plain
 from flowmusic.interop import hub
 from flowmusic.interop.bundle import ModelError, differences
 from flowmusic.interop.pickles import read_pickle
-from flowmusic.paths import in_utf8
 from flowmusic.types import Audio
 
 KIND = "mert"
@@ -143,7 +142,7 @@ def unit_variance(samples: Tensor) -> Tensor:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        parsed = plain.read_json(path)
+        parsed = json.loads(path.read_text())
     except (ValueError, OSError) as error:
         raise ModelError(f"{path} cannot be read ({type(error).__name__}); fetch it again") from error
     if not isinstance(parsed, dict):
@@ -192,8 +191,7 @@ def _tensors(folder: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         return read_pickle(folder / "pytorch_model.bin")
     try:
-        with in_utf8(path) as place:
-            return load_file(place)
+        return load_file(path)
     except SafetensorError as error:
         raise ModelError(f"{path} cannot be read ({error}); fetch it again") from error
 

@@ -159,16 +159,17 @@ def audio_folder(out: Path) -> Path:
     return beside(out, ".audio")
 
 
-def rows(path: Path, needed: Sequence[str]) -> Iterator[dict[str, str]]:
+def rows(path: Path, needed: Sequence[str], delimiter: str = ",") -> Iterator[dict[str, str]]:
     """Rows of a table with a header.  Raises: ValueError naming what is missing."""
     if not path.is_file():
         raise ValueError(f"{path} not found; it belongs to the data set")
-    lines = tables.rows(path, ragged=True)
-    columns = next(lines)[1]
+    columns = tables.header(path, delimiter)
     missing = [name for name in needed if name not in columns]
     if missing:
         raise ValueError(f"{path} has no column {missing[0]!r}; it has: {', '.join(columns)}")
-    for _, row in lines:
+    for number, row in tables.rows(path, delimiter, spare=True):
+        if isinstance(row, str):
+            raise ValueError(f"{path}, line {number}: {row}")
         yield row
 
 

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from flowmusic import plain
-from flowmusic.data import captions, tables
+from flowmusic.data import captions
 from flowmusic.data.scan import Problem, Scan
 from flowmusic.data.sets.base import Begin, DataSet, Draft, complete, first_file, rows
 from flowmusic.data.splits import choose
@@ -74,7 +73,7 @@ def read(source: Path, out: Path, workers: int = 1, begin: Begin = None) -> Scan
 
 def tracks(table: Path) -> Iterator[tuple[str, str, str, str, dict[str, list[str]]]]:
     """Track, artist, album, path and tags by kind; the tags are as many fields at the end of a line as there are."""
-    lines = plain.read_text(table, tables.MOST_TABLE).split("\n")
+    lines = table.read_text(encoding="utf-8").split("\n")
     if lines[0].split("\t")[:4] != ["TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH"]:
         raise ValueError(f"{table} is not a table of MTG-Jamendo: its first line is {lines[0][:80]!r}")
     for number, line in enumerate(lines[1:], start=2):
@@ -95,7 +94,7 @@ def _splits(table: Path) -> Iterator[tuple[str, str]]:
     for split in SPLITS:
         file = table.parent / "splits" / "split-0" / f"{table.stem}-{split}.tsv"
         if file.is_file():
-            for row in rows(file, ("TRACK_ID",)):
+            for row in rows(file, ("TRACK_ID",), "\t"):
                 yield row["TRACK_ID"], split
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flowmusic import plain
 from flowmusic.controls import midi
 from flowmusic.data.scan import Scan
 from flowmusic.data.sets.base import Begin, DataSet, Draft, complete, first_file, rows
@@ -65,7 +65,7 @@ def _rows(table: Path) -> Iterator[dict[str, str]]:
         yield from rows(table, COLUMNS)
         return
     try:
-        columns = plain.read_json(table)
+        columns = json.loads(table.read_text(encoding="utf-8"))
         for number in columns["audio_filename"]:
             yield {name: str(columns[name][number]) for name in COLUMNS}
     except (ValueError, KeyError, TypeError) as error:

@@ -35,7 +35,7 @@ def read(source: Path, out: Path, workers: int = 1, begin: Begin = None) -> Scan
             problems.append(Problem(f"{row['ytid']}", MISSING, f"no clip of this video below {table.parent}"))
             continue
         begins, ends = (
-            limits.of_text("time", tables.number(row[name]), f"{table}: {name} of {row['ytid']}")
+            limits.of_text("time", tables.decimal(row[name]), f"{table}: {name} of {row['ytid']}")
             for name in ("start_s", "end_s")
         )
         try:
