@@ -28,10 +28,10 @@ import soundfile
 import torch
 
 from feature_extractors import Beats, Chords, Drums, DrumSeparator, HarmonicPercussive, Melody, Onsets
-from feature_extractors.run import SUFFIXES
 from flowmusic import audio as audio_tools
 from flowmusic.apps.building.clip import ClipBuilder, read_part
 from flowmusic.apps.building.settings import ClipSettings, ExtractorChoice
+from flowmusic.audio_files import SUFFIXES
 from flowmusic.data import manifest
 from flowmusic.data.manifest import Entry, file_hash
 from flowmusic.data.shards import ShardIndex, write_shard
@@ -61,10 +61,10 @@ def stages(pieces: list[Entry], folder: Path, madmom: bool, crepe: bool) -> dict
     made = {piece.key: clip(piece) for piece in pieces}
     drums, separated = Drums(), {}
     for piece in pieces:
-        audio = read_part(piece.path, piece)
+        audio = read_part(piece.path, piece).audio
         separated[piece.key] = HarmonicPercussive().analyse(audio)
     found: dict[str, Callable[[Entry, Audio], Any]] = {
-        "decode": lambda piece, audio: audio_tools.resample(audio_tools.mono(read_part(piece.path, piece)), 32_000),
+        "decode": lambda piece, audio: audio_tools.resample(read_part(piece.path, piece).audio, 32_000),
         "codec": lambda piece, audio: clip.encode(audio),
         "separator: hpss": lambda piece, audio: HarmonicPercussive().analyse(audio),
         "separator: ours": lambda piece, audio: DrumSeparator().analyse(audio),
@@ -87,7 +87,7 @@ def stages(pieces: list[Entry], folder: Path, madmom: bool, crepe: bool) -> dict
 
 def measure(pieces: list[Entry], named: dict[str, Callable[[Entry, Audio], Any]], rounds: int) -> dict[str, float]:
     """Processor seconds for a second of audio, by stage."""
-    audios = [read_part(piece.path, piece) for piece in pieces]
+    audios = [read_part(piece.path, piece).audio for piece in pieces]
     total = sum(audio.seconds for audio in audios)
     for action in named.values():
         action(pieces[0], audios[0])  # weights are loaded once

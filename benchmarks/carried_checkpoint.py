@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from flowmusic.train import compact
+from flowmusic.train import checkpoints, compact
 from flowmusic.train.run import compose, train
 
 FORMS = {"exact": None, "`--compact`": True, "`--compact --without-moments`": False}
@@ -25,7 +25,7 @@ LAST = 10
 
 def go_on(checkpoint: Path, moments: bool | None, out: Path, steps: int, overrides: list[str]) -> tuple[float, ...]:
     """MiB of the checkpoint, mean training loss, that of the last steps, and validation loss."""
-    found = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    found = checkpoints.read(checkpoint)
     size = checkpoint.stat().st_size
     if moments is not None:
         small = compact.compact(found, moments)

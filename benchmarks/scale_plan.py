@@ -23,8 +23,9 @@ from typing import Any
 
 import torch
 
+from flowmusic.audio_files import SUFFIXES
 from flowmusic.data import manifest, plan
-from flowmusic.data.facts import SUFFIXES, Facts
+from flowmusic.data.facts import Facts
 from flowmusic.data.manifest import Entry
 from flowmusic.data.readers import look
 from flowmusic.train import plan as training

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 
 from feature_extractors import drum_net, flux, madmom_compat, pulse, signals
+from feature_extractors.recording import Recording, levelled
+from feature_extractors.rows import Rows
 from flowmusic.controls import beats as beat_control
 from flowmusic.types import Audio, FrameGrid, Track
 
@@ -48,7 +49,7 @@ class Beats:
     min_bpm: float = 55.0
     max_bpm: float = 215.0
     name: ClassVar[str] = "beats"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
 
     def __post_init__(self) -> None:
         if self.detector not in (None, "madmom", "flux"):
@@ -58,19 +59,19 @@ class Beats:
         if not 0 < self.min_bpm < self.max_bpm:
             raise ValueError(f"the tempo range must ascend, got {self.min_bpm} to {self.max_bpm}")
 
-    def analyse(self, audio: Audio) -> BeatAnalysis:
+    def analyse(self, audio: Audio | Recording) -> BeatAnalysis:
         """Track the beats of a recording.  Silence has none.
 
         Raises: MissingMadmom if madmom was asked for and is not installed.
         """
-        samples = signals.samples_of(audio, madmom_compat.RATE)
+        samples = levelled(audio, madmom_compat.RATE)
         if signals.is_silent(samples):
             return BeatAnalysis((), (), None)
         if self.resolved() == "madmom":
             madmom_compat.require("the beat detector 'madmom'", "choose detector='flux'")
             rows, sure = self._madmom(samples)
         else:
-            rows, sure = self._flux(samples)
+            rows, sure = self._flux(samples, levelled(audio, drum_net.RATE))
         beats = tuple(round(float(t), 4) for t in rows[:, 0])
         downbeats = tuple(round(float(t), 4) for t, number in rows if number == 1)
         return BeatAnalysis(beats, downbeats, tempo(beats), tuple(round(float(each), 4) for each in sure))
@@ -84,7 +85,7 @@ class Beats:
         """The detector that will run."""
         return self.detector or ("madmom" if madmom_compat.available() else "flux")
 
-    def _madmom(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _madmom(self, samples: Rows) -> tuple[np.ndarray, np.ndarray]:
         hop = madmom_compat.RATE // FPS
         activation = signals.frames_by_window(_activation, samples, hop, window=60 * FPS * hop, context=5 * FPS * hop)
         decoder = _decoder(self.beats_per_bar, self.min_bpm, self.max_bpm)
@@ -99,7 +100,7 @@ class Beats:
         near = np.rint(rows[:, 0] * FPS).astype(int)[:, None] + np.arange(9)
         return rows, either[np.minimum(near, len(either) - 1)].max(1, initial=0.0).clip(0.0, 1.0)
 
-    def _flux(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _flux(self, samples: Rows, for_drums: Rows) -> tuple[np.ndarray, np.ndarray]:
         strength = flux.strength(samples)
         lag = pulse.period(strength, flux.FPS, self.min_bpm, self.max_bpm)
         if lag is None:
@@ -109,7 +110,7 @@ class Beats:
         low = flux.low_strength(samples)
         numbers = (np.arange(len(frames)) - pulse.bar_phase(low, frames, per_bar)) % per_bar + 1
         times = np.clip(frames / flux.FPS + flux.OFFSET_S, 0.0, len(samples) / flux.RATE)
-        sure = pulse.agreement(frames / flux.FPS, [self._beats(other) for other in _other_strengths(samples, low)])
+        sure = pulse.agreement(frames / flux.FPS, [self._beats(other) for other in _other_strengths(for_drums, low)])
         return np.stack([times, numbers], axis=1), sure
 
     def _beats(self, strength: np.ndarray) -> np.ndarray:
@@ -118,9 +119,9 @@ class Beats:
         return np.zeros(0) if lag is None else pulse.beats(strength, lag) / flux.FPS
 
 
-def _other_strengths(samples: np.ndarray, low: np.ndarray) -> list[np.ndarray]:
-    """Onset strengths of the bass, of the drums as our network hears them, and of both.  Shape: ``[N]`` at 44.1 kHz."""
-    heard = drum_net.probability(signals.samples_of(Audio(torch.from_numpy(samples)[None], flux.RATE), drum_net.RATE))
+def _other_strengths(samples: Rows, low: np.ndarray) -> list[np.ndarray]:
+    """Onset strengths of the bass, of the drums as our network hears them, and of both.  Shape: ``[N]`` at 32 kHz."""
+    heard = drum_net.probability(samples)
     drums = np.convolve(np.resize(heard, len(low)), [0.25, 0.5, 0.25], "same")
     return [low, drums, low / max(float(low.std()), 1e-9) + drums / max(float(drums.std()), 1e-9)]
 

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import tempfile
 import typing
 import warnings
 from collections.abc import Callable, Mapping
@@ -19,7 +20,11 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from feature_extractors.recording import Recording
+from feature_extractors.rows import blocks
+from flowmusic import disk
 from flowmusic.atomic import replacing
+from flowmusic.tensors import read_arrays
 from flowmusic.types import Audio
 
 Result = TypeVar("Result", covariant=True)
@@ -32,17 +37,27 @@ class Analyser(Protocol[Result]):
     def name(self) -> str: ...
     @property
     def version(self) -> str: ...
-    def analyse(self, audio: Audio) -> Result: ...
+    def analyse(self, audio: Audio | Recording) -> Result: ...
 
 
 def default_folder() -> Path:
-    """``$FLOWMUSIC_CACHE/features``, or ``~/.cache/flowmusic/features``."""
+    """``$FLOWMUSIC_CACHE/features``, or ``~/.cache/flowmusic/features``; for a user without a home a temporary one."""
     root = os.environ.get("FLOWMUSIC_CACHE")
-    return (Path(root) if root else Path.home() / ".cache" / "flowmusic") / "features"
+    if root:
+        return Path(root) / "features"
+    try:
+        return Path.home() / ".cache" / "flowmusic" / "features"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / "flowmusic" / "features"
 
 
-def audio_hash(audio: Audio) -> str:
-    """Hash of rate, shape and samples, 32 hexadecimal digits."""
+def audio_hash(audio: Audio | Recording) -> str:
+    """Hash of rate, shape and samples, 32 hexadecimal digits; of a recording, at the common level."""
+    if isinstance(audio, Recording):
+        digest = hashlib.blake2b(f"{audio.rate} {len(audio.rows)} ".encode(), digest_size=16)
+        for block in blocks(audio.at(audio.rate)):
+            digest.update(np.ascontiguousarray(block).data)
+        return digest.hexdigest()
     samples = audio.samples.detach().float().cpu().contiguous().numpy()
     digest = hashlib.blake2b(f"{audio.rate} {samples.shape} ".encode(), digest_size=16)
     digest.update(samples.tobytes())
@@ -63,13 +78,13 @@ def describe(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def key(extractor: Analyser[Any], audio: Audio) -> str:
+def key(extractor: Analyser[Any], audio: Audio | Recording) -> str:
     """The file name of an entry, without its suffix."""
     settings = json.dumps([extractor.name, extractor.version, describe(extractor)], sort_keys=True)
     return f"{extractor.name}-{audio_hash(audio)}-{hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()}"
 
 
-def analyse(extractor: Analyser[Result], audio: Audio, folder: Path | None = None) -> Result:
+def analyse(extractor: Analyser[Result], audio: Audio | Recording, folder: Path | None = None) -> Result:
     """``extractor.analyse(audio)``, from the cache where it is there.
 
     Args:
@@ -86,8 +101,9 @@ def analyse(extractor: Analyser[Result], audio: Audio, folder: Path | None = Non
             # Whatever the damage (a cut file, a foreign one, an older layout), the remedy is the same.
             warnings.warn(f"cache entry {path} is unreadable ({error}); computing it again", stacklevel=2)
     result = extractor.analyse(audio)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(path, result)
+    with disk.spared(path, "the result is not kept"):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(path, result)
     return result
 
 
@@ -113,9 +129,8 @@ def _write(path: Path, result: Any) -> None:
 
 
 def _read(path: Path, build: Callable[..., Any]) -> Any:
-    with np.load(path, allow_pickle=False) as entry:
-        values: dict[str, Any] = {name: entry[name] for name in entry.files if name != "_plain"}
-        plain = json.loads(str(entry["_plain"]))
+    values: dict[str, Any] = read_arrays(path)
+    plain = json.loads(str(values.pop("_plain")))
     return build(**values, **{name: _tuples(value) for name, value in plain.items()})
 
 

@@ -105,17 +105,21 @@ def listen(clip: Clip, separator: Separator, full: bool = False) -> dict[Key, Sc
         if drums is None:
             continue
         for detector in detectors:
-            times = Onsets(detector).analyse(drums).times
+            times = Onsets(detector).analyse(drums, within=mix).times
             scorers["onset F1, 50 ms", detector, source] = _times("onsets", times, ONSET_S)
         strength = torch.from_numpy(Drums(stems=separator).strength(drums, mix))
         control = drum_control.strength_to_track(strength, FrameGrid.of_seconds(clip.mix.seconds, CONTROL_RATE))
         times = drum_control.onsets_from_track(control)
         scorers["drum control F1, 50 ms", "onset strength", source] = _times("onsets", times, ONSET_S)
-    pitched = [("melody stem", clip.melody), ("mix - drum stem", _without(clip)), (f"mix - {name}", separated.rest)]
-    for source, audio in pitched:
+    pitched = [
+        ("melody stem", clip.melody, None),
+        ("mix - drum stem", _without(clip), clip.mix),
+        (f"mix - {name}", separated.rest, clip.mix),
+    ]
+    for source, audio, whole in pitched:
         for model in ("tiny", "harmonic", "full") if full else ("tiny", "harmonic"):
             if audio is not None:
-                found = Melody(model=model).analyse(audio)
+                found = Melody(model=model).analyse(audio, within=whole)
                 scorers["melody pitch class", model, source] = _pitch(found.times, found.pitch, octaves=False)
                 scorers["melody pitch, 50 cents", model, source] = _pitch(found.times, found.pitch, octaves=True)
     for detector in detectors:

@@ -69,7 +69,7 @@ def recordings(corpus: Path, split: str, cache: Path, limit: int | None = None) 
         _compute(paths, split == "train", array, index)
     entries = plain.read_json(index)
     return Recordings(
-        np.load(array, mmap_mode="r"),
+        np.load(array, mmap_mode="r", allow_pickle=False),
         tuple((entry["first"], entry["frames"]) for entry in entries),
         tuple(tuple((float(s), float(e), str(label)) for s, e, label in entry["chords"]) for entry in entries),
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from feature_extractors import chord_features, chord_labels
+from feature_extractors.survivors import Survivors
 
 TRIAD_COST, TYPE_COST = 4.0, 4.0
 """Of a change of the triad, and of the type within a triad, in nats; chosen on the validation split."""
@@ -105,17 +106,13 @@ def viterbi(scores: Iterable[np.ndarray], cost: float) -> np.ndarray:
     rows = iter(scores)
     total = next(rows).astype(np.float64)
     own = np.arange(len(total), dtype=np.int16)
-    came_from: list[np.ndarray] = []
+    survivors = Survivors()
     for row in rows:
         best = int(total.argmax())
         leave = total[best] - cost
-        came_from.append(np.where(total >= leave, own, np.int16(best)))
+        survivors.add(np.where(total >= leave, own, np.int16(best)))
         total = np.maximum(total, leave) + row
-    path = np.empty(len(came_from) + 1, np.int64)
-    path[-1] = total.argmax()
-    for n in range(len(came_from), 0, -1):
-        path[n - 1] = came_from[n - 1][path[n]]
-    return path
+    return survivors.path(int(total.argmax()))
 
 
 def _interpolated(scores: np.ndarray, steps: int) -> Iterator[np.ndarray]:

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from feature_extractors.rows import Rows, power
+
 RATE = 16_000
 HOP = 1600
 FPS = RATE // HOP
@@ -30,10 +32,14 @@ _FADE_HZ = (200.0, 400.0)
 _GAIN = 1000.0
 
 
-def scaled(samples: np.ndarray) -> np.ndarray:
+def scaled(samples: Rows) -> np.ndarray:
     """The recording at the level that the network expects.  Shape: ``[N] -> [N]``."""
-    rms = math.sqrt(float(np.mean(samples.astype(np.float64) ** 2))) if samples.size else 0.0
-    return (samples * (LEVEL / max(rms, 1e-6))).astype(np.float32)
+    return samples[:] * np.float32(gain(samples))
+
+
+def gain(samples: Rows) -> float:
+    """What brings a recording to the level that the network expects."""
+    return LEVEL / max(math.sqrt(power(samples)), 1e-6)
 
 
 def magnitude(samples: Tensor) -> Tensor:

@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from feature_extractors import chord_features, chord_labels, signals
+from feature_extractors.rows import Rows, Scaled
+from flowmusic.tensors import read as read_tensors
 
 WEIGHTS = Path(__file__).with_name("chord_net.safetensors")
 TAPS = (-24, -19, -12, -7, -1, 0, 1, 7, 12, 19, 24, 28)
@@ -115,7 +117,7 @@ class ChordNet(nn.Module):
         return torch.cat([self.types(x).flatten(-2), self.none(x.mean(2))], -1)
 
 
-def log_probabilities(samples: np.ndarray) -> np.ndarray:
+def log_probabilities(samples: Rows) -> np.ndarray:
     """Log probability of every class in every frame of a recording.
 
     Shape: ``[N] at 16 kHz -> [ceil(N / 1600), 193]`` at 10 Hz.  Long recordings go through in windows.
@@ -130,14 +132,13 @@ def log_probabilities(samples: np.ndarray) -> np.ndarray:
     # Three frames more than the network's reach, because a frame's longest spectrum reaches that far itself.
     context = (CONTEXT_FRAMES + 3) * chord_features.HOP
     window = _WINDOW_FRAMES * chord_features.HOP
-    return signals.frames_by_window(run, chord_features.scaled(samples), chord_features.HOP, window, context)
+    scaled = Scaled(samples, chord_features.gain(samples))
+    return signals.frames_by_window(run, scaled, chord_features.HOP, window, context)
 
 
 @functools.cache
 def load(path: Path = WEIGHTS) -> ChordNet:
     """The trained network, ready to run."""
-    from safetensors.torch import load_file
-
     net = ChordNet()
-    net.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    net.load_state_dict({name: value.float() for name, value in read_tensors(path)[0].items()})
     return net.eval()

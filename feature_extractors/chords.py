@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from feature_extractors import chord_decode, chord_features, chord_net, madmom_chords, madmom_compat, signals
+from feature_extractors.recording import Recording, levelled
 from flowmusic.controls import chords as chord_control
 from flowmusic.controls import vocabulary
 from flowmusic.types import Audio, FrameGrid, Track
@@ -41,7 +42,7 @@ class Chords:
     detector: str | None = None
     detail: str = "full"
     name: ClassVar[str] = "chords"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
 
     def __post_init__(self) -> None:
         if self.detector not in (None, *DETECTORS):
@@ -49,7 +50,7 @@ class Chords:
         if self.detail not in DETAILS:
             raise ValueError(f"unknown detail of chords {self.detail!r}; choose one of {', '.join(DETAILS)}")
 
-    def analyse(self, audio: Audio) -> ChordAnalysis:
+    def analyse(self, audio: Audio | Recording) -> ChordAnalysis:
         """Recognise the chords of a recording.  Silence is no chord; an empty recording has no entry.
 
         Raises: MissingMadmom if madmom was asked for and is not installed.
@@ -57,8 +58,8 @@ class Chords:
         madmom = self.resolved() == "madmom"
         if madmom:
             madmom_compat.require("the chord detector 'madmom'", "choose detector='ours'")
-        samples = signals.samples_of(audio, madmom_compat.RATE if madmom else chord_features.RATE)
-        if samples.size == 0:
+        samples = levelled(audio, madmom_compat.RATE if madmom else chord_features.RATE)
+        if len(samples) == 0:
             return ChordAnalysis(())
         if signals.is_silent(samples):
             sure = np.ones(int(np.ceil(audio.seconds * chord_features.FPS)), np.float32)

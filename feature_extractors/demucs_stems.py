@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-import json
+import importlib
+import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,12 +13,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from feature_extractors import signals
 from feature_extractors.stems import Stems
 from flowmusic import audio as audio_io
+from flowmusic import beside, plain, tensors
 from flowmusic.types import Audio
 
 SOURCES = ("drums", "bass", "other", "vocals")
+_CLASSES = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs")
+"""What a file may ask to be built, by its whole name: the package has classes beside its networks that open files."""
+_MOST, _MOST_LAYERS = 200_000, 100
+"""Of a number in a network's settings (the largest is its rate in Hz), and of one that counts layers."""
 _HUB = {"htdemucs": "adefossez/HTDemucs", "htdemucs_ft": "adefossez/HTDemucs-ft"}
 
 
@@ -58,7 +64,7 @@ class Demucs:
         samples = audio.samples.detach().float().cpu()
         if samples.shape[:-2].numel() != 1:
             raise ValueError(f"separate one recording at a time, got samples of shape {tuple(samples.shape)}")
-        if signals.is_silent(samples.numpy()):
+        if not bool(samples.any()):
             return Stems({source: Audio(torch.zeros_like(samples), audio.rate) for source in SOURCES})
         parts = _separate(_load(bag), Audio(samples.reshape(samples.shape[-2:]), audio.rate), self.shifts, self.device)
         return Stems({source: _like(part, audio) for source, part in parts.items()})
@@ -78,26 +84,74 @@ class Demucs:
 
 @functools.cache
 def _load(bag: Path) -> Any:
-    """The models named by a bag file.  Raises: ValueError if a part is missing or is not demucs' own class."""
-    import yaml
-    from demucs.apply import BagOfModels
-    from demucs.hf import load_safetensors_model
-    from safetensors import safe_open
+    """The models named by a bag file.
 
-    description = yaml.safe_load(bag.read_text())
-    models = []
-    for signature in description["models"]:
-        path = bag.parent / f"{signature}.safetensors"
-        if not path.is_file():
-            raise ValueError(f"{bag} names {path.name}, which is not beside it; fetch that file too")
-        with safe_open(str(path), framework="pt") as opened:
-            metadata = opened.metadata() or {}
-        # The file names the class to build: only demucs' own may be built, and no nested objects.
-        if not metadata.get("klass", "").startswith("demucs.") or "structure" in metadata:
-            raise ValueError(f"{path} is no plain demucs model (class {metadata.get('klass')!r}); refused")
-        json.loads(metadata["kwargs"])
-        models.append(load_safetensors_model(path))
-    return BagOfModels(models, description.get("weights"), description.get("segment")).eval()
+    Raises: ValueError if a part is missing, lies elsewhere, or is not one of demucs' own networks; PlainError,
+        TensorsError for files that cannot be read.
+    """
+    from demucs.apply import BagOfModels
+
+    described = plain.read_yaml(bag)
+    names = described.get("models") if isinstance(described, dict) else None
+    if not isinstance(names, list) or not names or len(names) > 16:
+        raise ValueError(f"{bag} lists no models; fetch it again")
+    wrong = next(_too_much([described.get("weights"), described.get("segment")], "weights or segment"), None)
+    if wrong is not None:
+        raise ValueError(f"{bag} asks for {wrong}; refused")
+    models = [_network(bag.parent / f"{beside.file_name(name, bag)}.safetensors", bag) for name in names]
+    try:
+        return BagOfModels(models, described.get("weights"), described.get("segment")).eval()
+    except (AssertionError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ValueError(f"{bag} does not fit its models ({plain.reason(error)}); fetch it again") from None
+
+
+def _network(path: Path, bag: Path) -> Any:
+    """One part of a bag.  Raises: as :func:`_load`."""
+    from demucs.hf import _decode_json, load_safetensors_model
+
+    if not path.is_file():
+        raise ValueError(f"{bag} names {path.name}, which is not beside it; fetch that file too")
+    found, metadata = tensors.read(path)
+    klass = metadata.get("klass")
+    # The file names the class to build, and may name others inside: the first is one of three, the rest is refused.
+    if klass not in _CLASSES or "structure" in metadata or "__quantized" in found:
+        raise ValueError(f"{path} is no plain demucs model (class {plain.shown(klass)!r}); refused")
+    tensors.check_finite(found, path)
+    settings = [plain.json_of(metadata.get(key, ""), f"{path}, {key}") for key in ("args", "kwargs")]
+    if not isinstance(settings[0], list) or not isinstance(settings[1], dict):
+        raise ValueError(f"{path} describes no network (args or kwargs); fetch it again")
+    wrong = next(_too_much(settings), None)
+    if wrong is not None:
+        raise ValueError(f"{path} asks for {wrong}, which no demucs model has; refused")
+    module, _, name = klass.rpartition(".")
+    build = getattr(importlib.import_module(module), name)
+    try:
+        args, kwargs = _decode_json(settings)
+        known = inspect.signature(build).parameters
+        # First without memory: what it describes is as large as the tensors, or it is not built at all.
+        with torch.device("meta"):
+            own = build(*args, **{key: value for key, value in kwargs.items() if key in known}).state_dict()
+        other = sorted(own.keys() ^ found.keys()) or [key for key in own if own[key].shape != found[key].shape]
+        if other:
+            raise ValueError(f"{other[0]} is missing, unknown or of another shape")
+        return load_safetensors_model(path)
+    except Exception as error:
+        # Constructors of another package, with arguments out of a file.
+        raise ValueError(f"{path} does not fit the network that it describes ({plain.reason(error)})") from None
+
+
+def _too_much(value: Any, name: str = "") -> Iterator[str]:
+    """Numbers in settings that would build something endless."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _too_much(part, key)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _too_much(part, name)
+    elif isinstance(value, int | float):
+        most = _MOST_LAYERS if "layers" in name or "depth" in name or "lstm" in name else _MOST
+        if abs(value) > most:
+            yield f"{plain.shown(name)} = {value:g}"
 
 
 def _separate(model: Any, audio: Audio, shifts: int, device: str) -> dict[str, Audio]:

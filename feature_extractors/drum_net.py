@@ -27,6 +27,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from feature_extractors import flux, signals
+from feature_extractors.rows import Rows, Scaled, power
+from flowmusic.tensors import read as read_tensors
 
 RATE = 32_000
 HOP = 320
@@ -108,15 +110,22 @@ def class_times(found: np.ndarray, onsets: Sequence[float], combine_s: float) ->
         onsets: times of any drum; a hit within ``combine_s`` of one takes its time, so that what is struck together
             begins together.
     """
-    times = np.asarray(onsets, float)
+    times = np.sort(np.asarray(onsets, float))
     hits = {}
     for n, (name, threshold) in enumerate(CLASS_THRESHOLDS.items(), start=1):
         struck = peaks(found[:, n], threshold, combine_s)[0]
         if len(times) and len(struck):
-            nearest = times[np.abs(struck[:, None] - times).argmin(1)]
+            nearest = nearest_of(times, struck)
             struck = np.where(np.abs(nearest - struck) <= combine_s, nearest, struck)
         hits[name] = tuple(sorted({round(float(time), 4) for time in struck}))
     return hits
+
+
+def nearest_of(times: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """For each place the nearest of ascending times, the earlier of two.  Shape: ``[K], [P] -> [P]``, K at least 1."""
+    after = np.clip(np.searchsorted(times, at), 1, max(1, len(times) - 1))
+    before, after = after - 1, np.minimum(after, len(times) - 1)
+    return np.asarray(np.where(at - times[before] <= times[after] - at, times[before], times[after]))
 
 
 def mel_magnitude(samples: Tensor) -> Tensor:
@@ -132,18 +141,18 @@ def compress(magnitude: Tensor) -> Tensor:
     return torch.log10(1.0 + 10.0 * magnitude)
 
 
-def probability(samples: np.ndarray) -> np.ndarray:
+def probability(samples: Rows) -> np.ndarray:
     """Probability that any drum is struck in each frame.  Shape: ``[N] at 32 kHz -> [ceil(N / 320)]`` at 100 Hz."""
     return probabilities(samples, load())[:, 0]
 
 
-def probabilities(samples: np.ndarray, net: DrumOnsetNet | None = None) -> np.ndarray:
+def probabilities(samples: Rows, net: DrumOnsetNet | None = None) -> np.ndarray:
     """Probabilities of :data:`OUTPUTS` in each frame.  Shape: ``[N] at 32 kHz -> [ceil(N / 320), outputs]`` at 100 Hz.
 
     Args:
         net: None takes the network for classes.
     """
-    scaled = samples * (LEVEL / max(float(np.sqrt(np.mean(samples.astype(np.float64) ** 2))), 1e-6))
+    scaled = Scaled(samples, LEVEL / max(power(samples) ** 0.5, 1e-6))
     net = load(CLASS_WEIGHTS) if net is None else net
 
     def run(part: np.ndarray) -> np.ndarray:
@@ -156,9 +165,7 @@ def probabilities(samples: np.ndarray, net: DrumOnsetNet | None = None) -> np.nd
 @functools.cache
 def load(path: Path = WEIGHTS) -> DrumOnsetNet:
     """A trained network, of the size that its file has, ready to run."""
-    from safetensors.torch import load_file
-
-    weights = {name: value.float() for name, value in load_file(path).items()}
+    weights = {name: value.float() for name, value in read_tensors(path)[0].items()}
     outputs, hidden = weights["frames.6.weight"].shape[:2]
     net = DrumOnsetNet(hidden=hidden, outputs=outputs)
     net.load_state_dict(weights)

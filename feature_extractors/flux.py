@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from feature_extractors import signals
+from feature_extractors.rows import Rows
 
 RATE = 44_100
 HOP = 441
@@ -23,14 +24,14 @@ OFFSET_S = -0.004
 """Peaks lie so much after the true attack (median on drum stems), and are moved by this."""
 
 
-def strength(samples: np.ndarray) -> np.ndarray:
+def strength(samples: Rows) -> np.ndarray:
     """Onset strength at 100 Hz, 1 at the recording's highest.  Shape: ``[N] at 44.1 kHz -> [ceil(N / 441)]``."""
     value = signals.frames_by_window(_flux, samples, HOP, window=6000 * HOP, context=10 * HOP)
     top = float(value.max(initial=0.0))
     return value / top if top > 0.0 else value
 
 
-def low_strength(samples: np.ndarray) -> np.ndarray:
+def low_strength(samples: Rows) -> np.ndarray:
     """As :func:`strength`, of the bands under about 200 Hz alone: what a kick or a bass note starts."""
 
     def low(part: np.ndarray) -> np.ndarray:

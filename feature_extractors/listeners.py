@@ -51,10 +51,12 @@ def default_listeners(
     chord = chords or Chords()
 
     def hear_drums(audio: Audio) -> tuple[float, ...]:
-        return onset.analyse(audio if onset.resolved() == "drums" else split(audio).drums).times
+        if onset.resolved() == "drums":
+            return onset.analyse(audio).times
+        return onset.analyse(split(audio).drums, within=audio).times
 
     def hear_melody(audio: Audio) -> PitchLine:
-        found = pitch.analyse(split(audio).rest)
+        found = pitch.analyse(split(audio).rest, within=audio)
         return PitchLine(found.times, found.pitch)
 
     return {

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from feature_extractors import chord_decode, madmom_compat, signals
+from feature_extractors.rows import Joined, Rows
 from flowmusic.controls import vocabulary
 
 FPS = 10
@@ -26,7 +27,7 @@ _CONTEXT_FRAMES = 20
 Changes = tuple[tuple[float, float, str], ...]
 
 
-def recognise(samples: np.ndarray, seconds: float) -> tuple[Changes, np.ndarray]:
+def recognise(samples: Rows, seconds: float) -> tuple[Changes, np.ndarray]:
     """Gapless chords of a recording that is not empty, and how sure they are.  Shape: ``[N]`` at 44.1 kHz.
 
     The second is ``[F]`` in 0..1 at 10 Hz: the probability of the chosen label by a frame's own potentials, without
@@ -37,7 +38,11 @@ def recognise(samples: np.ndarray, seconds: float) -> tuple[Changes, np.ndarray]
     madmom_compat.require("the chord detector 'madmom'", "choose detector='ours'")
     hop = madmom_compat.RATE // FPS
     edge = _EDGE_FRAMES * hop
-    mirrored = np.pad(samples, edge, mode="symmetric")
+    mirrored: Rows
+    if len(samples) < edge:
+        mirrored = np.pad(samples[:], edge, mode="symmetric")
+    else:
+        mirrored = Joined([samples[:edge][::-1], samples, samples[-edge:][::-1]])
     features = signals.frames_by_window(_features, mirrored, hop, window=600 * hop, context=20 * hop)
     crf, kept = _models().crf, slice(_EDGE_FRAMES, -(-len(samples) // hop) + _EDGE_FRAMES)
     ids = crf.process(features)[kept].astype(np.int64)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +13,9 @@ import torch
 
 from feature_extractors import pitch, signals
 from feature_extractors.pitch import Note
+from feature_extractors.recording import Recording, levelled
+from feature_extractors.rows import Rows, Scaled, gathered
+from flowmusic import caches
 from flowmusic.controls import melody as melody_control
 from flowmusic.types import Audio, FrameGrid, Track
 
@@ -61,7 +66,7 @@ class Melody:
     level_db: float = -35.0
     tune: bool = False
     name: ClassVar[str] = "melody"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
 
     def __post_init__(self) -> None:
         if self.model not in _MODELS:
@@ -75,9 +80,12 @@ class Melody:
         """For a voice or an instrument alone: 65 to 1300 Hz, tuned to the singer."""
         return Melody(fmin_hz=65.0, model="tiny", tune=True)
 
-    def analyse(self, audio: Audio) -> MelodyAnalysis:
-        """Find the melody of a recording.  Silence has no voiced frame."""
-        samples = signals.samples_of(audio, pitch.RATE)
+    def analyse(self, audio: Audio | Recording, within: Audio | Recording | None = None) -> MelodyAnalysis:
+        """Find the melody of a recording.  Silence has no voiced frame.
+
+        ``within`` is the recording that this is a part of, such as all but the drums; its level counts.
+        """
+        samples = levelled(audio, pitch.RATE, within)
         hop = round(self.hop_s * pitch.RATE)
         count = 1 + len(samples) // hop
         times = np.arange(count) * hop / pitch.RATE
@@ -85,42 +93,66 @@ class Melody:
             empty = np.zeros((count, melody_control.NUM_BINS), np.float32)
             sure = np.ones(count, np.float32)
             return MelodyAnalysis(times, empty, np.full(count, -1.0), np.full(count, -1.0), (), sure)
-        salience = self._salience(samples, hop) * pitch.range_mask(self.fmin_hz, self.fmax_hz)
-        path = self._path(salience)
+        salience = self._salience(samples, hop, audio.scratch if isinstance(audio, Recording) else None)
+        inside = np.flatnonzero(pitch.range_mask(self.fmin_hz, self.fmax_hz))
+        path = inside[pitch.viterbi(_Columns(salience, inside))]
         level = pitch.level_db(samples, hop)
         threshold = _MODELS[self.model] if self.threshold is None else self.threshold
         heard = level >= _SILENT_DB
-        voiced = heard & (salience[np.arange(count), path] >= threshold) & (level >= level.max() + self.level_db)
-        line = np.where(heard, _refine(salience, path), -1.0)
+        loud = heard & (level >= level.max() + self.level_db)
+        line, voiced, confidence = np.empty(count), np.empty(count, bool), np.empty(count, np.float32)
+        semitones = np.empty((count, melody_control.NUM_BINS), np.float32)
+        for _, _, block in signals.windows(count, _BLOCK_FRAMES, 0):
+            part, chosen = salience[block], path[block]
+            voiced[block] = loud[block] & (part[np.arange(len(part)), chosen] >= threshold)
+            line[block] = np.where(heard[block], _refine(part, chosen), -1.0)
+            confidence[block] = np.where(heard[block], _confidence(part, chosen, voiced[block]), 1.0)
+            semitones[block] = _semitones(part)
         if self.tune and voiced.any():
             line[heard] -= pitch.tuning(line[voiced])
         midi = np.where(voiced, line, -1.0)
         notes = pitch.notes_of(np.rint(midi).astype(np.int64), hop / pitch.RATE, audio.seconds)
-        confidence = np.where(heard, _confidence(salience, path, voiced), 1.0).astype(np.float32)
-        return MelodyAnalysis(times, _semitones(salience), midi, line, notes, confidence)
+        return MelodyAnalysis(times, semitones, midi, line, notes, confidence)
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
         """The melody control on a grid, unknown after the recording's end.  Shape: values ``[T, 53]``."""
         return melody_control.to_track(self.analyse(audio).notes, grid, end_s=audio.seconds)
 
-    def _salience(self, samples: np.ndarray, hop: int) -> np.ndarray:
+    def _salience(self, samples: Rows, hop: int, scratch: Path | None) -> Rows:
+        """Salience of every bin, none outside the range.  Shape: ``[N] -> [F, 360]``."""
         size = 2048 if self.model == "harmonic" else 1024
-        parts = []
-        for _, _, block in signals.windows(1 + len(samples) // hop, _BLOCK_FRAMES, 0):
-            frames = pitch.frames_of(samples, hop, size, block.start, block.stop)
-            with torch.inference_mode():
-                part = pitch.harmonic_salience(frames) if self.model == "harmonic" else _crepe(frames, self.model)
-            parts.append(part.numpy())
-        salience = np.concatenate(parts)
-        return salience / max(float(salience.max()), 1e-9) if self.model == "harmonic" else salience
+        mask = pitch.range_mask(self.fmin_hz, self.fmax_hz)
+        highest = 0.0
 
-    def _path(self, salience: np.ndarray) -> np.ndarray:
-        inside = np.flatnonzero(pitch.range_mask(self.fmin_hz, self.fmax_hz))
-        return inside[pitch.viterbi(salience[:, inside])]
+        def parts() -> Iterator[np.ndarray]:
+            nonlocal highest
+            for _, _, block in signals.windows(1 + len(samples) // hop, _BLOCK_FRAMES, 0):
+                frames = pitch.frames_of(samples, hop, size, block.start, block.stop)
+                with torch.inference_mode():
+                    part = pitch.harmonic_salience(frames) if self.model == "harmonic" else _crepe(frames, self.model)
+                highest = max(highest, float(part.max()))
+                yield part.numpy() * mask
+
+        salience = gathered(parts(), scratch)
+        return Scaled(salience, 1.0 / max(highest, 1e-9)) if self.model == "harmonic" else salience
+
+
+class _Columns:
+    """Some columns of rows."""
+
+    def __init__(self, rows: Rows, columns: np.ndarray) -> None:
+        self._rows, self._columns = rows, columns
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, which: slice, /) -> np.ndarray:
+        return self._rows[which][:, self._columns]
 
 
 @functools.cache
 def _network(model: str) -> Any:
+    caches.librosa()  # which torchcrepe imports by itself
     import torchcrepe
 
     torchcrepe.load.model("cpu", model)

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from feature_extractors import drum_net, flux, madmom_compat, signals
+from feature_extractors.recording import Recording, levelled
+from feature_extractors.rows import Joined, Rows
 from flowmusic.controls import drums as drum_control
 from flowmusic.types import Audio, FrameGrid, Track
 
@@ -46,23 +48,25 @@ class Onsets:
     threshold: float | None = None
     combine_s: float = 0.03
     name: ClassVar[str] = "onsets"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
 
     def __post_init__(self) -> None:
         if self.detector not in (None, *DETECTORS):
             raise ValueError(f"unknown onset detector {self.detector!r}; choose one of {', '.join(DETECTORS)}")
 
-    def analyse(self, audio: Audio) -> OnsetAnalysis:
+    def analyse(self, audio: Audio | Recording, within: Audio | Recording | None = None) -> OnsetAnalysis:
         """Detect the onsets of a recording.  Silence has none.
+
+        ``within`` is the recording that this is a part of, such as its drums; its level counts.
 
         Raises: MissingMadmom if madmom was asked for and is not installed.
         """
         if self.resolved() == "madmom":
             madmom_compat.require("the onset detector 'madmom'", "choose detector='flux'")
-            return self._madmom(signals.samples_of(audio, madmom_compat.RATE))
+            return self._madmom(levelled(audio, madmom_compat.RATE, within))
         if self.resolved() == "drums":
-            return self._drums(signals.samples_of(audio, drum_net.RATE))
-        return self._flux(signals.samples_of(audio, flux.RATE))
+            return self._drums(levelled(audio, drum_net.RATE, within))
+        return self._flux(levelled(audio, flux.RATE, within))
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
         """Onsets as the drum control on a grid."""
@@ -72,12 +76,12 @@ class Onsets:
         """The detector that will run."""
         return self.detector or ("madmom" if madmom_compat.available() else "flux")
 
-    def _madmom(self, samples: np.ndarray) -> OnsetAnalysis:
+    def _madmom(self, samples: Rows) -> OnsetAnalysis:
         if signals.is_silent(samples):
             return OnsetAnalysis((), ())
         hop = madmom_compat.RATE // FPS
         # The network has seen nothing before the first frame; silence there lets it hear an onset at once.
-        led = np.concatenate([np.zeros(_LEAD_FRAMES * hop, np.float32), samples])
+        led = Joined([np.zeros(_LEAD_FRAMES * hop, np.float32), samples])
         activation = signals.frames_by_window(_activation, led, hop, window=6000 * hop, context=100 * hop)[
             _LEAD_FRAMES:
         ]
@@ -88,7 +92,7 @@ class Onsets:
         times = [round(float(t), 4) for t in pick.process(activation)]
         return OnsetAnalysis(tuple(times), tuple(float(activation[round(t * FPS)]) for t in times))
 
-    def _drums(self, samples: np.ndarray) -> OnsetAnalysis:
+    def _drums(self, samples: Rows) -> OnsetAnalysis:
         if signals.is_silent(samples):
             return OnsetAnalysis((), (), dict.fromkeys(drum_net.CLASSES, ()))
         threshold = drum_net.THRESHOLD if self.threshold is None else self.threshold
@@ -96,7 +100,7 @@ class Onsets:
         by_class = drum_net.probabilities(samples)
         return replace(any_drum, classes=drum_net.class_times(by_class, any_drum.times, self.combine_s))
 
-    def _flux(self, samples: np.ndarray) -> OnsetAnalysis:
+    def _flux(self, samples: Rows) -> OnsetAnalysis:
         if signals.is_silent(samples):
             return OnsetAnalysis((), ())
         threshold = flux.THRESHOLD if self.threshold is None else self.threshold

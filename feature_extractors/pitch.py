@@ -11,6 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from feature_extractors import signals
+from feature_extractors.rows import Rows, blocks
+from feature_extractors.survivors import Survivors
 from flowmusic.units import hz_to_midi
 
 RATE = 16_000
@@ -21,6 +24,9 @@ _FIRST_CENTS = 1997.3794084376191
 
 BIN_HZ = 10.0 * 2.0 ** ((_FIRST_CENTS + _CENTS_PER_BIN * np.arange(BINS)) / 1200.0)
 BIN_MIDI = np.array([hz_to_midi(float(hz)) for hz in BIN_HZ])
+
+_VITERBI_FRAMES, _LEVEL_FRAMES = 1000, 30_000
+"""Frames that are gone through at once."""
 
 Note = tuple[float, float, int]
 """(start [s], end [s], MIDI number)."""
@@ -40,7 +46,7 @@ def range_mask(fmin_hz: float, fmax_hz: float) -> np.ndarray:
     return np.asarray(mask)
 
 
-def frames_of(samples: np.ndarray, hop: int, size: int, first: int, last: int) -> Tensor:
+def frames_of(samples: Rows, hop: int, size: int, first: int, last: int) -> Tensor:
     """Frames ``first`` to ``last - 1`` centred at ``n * hop``, zero past the ends.  Shape: ``[last - first, size]``."""
     start, stop = first * hop - size // 2, (last - 1) * hop + size // 2
     inside = samples[max(0, start) : max(0, min(stop, len(samples)))]
@@ -77,7 +83,7 @@ def harmonic_salience(frames: Tensor, num_harmonics: int = 8, decay: float = 0.8
     return total
 
 
-def viterbi(salience: np.ndarray, reach: int = 12, jump: float = 1e-3, sharpness: float = 1.0) -> np.ndarray:
+def viterbi(salience: Rows, reach: int = 12, jump: float = 1e-3, sharpness: float = 1.0) -> np.ndarray:
     """The most likely pitch path.
 
     Moves of up to ``reach`` bins cost by a triangle, as in CREPE; any farther leap costs ``log(jump)`` at once,
@@ -92,39 +98,42 @@ def viterbi(salience: np.ndarray, reach: int = 12, jump: float = 1e-3, sharpness
 
     Returns: bin of every frame, ``[F]`` int64.
     """
-    frames, states = salience.shape
-    if frames == 0:
+    if len(salience) == 0:
         return np.zeros(0, np.int64)
-    evidence = sharpness * np.log(salience + 1e-3)
     steps = np.arange(-reach, reach + 1)
     cost = np.log(np.maximum(1.0 - np.abs(steps) / (reach + 1), 1e-12))
-    back = np.empty((frames, states), np.int32)
-    score = evidence[0].astype(np.float64)
-    here = np.arange(states)
-    for n in range(1, frames):
-        padded = np.pad(score, reach, constant_values=-np.inf)
-        near = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1) + cost
-        step = near.argmax(1)
-        best = near[here, step]
-        origin = here + steps[step]
-        top = int(score.argmax())
-        leap = score[top] + math.log(jump)
-        back[n] = np.where(leap > best, top, origin)
-        score = np.maximum(best, leap) + evidence[n]
-    path = np.empty(frames, np.int64)
-    path[-1] = int(score.argmax())
-    for n in range(frames - 1, 0, -1):
-        path[n - 1] = back[n, path[n]]
-    return path
+    survivors = Survivors()
+    score: np.ndarray | None = None
+    for block in blocks(salience, _VITERBI_FRAMES):
+        for evidence in sharpness * np.log(block + 1e-3):
+            if score is None:
+                score = evidence.astype(np.float64)
+                here = np.arange(len(score))
+                continue
+            padded = np.pad(score, reach, constant_values=-np.inf)
+            near = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1) + cost
+            step = near.argmax(1)
+            best = near[here, step]
+            origin = here + steps[step]
+            top = int(score.argmax())
+            leap = score[top] + math.log(jump)
+            survivors.add(np.where(leap > best, top, origin))
+            score = np.maximum(best, leap) + evidence
+    assert score is not None
+    return survivors.path(int(score.argmax()))
 
 
-def level_db(samples: np.ndarray, hop: int, size: int = 1024) -> np.ndarray:
+def level_db(samples: Rows, hop: int, size: int = 1024) -> np.ndarray:
     """RMS level of frames centred at ``n * hop``.  Shape: ``[N] -> [1 + N // hop]``, dBFS, at least -120."""
-    power = np.concatenate([[0.0], np.cumsum(samples.astype(np.float64) ** 2)])
-    centres = hop * np.arange(1 + len(samples) // hop)
-    first, last = np.maximum(centres - size // 2, 0), np.minimum(centres + size // 2, len(samples))
-    mean = (power[last] - power[first]) / np.maximum(last - first, 1)
-    return np.asarray(10.0 * np.log10(np.maximum(mean, 1e-12)))
+    side, parts = size // 2, []
+    for _, _, block in signals.windows(1 + len(samples) // hop, _LEVEL_FRAMES, 0):
+        centres = hop * np.arange(block.start, block.stop)
+        first, last = np.maximum(centres - side, 0), np.minimum(centres + side, len(samples))
+        near = samples[int(first[0]) : int(last[-1])].astype(np.float64)
+        power = np.concatenate([[0.0], np.cumsum(near**2)])
+        mean = (power[last - first[0]] - power[first - first[0]]) / np.maximum(last - first, 1)
+        parts.append(10.0 * np.log10(np.maximum(mean, 1e-12)))
+    return np.concatenate(parts)
 
 
 def tuning(midi: np.ndarray) -> float:

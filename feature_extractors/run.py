@@ -1,6 +1,7 @@
 """Audio to everything: chords, melody, drums, beats; then a file, then a folder.
 
-Long recordings: every extractor works in windows, so memory beyond the samples themselves is bounded.
+Long recordings: every extractor works in windows, and what is longer than a song lies in temporary files, so memory
+does not grow with the length but for a few numbers a second.
 """
 
 from __future__ import annotations
@@ -18,18 +19,19 @@ from feature_extractors.beats import BeatAnalysis, Beats
 from feature_extractors.chords import ChordAnalysis, Chords
 from feature_extractors.drums import DrumAnalysis, Drums
 from feature_extractors.melody import Melody, MelodyAnalysis
-from feature_extractors.stems import HarmonicPercussive, Separator, Stems
+from feature_extractors.recording import Recording
+from feature_extractors.stems import HarmonicPercussive, Separator, separated
+from flowmusic.audio_files import SUFFIXES
 from flowmusic.controls import beats as beat_control
 from flowmusic.controls import chords as chord_control
 from flowmusic.controls import drums as drum_control
 from flowmusic.controls import files
 from flowmusic.controls import melody as melody_control
-from flowmusic.paths import beside
+from flowmusic.paths import sibling
 from flowmusic.types import Audio, FrameGrid, Track
 
 CONTROLS = ("chords", "melody", "drums", "beats")
 STEM_NAME = "drums.wav"
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".m4a", ".opus"})
 Found = TypeVar("Found")
 
 
@@ -52,7 +54,8 @@ class Extractors:
 class Extraction:
     """All that was heard in a recording; None is what was not looked for.
 
-    ``notices`` tells the person what could not be done, and how it could.
+    ``stem`` is the drums that ``drums`` were heard in.  ``notices`` tells the person what is odd about the recording,
+    and what could not be done, and how it could.
     """
 
     seconds: float
@@ -60,8 +63,18 @@ class Extraction:
     melody: MelodyAnalysis | None
     drums: DrumAnalysis | None
     beats: BeatAnalysis | None
-    drum_stem: Audio | None
+    stem: Recording | None
     notices: tuple[str, ...] = ()
+
+    @property
+    def written_stem(self) -> Recording | None:
+        """The drums, if there are any in it to be kept beside the controls."""
+        return self.stem if self.drums is not None and self.drums.onsets else None
+
+    @property
+    def drum_stem(self) -> Audio | None:
+        """The drums, mono, at the level that they have in the recording.  Shape: ``[1, N]``."""
+        return None if self.stem is None else self.stem.audio()
 
     def tracks(self, grid: FrameGrid) -> dict[str, Track]:
         """Unbatched tracks on a grid, by control; what was not looked for is left out."""
@@ -101,7 +114,7 @@ class Extraction:
 
 
 def extract(
-    audio: Audio,
+    audio: Audio | Recording,
     extractors: Extractors | None = None,
     use: Iterable[str] = CONTROLS,
     cache_folder: Path | None = None,
@@ -110,7 +123,7 @@ def extract(
     """Hear everything in a recording.
 
     Args:
-        audio: one recording, any rate and channels.
+        audio: one recording, any rate and channels; what does not fit in memory as :meth:`Recording.read` gives it.
         extractors: None takes the defaults.
         use: which of :data:`CONTROLS`.
         cache_folder: keep and reuse results there; None computes.
@@ -127,39 +140,39 @@ def extract(
         raise ValueError(f"unknown control {unknown[0]!r}; choose from {', '.join(CONTROLS)}")
     tell = progress or (lambda step: None)
 
-    def run(extractor: cache.Analyser[Found], heard: Audio) -> Found:
+    def run(extractor: cache.Analyser[Found], heard: Recording) -> Found:
         tell(extractor.name)
         return extractor.analyse(heard) if cache_folder is None else cache.analyse(extractor, heard, cache_folder)
 
-    notices: list[str] = []
+    whole = Recording.of(audio)
+    notices: list[str] = list(whole.notices)
+    if whole.silent:
+        notices.append("it is silent, or soft noise and no more, so there is nothing to hear")
     chords: ChordAnalysis | None = None
     if "chords" in wanted:
         try:
-            chords = run(extractors.chords, audio)
+            chords = run(extractors.chords, whole)
         except madmom_compat.MissingMadmom as missing:
             notices.append(str(missing))
-    beats = run(extractors.beats, audio) if "beats" in wanted else None
+    beats = run(extractors.beats, whole) if "beats" in wanted else None
     melody: MelodyAnalysis | None = None
     drums: DrumAnalysis | None = None
-    stem: Audio | None = None
+    stem: Recording | None = None
     separate, stems = extractors.drums.separate, None
+    both = "melody" in wanted and extractors.melody_stems == extractors.drums.stems
     if "drums" in wanted:
         if separate:
             tell("stems")
-            stems = extractors.drums.stems.analyse(audio)
-        stem = audio if stems is None else stems.drums
+            stems = separated(extractors.drums.stems, whole, ("drums", "rest") if both else ("drums",))
+        stem = whole if stems is None else stems.drums
         tell("drums")
-        drums = extractors.drums.analyse_stem(stem, audio if separate else None)
+        drums = extractors.drums.analyse_stem(stem, whole if separate else None)
     if "melody" in wanted:
-        rest = _without_drums(audio, extractors, stems) if separate else audio
+        rest = whole
+        if separate:
+            rest = (stems if both and stems else separated(extractors.melody_stems, whole, ("rest",))).rest
         melody = run(extractors.melody, rest)
-    return Extraction(audio.seconds, chords, melody, drums, beats, stem, tuple(notices))
-
-
-def _without_drums(audio: Audio, extractors: Extractors, found: Stems | None) -> Audio:
-    """What the melody is heard in; ``found`` is what the drums' separator found, if it ran."""
-    same = found is not None and extractors.melody_stems == extractors.drums.stems
-    return found.rest if found is not None and same else extractors.melody_stems.analyse(audio).rest
+    return Extraction(whole.seconds, chords, melody, drums, beats, stem, tuple(notices))
 
 
 def extract_file(
@@ -183,12 +196,13 @@ def extract_file(
     """
     path = Path(path)
     target = controls_folder(path) if folder is None else Path(folder)
-    found = extract(Audio.read(path), extractors, use, cache_folder, progress)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    found = extract(Recording.read(path, target.parent), extractors, use, cache_folder, progress)
     target.mkdir(parents=True, exist_ok=True)
-    has_stem = found.drum_stem is not None and found.drums is not None and len(found.drums.onsets) > 0
-    if has_stem and found.drum_stem is not None:
-        found.drum_stem.write(target / STEM_NAME)
-    found.sheet(path.name, frame_rate, STEM_NAME if has_stem else None).write(target)
+    stem = found.written_stem
+    if stem is not None:
+        stem.write(target / STEM_NAME)
+    found.sheet(path.name, frame_rate, None if stem is None else STEM_NAME).write(target)
     for notice in found.notices:
         if progress:
             progress(notice)
@@ -227,7 +241,7 @@ def extract_folder(
 
 def controls_folder(path: Path) -> Path:
     """``song.wav`` -> ``song.controls``."""
-    return beside(path, ".controls")
+    return sibling(path, ".controls")
 
 
 def _in_processes(todo: list[tuple[Path, Path]], jobs: int, use: tuple[str, ...]) -> None:

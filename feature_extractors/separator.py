@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 
-from feature_extractors import separator_net, signals
-from feature_extractors.stems import Stems
+from feature_extractors import separator_net
+from feature_extractors.recording import Recording, resampled_blocks
+from feature_extractors.stems import Piece, Stems
 from flowmusic import audio as audio_io
 from flowmusic.types import Audio
 
@@ -37,12 +40,26 @@ class DrumSeparator:
         samples = audio.samples.detach().float().cpu()
         if not bool(samples.isfinite().all()):
             raise ValueError("audio holds NaN or infinite samples; repair or export it again")
-        if signals.is_silent(samples.numpy()):
+        if not bool(samples.any()):
             drums = torch.zeros_like(samples)
         else:
             flat = Audio(samples.reshape(-1, samples.shape[-1]), audio.rate)
-            net = separator_net.load(self.weights or separator_net.WEIGHTS)
+            net = self._net()
             heard = separator_net.separate(audio_io.resample(flat, separator_net.RATE).samples, net)
             back = audio_io.resample(Audio(heard, separator_net.RATE), audio.rate)
             drums = audio_io.fit(back, samples.shape[-1]).samples.reshape(samples.shape).clone()
         return Stems({"drums": replace(audio, samples=drums), "rest": replace(audio, samples=samples - drums)})
+
+    def pieces(self, recording: Recording) -> Iterator[Piece]:
+        """The same of a recording that does not fit in memory."""
+        mix, done = recording.at(recording.rate), 0
+        at_32k = separator_net.separate_rows(recording.at(separator_net.RATE), self._net())
+        for part in resampled_blocks(at_32k, separator_net.RATE, recording.rate):
+            drums = part[: len(mix) - done]
+            yield drums, mix[done : done + len(drums)] - drums
+            done += len(drums)
+        if done < len(mix):  # resampling may lack a sample at the end
+            yield np.zeros(len(mix) - done, np.float32), mix[done:]
+
+    def _net(self) -> separator_net.SeparatorNet:
+        return separator_net.load(self.weights or separator_net.WEIGHTS)

@@ -14,13 +14,17 @@ Apache-2.0.  The file's metadata and docs/drums.md say how it was trained and wh
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from feature_extractors import signals
+from feature_extractors.rows import Joined, Rows, power
+from flowmusic.tensors import read as read_tensors
 
 RATE = 32_000
 SIZE, HOP = 1024, 256
@@ -177,23 +181,42 @@ def separate(samples: Tensor, net: SeparatorNet | None = None) -> Tensor:
         return torch.zeros_like(samples)
     length = samples.shape[-1]
     scaled = F.pad(samples.reshape(-1, length) * (LEVEL / level), (0, -length % HOP))
-    out = torch.zeros_like(scaled)
-    for read, keep, place in signals.windows(scaled.shape[-1], _WINDOW_FRAMES * HOP, CONTEXT_FRAMES * HOP):
-        with torch.inference_mode():
-            out[:, place] = net(scaled[:, read])[:, keep]
+    out = torch.cat(list(_windows(lambda read: scaled[:, read], scaled.shape[-1], net)), 1)
     return out[:, :length].reshape(samples.shape) * (level / LEVEL)
+
+
+def separate_rows(samples: Rows, net: SeparatorNet) -> Iterator[np.ndarray]:
+    """As :func:`separate` for one channel, piece by piece.  Shape: ``[N] -> pieces of [N] in all``."""
+    level, left = power(samples) ** 0.5, len(samples)
+    if level < 1e-6:
+        yield np.zeros(left, np.float32)
+        return
+    padded = Joined([samples, np.zeros(-left % HOP, np.float32)])
+
+    def scaled(read: slice) -> Tensor:
+        return torch.from_numpy(padded[read])[None] * (LEVEL / level)
+
+    for piece in _windows(scaled, len(padded), net):
+        yield (piece[0, :left] * (level / LEVEL)).numpy()
+        left -= piece.shape[1]
+
+
+def _windows(scaled: Callable[[slice], Tensor], length: int, net: SeparatorNet) -> Iterator[Tensor]:
+    """The network's output for what ``scaled`` reads, ``[C, n]``, piece by piece."""
+    for read, keep, _ in signals.windows(length, _WINDOW_FRAMES * HOP, CONTEXT_FRAMES * HOP):
+        with torch.inference_mode():
+            part = net(scaled(read))[:, keep]
+        yield part.clone()
 
 
 @functools.cache
 def load(path: Path = WEIGHTS) -> SeparatorNet:
     """The trained network, ready to run.  Raises: ValueError if the file is missing or holds another network."""
-    from safetensors.torch import load_file
-
     if not path.is_file():
         raise ValueError(f"no weights of the separator in {path}; train some with feature_extractors.train_separator")
     net = SeparatorNet()
     try:
-        net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in load_file(path).items()})
+        net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in read_tensors(path)[0].items()})
     except RuntimeError as error:
         raise ValueError(f"{path} holds no weights of this separator: {error}") from None
     return net.eval()

@@ -1,4 +1,4 @@
-"""What every extractor does first: mono samples at a rate, in windows of bounded size."""
+"""Mono samples at a rate, and features of their frames in windows of bounded size."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from feature_extractors.rows import Rows, peak
 from flowmusic import audio as audio_io
 from flowmusic.types import Audio
 
 SILENT_DB = -70.0
-"""dBFS; quieter recordings are treated as silence."""
+"""dBFS; a peak below this is silence."""
 
 
 def samples_of(audio: Audio, rate: int) -> np.ndarray:
-    """One recording as mono float32.
+    """One recording as mono float32, at its own level (extractors hear it as :mod:`feature_extractors.recording` says).
 
     Shape: samples ``[*, C, N]``, where every leading dimension is 1, -> ``[N * rate / audio.rate]``.
     Raises: ValueError for a batch, or for samples that are not finite.
@@ -24,7 +25,7 @@ def samples_of(audio: Audio, rate: int) -> np.ndarray:
         raise ValueError(
             f"extractors take one recording at a time, got samples of shape {tuple(samples.shape)}; loop over the batch"
         )
-    flat = samples.detach().float().cpu().reshape(samples.shape[-2:]).mean(0, keepdim=True)
+    flat = audio_io.mono(Audio(samples.detach().float().cpu().reshape(samples.shape[-2:]), audio.rate)).samples
     if not bool(flat.isfinite().all()):
         raise ValueError("audio holds NaN or infinite samples; repair or export it again")
     if flat.shape[-1] == 0:
@@ -32,9 +33,9 @@ def samples_of(audio: Audio, rate: int) -> np.ndarray:
     return audio_io.resample(Audio(flat, audio.rate), rate).samples[0].numpy()
 
 
-def is_silent(samples: np.ndarray, below_db: float = SILENT_DB) -> bool:
+def is_silent(samples: Rows, below_db: float = SILENT_DB) -> bool:
     """Whether nothing can be heard: no samples, or a peak below ``below_db`` dBFS."""
-    return samples.size == 0 or float(np.abs(samples).max()) < 10.0 ** (below_db / 20.0)
+    return peak(samples) < 10.0 ** (below_db / 20.0)
 
 
 def windows(length: int, size: int, context: int) -> Iterator[tuple[slice, slice, slice]]:
@@ -49,7 +50,7 @@ def windows(length: int, size: int, context: int) -> Iterator[tuple[slice, slice
 
 
 def frames_by_window(
-    analyse: Callable[[np.ndarray], np.ndarray], samples: np.ndarray, hop: int, window: int, context: int
+    analyse: Callable[[np.ndarray], np.ndarray], samples: Rows, hop: int, window: int, context: int
 ) -> np.ndarray:
     """Frame-wise features of a recording of any length, in bounded memory.
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, overload, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from feature_extractors import signals
+from feature_extractors.recording import Recording
+from feature_extractors.rows import Gathering
 from flowmusic.types import Audio
+
+Piece = tuple[np.ndarray, np.ndarray]
+"""Drums and rest of a stretch of a recording, ``[n]`` each."""
+PARTS = ("drums", "rest")
+WINDOW_S, CONTEXT_S = 60, 5
+"""How long recordings are cut for separators that know of no pieces."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,54 @@ class Separator(Protocol):
     version: ClassVar[str]
 
     def analyse(self, audio: Audio) -> Stems: ...
+
+
+@dataclass(frozen=True)
+class RecordingStems:
+    """Drums and rest of a recording, as far as they were asked for."""
+
+    parts: Mapping[str, Recording]
+
+    @property
+    def drums(self) -> Recording:
+        return self.parts["drums"]
+
+    @property
+    def rest(self) -> Recording:
+        return self.parts["rest"]
+
+
+@overload
+def separated(separator: Separator, sound: Audio, wanted: Sequence[str] = PARTS) -> Stems: ...
+@overload
+def separated(separator: Separator, sound: Recording, wanted: Sequence[str] = PARTS) -> RecordingStems: ...
+def separated(separator: Separator, sound: Audio | Recording, wanted: Sequence[str] = PARTS) -> Stems | RecordingStems:
+    """A recording's parts; of one that does not fit in memory they are made piece by piece.
+
+    Args:
+        wanted: those of :data:`PARTS` that are kept; an :class:`Audio` has all of them.
+    """
+    if isinstance(sound, Audio):
+        return separator.analyse(sound)
+    rows = sound.at(sound.rate)
+    if isinstance(rows, np.ndarray):
+        stems = separator.analyse(Audio(torch.from_numpy(rows)[None], sound.rate))
+        return RecordingStems({name: sound.part(getattr(stems, name).samples[0].numpy()) for name in wanted})
+    pieces = getattr(separator, "pieces", None)
+    gathering = {name: Gathering(sound.scratch) for name in wanted}
+    for piece in _pieces(separator, sound) if pieces is None else pieces(sound):
+        for name, part in zip(PARTS, piece, strict=True):
+            if name in gathering:
+                gathering[name].add(part)
+    return RecordingStems({name: sound.part(parts.rows()) for name, parts in gathering.items()})
+
+
+def _pieces(separator: Separator, recording: Recording) -> Iterator[Piece]:
+    """By any separator, in windows that overlap."""
+    rows, rate = recording.at(recording.rate), recording.rate
+    for read, keep, _ in signals.windows(len(rows), WINDOW_S * rate, CONTEXT_S * rate):
+        stems = separator.analyse(Audio(torch.from_numpy(rows[read])[None], rate))
+        yield stems.drums.samples[0, keep].numpy(), stems.rest.samples[0, keep].numpy()
 
 
 @dataclass(frozen=True)
@@ -72,15 +129,24 @@ class HarmonicPercussive:
     def analyse(self, audio: Audio) -> Stems:
         """Stems ``drums`` and ``rest``, which sum to the input.  Shape: samples keep their shape."""
         samples = audio.samples.detach().float().cpu()
-        size = 1 << max(4, round(self.size * audio.rate / 32_000) - 1).bit_length()
-        hop = size // 4
-        time = _odd(self.time_s * audio.rate / hop)
-        band = _odd(self.band_hz * size / audio.rate)
+        lengths = self._lengths(audio.rate)
         drums = torch.zeros_like(samples)
-        # A window reads past its edges by all that a sample can depend on, so the cuts leave no trace.
-        for read, keep, place in signals.windows(samples.shape[-1], 64 * size, (time // 2 + 8) * hop):
-            drums[..., place] = self._percussive(samples[..., read], size, hop, time, band)[..., keep]
+        for read, keep, place in _windows(samples.shape[-1], *lengths):
+            drums[..., place] = self._percussive(samples[..., read], *lengths)[..., keep]
         return Stems({"drums": Audio(drums, audio.rate), "rest": Audio(samples - drums, audio.rate)})
+
+    def pieces(self, recording: Recording) -> Iterator[Piece]:
+        """The same of a recording that does not fit in memory."""
+        rows, lengths = recording.at(recording.rate), self._lengths(recording.rate)
+        for read, keep, _ in _windows(len(rows), *lengths):
+            mix = torch.from_numpy(rows[read])
+            drums = self._percussive(mix[None], *lengths)[0, keep]
+            yield drums.numpy(), (mix[keep] - drums).numpy()
+
+    def _lengths(self, rate: int) -> tuple[int, int, int, int]:
+        """Samples of a transform and between two, frames of one median and bins of the other."""
+        size = 1 << max(4, round(self.size * rate / 32_000) - 1).bit_length()
+        return size, size // 4, _odd(self.time_s * rate / (size // 4)), _odd(self.band_hz * size / rate)
 
     def _percussive(self, samples: Tensor, size: int, hop: int, time: int, band: int) -> Tensor:
         flat = samples.reshape(-1, samples.shape[-1])
@@ -93,6 +159,11 @@ class HarmonicPercussive:
         mask = (broad / top) ** self.power / ((broad / top) ** self.power + (sustained / top) ** self.power + 1e-9)
         out = torch.istft(spectrum * mask, size, hop, window=window, length=flat.shape[-1])
         return out.reshape(samples.shape)
+
+
+def _windows(length: int, size: int, hop: int, time: int, band: int) -> Iterator[tuple[slice, slice, slice]]:
+    # A window reads past its edges by all that a sample can depend on, so the cuts leave no trace.
+    return signals.windows(length, 64 * size, (time // 2 + 8) * hop)
 
 
 def _odd(length: float) -> int:

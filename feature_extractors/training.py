@@ -10,12 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flowmusic import disk, publishable
+
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:
     """Everything that the next step depends on, as ``torch.load(..., weights_only=True)`` reads it."""
     temporary = path.with_name(f".{path.name}.tmp")
-    torch.save(dict(state), temporary)
-    temporary.replace(path)
+    with disk.naming(path, temporary):
+        torch.save(dict(state), temporary)
+        temporary.replace(path)
 
 
 def save_weights(weights: Mapping[str, Tensor], path: Path, facts: Mapping[str, Any] | None = None) -> None:
@@ -30,6 +33,8 @@ def save_weights(weights: Mapping[str, Tensor], path: Path, facts: Mapping[str, 
 
     temporary = path.with_name(f".{path.name}.tmp")
     stored = {name: (v.half() if v.is_floating_point() else v).contiguous() for name, v in weights.items()}
-    save_file(stored, temporary, metadata=None if facts is None else {"training": json.dumps(dict(facts))})
-    temporary.chmod(0o644)  # safetensors keeps its files to their owner
-    temporary.replace(path)
+    told = None if facts is None else {"training": json.dumps(publishable.cleaned(facts))}
+    with disk.naming(path, temporary):
+        save_file(stored, temporary, metadata=told)
+        temporary.chmod(0o644)  # safetensors keeps its files to their owner
+        temporary.replace(path)

@@ -1,4 +1,4 @@
-"""Read, write, resample and level audio.
+"""Read, write, resample and level audio, and make one channel of several.
 
 Anything that libsndfile reads is read directly; the rest is decoded by ffmpeg where it is installed.
 Rates are Hz, samples are float32 ``[C, N]``, levels are dB relative to full scale.
@@ -7,29 +7,43 @@ Rates are Hz, samples are float32 ``[C, N]``, levels are dB relative to full sca
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import tempfile
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from flowmusic import limits
 from flowmusic.atomic import replacing
+from flowmusic.audio_files import (
+    BLOCK,
+    JUDGED_SECONDS,
+    AudioError,
+    Damaged,
+    Downmix,
+    OneChannel,
+    length_of,
+    opened,
+    products,
+)
 from flowmusic.types import Audio
 
 if TYPE_CHECKING:
-    import soundfile
+    pass
 
 MIN_SECONDS = 0.05
 """Shorter input cannot carry a beat, a note or a chord."""
+STRETCHES, STRETCH_SECONDS = 10, 30.0
 
 
-class AudioError(ValueError):
-    """The file is not usable audio; the message names the file and the reason."""
+@dataclass(frozen=True)
+class Reading:
+    """One recording as one channel, ``[1, N]``, and what a person should know of its file, which is not named."""
+
+    audio: Audio
+    notices: tuple[str, ...] = ()
 
 
 def read(
@@ -52,13 +66,56 @@ def read(
     Raises: AudioError if the file is missing, unreadable, empty, too short or holds NaN or infinity.
     """
     path = Path(path)
-    if not path.exists():
-        raise AudioError(f"audio file not found: {path}")
-    if path.is_dir():
-        raise AudioError(f"expected an audio file, got a folder: {path}")
-    if path.stat().st_size == 0:
-        raise AudioError(f"audio file is empty: {path}")
-    audio = _decode(path, start, seconds)
+    with opened(path, start, seconds) as file:
+        try:
+            parts = [torch.from_numpy(block.T) for block in file.blocks()]
+        except Damaged as error:
+            raise AudioError(f"cannot read {path}: {error}; get a whole copy of it") from None
+    samples = torch.cat(parts, 1) if parts else torch.zeros(file.channels, 0)
+    return _judged(Audio(samples, file.rate), path, rate, min_seconds)
+
+
+def read_mono(
+    path: str | Path,
+    rate: int | None = None,
+    min_seconds: float = MIN_SECONDS,
+    start: float = 0.0,
+    seconds: float | None = None,
+) -> Reading:
+    """As :func:`read`, as one channel by the rule of :class:`~flowmusic.audio_files.Downmix`.
+
+    The same channels are used for every part of a file.  Of one that breaks off, what is there is read.
+    """
+    with opened(path, start, seconds) as file:
+        one = OneChannel(file)
+        samples = torch.cat([torch.zeros(1, 0), *(torch.from_numpy(block) for block in one)], 1)
+    return Reading(_judged(Audio(samples, file.rate), Path(path), rate, min_seconds), one.notices())
+
+
+def read_stretches(path: str | Path, min_seconds: float = MIN_SECONDS) -> list[tuple[float, Reading]]:
+    """A taste of a recording: the whole of a short one, else stretches that are spread evenly, and where they begin.
+
+    Of a long file no more than :data:`STRETCHES` of :data:`STRETCH_SECONDS` each are decoded (its beginning where only
+    ffmpeg can read it, which does not know its length).  All of them have the same notices.
+
+    Raises: AudioError as :func:`read_mono`.
+    """
+    limit, length = STRETCHES * STRETCH_SECONDS, length_of(path)
+    if length is None or length <= limit:
+        return [(0.0, read_mono(path, min_seconds=min_seconds, seconds=limit))]
+    found = []
+    for number in range(STRETCHES):
+        start = number * (length - STRETCH_SECONDS) / (STRETCHES - 1)
+        try:
+            found.append((start, read_mono(path, min_seconds=min_seconds, start=start, seconds=STRETCH_SECONDS)))
+        except AudioError:
+            if not found:
+                raise
+            break  # it is shorter than its header promises, as the notices of the others say
+    return found
+
+
+def _judged(audio: Audio, path: Path, rate: int | None, min_seconds: float) -> Audio:
     if audio.samples.shape[-1] == 0:
         raise AudioError(f"audio file holds no samples: {path}")
     if not torch.isfinite(audio.samples).all():
@@ -68,51 +125,23 @@ def read(
     return audio if rate is None else resample(audio, rate)
 
 
-def _decode(path: Path, start: float = 0.0, seconds: float | None = None) -> Audio:
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            _check_header(file, path)
-            # Seeking even to the beginning fails on what cannot seek.
-            if start > 0.0:
-                file.seek(min(round(start * file.samplerate), file.frames))
-            count = -1 if seconds is None else round(seconds * file.samplerate)
-            samples, rate = file.read(count, dtype="float32", always_2d=True), file.samplerate
-        return Audio(torch.from_numpy(samples.T.copy()), rate)
-    except soundfile.LibsndfileError as error:
-        ffmpeg = shutil.which("ffmpeg")
-        if ffmpeg is None:
-            raise AudioError(
-                f"cannot read {path} as audio ({error.error_string.strip()}); "
-                "use WAV, FLAC, OGG or MP3, or install ffmpeg for other formats"
-            ) from None
-        with tempfile.TemporaryDirectory() as folder:
-            wav = Path(folder) / "decoded.wav"
-            part = ["-ss", f"{start:.6f}"] if start > 0.0 else []
-            part += [] if seconds is None else ["-t", f"{seconds:.6f}"]
-            command = [ffmpeg, "-v", "error", *part, "-i", str(path), "-vn", "-c:a", "pcm_f32le", str(wav)]
-            done = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
-            if done.returncode != 0 or not wav.exists():
-                lines = done.stderr.strip().splitlines() or ["unknown format"]
-                raise AudioError(f"cannot read {path} as audio (ffmpeg: {lines[-1]})") from None
-            samples, rate = soundfile.read(os.fsencode(wav), dtype="float32", always_2d=True)
-        return Audio(torch.from_numpy(samples.T.copy()), rate)
-
-
-def _check_header(file: soundfile.SoundFile, path: Path) -> None:
-    try:
-        limits.sound(file.samplerate, file.channels, file.frames, f"cannot read {path}")
-    except limits.LimitError as error:
-        raise AudioError(str(error)) from None
-
-
 def write(audio: Audio, path: str | Path) -> Path:
     """Write 16-bit PCM (format by suffix: .wav, .flac, .ogg), to a temporary name first.
 
     Samples beyond full scale are scaled down as a whole, never clipped.
     Raises: AudioError if the folder does not exist or the suffix is unknown.
     """
+    samples = audio.samples.detach().cpu().float()
+    if samples.ndim != 2:
+        raise AudioError(f"can only write audio of shape [channels, samples], got {tuple(samples.shape)}")
+    peak = float(samples.abs().max()) if samples.numel() else 0.0
+    if peak > 1.0:
+        samples = samples / peak
+    return write_blocks([samples.T.numpy()], audio.rate, len(samples), path)
+
+
+def write_blocks(blocks: Iterable[np.ndarray], rate: int, channels: int, path: str | Path) -> Path:
+    """As :func:`write`, for samples within full scale that come in blocks ``[n, C]``."""
     import soundfile
 
     path = Path(path)
@@ -124,14 +153,14 @@ def write(audio: Audio, path: str | Path) -> Path:
         raise AudioError(
             f"cannot write {path.name!r}: the name must end in one of {', '.join('.' + f for f in formats)}"
         )
-    samples = audio.samples.detach().cpu().float()
-    if samples.ndim != 2:
-        raise AudioError(f"can only write audio of shape [channels, samples], got {tuple(samples.shape)}")
-    peak = float(samples.abs().max()) if samples.numel() else 0.0
-    if peak > 1.0:
-        samples = samples / peak
-    with replacing(path) as temporary:
-        soundfile.write(os.fsencode(temporary), samples.T.numpy(), audio.rate, subtype=formats[suffix])
+    with (
+        replacing(path) as temporary,
+        soundfile.SoundFile(os.fsencode(temporary), "w", rate, channels, subtype=formats[suffix]) as file,
+    ):
+        for block in blocks:
+            # Its Vorbis encoder ends the process where it is handed some minutes at once.
+            for start in range(0, len(block), BLOCK):
+                file.write(block[start : start + BLOCK])
     return path
 
 
@@ -147,8 +176,13 @@ def resample(audio: Audio, rate: int) -> Audio:
 
 
 def mono(audio: Audio) -> Audio:
-    """Average the channels.  Shape: ``[*, C, N] -> [*, 1, N]``."""
-    return replace(audio, samples=audio.samples.mean(-2, keepdim=True))
+    """One channel of several by the rule of :class:`Downmix`, for each.  Shape: ``[*, C, N] -> [*, 1, N]``."""
+    if audio.samples.shape[-2] == 1:
+        return audio
+    items = audio.samples.reshape(-1, *audio.samples.shape[-2:])
+    judged = items[..., : round(JUDGED_SECONDS * audio.rate)].detach().float().cpu().numpy()
+    mixed = torch.stack([Downmix.of(products(part))(item) for part, item in zip(judged, items, strict=True)])
+    return replace(audio, samples=mixed.reshape(*audio.samples.shape[:-2], 1, -1))
 
 
 def fit(audio: Audio, num_samples: int) -> Audio:

@@ -84,7 +84,7 @@ _TABLE = (
     _row("frames", "frames", 1, 10**8, "more than a week at 150 a second", "num_frames", whole=True),
     _row("sample_rate", "Hz", 500, 768_000, "a telephone has 8000, the finest recorders 768000",
          "rate sample_rate sampling_rate", whole=True),
-    _row("hertz", "Hz", 0, 384_000, "half of the highest sample rate", "top_hz"),
+    _row("hertz", "Hz", 0, 384_000, "half of the highest sample rate", "top_hz from_hz to_hz"),
     _row("channels", "channels", 1, 64, "ambisonics of the seventh order has 64", "channels", whole=True),
     _row("silence", "dBFS", -120, 0, "below is less than any recording holds"),
     _row("hours", "hours", 1e-6, 10_000, "of one corpus; compose several, each with a seed of its own",
@@ -110,7 +110,7 @@ _TABLE = (
     # Data and evaluation
     _row("share", "", 0, 1, "a part of a whole",
          "dropout drop mask word_dropout utilisation decay betas times as_onsets drums_as_onsets audio_text audio "
-         "captioned min_confidence span context everything text_only feel_only"),
+         "captioned min_confidence span context everything text_only feel_only quantile"),
     _row("clips", "clips", 2, 1_000_000, "of a test set", "clips sweep_clips", whole=True),
     _row("page_clips", "clips", 0, 10_000, "on one page", "page_clips", whole=True),
     _row("clips_per_shard", "clips", 1, 100_000, "of one file, which is in memory as a whole", "clips_per_shard",
@@ -118,7 +118,8 @@ _TABLE = (
     _row("neighbours", "neighbours", 1, 1000, "of one vector", whole=True),
     _row("count", "things", 0, 1_000_000, "of what is counted in a configuration",
          "limit pairs group windows captions text_cache lanes validation_batches validation_shards "
-         "calibration_batches num_sanity_val_steps save_top_k flush_logs_every_n_steps format version", whole=True,
+         "calibration_batches prepare_batches iterations num_sanity_val_steps save_top_k flush_logs_every_n_steps "
+         "format version", whole=True,
          all_by_minus_one=True),
     _row("batch", "items", 1, 4096, "at once, in the memory of one device", "batch validation_batch", whole=True),
     # Training
@@ -128,7 +129,8 @@ _TABLE = (
          "log_every_n_steps val_check_interval chord_steps drum_steps separator_steps", all_by_minus_one=True),
     _row("learning_rate", "", 0, 10, "above, every step destroys what was learned", "lr"),
     _row("loss_weight", "", 0, 1e6, "of a part of a loss, a decay of weights or a clipped gradient",
-         "weight weight_decay complex_weight wave_weight matching align gradient_clip_val temperature"),
+         "weight weight_decay complex_weight wave_weight sdr_weight spectrum_weight larger matching align "
+         "gradient_clip_val temperature"),
     _row("noise", "", 0, 1000, "in units of latents, which are about 1", "noise sigma_min equalise_db"),
     _row("budget", "seconds", 0, 1e11, "of work, or since 1970", "wall_s cpu_s sitting_wall_s until reserve_s"),
     _row("short_time", "seconds", 0, 60, "of a blur or a bin of the drum control", "blur_s bin_s"),
@@ -141,7 +143,7 @@ _TABLE = (
     _row("heads", "heads", 1, 1024, "of attention", "heads num_heads", whole=True),
     _row("width", "channels", 0, 65_536, "of a layer or a feature; the widest networks have some 20000",
          "width dim features frames_dim time_dim time_hidden text_dim chords_dim drums_dim melody_dim "
-         "drums_latent_dim filters n_filters bands words dimension", whole=True),
+         "drums_latent_dim head_width wave_dim spectrum_dim filters n_filters bands words dimension", whole=True),
     _row("expansion", "", 0.01, 64, "how much wider a layer is inside", "expansion compress"),
     _row("vocabulary", "entries", 1, 10_000_000, "of a table of vectors",
          "ids bins chords_card melody_bins vocab_size", whole=True),

@@ -105,16 +105,20 @@ def fitted(name: str, ending: str = "") -> str:
     return cut(name, MOST_BYTES - len(os.fsencode(ending))) + ending
 
 
-def beside(path: str | Path, ending: str) -> Path:
+def sibling(path: str | Path, ending: str) -> Path:
     """The file of the same stem with another ending, which fits into a name.
 
-    >>> beside("takes/a.b.wav", "-2.json").as_posix()
+    >>> sibling("takes/a.b.wav", "-2.json").as_posix()
     'takes/a.b-2.json'
     """
     return Path(path).with_name(fitted(Path(path).stem, ending))
 
 
-def temporary_prefix(name: str, suffix: str = "") -> str:
-    """``.name-``, so that a temporary name with :data:`RANDOM` letters and a suffix fits, and is in UTF-8."""
-    room = MOST_BYTES - RANDOM - len(os.fsencode(suffix)) - 2
-    return f".{cut(os.fsencode(name).decode('utf-8', 'ignore'), room)}-"
+def temporary_prefix(mark: str, name: str, suffix: str = "") -> str:
+    """``MARKname-``, so that a temporary name with :data:`RANDOM` letters and a suffix fits, and is in UTF-8.
+
+    >>> temporary_prefix(".part-", "song", ".wav")
+    '.part-song-'
+    """
+    room = MOST_BYTES - RANDOM - len(os.fsencode(suffix)) - len(os.fsencode(mark)) - 1
+    return f"{mark}{cut(os.fsencode(name).decode('utf-8', 'ignore'), room)}-"

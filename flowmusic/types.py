@@ -285,7 +285,7 @@ class Solution:
 
 @dataclass(frozen=True)
 class Generation:
-    """A finished take with everything needed to repeat it."""
+    """A finished take with everything needed to repeat it; ``warnings`` says what of its prompts was not read."""
 
     audio: Audio
     latents: Tensor
@@ -296,6 +296,7 @@ class Generation:
     solver: str
     steps: int
     time_grid: str
+    warnings: tuple[str, ...] = ()
 
 
 class VelocityField(Protocol):

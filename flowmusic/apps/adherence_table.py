@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowmusic import plain
+from flowmusic import plain, progress
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
@@ -101,9 +101,7 @@ def run(args: argparse.Namespace) -> int:
     settings["chord_detector"] = chords.resolved()
     cache = open_cache(args.out, settings)
     ears = listeners(chords)
-    from tqdm import tqdm
-
-    with tqdm(total=len(clips), unit="clip", file=sys.stderr) as bar:
+    with progress.Bar("adherence", "clip", len(clips)) as bar:
         for first in range(0, len(clips), args.batch):
             rows = range(first, min(first + args.batch, len(clips)))
             if not all(cache.joinpath(f"{clips[row].id}.json").exists() for row in rows):

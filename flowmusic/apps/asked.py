@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
     from flowmusic.types import Audio, Controls, FrameGrid, Track
 
-MIDI_SUFFIXES = (".mid", ".midi")
 STYLE_LEAST_S = 1.5
-SILENT_DB = -70.0
+SILENT_DB, SOFT_DB = -70.0, -40.0
 TONAL_SHARE = 0.35
 """A recording with more than this in :func:`tonal_share` is taken for a mix, not for drums alone.
 
@@ -185,19 +184,24 @@ def _read_sheet(args: argparse.Namespace, sources: dict[str, str]) -> tuple[Cont
 def _read_clip(path: Path, seconds: float, notices: list[str]) -> Audio:
     """The first ``seconds`` of a recording; more is not needed for a clip of that length."""
     from flowmusic import audio
+    from flowmusic.audio_files import length_of
 
-    recording = audio.mono(audio.read(path))
+    reading = audio.read_mono(path, seconds=seconds + 1.0)
+    notices += [f"{path}: {notice}" for notice in reading.notices]
+    recording = reading.audio
     if recording.seconds <= seconds + 0.02:
         return recording
-    notices.append(f"{path} lasts {recording.seconds:.2f} s and is cut at the clip's {seconds:g} s")
+    length = length_of(path)
+    lasts = "lasts longer" if length is None else f"lasts {length:.2f} s"
+    notices.append(f"{path} {lasts} and is cut at the clip's {seconds:g} s")
     return audio.fit(recording, round(seconds * recording.rate))
 
 
 def _read_melody(path: Path, seconds: float, notices: list[str]) -> Recording | tuple[tuple[float, float, int], ...]:
-    from flowmusic.controls import melody
+    from flowmusic.controls import melody, midi, midi_melody
 
-    if path.suffix.lower() in MIDI_SUFFIXES:
-        return melody.read_midi(path)
+    if midi.is_midi(path):
+        return midi_melody.melody_of(midi.read(path)).notes
     from feature_extractors.melody import Melody
 
     recording = _read_clip(path, seconds, notices)
@@ -215,39 +219,49 @@ def _read_drums(path: Path, seconds: float, notices: list[str], drums_alone: boo
     import torch
 
     from feature_extractors import drums as extractor
-    from feature_extractors.stems import best_available
+    from feature_extractors.recording import Recording
+    from feature_extractors.stems import best_available, separated
 
-    recording = _read_clip(path, seconds, notices)
+    sound = _read_clip(path, seconds, notices)
+    recording = Recording.of(sound)
     if drums_alone is None:
-        share = tonal_share(recording)
+        share = tonal_share(sound)
         drums_alone = share <= TONAL_SHARE
         verdict = "taken as drums alone" if drums_alone else "taken for a mix: its drums are separated"
         notices.append(f"{path}: {share:.0%} of the energy is tonal, {verdict}")
     stems = best_available()
-    stem = recording if drums_alone else stems.analyse(recording).drums
+    stem = recording if drums_alone else separated(stems, recording, ("drums",)).drums
     strength = torch.from_numpy(extractor.Drums(stems=stems).strength(stem, None if drums_alone else recording))
     if not bool((strength > 0).any()):
         raise ValueError(f"no drum hits were found in {path}; give a recording with drums, or leave --drums out")
-    return Drums(stem, strength)
+    # A model that hears drums as sound hears them as loud as they are.
+    return Drums(stem.audio(), strength)
 
 
 def _read_style(path: Path, seconds: float, detail: int | None, notices: list[str]) -> Excerpt:
-    """The loudest ``seconds`` of a recording.
+    """The loudest ``seconds`` of a recording, of a long one in some stretches of it, as loud as they are there.
 
     Raises: ValueError for one that is shorter than the shortest excerpt, or silent.
     """
     from flowmusic import audio
 
-    recording = audio.mono(audio.read(path))
-    if recording.seconds < STYLE_LEAST_S:
-        raise ValueError(f"{path} lasts {recording.seconds:.2f} s; a style needs at least {STYLE_LEAST_S:g} s")
-    part, begin = audio.loudest(recording, seconds)
-    if audio.rms_db(part.samples) < SILENT_DB:
+    stretches = audio.read_stretches(path)
+    notices += [f"{path}: {notice}" for notice in stretches[0][1].notices]
+    if stretches[0][1].audio.seconds < STYLE_LEAST_S:
+        length = stretches[0][1].audio.seconds
+        raise ValueError(f"{path} lasts {length:.2f} s; a style needs at least {STYLE_LEAST_S:g} s")
+    parts = [(start, *audio.loudest(stretch.audio, seconds)) for start, stretch in stretches]
+    start, part, first = max(parts, key=lambda each: audio.rms_db(each[1].samples))
+    level, begin = audio.rms_db(part.samples), start + first
+    if level < SILENT_DB:
         raise ValueError(f"{path} is silent; give a recording with music as --style")
-    if recording.seconds > seconds + 0.25:
+    if level < SOFT_DB:
         notices.append(
-            f"the style is taken from {begin:.2f} to {begin + part.seconds:.2f} s of {path}, its loudest part"
+            f"{path} is very soft ({level:.0f} dBFS), and so is its style; make it louder if that is not meant"
         )
+    if len(parts) > 1 or stretches[0][1].audio.seconds > seconds + 0.25:
+        where = f"the loudest part of {len(parts)} stretches of it" if len(parts) > 1 else "its loudest part"
+        notices.append(f"the style is taken from {begin:.2f} to {begin + part.seconds:.2f} s of {path}, {where}")
     return Excerpt(part, detail)
 
 
@@ -331,6 +345,7 @@ def for_model(asked: Asked, controls: Controls, model: Generator) -> Controls:
         lost = []  # the tempo has placed the chords, and that is what it was given for
     for name in lost:
         asked.notices.append(f"{model.name} has no {name} control; {name} are left out")
+    asked.notices.extend(model.unread(asked.text))
     kept = controls.only({*has, TEXT})
     if asked.style is not None:
         if not model.has_style:

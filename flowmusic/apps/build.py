@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from flowmusic import progress
 from flowmusic.apps.building.settings import Settings
 from flowmusic.apps.errors import UsageError, reading_input
+from flowmusic.atomic import remove_stale
+from flowmusic.locks import InUse, locked
 from flowmusic.train import command
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ def build(cfg: DictConfig) -> list[Path]:
     settings = Settings.of({str(key): value for key, value in config.items()})
     if settings.verify:
         return verify(settings.out)
+    progress.starting("flowmusic build")
     from flowmusic.apps.building import summary
     from flowmusic.apps.building.clip import described
     from flowmusic.data import build as data_build
@@ -72,6 +76,7 @@ def build(cfg: DictConfig) -> list[Path]:
         told = {**described(maker), "seconds": settings.seconds, "clips_per_shard": settings.clips_per_shard}
         settings.out.mkdir(parents=True, exist_ok=True)
     with alone(settings.out):
+        remove_stale(settings.out)
         with reading_input():
             plans.agree(plan, told, settings.out)
         work(settings, plan, make)
@@ -103,8 +108,6 @@ def _make(settings: Settings, root: Path, quiet: bool = True) -> ClipBuilder:
 
 def work(settings: Settings, plan: Plan, make: functools.partial[Any]) -> None:
     """Build what is not finished, with a line of progress."""
-    from tqdm import tqdm
-
     from flowmusic.data import processes, ray_engine
     from flowmusic.data.build import unfinished
 
@@ -116,15 +119,15 @@ def work(settings: Settings, plan: Plan, make: functools.partial[Any]) -> None:
         return
     began, heard = time.monotonic(), [0.0]
     engine = ray_engine.run if settings.engine == "ray" else processes.run
-    with tqdm(total=clips, unit="clip", desc="build", file=sys.stderr, smoothing=0.05) as bar:
+    with progress.Bar("build", "clip", clips, ends=True) as bar:
 
         def tell(seconds: float) -> None:
             heard[0] += seconds
-            bar.set_postfix_str(f"{heard[0] / max(time.monotonic() - began, 1e-9):.1f} x real time", refresh=False)
+            bar.note(f"{heard[0] / max(time.monotonic() - began, 1e-9):.1f} x real time")
             bar.update()
 
         for _ in engine(todo, settings.out, make, settings.workers, tell):
-            bar.refresh()
+            pass  # a shard is finished
 
 
 def tell_result(built: Built, plan: Plan, out: Path) -> None:
@@ -143,24 +146,20 @@ def tell_result(built: Built, plan: Plan, out: Path) -> None:
 
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
-    """One build at a time in a folder; the lock goes with the process, however that ends."""
-    import fcntl
-
-    with (out / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"another build is writing to {out}; wait for it, or give another out=") from None
-        yield
+    """One build at a time in a folder.  Raises: UsageError while another is at work there."""
+    try:
+        with locked(out / LOCK, f"another build is writing to {out}; wait for it, or give another out="):
+            yield
+    except InUse as busy:
+        raise UsageError(str(busy)) from None
 
 
 def verify(out: Path) -> list[Path]:
     """Read all shards again.  Raises: UsageError for a folder without shards; RuntimeError for damaged ones."""
-    from tqdm import tqdm
-
+    progress.starting("flowmusic build")
     from flowmusic.data import build as data_build
 
-    with reading_input(), tqdm(unit="B", unit_scale=True, desc="verify", file=sys.stderr) as bar:
+    with reading_input(), progress.Bar("verify", "byte", scaled=True) as bar:
         found = data_build.verify(out, bar.update)
     if found.wrong:
         raise RuntimeError(

@@ -21,13 +21,14 @@ from typing import Any
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
+from flowmusic.atomic import MARK
 from flowmusic.paths import temporary_prefix
 
 MIB = 2**20
 ARCHIVE = "run.tar.gz"
 COMPACT = ".compact"
 """End of the name of a checkpoint that was made smaller."""
-SKIPPED = (".tmp", ".pyc", "events.out.tfevents")
+SKIPPED = (".tmp", ".pyc", "events.out.tfevents", MARK)
 
 
 def pack(
@@ -37,9 +38,11 @@ def pack(
 
     Raises: UsageError.
     """
-    from flowmusic.train import parts
+    from flowmusic.train import checkpoints, parts
 
-    found = sorted(p for p in folder.rglob("*") if p.is_file() and not any(s in p.name for s in SKIPPED))
+    # The checkpoint before the last is for accidents at home.
+    skipped = (*SKIPPED, checkpoints.PREVIOUS)
+    found = sorted(p for p in folder.rglob("*") if p.is_file() and not any(s in p.name for s in skipped))
     if not found:
         raise UsageError(f"{folder} holds no files; give the folder of a run, or one that holds several")
     with tempfile.TemporaryDirectory(prefix="flowmusic-carry-") as made:
@@ -68,10 +71,10 @@ def pack(
 def _compact(path: Path, target: Path, moments: bool) -> None:
     import torch
 
+    from flowmusic.train import checkpoints
     from flowmusic.train import compact as small
 
-    # Our own checkpoint: its Lightning state is more than tensors.
-    torch.save(small.compact(torch.load(path, map_location="cpu", weights_only=False), moments), target)
+    torch.save(small.compact(checkpoints.read(path), moments), target)
 
 
 def _is_lightnings(path: Path) -> bool:
@@ -86,22 +89,22 @@ def unpack(source: Path, folder: Path) -> list[Path]:
     """
     import torch
 
+    from flowmusic.train import checkpoints, parts
     from flowmusic.train import compact as small
-    from flowmusic.train import parts
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not empty; give a new folder, or delete what is there")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
-        prefix=temporary_prefix(folder.name, ".tmp"), suffix=".tmp", dir=folder.parent
+        prefix=temporary_prefix(MARK, folder.name, ".tmp"), suffix=".tmp", dir=folder.parent
     ) as made:
         archive = parts.join(source, Path(made) / ARCHIVE)
         inside = Path(made) / "files"
         with tarfile.open(archive) as tar:
             tar.extractall(inside, filter="data")
         for path in sorted(inside.rglob(f"*{COMPACT}")):
-            found = torch.load(path, map_location="cpu", weights_only=False)
-            torch.save(small.expand(found), path.with_name(path.name.removesuffix(COMPACT)))
+            found = small.expand(checkpoints.read(path))
+            torch.save(found, path.with_name(path.name.removesuffix(COMPACT)))
             path.unlink()
         if folder.exists():
             folder.rmdir()

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from flowmusic import __version__
+from flowmusic import __version__, progress
 from flowmusic.apps.errors import DONE, UsageError, guarded
 
 COMMANDS = {
@@ -87,11 +87,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     _write_names_as_they_are()
     label = f"flowmusic {arguments[0]}" if arguments and arguments[0] in COMMANDS else "flowmusic"
 
+    progress.no_bars_in_a_log()
+
     def command() -> int:
         if arguments and arguments[0] in FORWARDED:
             return int(importlib.import_module(FORWARDED[arguments[0]]).main(arguments[1:]) or DONE)
         parsed = build_parser().parse_args(arguments)
-        return int(parsed.run(parsed))
+        with progress.quieted(getattr(parsed, "quiet", False)):
+            return int(parsed.run(parsed))
 
     return guarded(label, command)
 

@@ -7,9 +7,10 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from flowmusic import progress
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
 
@@ -34,11 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_scan(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "List every recording under a folder with its captions, licence, duplicates and split. What cannot be used is "
-        "listed in MANIFEST.problems.jsonl with the reason; a second scan looks at new and changed files only."
+        "List every recording under a folder with its captions, licence, duplicates and split. What cannot be used, "
+        "and what is odd about a file (channels that cancel each other, an end that is missing), is listed in "
+        "MANIFEST.problems.jsonl with the reason; a second scan looks at new and changed files only."
     )
     parser.add_argument("folder", type=existing_folder, metavar="FOLDER")
-    parser.add_argument("--out", type=manifest_output, default=Path("manifest.jsonl"), metavar="FILE",
+    parser.add_argument("--out", type=manifest_output, default="manifest.jsonl", metavar="FILE",
                         help="default: manifest.jsonl in the current folder")  # fmt: skip
     parser.add_argument("--captions", type=flags.existing_file, metavar="TABLE",
                         help="CSV or TSV with a column path (or file) and caption, licence or split")  # fmt: skip
@@ -76,7 +78,7 @@ def _add_read(parser: argparse.ArgumentParser) -> None:
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=flags.workers, default=os.cpu_count() or 1, metavar="N",
                         help="processes (default: all cores)")  # fmt: skip
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--quiet", action="store_true", help="no progress or summary; only the names of the files")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -86,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
 
 def run_scan(args: argparse.Namespace) -> int:
     """Scan, save, and say what was found."""
+    progress.starting("flowmusic data")
     from flowmusic.data import scan
 
     settings = scan.Settings(
@@ -101,7 +104,7 @@ def run_scan(args: argparse.Namespace) -> int:
         near=not args.exact_only,
         workers=args.workers,
     )
-    with reading_input(), bar("looking", "file", args.quiet) as begin:
+    with reading_input(), bar("looking", "file") as begin:
         found = scan.scan(args.folder, args.out, settings, begin)
     if not found.entries:
         scan.save(found, args.out)
@@ -119,6 +122,7 @@ def run_read(args: argparse.Namespace) -> int:
 
     with reading_input():
         known = find(args.name)
+        progress.starting("flowmusic data")
         if known.read is None:
             from flowmusic.apps.data_midi import run as render
 
@@ -126,7 +130,7 @@ def run_read(args: argparse.Namespace) -> int:
         if args.soundfont or args.max_seconds is not None:
             raise UsageError("--soundfont and --max-seconds belong to `flowmusic data read midi`")
         out = _manifest(args.out or f"{known.name}.jsonl")
-        with bar("reading", "file", args.quiet) as begin:
+        with bar("reading", "file") as begin:
             found = known.read(args.source, out, args.workers, begin)
     if not found.entries:
         scan.save(found, out)
@@ -191,18 +195,11 @@ def _manifest(text: str | Path) -> Path:
 
 
 @contextmanager
-def bar(description: str, unit: str, quiet: bool) -> Iterator[Callable[[int, int], Callable[[int], object]]]:
-    """A progress bar on stderr that is drawn once somebody tells how much there is to do."""
-    from tqdm import tqdm
-
-    drawn: list[tqdm] = []
+def bar(label: str, unit: str) -> Iterator[Callable[[int, int], Callable[[int], object]]]:
+    """A bar that begins once somebody tells how much there is to do: ``begin(total, done)`` gives its update."""
 
     def begin(total: int, done: int) -> Callable[[int], object]:
-        drawn.append(tqdm(total=total, initial=done, desc=description, unit=unit, file=sys.stderr, disable=quiet))
-        return drawn[-1].update
+        return bars.enter_context(progress.Bar(label, unit, total, done, ends=True)).update
 
-    try:
+    with ExitStack() as bars:
         yield begin
-    finally:
-        for each in drawn:
-            each.close()

@@ -8,7 +8,6 @@ at any time: what is rendered is not rendered again.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import sys
@@ -22,19 +21,19 @@ from flowmusic import plain
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError
 from flowmusic.atomic import TEXT, replacing
-from flowmusic.controls import midi
+from flowmusic.controls import midi, midi_labels
 from flowmusic.corpus.fonts import GPL_NOTICE, Font, FontError, choose_fonts
 from flowmusic.corpus.splits import stream
 from flowmusic.corpus.synth import FontSynth, SynthError
 from flowmusic.data import scan
+from flowmusic.data.manifest import file_hash
 from flowmusic.data.readers import look_at
 from flowmusic.data.sets.base import Draft, complete
 from flowmusic.data.splits import choose
 
-SUFFIXES = frozenset({".mid", ".midi"})
-REPEATED = "repeats"
+REPEATED, MENDED = "repeats", "mended"
 MOST_SECONDS = 600.0
-VERSION = 1
+VERSION = 2
 """Raised when the same file is to give other audio or labels."""
 
 
@@ -65,12 +64,12 @@ def run(args: argparse.Namespace) -> int:
     out.mkdir(exist_ok=True)
     problems: list[scan.Problem] = []
     most = MOST_SECONDS if args.max_seconds is None else args.max_seconds
-    with bar("reading", "file", args.quiet) as begin:
+    with bar("reading", "file") as begin:
         unique = distinct(files, args.workers, out / "read.jsonl", problems, begin)
     jobs = [plan(path, content, out, fonts, test_font, most) for path, content in unique]
-    with bar("rendering", "file", args.quiet) as begin:
+    with bar("rendering", "file") as begin:
         made = render_all(jobs, args.workers, problems, begin)
-    drafts = [_draft(job) for job in made]
+    drafts = [_draft(job, problems) for job in made]
     found = complete(drafts, problems, "midi", out / "manifest.jsonl", args.workers, None)
     written = scan.save(found, out / "manifest.jsonl")
     if not found.entries:
@@ -82,11 +81,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def find(source: Path) -> list[Path]:
-    """MIDI files below a folder, in order.  Raises: UsageError if there is none."""
+    """MIDI files below a folder by what they hold, whatever they are called, in order.
+
+    Raises: UsageError if there is none.
+    """
     files = [source] if source.is_file() else sorted(source.rglob("*"))
-    found = [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
+    found = [path for path in files if midi.is_midi(path)]
     if not found:
-        raise UsageError(f"no MIDI files under {source}; looked for {', '.join(sorted(SUFFIXES))}")
+        raise UsageError(f"no MIDI files under {source}; looked into every file, and for {', '.join(midi.SUFFIXES)}")
     return found
 
 
@@ -94,18 +96,19 @@ def distinct(
     files: Sequence[Path], workers: int, remembered: Path, problems: list[scan.Problem], begin: Any
 ) -> list[tuple[Path, str]]:
     """Files with different notes, the first of each, with the hash of their notes."""
-    known: dict[str, dict[str, str]] = {}
+    known: dict[str, dict[str, Any]] = {}
     if remembered.is_file():
-        for line in remembered.read_text(encoding="utf-8").split("\n"):
+        for line in remembered.read_text(**TEXT).split("\n"):
             try:
                 each = json.loads(line)
             except ValueError:
                 continue  # a line that a kill cut off
-            known[each["bytes"]] = each
+            if isinstance(each, dict) and each.get("version") == VERSION and {"content", "error"} & set(each):
+                known[str(each.get("bytes"))] = each
     by_bytes: dict[str, Path] = {}
     hashes: dict[Path, str] = {}
     for path in files:
-        hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+        hashes[path] = file_hash(path)
         first = by_bytes.setdefault(hashes[path], path)
         if first != path:
             problems.append(scan.Problem(str(path), REPEATED, f"the same bytes as {first}"))
@@ -114,7 +117,11 @@ def distinct(
     with remembered.open("a", **TEXT) as file:
         for path, content in look_at(unread, workers, content_of):
             good = content.startswith("=")
-            seen = {"bytes": hashes[path], "content" if good else "error": content[1:] if good else content}
+            seen: dict[str, Any] = {
+                "version": VERSION,
+                "bytes": hashes[path],
+                "content" if good else "error": content[1:] if good else content,
+            }
             known[hashes[path]] = seen
             file.write("\n" + json.dumps(seen))
             file.flush()
@@ -194,15 +201,17 @@ def make(job: Job) -> str:
     if not rendered.mix.any():
         return "it renders to silence"
     seconds = len(rendered.mix) / rendered.sample_rate
-    labels = midi.labels(score)
+    labels = midi_labels.labels(score)
     labels = {
         "source": job.path.name,
         "seconds": seconds,
         **cut(labels, seconds),
-        "caption": midi.caption(score, labels),
+        "caption": midi_labels.caption(score, labels),
         "font": {"name": job.font.name, "sha256": job.font.sha256},
         "rendered": _way(job),
     }
+    if score.notices:
+        labels["notices"] = list(score.notices)
     _write(f"{job.base}.flac", partial(_flac, samples=rendered.mix, rate=rendered.sample_rate))
     if rendered.drums is not None:
         _write(f"{job.base}.drums.flac", partial(_flac, samples=rendered.drums, rate=rendered.sample_rate))
@@ -250,10 +259,13 @@ def _json(path: Path, data: dict[str, Any]) -> None:
     path.write_text(json.dumps(data, ensure_ascii=False) + "\n", **TEXT)
 
 
-def _draft(job: Job) -> Draft:
+def _draft(job: Job, problems: list[scan.Problem]) -> Draft:
+    """The rendered file; what was odd in the MIDI file is listed among the problems."""
     labels = Path(f"{job.base}.json")
     stem = Path(f"{job.base}.drums.flac")
     record = plain.read_json(labels)
+    if record.get("notices"):
+        problems.append(scan.Problem(str(job.path), MENDED, "; ".join(record["notices"])))
     return Draft(
         Path(f"{job.base}.flac"),
         text=(record["caption"],),

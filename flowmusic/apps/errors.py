@@ -7,9 +7,10 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
+from typing import Any, TextIO, cast
 
-from flowmusic import plain
+from flowmusic import caches, disk, plain
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: done, anything else, input or flags wrong, stopped by the user."""
@@ -31,7 +32,9 @@ def reading_input() -> Iterator[None]:
 
 
 def one_line(error: BaseException) -> str:
-    """The message on one line; the type where there is no message."""
+    """The message on one line; the type where there is none.  Of a failure with a file: which one, why, what to do."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return disk.told(error)
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -40,8 +43,12 @@ def guarded(label: str, action: Callable[[], int]) -> int:
 
     FLOWMUSIC_DEBUG=1 in the environment adds the traceback.
     """
+    caches.settle()
     try:
-        return action()
+        with redirect_stdout(cast(TextIO, _NamedOutput(sys.stdout))):
+            code = action()
+            sys.stdout.flush()
+        return code
     except UsageError as error:
         return _fail(label, error, USAGE)
     except SystemExit as stop:  # --help and --version, and the parsers of forwarded commands
@@ -54,7 +61,7 @@ def guarded(label: str, action: Callable[[], int]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of stdout has gone (`| head`); what is finished is on disk, and nobody is left to be told.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_stdout(sys.stdout)
         return FAILED
     except Exception as error:
         # A name that no file can have is wrong wherever it is noticed.
@@ -62,9 +69,44 @@ def guarded(label: str, action: Callable[[], int]) -> int:
         return _fail(label, error, USAGE if too_long else FAILED)
 
 
+class _NamedOutput:
+    """Standard output, which says its name where it cannot be written: a full disk, or a file with a limit."""
+
+    name = "standard output"
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with self._naming():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        with self._naming():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _silence_stdout(self._stream)  # Python would try once more at the end, and complain
+            raise OSError(error.errno, error.strerror, self.name) from None
+
+
+def _silence_stdout(stream: TextIO) -> None:
+    with suppress(OSError):  # a stream that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _fail(label: str, error: Exception, code: int) -> int:
     if os.environ.get("FLOWMUSIC_DEBUG") == "1":
         traceback.print_exception(error)
-    kind = "" if isinstance(error, (ValueError, RuntimeError)) else f"{type(error).__name__}: "
+    kind = "" if isinstance(error, (ValueError, RuntimeError, OSError)) else f"{type(error).__name__}: "
     print(plain.shortened(f"{label}: error: {kind}{one_line(error)}"), file=sys.stderr)
     return code

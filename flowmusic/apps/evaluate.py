@@ -13,12 +13,18 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
+from flowmusic import progress
 from flowmusic.apps.errors import UsageError
+from flowmusic.atomic import MARK, remove_stale
+from flowmusic.locks import InUse, locked
 from flowmusic.train import command, sweep
 
 if TYPE_CHECKING:
     from flowmusic.apps.evaluation.report import Results
     from flowmusic.metrics.report import Table
+
+
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ def evaluate(cfg: DictConfig, point: str | None = None) -> Evaluation:
     config = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(config, dict)
     settings = Settings.of({str(key): value for key, value in config.items()}, point)
+    progress.starting("flowmusic evaluate")
     # Heavy, and of no use before the settings make sense.
     import torch
 
@@ -68,9 +75,15 @@ def evaluate(cfg: DictConfig, point: str | None = None) -> Evaluation:
 
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    inputs = prepare(settings)
-    results = work(settings, inputs)
-    summary, files = publish(settings, inputs, results)
+    settings.out.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(settings.out / LOCK, f"another evaluation is writing to {settings.out}; give another out=FOLDER"):
+            remove_stale(*(path.parent for path in settings.out.rglob(f"{MARK}*")))
+            inputs = prepare(settings)
+            results = work(settings, inputs)
+            summary, files = publish(settings, inputs, results)
+    except InUse as busy:
+        raise UsageError(str(busy)) from None
     return Evaluation(summary, results, files)
 
 

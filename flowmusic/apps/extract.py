@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
-import shutil
 import sys
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowmusic import disk, progress
 from flowmusic.apps import flags
-from flowmusic.apps.errors import DONE, UsageError, reading_input
-from flowmusic.paths import beside, temporary_prefix
+from flowmusic.apps.errors import DONE, UsageError, one_line, reading_input
+from flowmusic.atomic import temporary_folder
+from flowmusic.paths import sibling
 
 if TYPE_CHECKING:
+    from feature_extractors.recording import Recording
     from feature_extractors.run import Extraction
     from flowmusic.apps.plot import Picture
     from flowmusic.types import Audio
@@ -25,80 +29,100 @@ STEM, PICTURE = "drums.wav", "controls.png"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = """Read chords, melody, drums and beats from a recording of any length.
 
-Edit the chords in controls.json if you like, then:  flowmusic generate TEXT --controls DIR --use chords,drums"""
+Edit the chords in controls.json if you like, then:  flowmusic generate TEXT --controls DIR --use chords,drums
+
+Level and polarity do not matter, from -60 to +20 dB; what is no more than soft hiss is silence.  Of channels that
+cancel each other, or of which one is silent, the louder is heard, and a file that breaks off is read as far as it goes;
+either is said.  What is longer than a song needs room on the disk of DIR while it is read, 2.5 GB for an hour."""
     parser.add_argument(
         "audio", type=flags.existing_file, metavar="AUDIO", help="WAV, FLAC, OGG, MP3; more with ffmpeg"
     )
     parser.add_argument("--out", type=flags.output_folder, metavar="DIR", help="default: AUDIO's name + .controls")
+    parser.add_argument("--quiet", action="store_true", help="no progress or notices; only the names of the files")
+    parser.add_argument(
+        "--no-stems", action="store_true", help=f"leave {STEM} out; generate then takes the onsets in controls.json"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Extract into a temporary folder beside the target, then move it into place."""
-    from flowmusic.types import Audio
-
-    with reading_input():
-        audio = Audio.read(args.audio)
-        out = args.out or default_folder(args.audio)
+    progress.starting("flowmusic extract")
     from feature_extractors.drums import Drums
+    from feature_extractors.recording import Recording
     from feature_extractors.run import Extractors, extract
     from feature_extractors.stems import best_available
 
-    found = extract(
-        audio,
-        Extractors(drums=Drums(stems=best_available())),
-        progress=lambda step: print(f"extracting: {step}", file=sys.stderr, flush=True),
-    )
-    for notice in found.notices:
-        print(f"note: {notice}", file=sys.stderr)
-    for path in write(found, audio, args.audio.name, out):
-        print(path)
+    with reading_input():
+        out = args.out or default_folder(args.audio)
+        recording = Recording.read(args.audio, scratch=out.parent)
+    with room():
+        found = extract(
+            recording,
+            Extractors(drums=Drums(stems=best_available())),
+            progress=lambda step: print(f"extracting: {step}", file=sys.stderr, flush=True),
+        )
+        for notice in found.notices:
+            print(f"note: {args.audio.name}: {notice}", file=sys.stderr)
+        for path in write(found, recording, args.audio.name, out, keep_stem=not args.no_stems):
+            print(path)
     return DONE
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """A full disk is something that the person can mend; the message says where."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UsageError(one_line(error)) from error
 
 
 def default_folder(audio: Path) -> Path:
     """``song.wav`` -> ``song.controls`` beside it.  Raises: UsageError if that cannot be made."""
     try:
-        return flags.output_folder(str(beside(audio, ".controls")))
+        return flags.output_folder(str(sibling(audio, ".controls")))
     except argparse.ArgumentTypeError as error:
         raise UsageError(f"cannot write the default folder: {error}; choose another with --out") from None
 
 
-def write(found: Extraction, audio: Audio, name: str, out: Path) -> list[Path]:
+def write(found: Extraction, recording: Recording, name: str, out: Path, keep_stem: bool = True) -> list[Path]:
     """Write the folder; the files are complete before the first one appears in ``out``, controls.json the last.
 
+    The picture is left out where it cannot be written.
+
     Returns: the files written, controls.json first.
+    Raises: OSError that names what else cannot be.
     """
     from flowmusic.apps import plot
     from flowmusic.controls.files import NAME
 
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=temporary_prefix(out.name)))
-    try:
-        stem = found.drum_stem
-        has_stem = stem is not None and found.drums is not None and len(found.drums.onsets) > 0
-        if stem is not None and has_stem:
+    with temporary_folder(out) as temporary, disk.naming(out, temporary):
+        stem = found.written_stem if keep_stem else None
+        if stem is not None:
             stem.write(temporary / STEM)
-        plot.draw(picture(found, audio, name), temporary / PICTURE)
-        found.sheet(name, stem=STEM if has_stem else None).write(temporary)
+        found.sheet(name, stem=None if stem is None else STEM).write(temporary)
+        with disk.spared(out / PICTURE), disk.naming(out, temporary):
+            plot.draw(picture(found, recording, name), temporary / PICTURE)
         os.chmod(temporary, 0o755)
         if not out.exists():
             os.replace(temporary, out)
         else:
-            # A stem of an earlier run would belong to no JSON.
-            if not has_stem:
-                (out / STEM).unlink(missing_ok=True)
+            # A stem or a picture of an earlier run would belong to another JSON.
             for file in (STEM, PICTURE, NAME):
                 if (temporary / file).exists():
                     os.replace(temporary / file, out / file)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+                elif file != NAME:
+                    (out / file).unlink(missing_ok=True)
     return [out / file for file in (NAME, STEM, PICTURE) if (out / file).exists()]
 
 
-def picture(found: Extraction, audio: Audio, name: str) -> Picture:
+def picture(found: Extraction, sound: Audio | Recording, name: str) -> Picture:
     """The extraction as a picture's content."""
+    from feature_extractors.recording import Recording
     from flowmusic.apps.plot import Picture
 
-    samples = audio.samples.mean(0).numpy()
     melody, beats = found.melody, found.beats
     return Picture(
         title=name,
@@ -109,7 +133,7 @@ def picture(found: Extraction, audio: Audio, name: str) -> Picture:
         beats=beats.beats if beats else (),
         downbeats=beats.downbeats if beats else (),
         bpm=beats.bpm if beats else None,
-        waveform=samples,
+        waveform=Recording.of(sound).rows,
         salience=melody.salience if melody else None,
         salience_times=melody.times if melody else None,
     )

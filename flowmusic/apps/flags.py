@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from flowmusic import limits, paths
+from flowmusic import disk, limits, paths
+from flowmusic.atomic import remove_stale
 from flowmusic.interop.adapter import AdapterError, AdapterUse
 
 GUIDANCE_KEYS = ("all", "text", "style", "chords", "drums", "melody", "alpha", "beta")
@@ -168,9 +169,7 @@ def output(suffixes: tuple[str, ...]) -> Callable[[str], Path]:
             raise argparse.ArgumentTypeError(f"{text!r} is a folder; give a file name")
         if not path.parent.is_dir():
             raise argparse.ArgumentTypeError(f"folder {str(path.parent)!r} does not exist; create it first")
-        if not os.access(path.parent, os.W_OK):
-            raise argparse.ArgumentTypeError(f"folder {str(path.parent)!r} is not writable")
-        return path
+        return writable(path)
 
     return parse
 
@@ -186,8 +185,19 @@ def output_folder(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"{text!r} is a file; give a folder")
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"folder {str(path.parent)!r} does not exist; create it first")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"folder {str(path.parent)!r} is not writable")
+    return writable(path)
+
+
+def writable(path: Path) -> Path:
+    """A file or folder that can be written, as is seen by writing a little there; folders above may be missing.
+
+    What killed commands left half-written there is removed.
+    """
+    try:
+        disk.check(path)
+        remove_stale(path.parent, path)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot write {str(path)!r}: {disk.told(error)}") from None
     return path
 
 

@@ -8,18 +8,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowmusic import disk, progress
 from flowmusic.apps import choose, flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
+from flowmusic.atomic import remove_stale
 from flowmusic.flow import grids
 from flowmusic.flow.grids import GRIDS
 from flowmusic.flow.solve import SOLVERS
-from flowmusic.paths import beside
+from flowmusic.paths import sibling
 
 if TYPE_CHECKING:
     from flowmusic.apps.adherence import Adherence
     from flowmusic.apps.asked import Asked
     from flowmusic.generate.generator import Generator
-    from flowmusic.types import Audio, Controls, Generation, Progress
+    from flowmusic.types import Audio, Controls, Generation
 
 CONTROLS = ("chords", "melody", "drums", "beats")
 NOTHING_TO_JUDGE = (
@@ -31,7 +33,7 @@ NOTHING_TO_JUDGE = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = """Make music from a text and, if you like, chords, a melody and drums.
 
-Chords, in bars of --bpm:  "C Am F G"    "C Am | F G | %"    (the progression repeats)
+Chords, in bars of --bpm:  "C Am F G"    "C Am | F / G / | %"    "|: C | F :| x3"    (the progression repeats)
 Chords, at seconds:        "0:C 2.5:Am7 4:F/A"    (the last one holds)"""
     keys = ", ".join(flags.GUIDANCE_KEYS)
     parser.epilog = f"""Guidance keys: {keys}.  all=A,text=B is A v(all) + B v(text) + (1 - A - B) v(nothing);
@@ -50,7 +52,13 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     add("--melody", type=flags.existing_file, metavar="FILE", help="one voice: audio, or a MIDI file")
     add("--drums", type=flags.existing_file, metavar="FILE", help="a drum loop, or music whose drums to take")
     add("--style", type=flags.existing_file, metavar="FILE", help="music whose feel to take")
-    add("--style-seconds", type=flags.style_seconds, default=3.0, metavar="N", help="of its loudest part (3)")
+    add(
+        "--style-seconds",
+        type=flags.style_seconds,
+        default=3.0,
+        metavar="N",
+        help="of its loudest part (3), as loud as it is",
+    )
     add("--style-detail", type=flags.style_detail, metavar="N", help="how close: 1, a hint, to 6 (the model's own)")
     add(
         "--concept",
@@ -99,27 +107,39 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     )
     add("--device", type=flags.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="of the model's matrix products (fp32)")
-    add("--out", type=flags.audio_output, default=Path("take.wav"), metavar="FILE", help="take.wav; also .flac, .ogg")
+    add("--out", type=flags.audio_output, default="take.wav", metavar="FILE", help="take.wav; also .flac, .ogg")
     add("--quiet", action="store_true", help="no progress, notices or scores; only the names of the files")
 
 
 def run(args: argparse.Namespace) -> int:
     """Read, load, generate ``--count`` takes, and write and judge each as soon as it is there."""
+    from flowmusic.controls import chords
+
+    with reading_input():
+        if args.chords is not None:
+            chords.parse(args.chords, args.seconds)  # what is wrong with the text itself shows before torch is loaded
+    progress.starting("flowmusic generate")
     from flowmusic.apps import asked as asking
     from flowmusic.apps import concepts
+    from flowmusic.apps import take as recording
     from flowmusic.interop import bundle
 
     with reading_input():
         check_device(args.device)
         bundle.find(args.model)
+        check_record(args.out)
         asked = asking.read(args)
     generator = load(args)
     from flowmusic.generate.generator import draw_seed
 
     with reading_input():
         concepts.register(args.concept, generator, asked)
+        details = recording.details(args, asked)
         written = asking.to_controls(asked, generator.grid(asked.seconds))
         controls = asking.for_model(asked, written, generator)
+        # Two bytes a sample, and what else a take leaves.
+        disk.check(args.out, args.count * round(2 * asked.seconds * generator.codec.rate) + disk.PROBE)
+        remove_stale(args.out.parent)
     if not args.quiet:
         for notice in asked.notices:
             print(f"note: {notice}", file=sys.stderr)
@@ -134,7 +154,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(NOTHING_TO_JUDGE)
 
     def make(number: int, label: str) -> Generation:
-        with bar(label, args.quiet) as progress:
+        with progress.Bar(label, "eval") as bar:
             return generator.generate(
                 controls,
                 grid=generator.grid(asked.seconds),
@@ -143,12 +163,12 @@ def run(args: argparse.Namespace) -> int:
                 steps=args.steps,
                 time_grid=args.time_grid,
                 seed=seed + number,
-                progress=progress,
+                progress=bar.to,
             )
 
     for number in range(args.count):
         label = f"take {number + 1}/{args.count}" if args.count > 1 else "generating"
-        out = args.out if args.count == 1 else beside(args.out, f"-{number + 1}{args.out.suffix}")
+        out = args.out if args.count == 1 else sibling(args.out, f"-{number + 1}{args.out.suffix}")
         judged: Adherence | None = None
         choice: dict[str, Any] | None = None
         if not chosen:
@@ -158,7 +178,7 @@ def run(args: argparse.Namespace) -> int:
             take, judged, choice = _best(takes, asked, written, args.min_adherence)
             if not args.quiet:
                 print(f"note: {choose.told(choice, take.seed)}", file=sys.stderr)
-        _finish(take, out, asked, generator, weights, written, judged, choice, quiet=args.quiet)
+        _finish(take, out, asked, generator, weights, written, judged, choice, details, quiet=args.quiet)
     return DONE
 
 
@@ -200,6 +220,13 @@ def _listen(take: Generation, asked: Asked, written: Controls) -> Adherence:
     return judge(_sound(take, asked), requested_of(kept, asked.seconds), downbeats_of(kept, asked.seconds))
 
 
+def check_record(out: Path) -> None:
+    """Raise UsageError where something else is in the way of the record beside a take."""
+    record = out.with_suffix(".json")
+    if record.is_dir():
+        raise UsageError(f"cannot write {record}, the record of {out}: it is a folder; choose another name with --out")
+
+
 def check_device(name: str) -> None:
     """Raise UsageError for a device that this machine does not have."""
     import torch
@@ -234,10 +261,14 @@ def _finish(
     written: Controls,
     judged: Adherence | None,
     choice: Mapping[str, Any] | None,
+    details: Mapping[str, Any],
     *,
     quiet: bool,
 ) -> None:
-    """Write the audio, listen to it unless that was done, write the record, and print what there is."""
+    """Write the audio, listen to it unless that was done, write the record, and print what there is.
+
+    Raises: OSError for what cannot be written, with the seed that gives the take again.
+    """
     from flowmusic import audio
     from flowmusic.apps.adherence import requested_of
     from flowmusic.apps.take import record, table, write_json
@@ -257,37 +288,23 @@ def _finish(
             adherence=adherence,
             choice=choice,
             adapters=generator.adapters,
+            weights=generator.weights,
+            details=details,
         )
 
-    # The record first: should a recogniser fail, the take can still be repeated.
-    audio.write(sound, out)
-    write_json(content(judged), beside(out, ".json"))
-    print(out, flush=True)
-    adherence = _listen(take, asked, written) if judged is None else judged
-    print(write_json(content(adherence), beside(out, ".json")), flush=True)
+    again = f"--seed {take.seed} makes this take again"
+    described = sibling(out, ".json")
+    try:
+        audio.write(sound, out)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror} ({again})", error.filename) from error
+    try:
+        # Before anyone listens: should a recogniser fail, the take can still be repeated.
+        write_json(content(judged), described)
+        print(out, flush=True)
+        adherence = _listen(take, asked, written) if judged is None else judged
+        print(write_json(content(adherence), described), flush=True)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror} ({out} is written; {again})", error.filename) from error
     if not quiet:
         print("\n".join(table(adherence)), end="\n" if adherence.scores else "", flush=True)
-
-
-class bar:
-    """A progress bar on stderr as a :data:`flowmusic.types.Progress`; None when quiet."""
-
-    def __init__(self, label: str, quiet: bool) -> None:
-        self.label, self.quiet = label, quiet
-
-    def __enter__(self) -> Progress | None:
-        if self.quiet:
-            return None
-        from tqdm import tqdm
-
-        self.tqdm = tqdm(desc=self.label, unit="eval", file=sys.stderr, leave=False, dynamic_ncols=True)
-
-        def progress(done: int, total: int) -> None:
-            self.tqdm.total = total
-            self.tqdm.update(done - self.tqdm.n)
-
-        return progress
-
-    def __exit__(self, *_: object) -> None:
-        if not self.quiet:
-            self.tqdm.close()

@@ -6,14 +6,16 @@ import argparse
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from flowmusic import progress
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
-from flowmusic.paths import beside
+from flowmusic.paths import sibling
 
 if TYPE_CHECKING:
-    from flowmusic.train.invert import Inversion, Look, Report
+    from flowmusic.train.invert import Inversion, Look
+    from flowmusic.types import Audio
 
 SUFFIX, PARTIAL = ".safetensors", ".partial"
 
@@ -38,7 +40,13 @@ In a prompt, <dusk>:0.6 is a weaker dusk, <dusk>:0 the plain word it was learned
     parser.epilog = """Until the end, the state is kept beside FILE, with the suffix .partial: a run that was stopped
 goes on from there when the same command is given again."""
     add = parser.add_argument
-    add("clips", nargs="+", type=flags.existing_file, metavar="CLIP", help="recordings of at least 3 s each")
+    add(
+        "clips",
+        nargs="+",
+        type=flags.existing_file,
+        metavar="CLIP",
+        help="recordings of at least 3 s each; of long ones, 5 minutes",
+    )
     add("--token", type=token, required=True, metavar="NAME", help="the pseudoword: letters, digits, _ and -")
     add("--vectors", type=flags.integer("vectors"), default=2, metavar="K", help="vectors to learn (2)")
     add("--steps", type=flags.steps, default=400, metavar="N", help="at most; fewer if it learns no more (400)")
@@ -52,30 +60,31 @@ goes on from there when the same command is given again."""
 
 def run(args: argparse.Namespace) -> int:
     """Read the clips, learn, write the file and print its name."""
-    from flowmusic import audio
+    progress.starting("flowmusic invert")
     from flowmusic.apps.generate import check_device, load
     from flowmusic.interop import bundle, concept
-    from flowmusic.train.excerpts import MIN_SECONDS
     from flowmusic.train.invert import DamagedState, Settings, check_model, invert
 
     with reading_input():
         check_device(args.device)
         bundle.find(args.model)
         out = args.out or default_output(args.token)
-        clips = [audio.read(path, min_seconds=MIN_SECONDS) for path in args.clips]
-        for path, clip in zip(args.clips, clips, strict=True):
-            if not bool(clip.samples.any()):
-                raise ValueError(f"{path} is silent; give a recording with music")
+        clips = [clip for path in args.clips for clip in read_clips(path, args.quiet)]
     generator = load(args)
     with reading_input():
         check_model(generator).word_embedding(args.init)
-    partial = beside(out, PARTIAL)
+    partial = sibling(out, PARTIAL)
     if partial.exists() and not args.quiet:
         print(f"note: {partial} is continued if it is of the same run", file=sys.stderr)
     numbers = (args.vectors, args.steps, args.seed)
     settings = Settings(init=args.init)
     try:
-        with Bar(f"<{args.token}>", args.quiet) as report:
+        with progress.Bar(f"<{args.token}>", "step") as bar:
+
+            def report(done: int, total: int, loss: float, look: Look) -> None:
+                bar.note(f"loss {loss:.4f}, held out {look.held_out:.4f}")
+                bar.to(done, total)
+
             found = invert(generator, clips, args.token, *numbers, settings=settings, partial=partial, report=report)
     except DamagedState as error:
         raise UsageError(str(error)) from error
@@ -85,6 +94,22 @@ def run(args: argparse.Namespace) -> int:
     partial.unlink(missing_ok=True)
     print(out)
     return DONE
+
+
+def read_clips(path: Path, quiet: bool) -> list[Audio]:
+    """A recording, or stretches of a long one, mono.  Raises: AudioError; ValueError for silence."""
+    from flowmusic import audio
+    from flowmusic.train.excerpts import MIN_SECONDS
+
+    stretches = audio.read_stretches(path, MIN_SECONDS)
+    if not any(bool(reading.audio.samples.any()) for _, reading in stretches):
+        raise ValueError(f"{path} is silent; give a recording with music")
+    notices = list(stretches[0][1].notices)
+    if len(stretches) > 1:
+        notices.append(f"it is long; {len(stretches)} stretches of {audio.STRETCH_SECONDS:g} s of it are learned from")
+    for notice in [] if quiet else notices:
+        print(f"note: {path}: {notice}", file=sys.stderr)
+    return [reading.audio for _, reading in stretches]
 
 
 def default_output(name: str) -> Path:
@@ -104,28 +129,3 @@ def summary(found: Inversion) -> str:
             "word, which is kept as it was; longer or more clips may help"
         )
     return f"held-out loss {first.held_out:.4f} -> {best.held_out:.4f} at step {best.step} of {last.step}"
-
-
-class Bar:
-    """A progress bar on stderr with the training and the held-out loss; None when quiet."""
-
-    def __init__(self, label: str, quiet: bool) -> None:
-        self.label, self.quiet = label, quiet
-
-    def __enter__(self) -> Report | None:
-        if self.quiet:
-            return None
-        from tqdm import tqdm
-
-        self.tqdm: Any = tqdm(desc=self.label, unit="step", file=sys.stderr, leave=False, dynamic_ncols=True)
-
-        def report(done: int, total: int, loss: float, look: Look) -> None:
-            self.tqdm.total = total
-            self.tqdm.set_postfix_str(f"loss {loss:.4f}, held out {look.held_out:.4f}", refresh=False)
-            self.tqdm.update(done - self.tqdm.n)
-
-        return report
-
-    def __exit__(self, *_: object) -> None:
-        if not self.quiet:
-            self.tqdm.close()

@@ -6,7 +6,7 @@ import colorsys
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flowmusic import paths
 from flowmusic.atomic import replacing
@@ -18,6 +18,15 @@ NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "
 INK, PAPER, GRID_INK, NOTE_INK = "#22252b", "#ffffff", "#c9cdd4", "#e4572e"
 MAX_WIDTH_INCHES = 60.0
 MAX_LABELS = 400
+MAX_COLUMNS = 8000
+"""More frames of salience than this are more than the widest picture has pixels."""
+
+
+class Waveform(Protocol):
+    """Samples that are read by slices, so that they may lie on disk."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, which: slice, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,8 @@ class Picture:
     """What to draw; times are seconds, anything may be empty.
 
     Shape: chords ``(start, end, label)``; notes ``(start, end, midi)``; salience ``[F, bins]`` at ``salience_times``
-    ``[F]``, its bins being semitones from ``salience_lowest``; waveform ``[N]`` of any rate over ``seconds``.
+    ``[F]``, its bins being semitones from ``salience_lowest``; waveform ``[N]`` of any rate over ``seconds``, which is
+    read by slices.
     """
 
     title: str
@@ -36,7 +46,7 @@ class Picture:
     beats: tuple[float, ...] = ()
     downbeats: tuple[float, ...] = ()
     bpm: float | None = None
-    waveform: np.ndarray | None = None
+    waveform: Waveform | None = None
     salience: np.ndarray | None = None
     salience_times: np.ndarray | None = field(default=None)
     salience_lowest: int = 43
@@ -115,6 +125,8 @@ def _chords(axes: Any, picture: Picture) -> None:
 
 
 def _melody(axes: Any, picture: Picture) -> None:
+    import numpy as np
+
     pitches = [midi for _, _, midi in picture.notes]
     low, high = (min(pitches) - 4, max(pitches) + 4) if pitches else (48, 84)
     low, high = min(low, high - 16), max(high, low + 16)
@@ -124,16 +136,24 @@ def _melody(axes: Any, picture: Picture) -> None:
     axes.set_ylabel("melody", color=INK, fontsize=9)
     if picture.salience is not None and picture.salience_times is not None and len(picture.salience_times) > 1:
         step = float(picture.salience_times[1] - picture.salience_times[0])
-        first, last = float(picture.salience_times[0]), float(picture.salience_times[-1])
+        first = float(picture.salience_times[0])
         bottom = picture.salience_lowest - 0.5
+        # The strongest of each few frames: as many columns as can be seen, whatever the length.
+        every = max(1, -(-len(picture.salience) // MAX_COLUMNS))
+        rows = np.maximum.reduceat(picture.salience, np.arange(0, len(picture.salience), every))
         axes.imshow(
-            picture.salience.T,
+            rows.T,
             origin="lower",
             aspect="auto",
             cmap="Blues",
             vmin=0.0,
             vmax=max(1e-6, 1.3 * float(picture.salience.max())),
-            extent=(first - step / 2, last + step / 2, bottom, bottom + picture.salience.shape[1]),
+            extent=(
+                first - step / 2,
+                first + step * (len(rows) * every - 0.5),
+                bottom,
+                bottom + picture.salience.shape[1],
+            ),
             interpolation="nearest",
             zorder=0,
         )
@@ -154,7 +174,7 @@ def _melody(axes: Any, picture: Picture) -> None:
 def _rhythm(axes: Any, picture: Picture) -> None:
     axes.set_ylim(0, 3)
     axes.set_yticks([0.5, 1.5, 2.5], ["beats", "drum onsets", "waveform"])
-    if picture.waveform is not None and picture.waveform.size:
+    if picture.waveform is not None and len(picture.waveform):
         low, high = _envelope(picture.waveform, 2000)
         top = max(1e-6, float(abs(low).max()), float(abs(high).max()))
         times = [picture.seconds * (i + 0.5) / len(low) for i in range(len(low))]
@@ -164,13 +184,13 @@ def _rhythm(axes: Any, picture: Picture) -> None:
     axes.plot(picture.downbeats, [0.5] * len(picture.downbeats), "o", color=INK, markersize=7, zorder=4)
 
 
-def _envelope(samples: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
+def _envelope(samples: Waveform, columns: int) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest sample of each of at most ``columns`` equal parts."""
     import numpy as np
 
-    parts = min(columns, samples.size)
-    edges = np.linspace(0, samples.size, parts, endpoint=False).astype(int)
-    return np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)
+    edges = np.linspace(0, len(samples), min(columns, len(samples)) + 1).astype(int)
+    parts = [samples[start:stop] for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)]
+    return np.array([part.min() for part in parts]), np.array([part.max() for part in parts])
 
 
 def _nothing(axes: Any, words: str) -> None:

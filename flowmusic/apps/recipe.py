@@ -20,9 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from flowmusic import limits, plain
+from flowmusic import plain
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, FAILED, UsageError, guarded, reading_input
@@ -83,19 +81,19 @@ def read(name: str, given: Sequence[str] = ()) -> Recipe:
         raise UsageError(f"there is no recipe {name!r}; known: {known}, or give a .yaml file")
     try:
         content = plain.read_yaml(file)
-        limits.tree(content)
         stages = tuple(Stage(**{**s, "drop": tuple(s.get("drop", ()))}) for s in content.pop("stages"))
         settings = dict(content.pop("settings", {}))
         recipe = Recipe(stages, float(content.pop("reserve_s")), bool(content.pop("moments", True)), settings)
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UsageError(f"{file} is no recipe ({error}); docs/recipes.md says what one holds") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UsageError(f"{file} is no recipe ({plain.reason(error)}); docs/recipes.md says what one holds") from error
     if content:
-        raise UsageError(f"{file} has unknown keys {sorted(content)}; known: stages, settings, reserve_s, moments")
+        unknown = plain.shown(sorted(map(str, content)))
+        raise UsageError(f"{file} has unknown keys {unknown}; known: stages, settings, reserve_s, moments")
     for item in given:
         key, equals, value = item.partition("=")
         if not equals or key not in settings:
             raise UsageError(f"--set takes key=value with one of {', '.join(settings)}, got {item!r}")
-        settings[key] = yaml.safe_load(value) if value.startswith("[") else value
+        settings[key] = plain.yaml_of(value, f"--set {key}") if value.startswith("[") else value
     return recipe
 
 

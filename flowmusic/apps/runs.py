@@ -94,8 +94,8 @@ def _read(config: Path, root: Path) -> Run:
             wall_s=result.get("wall_s"),
             metrics=result.get("metrics", {}),
         )
-    except (ValueError, AttributeError) as error:
-        raise UsageError(f"{config.parent} holds no readable run: {error}") from error
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise UsageError(f"{config.parent} holds no readable run: {plain.reason(error)}") from error
 
 
 def differing(runs: Sequence[Run]) -> list[str]:

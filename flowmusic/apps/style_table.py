@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flowmusic import progress
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
@@ -132,13 +133,12 @@ def load(args: argparse.Namespace) -> tuple[Generator, TextAudio | None, list[Ca
 def read_reference(clips: Sequence) -> Reference:
     """Every chunk of every clip."""
     import torch
-    from tqdm import tqdm
 
     from flowmusic import audio as audio_tools
     from flowmusic.metrics.style import Reference, chunks, mel_stats
 
     rows, songs = [], []
-    for clip in tqdm(clips, desc="reference", file=sys.stderr):
+    for clip in progress.over(clips, "reference", "clip"):
         for part in chunks(audio_tools.mono(audio_tools.read(clip.audio))):
             rows.append(mel_stats(part))
             songs.append(clip.id)
@@ -217,7 +217,6 @@ def heeded(heard: Tensor, captions: Tensor, shift: int) -> list[float]:
 def learned(generator: Generator, cases: Sequence[Case], steps: int, seed: int) -> dict[str, list[Controls]]:
     """Requests by pseudowords: each is left among the model's concepts, under a name of its own."""
     import torch
-    from tqdm import tqdm
 
     from flowmusic.train import invert
     from flowmusic.types import Controls
@@ -225,7 +224,7 @@ def learned(generator: Generator, cases: Sequence[Case], steps: int, seed: int) 
     text = invert.check_model(generator)
     names = (STARTING, RANDOM, PSEUDOWORD, OTHER_WORDS, f"{OTHER_WORDS}, {PSEUDOWORD}")
     rows: dict[str, list[Controls]] = {name: [] for name in names}
-    for index, case in enumerate(tqdm(cases, desc="pseudowords", file=sys.stderr)):
+    for index, case in enumerate(progress.over(cases, "pseudowords", "case")):
         found = invert.invert(generator, [case.source], f"learned{index}", steps=steps, seed=seed)
         drawn = torch.Generator().manual_seed(seed + index)
         random = invert.random_like(found.concept, f"random{index}", drawn)
@@ -242,12 +241,10 @@ def generate(
     generator: Generator, controls: Sequence[Controls], guidance: Guidance, args: argparse.Namespace, name: str
 ) -> list[Audio]:
     """A take ``[C, N]`` per request; take n starts from noise of ``args.seed + n``.  ``name`` labels the bar."""
-    from tqdm import tqdm
-
     from flowmusic.types import Audio, Controls
 
     takes: list[Audio] = []
-    for first in tqdm(range(0, len(controls), args.batch), desc=name, file=sys.stderr):
+    for first in progress.over(range(0, len(controls), args.batch), name, "batch"):
         batch = Controls.stack(controls[first : first + args.batch])
         take = generator.generate(batch, guidance=guidance, steps=args.steps, seed=args.seed + first)
         takes += [Audio(samples, take.audio.rate) for samples in take.audio.samples]

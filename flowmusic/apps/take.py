@@ -1,13 +1,20 @@
-"""take.json: everything needed to repeat a take, what it was asked for, and how well it followed."""
+"""take.json: everything needed to repeat a take, what it was asked for, and how well it followed.
+
+A take is passed on, so the record tells files by name and by the hash of their content, and no place on this machine
+(:mod:`flowmusic.publishable`).
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from flowmusic import publishable
 
 if TYPE_CHECKING:
     from flowmusic.apps.adherence import Adherence
@@ -29,15 +36,22 @@ def record(
     adherence: Adherence | None,
     choice: Mapping[str, Any] | None = None,
     adapters: Sequence[Mapping[str, Any]] = (),
+    weights: Mapping[str, str] | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The content of take.json as plain data; times are seconds.
 
     ``written`` are the controls before a model left some out; ``adherence`` is None before anyone has listened;
     ``choice`` says among which takes this one was the best (``flowmusic.apps.choose``); ``adapters`` are those in the
-    model's weights, by name, hash and scale.
+    model's weights, by name, hash and scale; ``weights`` are hashes of the model and its codec, where they are known;
+    ``details`` are of :func:`details`.
     """
+    more: dict[str, Any] = dict(details or {})
+    inputs: dict[str, Any] = {key: more.pop(key) for key in ("sha256", "use", "style") if key in more}
     content = {
         "model": model,
+        **({"weights": dict(weights)} if weights else {}),
+        **more,
         **({"adapters": [dict(each) for each in adapters]} if adapters else {}),
         "seed": take.seed,
         "solver": take.solver,
@@ -59,6 +73,7 @@ def record(
             "melody": _rows(requested.melody),
             "drums": None if requested.onsets is None else {"onsets": _times(requested.onsets)},
             "sources": dict(asked.sources),
+            **inputs,
             "warnings": list(asked.notices),
         },
         "adherence": None
@@ -70,7 +85,32 @@ def record(
             **({"bars": [_bar(bar) for bar in adherence.bars]} if adherence.bars else {}),
         },
     }
-    return content if choice is None else {**content, "choice": dict(choice)}
+    content = content if choice is None else {**content, "choice": dict(choice)}
+    told: dict[str, Any] = publishable.cleaned(content, own=("text", "chords_text"), known=asked.sources.values())
+    return told
+
+
+def details(args: argparse.Namespace, asked: Asked) -> dict[str, Any]:
+    """What else decides a take, beyond the defaults: ``precision``; of the inputs ``sha256``, ``use`` and ``style``."""
+    found: dict[str, Any] = {} if args.precision == "fp32" else {"precision": args.precision}
+    if asked.sources:
+        found["sha256"] = {name: _content_hash(Path(source)) for name, source in asked.sources.items()}
+    if args.use is not None:
+        found["use"] = sorted(args.use)
+    if args.style is not None:
+        found["style"] = {"seconds": args.style_seconds, "detail": args.style_detail}
+    return found
+
+
+def _content_hash(source: Path) -> str | None:
+    """SHA-256 of a file, or of the controls in a folder; None for what has gone since it was read."""
+    from flowmusic.controls.files import NAME
+    from flowmusic.data.manifest import file_hash
+
+    try:
+        return file_hash(source / NAME if source.is_dir() else source)
+    except OSError:
+        return None
 
 
 def write_json(data: Mapping[str, Any], path: Path) -> Path:

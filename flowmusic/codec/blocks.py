@@ -21,6 +21,12 @@ class ConvNeXtBlock(nn.Module):
         self.contract = nn.Linear(hidden, width)
         self.scale = nn.Parameter(torch.full((width,), init_scale))
 
+    @property
+    def reach(self) -> int:
+        """Frames on either side that a frame depends on."""
+        kernel: int = self.mix.kernel_size[0]
+        return kernel // 2
+
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm(self.mix(x).transpose(1, 2))
         y = self.scale * self.contract(nn.functional.gelu(self.expand(y)))

@@ -5,11 +5,13 @@ EnCodec: Defossez et al. 2022, arXiv 2210.13438.
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 
 from flowmusic import audio as audio_tools
 from flowmusic.codec.latent import LatentCodec
+from flowmusic.plain import shown
 from flowmusic.types import Audio
 
 
@@ -297,19 +300,40 @@ class EncodecCodec(nn.Module):
 
 
 def pretrained(name: str) -> EncodecCodec:
-    """``24khz`` (mono) or ``48khz`` (stereo) from the package's own loader, which downloads on first use.
+    """``24khz`` (mono) or ``48khz`` (stereo) with the package's own weights, which are downloaded on first use.
 
-    Raises: ValueError for another name; OSError with advice when the weights are neither cached nor reachable.
+    They are pickles in a folder that other programs write to as well: the checksum in their name is compared each time,
+    and they are read as tensors only.
+
+    Raises: ValueError for another name; OSError with advice when the weights are neither cached nor reachable, or when
+        what is cached is something else.
     """
     from encodec import EncodecModel
+    from encodec.model import ROOT_URL
+    from encodec.utils import _get_checkpoint_url
 
-    builders = {"24khz": EncodecModel.encodec_model_24khz, "48khz": EncodecModel.encodec_model_48khz}
+    builders = {
+        "24khz": (EncodecModel.encodec_model_24khz, "encodec_24khz-d7cc33bc.th"),
+        "48khz": (EncodecModel.encodec_model_48khz, "encodec_48khz-7e698e3e.th"),
+    }
     if name not in builders:
         raise ValueError(f"unknown EnCodec model {name!r}; there are: {', '.join(builders)}")
+    build, checkpoint = builders[name]
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
     try:
-        return EncodecCodec(builders[name]())
+        if not (folder / checkpoint).is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            digest = checkpoint.removesuffix(".th").partition("-")[2]
+            torch.hub.download_url_to_file(_get_checkpoint_url(ROOT_URL, checkpoint), str(folder / checkpoint), digest)
+        # With a folder given, the package checks the sum; torch reads tensors alone, which is its default.
+        return EncodecCodec(build(repository=folder))
     except OSError as error:
         raise OSError(
             f"the EnCodec {name} weights are not in the torch hub cache and cannot be downloaded ({error}); "
             "connect once, or use the embedded codec of the nano model"
         ) from error
+    except (RuntimeError, pickle.UnpicklingError) as error:
+        raise OSError(
+            f"{folder / checkpoint} is not what EnCodec's authors published ({shown(error)}); remove it, and it is "
+            "fetched again"
+        ) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -54,11 +54,23 @@ class LatentCodec(nn.Module):
         """Normalised latents.  Shape: ``[B, N] -> [B, D, T]``; N a multiple of the hop."""
         return self.norm(self.encode_wave(wave).float())
 
-    def reconstruct(self, wave: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The training pass: encode, add noise, decode.  Shape: ``[B, N] -> [B, N]``."""
+    def noisy(self, wave: Tensor, generator: torch.Generator | None = None, most: float = 0.0) -> Tensor:
+        """Latents with the training noise.  Shape: ``[B, N] -> [B, D, T]``.
+
+        Args:
+            most: with this above ``noise``, half of the items have noise of a deviation from U(noise, most).
+        """
         latents = self.latents(wave)
         noise = torch.randn(latents.shape, generator=generator).to(latents)
-        return self.decode_wave(latents + self.noise * noise)
+        if most <= self.noise:
+            return latents + self.noise * noise
+        drawn = torch.rand(len(latents), 1, 1, generator=generator).to(latents)
+        more = (torch.rand(len(latents), 1, 1, generator=generator) < 0.5).to(latents)
+        return latents + (self.noise + more * drawn * (most - self.noise)) * noise
+
+    def reconstruct(self, wave: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The training pass: encode, add noise, decode.  Shape: ``[B, N] -> [B, N]``."""
+        return self.decode_wave(self.noisy(wave, generator))
 
     @torch.inference_mode()
     def encode(self, audio: Audio) -> Tensor:
@@ -81,6 +93,32 @@ class LatentCodec(nn.Module):
         padded = nn.functional.pad(latents, (0, 0, 0, max(0, 3 - frames)))
         wave = self.decode_wave(padded.to(parameter).transpose(1, 2))
         return Audio(wave[:, None, : frames * self.hop].float(), self.rate)
+
+    @property
+    def context_frames(self) -> int:
+        """How many latent frames before and after a frame its audio depends on.
+
+        A property of the decoder; a codec that does not know cannot be decoded in chunks.  Raises: NotImplementedError.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how far its decoder looks")
+
+    def decode_chunks(self, latents: Tensor, frames: int) -> Iterator[Audio]:
+        """What :meth:`decode` gives, piece by piece: memory follows the piece, not the whole.
+
+        Args:
+            latents: ``[B, T, D]``.
+            frames: latent frames of a piece, the last of which may be shorter.
+
+        Yields: Audio ``[B, 1, frames * hop]``.  Raises: ValueError for pieces of no frame.
+        """
+        if frames < 1:
+            raise ValueError(f"a piece must have at least 1 frame, got {frames}")
+        around, total = self.context_frames, latents.shape[1]
+        for start in range(0, total, frames):
+            first, end = max(0, start - around), min(total, start + frames + around)
+            piece = self.decode(latents[:, first:end]).samples
+            cut = slice((start - first) * self.hop, (min(start + frames, total) - first) * self.hop)
+            yield Audio(piece[..., cut], self.rate)
 
     @torch.inference_mode()
     def codes(self, latents: Tensor) -> Tensor:

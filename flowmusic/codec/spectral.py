@@ -7,10 +7,15 @@ Decoder head after Vocos (Siuzdak 2023, arXiv 2306.00814).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from flowmusic.codec.blocks import ConvNeXtBlock
+from flowmusic.codec.energy import EnergyHead
 from flowmusic.codec.latent import LatentCodec
 from flowmusic.codec.stft import istft, stft
 
@@ -26,6 +31,7 @@ class SpectralCodec(LatentCodec):
         top_hz: the encoder looks at frequencies below this; the decoder paints all of them.
         width, encoder_blocks, decoder_blocks, expansion: size.
         dim, noise: latent channels and the deviation of the training noise on them.
+        energy: arguments of an :class:`EnergyHead` that corrects the decoder's band energies; None does without.
     """
 
     def __init__(
@@ -42,6 +48,7 @@ class SpectralCodec(LatentCodec):
         dim: int = 64,
         noise: float = 0.1,
         quantizer: nn.Module | None = None,
+        energy: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(rate, hop * stack, dim, noise, quantizer)
         self.spectral_hop = hop
@@ -56,9 +63,30 @@ class SpectralCodec(LatentCodec):
         self.decoder = nn.Sequential(*(ConvNeXtBlock(width, expansion) for _ in range(decoder_blocks)))
         self.norm_out = nn.LayerNorm(width)
         self.head = nn.Linear(width, 2 * bins)
+        self.energy: EnergyHead | None = None
+        if energy is not None:
+            self.add_energy_head(energy)
+
+    def add_energy_head(self, settings: Mapping[str, Any]) -> EnergyHead:
+        """Give this codec an untrained energy head, in place of one that it may have; its latents stay as they are."""
+        width = self.norm_out.normalized_shape[0]
+        self.energy = EnergyHead(width, self.spectral_hop, self.rate, **settings)
+        return self.energy
+
+    @property
+    def context_frames(self) -> int:
+        spectral = sum(block.reach for block in self.decoder) + math.ceil(self.n_fft / 2 / self.spectral_hop) + 1  # type: ignore[misc]
+        corrected = 0 if self.energy is None else math.ceil(self.energy.n_fft / self.spectral_hop)
+        return math.ceil((spectral + corrected) / self.stack) + 1
 
     def decoder_modules(self) -> list[nn.Module]:
-        return [self.unsqueeze, self.decoder, self.norm_out, self.head]
+        modules: list[nn.Module] = [self.unsqueeze, self.decoder, self.norm_out, self.head]
+        return modules if self.energy is None else [*modules, self.energy]
+
+    def hidden(self, latents: Tensor) -> Tensor:
+        """What the decoder's heads read.  Shape: ``[B, D, T] -> [B, T * stack, width]``."""
+        hidden: Tensor = self.norm_out(self.decoder(self.unsqueeze(latents)).transpose(1, 2))
+        return hidden
 
     def encode_wave(self, wave: Tensor) -> Tensor:
         """Shape: ``[B, N] -> [B, D, N / (hop * stack)]``."""
@@ -71,9 +99,10 @@ class SpectralCodec(LatentCodec):
 
     def decode_wave(self, latents: Tensor) -> Tensor:
         """Shape: ``[B, D, T] -> [B, T * hop * stack]``."""
-        hidden = self.decoder(self.unsqueeze(latents))
-        out = self.head(self.norm_out(hidden.transpose(1, 2))).transpose(1, 2).float()
+        hidden = self.hidden(latents)
+        out = self.head(hidden).transpose(1, 2).float()
         log_magnitude, phase = out.chunk(2, dim=1)
         # The ceiling is above any bin of full-scale audio (a window of 2048 sums to 1024) and stops overflow.
         spectrum = torch.polar(log_magnitude.clamp(max=7.0).exp(), phase)
-        return istft(spectrum, self.n_fft, self.spectral_hop)
+        wave = istft(spectrum, self.n_fft, self.spectral_hop)
+        return wave if self.energy is None else self.energy.apply_to(wave, self.energy(hidden))

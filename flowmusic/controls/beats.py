@@ -9,7 +9,6 @@ no phase gives.  A beat is the felt one: in 6/8 the dotted quarter, two to a bar
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,40 +16,23 @@ import numpy as np
 import torch
 
 from flowmusic import limits
+from flowmusic.controls.meter import MAX_BPM, MIN_BPM, Meter, check_bpm, parse_meter
 from flowmusic.controls.tracks import single
 from flowmusic.types import FrameGrid, Track
 
-MIN_BPM, MAX_BPM = limits.limit("bpm").low, limits.limit("bpm").high
-MOST_COUNT = int(limits.limit("meter_beats").high)
-
-
-@dataclass(frozen=True)
-class Meter:
-    """A time signature, and how many felt beats its bar has (6/8, 9/8 and 12/8 are felt in dotted quarters)."""
-
-    name: str
-    beats_per_bar: int
-
-    def bar_seconds(self, bpm: float) -> float:
-        return self.beats_per_bar * 60.0 / bpm
-
-
-def parse_meter(text: str) -> Meter:
-    """Read a time signature such as ``4/4``, ``3/4`` or ``6/8``.
-
-    Raises: ValueError naming what was given and what is allowed.
-    """
-    match = re.fullmatch(r"(\d{1,2})/(\d{1,2})", text.strip())
-    count, unit = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 1 <= count <= MOST_COUNT or unit not in (2, 4, 8, 16):
-        raise ValueError(f"meter {text!r} is not a time signature; write 1-16 over 2, 4, 8 or 16, such as 4/4 or 6/8")
-    compound = unit >= 8 and count > 3 and count % 3 == 0
-    return Meter(f"{count}/{unit}", count // 3 if compound else count)
-
-
-def check_bpm(bpm: float) -> float:
-    """The tempo, if it is one.  Raises: ValueError outside 20-400 beats a minute."""
-    return limits.number("bpm", bpm, "bpm")
+__all__ = [
+    "MAX_BPM",
+    "MIN_BPM",
+    "Meter",
+    "Times",
+    "check_bpm",
+    "from_bpm",
+    "from_track",
+    "grid_times",
+    "parse_meter",
+    "tempo",
+    "to_track",
+]
 
 
 def grid_times(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from flowmusic import limits
+from flowmusic import beside, limits
 from flowmusic.controls import chords as chord_tracks
 from flowmusic.controls import melody as melody_tracks
 from flowmusic.controls.drums import BAND_OF_CLASS
@@ -140,14 +140,20 @@ def drums(value: Any) -> tuple[tuple[float, ...] | None, str | None, Hits | None
         return None, None, None
     if not isinstance(value, dict) or set(value) - {"onsets", "stem", "classes"}:
         raise SheetError(f"drums must be an object with onsets and stem, and classes if known, got {shown(value)}")
-    stem = value.get("stem")
-    if stem is not None and (not isinstance(stem, str) or not stem.strip()):
-        raise SheetError(f"drums.stem must be a file name beside the JSON, or null, got {shown(stem)}")
+    stem = optional(value.get("stem"), _stem)
     onsets = optional(value.get("onsets"), lambda given: times(given, "drums.onsets"))
     classes = optional(value.get("classes"), _drum_classes)
     if classes is not None and onsets is None:
         raise SheetError("drums.classes needs drums.onsets: it only says which of them are kicks, snares and hats")
     return onsets, stem, classes
+
+
+def _stem(value: Any) -> str:
+    """The name of a file beside the JSON (:mod:`flowmusic.beside`)."""
+    try:
+        return beside.relative(value, "drums.stem")
+    except beside.StrayName:
+        raise SheetError(f"drums.stem must be a file name beside the JSON, or null, got {shown(value)}") from None
 
 
 def _drum_classes(value: Any) -> Hits:

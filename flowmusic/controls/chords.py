@@ -2,7 +2,7 @@
 
 Text (see :func:`parse`) comes in two forms::
 
-    C Am | F G | %        bars: the chords of a bar share it equally, % repeats a bar, the whole repeats
+    C Am | F G | %        bars, see :mod:`flowmusic.controls.chord_text`; the whole repeats
     0:C 2.5:Am7 4:F/A     seconds: each chord holds until the next, the last to the end
 
 A change ``(start_s, end_s, label)`` takes effect at the first frame n with n / frame_rate >= start_s (the rule of the
@@ -15,15 +15,16 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING
 
 from flowmusic import limits
-from flowmusic.controls.harmony import REDUCTIONS, ChordError, canonical
-from flowmusic.controls.tracks import runs, single
+from flowmusic.controls import chord_text
+from flowmusic.controls.harmony import REDUCTIONS, ChordError, canonical, shown
 from flowmusic.controls.vocabulary import LABELS, NULL_ID, label_id
-from flowmusic.types import FrameGrid, Track
 from flowmusic.units import first_frame_at_or_after, frame_to_seconds
+
+if TYPE_CHECKING:
+    from flowmusic.types import FrameGrid, Track
 
 __all__ = [
     "REDUCTIONS",
@@ -54,15 +55,18 @@ class ChordLine:
 
 
 def is_timed(text: str) -> bool:
-    """Whether the text is of the ``TIME:CHORD`` form, whose places do not depend on a tempo."""
-    return any(_TIMED.fullmatch(token) for token in text.split())
+    """Whether the text is of the ``TIME:CHORD`` form, whose places do not depend on a tempo.
+
+    Raises: ChordError for a text that holds no chords.
+    """
+    return any(_TIMED.fullmatch(token) for token in chord_text.timed_tokens(text)[0])
 
 
 def parse(text: str, seconds: float, bpm: float = 120.0, beats_per_bar: float = 4) -> ChordLine:
     """Read a chord text for a clip.
 
     Args:
-        text: bars or ``TIME:CHORD`` tokens, see the module's head.
+        text: bars or ``TIME:CHORD`` tokens, see the module's head; headings and words between them are skipped.
         seconds: length of the clip, which a progression in bars repeats to fill.
         bpm: beats a minute; places bars only.
         beats_per_bar: of the same beats.
@@ -72,30 +76,35 @@ def parse(text: str, seconds: float, bpm: float = 120.0, beats_per_bar: float = 
     for name, value in (("seconds", seconds), ("bpm", bpm), ("beats_per_bar", beats_per_bar)):
         if not (math.isfinite(value) and value > 0):
             raise ChordError(f"{name} must be a positive number, got {value}")
-    tokens = text.split()
-    if not text.replace("|", " ").split():
-        raise ChordError(f"the chord text {text!r} is empty; write chords such as 'C Am F G' or '0:C 2.5:Am7'")
-    if is_timed(text):
-        return _parse_timed(tokens, seconds)
+    tokens, sheet = chord_text.timed_tokens(text)
+    if any(_TIMED.fullmatch(token) for token in tokens):
+        return _parse_timed(tokens, seconds, sheet.notices)
     return _parse_bars(text, seconds, 60.0 / bpm * beats_per_bar)
 
 
-def _parse_timed(tokens: list[str], seconds: float) -> ChordLine:
+def _parse_timed(tokens: list[str], seconds: float, notices: Sequence[str]) -> ChordLine:
     starts: list[float] = []
     labels: list[str] = []
-    notes: list[str] = []
+    notes: list[str] = list(notices)
     for index, token in enumerate(tokens, start=1):
         match = _TIMED.fullmatch(token)
         if match is None:
+            hint = "; write seconds with a point, as in 2.5:C" if re.match(r"\d+(,\d|$)", token) else ""
             raise ChordError(
-                f"{token!r} (token {index}) has no time, but others have: "
-                "write every chord as TIME:CHORD, or all of them in bars"
+                f"{shown(token)} (token {index}) has no time, but others have: "
+                f"write every chord as TIME:CHORD, or all of them in bars{hint}"
             )
         start = float(match[1])
         if not (math.isfinite(start) and start >= 0):
-            raise ChordError(f"{token!r} (token {index}): the time must be 0 or more seconds, got {match[1]}")
+            raise ChordError(f"{shown(token)} (token {index}): the time must be 0 or more seconds, got {match[1][:20]}")
+        if re.fullmatch(r"\d\d(?:[:.].*)?", match[2]):
+            raise ChordError(
+                f"{shown(token)} (token {index}): times are seconds without minutes; write 75:C for a C at 1:15"
+            )
         if starts and start <= starts[-1]:
-            raise ChordError(f"{token!r} (token {index}): times must ascend, but {match[1]} s follows {starts[-1]:g} s")
+            raise ChordError(
+                f"{shown(token)} (token {index}): times must ascend, but {match[1][:20]} s follows {starts[-1]:g} s"
+            )
         try:
             label, warning = canonical(match[2])
         except ChordError as error:
@@ -104,7 +113,9 @@ def _parse_timed(tokens: list[str], seconds: float) -> ChordLine:
         labels.append(label)
         notes += [warning] if warning else []
     if starts[0] >= seconds:
-        raise ChordError(f"the first chord {tokens[0]!r} begins at {starts[0]:g} s, but the clip ends at {seconds:g} s")
+        raise ChordError(
+            f"the first chord {shown(tokens[0])} begins at {starts[0]:g} s, but the clip ends at {seconds:g} s"
+        )
     late = sum(start >= seconds for start in starts)
     if late:
         notes.append(f"{late} chord(s) from {starts[-late]:g} s on lie beyond the clip's {seconds:g} s and are cut")
@@ -114,28 +125,11 @@ def _parse_timed(tokens: list[str], seconds: float) -> ChordLine:
 
 
 def _parse_bars(text: str, seconds: float, bar_s: float) -> ChordLine:
-    notes: list[str] = []
-    bars: list[list[str]] = []
-    for number, names in enumerate(_bars(text), start=1):
-        if "%" in names:
-            if len(names) > 1:
-                raise ChordError(f"bar {number}: % repeats a whole bar and stands alone, got {' '.join(names)!r}")
-            if not bars:
-                raise ChordError("bar 1: % has no bar before it to repeat")
-            bars.append(bars[-1])
-            continue
-        bar: list[str] = []
-        for position, name in enumerate(names, start=1):
-            try:
-                label, warning = canonical(name)
-            except ChordError as error:
-                raise ChordError(f"{error} (bar {number}, chord {position})") from None
-            bar.append(label)
-            notes += [warning] if warning else []
-        bars.append(bar)
+    read = chord_text.read_bars(text)
+    bars, notices = read.bars, list(read.notices)
     total_s = len(bars) * bar_s
     if total_s > seconds + _EPSILON_S:
-        notes.append(f"the {len(bars)} bars of chords last {total_s:g} s and are cut at the clip's {seconds:g} s")
+        notices.append(f"the {len(bars)} bars of chords last {total_s:g} s and are cut at the clip's {seconds:g} s")
     changes: list[Change] = []
     for number in range(math.ceil(seconds / bar_s - _EPSILON_S)):
         bar = bars[number % len(bars)]
@@ -144,22 +138,7 @@ def _parse_bars(text: str, seconds: float, bar_s: float) -> ChordLine:
             end = (number + (position + 1) / len(bar)) * bar_s
             if start < seconds - _EPSILON_S:
                 changes.append((start, min(end, seconds), label))
-    return ChordLine(_merge(changes), _unique(notes))
-
-
-def _bars(text: str) -> list[list[str]]:
-    """The names of each bar; repeat signs are refused, double bar lines count once."""
-    if "|" not in text:
-        return [[name] for name in text.split()]
-    if "|:" in text or ":|" in text:
-        raise ChordError(f"repeat signs |: and :| are not understood in {text!r}; the progression repeats by itself")
-    bars = [part.split() for part in re.split(r"\|+", text)]
-    bars = bars[1:] if not bars[0] else bars
-    bars = bars[:-1] if not bars[-1] else bars
-    for number, names in enumerate(bars, start=1):
-        if not names:
-            raise ChordError(f"bar {number} of {text!r} is empty; write % to repeat the bar before, or N for no chord")
-    return bars
+    return ChordLine(_merge(changes), _unique(notices))
 
 
 def _merge(changes: Iterable[Change]) -> tuple[Change, ...]:
@@ -202,6 +181,10 @@ def to_track(changes: Iterable[Change], grid: FrameGrid) -> Track:
     Where several changes begin between two frames the last one wins.
     Raises: ChordError for unreadable labels and for times that overlap or descend.
     """
+    import torch
+
+    from flowmusic.types import Track
+
     values = torch.full((grid.length,), NULL_ID, dtype=torch.int64)
     for start, end, label in check_changes(changes):
         first = max(0, first_frame_at_or_after(start, grid.frame_rate))
@@ -212,6 +195,10 @@ def to_track(changes: Iterable[Change], grid: FrameGrid) -> Track:
 
 def from_track(track: Track) -> tuple[Change, ...]:
     """Changes of the known frames of an unbatched (or batch of one) chord track, equal neighbours joined."""
+    import torch
+
+    from flowmusic.controls.tracks import runs, single
+
     track = single(track)
     ids = torch.where(track.known, track.values, NULL_ID)
     if int(ids.min()) < 0 or int(ids.max()) > NULL_ID:

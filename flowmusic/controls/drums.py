@@ -8,6 +8,7 @@ two at 50 Hz.  Values are ``[T, subs * 3]`` with feature ``3 * sub + band``: tim
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -122,21 +123,27 @@ def onsets_to_track(
         raise ValueError(f"{len(onsets_s)} drum onsets need as many levels, got {len(levels)}")
     rate = _sub_rate(grid)
     drawing = torch.zeros(len(BANDS), grid.length * sub_bins(grid))
+    ascending = {name: sorted(times) for name, times in (classes or {}).items()}
     for index, (onset, level) in enumerate(zip(onsets_s, levels, strict=True)):
         if not limits.moments(onset):
             raise ValueError(f"drum onset {index} must be a finite number of seconds within a recording, got {onset:g}")
         place = math.floor(onset * rate + 1e-6)
         if 0 <= place < drawing.shape[1]:
-            bands = _bands_at(onset, classes or {})
+            bands = _bands_at(onset, ascending)
             drawing[bands, place] = drawing[bands, place].clamp(min=float(level))
     return from_drawing(quantise_levels(drawing, LEVELS), grid)
 
 
 def _bands_at(onset: float, classes: Mapping[str, Sequence[float]]) -> list[int]:
-    """The bands of the classes that are struck within :data:`MERGE_S` of an onset; all bands if none is."""
-    near = [
-        BAND_OF_CLASS[name] for name, times in classes.items() if any(abs(time - onset) <= MERGE_S for time in times)
-    ]
+    """The bands of the classes that are struck within :data:`MERGE_S` of an onset; all bands if none is.
+
+    Times ascend, so that the nearest one of each class is a neighbour of the onset's place among them.
+    """
+    near = []
+    for name, times in classes.items():
+        place = bisect_left(times, onset)
+        if any(abs(time - onset) <= MERGE_S for time in times[max(0, place - 1) : place + 1]):
+            near.append(BAND_OF_CLASS[name])
     return near or list(range(len(BANDS)))
 
 
@@ -159,9 +166,11 @@ def onsets_from_track(track: Track, merge_s: float = MERGE_S) -> tuple[float, ..
     ]
     kept: list[float] = []
     for _, time in sorted(peaks, key=lambda peak: (-peak[0], peak[1])):
-        if all(abs(time - other) >= merge_s - 1e-9 for other in kept):
-            kept.append(time)
-    return tuple(sorted(kept))
+        # What is kept ascends, so that only its neighbours can be too near.
+        place = bisect_left(kept, time)
+        if all(abs(time - other) >= merge_s - 1e-9 for other in kept[max(0, place - 1) : place + 1]):
+            kept.insert(place, time)
+    return tuple(kept)
 
 
 def codes_to_track(ids: Tensor, grid: FrameGrid) -> Track:

@@ -16,7 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from flowmusic import plain
+from flowmusic import beside, plain, publishable
 from flowmusic.atomic import write_text
 from flowmusic.controls import beats as beat_tracks
 from flowmusic.controls import checks
@@ -67,7 +67,7 @@ class ControlSheet:
         try:
             return from_json(data)
         except SheetError as error:
-            raise SheetError(f"{path}: {error}") from None
+            raise SheetError(f"{plain.shown(path)}: {plain.reason(error, 320)}") from None
 
     def write(self, folder: str | Path) -> Path:
         """Write ``controls.json`` into a folder, which is made if needed; whole or not at all.
@@ -81,8 +81,17 @@ class ControlSheet:
         return write_text(folder / NAME, _layout(data))
 
     def stem_path(self, sheet: str | Path) -> Path | None:
-        """Where the drum stem lies, given the path of the JSON or its folder; None without a stem."""
-        return None if self.drums_stem is None else sheet_path(sheet).parent / self.drums_stem
+        """Where the drum stem lies, given the path of the JSON or its folder; None without a stem.
+
+        Raises: SheetError for one that leads out of the folder, by its name or through a link.
+        """
+        if self.drums_stem is None:
+            return None
+        path = sheet_path(sheet)
+        try:
+            return beside.beside(self.drums_stem, path.parent, f"{path}: drums.stem")
+        except beside.StrayName as error:
+            raise SheetError(str(error)) from None
 
     def names(self) -> frozenset[str]:
         """The controls that are present, by the names of tracks."""
@@ -113,7 +122,8 @@ def to_json(sheet: ControlSheet) -> dict[str, Any]:
         if sheet.drums_classes is not None:
             drums["classes"] = {name: list(times) for name, times in sheet.drums_classes.items()}
     data: dict[str, Any] = {
-        "source": sheet.source,
+        # Whoever is given the controls learns what they are of, and not where that lies.
+        "source": publishable.place(sheet.source),
         "seconds": sheet.seconds,
         "frame_rate": rate.numerator if rate.denominator == 1 else str(rate),
         "bpm": sheet.bpm,

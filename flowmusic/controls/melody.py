@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -28,7 +27,7 @@ Note = tuple[float, float, int]
 
 
 class MelodyError(ValueError):
-    """Notes or a MIDI file that cannot be used; the message names the note or the file."""
+    """Notes that cannot be used; the message names the note."""
 
 
 @dataclass(frozen=True)
@@ -132,63 +131,3 @@ def from_salience(
     centres = (torch.arange(grid.length) + 0.5) / float(grid.frame_rate)
     known = centres < end_s + 1e-6
     return Track(bottleneck.one_hot(pooled, threshold) * known[:, None], known, grid)
-
-
-def read_midi(path: str | Path) -> tuple[Note, ...]:
-    """The melody of a MIDI file: all tracks but the drum channel together, and the highest note wins.
-
-    Returns: ascending ``(start_s, end_s, midi)`` without overlaps; tempo changes are followed.
-    Raises: MelodyError naming the file if it is missing, not MIDI, or has no notes.
-    """
-    import mido
-
-    path = Path(path)
-    if not path.is_file():
-        raise MelodyError(f"MIDI file not found: {path}")
-    try:
-        song = mido.MidiFile(str(path), clip=True)
-        if song.type == 2:
-            raise MelodyError(f"{path} holds independent patterns (MIDI type 2); export it as type 0 or 1")
-        messages = list(song)
-    except MelodyError:
-        raise
-    except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
-        raise MelodyError(f"cannot read {path} as MIDI ({str(error) or type(error).__name__})") from None
-    now = 0.0
-    started: dict[tuple[int, int], float] = {}
-    notes: list[Note] = []
-    for message in messages:
-        now += message.time
-        if message.type not in ("note_on", "note_off") or message.channel == 9:
-            continue
-        key = (message.channel, message.note)
-        if key in started:
-            start = started.pop(key)
-            if now > start:
-                notes.append((start, now, message.note))
-        if message.type == "note_on" and message.velocity > 0:
-            started[key] = now
-    notes += [(start, now, note) for (_, note), start in started.items() if now > start]
-    if not notes:
-        raise MelodyError(f"{path} holds no notes outside the drum channel")
-    return skyline(notes)
-
-
-def skyline(notes: Iterable[Note]) -> tuple[Note, ...]:
-    """Monophonic reduction: at every moment the highest sounding note; a note that is covered midway is split."""
-    ordered = sorted(notes)
-    edges = sorted({time for start, end, _ in ordered for time in (start, end)})
-    out: list[Note] = []
-    source = -1
-    for left, right in zip(edges, edges[1:], strict=False):
-        sounding = [(midi, start, k) for k, (start, end, midi) in enumerate(ordered) if start <= left and end >= right]
-        if not sounding:
-            source = -1
-            continue
-        midi, _, k = max(sounding)
-        if k == source:
-            out[-1] = (out[-1][0], right, midi)
-        else:
-            out.append((left, right, midi))
-        source = k
-    return tuple(out)

@@ -1,44 +1,35 @@
-"""A MIDI file as notes by part, and what they say exactly: drums, the beat, and sometimes a melody.
+"""A MIDI file in seconds: notes by part, beats and bars by its tempo map.
 
-What a file does not say is left out: beats that its notes do not keep to, bars that nobody counted, a lead among
-equals.
+This is the one reader of MIDI, whatever a file is read for; what a file says beyond notes and times is in
+:mod:`flowmusic.controls.midi_labels`, and which notes are its melody in :mod:`flowmusic.controls.midi_melody`.
 """
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import math
-import statistics
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-MERGE_S = 0.03
-"""Drum hits of one stroke: those within this of the first count once."""
-ROLL_S = 0.03
-"""Notes of one chord, struck by hand."""
-ON_GRID, ON_GRID_SHARE = 0.03, 0.7
-"""Beats are believed if this share of all notes begins this near (in beats) to a quarter or a third of a beat.
+import numpy as np
 
-Chance gives a share of 0.36; performances that were recorded without a click stay there.
-"""
-OVERLAP_SHARE = 0.05
-LEAD_SHARE = 0.3
-"""A lead sounds in at least this share of the piece, and overlaps itself in at most :data:`OVERLAP_SHARE` of that."""
-LEAD_NAMES = ("melody", "vocal", "voice", "lead", "sing", "solo voice")
-CLASSES = {
-    "kick": frozenset({35, 36}),
-    "snare": frozenset({37, 38, 39, 40}),
-    "hat": frozenset({42, 44, 46, 49, 51, 52, 53, 54, 55, 57, 59, 69, 70, 82}),
-}
-"""General-MIDI percussion by class of drum; toms and the rest belong to none."""
-_BASSES = range(32, 40)
+from flowmusic.controls import midi_file
+from flowmusic.controls.meter import Meter
+from flowmusic.controls.midi_file import SUFFIXES, MidiError, TickSong, is_midi
 
+__all__ = ["SUFFIXES", "MidiError", "Note", "Part", "Score", "is_midi", "read"]
 
-class MidiError(ValueError):
-    """A file that is no MIDI, or holds nothing to play; the message names it."""
+DRUM_CHANNEL = 9
+"""Counted from 0, by General MIDI."""
+DEFAULT_TEMPO = 500_000
+"""Microseconds of a quarter note where a file says nothing."""
+VOLUME = 100
+"""Controller 7 where a file says nothing; General MIDI's."""
+MOST_SECONDS = 24 * 3600.0
+MOST_BEATS = 1_000_000
 
 
 class Note(NamedTuple):
@@ -67,15 +58,25 @@ class Score:
 
     Attributes:
         parts: those with notes.
-        beats: seconds, by the tempo map, from the first to the end.
+        beats: seconds, by the tempo map, from the first to the end; empty where ticks are parts of a second and the
+            tempo changes, and where a tempo is damaged.
         downbeats: seconds; empty where the file has no time signature.
         content: hash of the notes on their musical grid: equal for files that differ in tempo, names and programs.
+        bpm: tempo at the first note, in beats as :class:`~flowmusic.controls.meter.Meter` counts them; None where the
+            file states none.
+        meter: time signature at the first note; None where the file states none.
+        steady: no other tempo or meter follows.
+        notices: what was passed over or mended.
     """
 
     parts: tuple[Part, ...]
     beats: tuple[float, ...]
     downbeats: tuple[float, ...]
     content: str
+    bpm: float | None = None
+    meter: Meter | None = None
+    steady: bool = True
+    notices: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -84,218 +85,137 @@ class Score:
 
 
 def read(path: str | Path) -> Score:
-    """Read a MIDI file.  Raises: MidiError."""
-    import pretty_midi
-
-    try:
-        with warnings.catch_warnings():
-            # It warns of tempo changes outside track 0, and follows them.
-            warnings.simplefilter("ignore", RuntimeWarning)
-            song = pretty_midi.PrettyMIDI(str(path))
-            parts = tuple(_part(each) for each in song.instruments if any(n.end > n.start for n in each.notes))
-            if not parts:
-                raise MidiError(f"{path} holds no notes")
-            end = max(note.end for part in parts for note in part.notes)
-            if not math.isfinite(end) or end > 24 * 3600:
-                raise MidiError(f"{path} would last {end / 3600:.0f} h; its tempo is damaged")
-            beats = [float(time) for time in song.get_beats() if time <= end]
-            downbeats = [float(time) for time in song.get_downbeats() if time <= end]
-            content = _content(song)
-    except MidiError:
-        raise
-    except Exception as error:
-        # Damaged files end in anything from EOFError to a data error of mido's; all mean the same to a person.
-        raise MidiError(f"cannot read {path} as MIDI ({str(error) or type(error).__name__})") from None
-    signed = bool(song.time_signature_changes)
-    return Score(parts, tuple(_ascending(beats)), tuple(_ascending(downbeats)) if signed else (), content)
-
-
-def _part(instrument: Any) -> Part:
-    notes = sorted(
-        Note(float(n.start), float(n.end), int(n.pitch), int(n.velocity)) for n in instrument.notes if n.end > n.start
+    """Read a MIDI file; what is odd in it is mended or passed over, and told.  Raises: MidiError naming it."""
+    song = midi_file.read(path)
+    clock = _Clock(song)
+    parts = _parts(song, clock)
+    if not parts:
+        raise MidiError(f"{path} holds no notes")
+    first = min(note.start for notes in song.notes.values() for note in notes)
+    end = max(note.end for part in parts for note in part.notes)
+    if not end <= MOST_SECONDS:
+        raise MidiError(
+            f"{path} would last {end / 3600:.3g} h, and {MOST_SECONDS / 3600:.0f} h are allowed; a tempo or a time in "
+            "it is damaged, export it again"
+        )
+    beats, downbeats = _beats(song, clock, end)
+    signature = _last([each for each in song.signatures if each[0] <= first])
+    meter = None if signature is None else Meter.of(signature[1], signature[2])
+    tempo = _last([each for each in song.tempos if each[0] <= first])
+    bpm = None
+    if song.tempos:
+        quarters = (meter or Meter.of(4, 4)).beat_quarters
+        bpm = round(60e6 / (tempo[1] if tempo else DEFAULT_TEMPO) / quarters, 2)
+    return Score(
+        parts,
+        beats,
+        downbeats,
+        _content(song),
+        bpm,
+        meter,
+        steady=len({each[1] for each in clock.tempos}) == 1 and len({each[1:] for each in song.signatures}) <= 1,
+        notices=tuple(song.notices),
     )
-    volume = next((int(change.value) for change in instrument.control_changes if change.number == 7), 100)
-    return Part(instrument.name.strip(), int(instrument.program), bool(instrument.is_drum), tuple(notes), volume)
 
 
-def _ascending(times: Iterable[float]) -> list[float]:
+def _last(events: Sequence[Any]) -> Any:
+    return events[-1] if events else None
+
+
+class _Clock:
+    """Seconds of ticks: a line that bends where the tempo changes."""
+
+    def __init__(self, song: TickSong) -> None:
+        # Of several tempos at one tick the last holds; before the first one 120 quarters a minute do.
+        self.tempos = sorted({0: DEFAULT_TEMPO, **dict(song.tempos)}.items())
+        if song.quarter is None:
+            # Ticks are parts of a second, whatever the tempo.
+            self.ticks, self.slopes = np.zeros(1), np.full(1, 1.0 / (song.second or 1.0))
+        else:
+            self.ticks = np.array([tick for tick, _ in self.tempos], np.float64)
+            self.slopes = np.array([microseconds for _, microseconds in self.tempos]) / 1e6 / song.quarter
+        self.starts = np.concatenate([[0.0], np.cumsum(np.diff(self.ticks) * self.slopes[:-1])])
+
+    def seconds(self, ticks: Iterable[float]) -> np.ndarray:
+        at = np.asarray(list(ticks), np.float64)
+        piece = np.searchsorted(self.ticks, at, side="right") - 1
+        return np.asarray(self.starts[piece] + (at - self.ticks[piece]) * self.slopes[piece])
+
+    def tick(self, seconds: float) -> float:
+        piece = int(np.searchsorted(self.starts, seconds, side="right")) - 1
+        return float(self.ticks[piece] + (seconds - self.starts[piece]) / self.slopes[piece])
+
+
+def _parts(song: TickSong, clock: _Clock) -> tuple[Part, ...]:
+    """In the order of tracks and channels; what a track does not choose for its channel another one may have chosen."""
+    programs: dict[int, list[tuple[int, int]]] = {}
+    for tick, channel, program in song.programs:
+        programs.setdefault(channel, []).append((tick, program))
+    volumes: dict[int, int] = {}
+    for (_, channel), volume in song.volumes.items():
+        volumes.setdefault(channel, volume)
+    flat = clock.seconds(time for notes in song.notes.values() for note in notes for time in note[:2]).tolist()
+    times = zip(flat[::2], flat[1::2])
+    found = []
+    for source, notes in song.notes.items():
+        track, channel, chosen_here = source
+        program = chosen_here or 0
+        if chosen_here is None:
+            chosen = programs.get(channel, [])
+            place = bisect.bisect(chosen, (notes[0].start, 128))
+            program = chosen[place - 1][1] if place else 0
+        volume = song.volumes.get((track, channel), volumes.get(channel, VOLUME))
+        made = sorted(Note(*next(times), pitch, velocity) for _, _, pitch, velocity in notes)
+        found.append(Part(song.names.get(track, ""), program, channel == DRUM_CHANNEL, tuple(made), volume))
+    return tuple(found)
+
+
+def _beats(song: TickSong, clock: _Clock, end: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Beats and downbeats in seconds; a signature begins a bar, and without one nobody knows the bars."""
+    quarter: float | None = song.quarter
+    if quarter is None:
+        stated = {microseconds for _, microseconds in song.tempos}
+        if len(stated) != 1:
+            return (), ()
+        quarter = (song.second or 1.0) * stated.pop() / 1e6
+    changes: list[tuple[float, Meter | None]] = [(0, None)]
+    for at, count, unit in song.signatures:
+        meter = Meter.of(count, unit)
+        # Of several at one tick the last holds; said again in the middle of a bar it changes nothing.
+        if changes[-1][0] == at:
+            changes.pop()
+        if not changes or meter != changes[-1][1]:
+            changes.append((at, meter))
+    last = clock.tick(end) + 1e-6
+    places: list[np.ndarray] = [np.zeros(0)]
+    bars: list[np.ndarray] = [np.zeros(0)]
+    for (tick, signed), (stop, _) in zip(changes, [*changes[1:], (math.inf, None)]):
+        step = quarter * (signed or Meter.of(4, 4)).beat_quarters
+        if (min(stop, last) - tick) / step > MOST_BEATS:
+            return (), ()
+        places.append(np.arange(tick, min(stop, last), step))
+        if signed is not None:
+            bars.append(places[-1][:: signed.beats_per_bar])
+    beats, downbeats = (_ascending(clock.seconds(np.concatenate(each))) for each in (places, bars))
+    return beats, downbeats
+
+
+def _ascending(times: np.ndarray) -> tuple[float, ...]:
     kept: list[float] = []
-    for time in times:
+    for time in times.round(4).tolist():
         if not kept or time > kept[-1] + 1e-4:
-            kept.append(round(time, 4))
-    return kept
+            kept.append(time)
+    return tuple(kept)
 
 
-def _content(song: Any) -> str:
-    """Notes in twenty-fourths of a quarter from the first one, by pitch and whether it is a drum."""
+def _content(song: TickSong) -> str:
+    """Notes in twenty-fourths of a quarter (of half a second) from the first one, by pitch and whether a drum."""
+    quarter = song.quarter or (song.second or 1.0) / 2
     events = sorted(
-        (round(song.time_to_tick(note.start) * 24 / song.resolution), int(note.pitch), bool(each.is_drum))
-        for each in song.instruments
-        for note in each.notes
+        (round(note.start * 24 / quarter), note.pitch, source.channel == DRUM_CHANNEL)
+        for source, notes in song.notes.items()
+        for note in notes
     )
     first = events[0][0]
     plain = ";".join(f"{at - first},{pitch},{int(drums)}" for at, pitch, drums in dict.fromkeys(events))
     return hashlib.sha256(plain.encode()).hexdigest()
-
-
-def on_grid(score: Score) -> float:
-    """Share of notes that begin on a quarter or a third of their beat."""
-    beats = score.beats
-    if len(beats) < 2:
-        return 0.0
-    places = sorted({k / 4 for k in range(5)} | {k / 3 for k in range(4)})
-    hits = total = 0
-    index = 0
-    for start in sorted(note.start for part in score.parts for note in part.notes):
-        while index + 2 < len(beats) and beats[index + 1] <= start:
-            index += 1
-        left, right = beats[index], beats[index + 1]
-        if start < left or start > right:
-            continue
-        total += 1
-        hits += any(abs((start - left) / (right - left) - place) <= ON_GRID for place in places)
-    return hits / total if total else 0.0
-
-
-def labels(score: Score) -> dict[str, Any]:
-    """Exact labels, times in seconds of the rendered file, as a corpus writes them.
-
-    ``notes`` by part, ``drums`` (onsets and classes; none where no kit plays), ``beats`` and ``downbeats`` where
-    :func:`on_grid` believes them, ``melody`` where one part is clearly the lead.
-    """
-    found: dict[str, Any] = {"notes": _notes(score), "drums": drum_labels(score)}
-    if on_grid(score) >= ON_GRID_SHARE:
-        found["beats"] = list(score.beats)
-        found["downbeats"] = list(score.downbeats)
-        found["bpm"] = tempo(score.beats)
-    lead = lead_of(score)
-    if lead is not None:
-        found["melody"] = monophonic(lead.notes)
-        found["melody_from"] = f"part {lead.name!r}"
-    return found
-
-
-def _notes(score: Score) -> dict[str, list[list[float]]]:
-    found: dict[str, list[list[float]]] = {}
-    for number, part in enumerate(score.parts):
-        name = part.name or ("drums" if part.drums else f"program {part.program}")
-        key = name if name not in found else f"{name} {number}"
-        found[key] = [[round(n.start, 4), round(n.end, 4), n.pitch, n.velocity] for n in part.notes]
-    return found
-
-
-def drum_labels(score: Score) -> dict[str, Any]:
-    """Onsets of all kits together and by class; empty lists where none plays."""
-    hits = [note for part in score.parts if part.drums for note in part.notes]
-    return {
-        "onsets": merged([note.start for note in hits]),
-        "classes": {
-            name: merged([note.start for note in hits if note.pitch in pitches]) for name, pitches in CLASSES.items()
-        },
-    }
-
-
-def merged(times: Iterable[float], window_s: float = MERGE_S) -> list[float]:
-    """Ascending times; those within the window of the first of a group count once."""
-    kept: list[float] = []
-    for time in sorted(times):
-        if not kept or time - kept[-1] > window_s:
-            kept.append(time)
-    return [round(time, 4) for time in kept]
-
-
-def tempo(beats: Sequence[float]) -> float | None:
-    """Median beats a minute."""
-    steps = [right - left for left, right in zip(beats, beats[1:])]
-    return round(60 / statistics.median(steps), 1) if steps else None
-
-
-def lead_of(score: Score) -> Part | None:
-    """The part that is clearly the melody: monophonic, much of the time, and named so or the only one of its kind."""
-    able = [part for part in score.parts if _could_lead(part, score.seconds)]
-    named = [part for part in able if any(word in part.name.lower() for word in LEAD_NAMES)]
-    if len(named) == 1:
-        return named[0]
-    return able[0] if len(able) == 1 and not named else None
-
-
-def _could_lead(part: Part, seconds: float) -> bool:
-    if part.drums or part.program in _BASSES:
-        return False
-    sounding = sum(note.end - note.start for note in part.notes)
-    overlap = sum(max(0.0, first.end - second.start) for first, second in zip(part.notes, part.notes[1:]))
-    middle = statistics.median(note.pitch for note in part.notes)
-    return overlap <= OVERLAP_SHARE * sounding and sounding >= LEAD_SHARE * seconds and middle >= 55
-
-
-def monophonic(notes: Sequence[Note]) -> list[list[float]]:
-    """Rows ``[start, end, midi]`` without overlaps: every note ends where the next begins."""
-    rows: list[list[float]] = []
-    for note in sorted(notes):
-        if rows and note.start < rows[-1][1]:
-            rows[-1][1] = round(note.start, 4)
-            if rows[-1][1] - rows[-1][0] < ROLL_S:
-                rows.pop()
-        rows.append([round(note.start, 4), round(note.end, 4), note.pitch])
-    return rows
-
-
-def skyline(notes: Sequence[Note], below: int = 12, around_s: float = 4.0) -> list[list[float]]:
-    """The upper line of polyphonic music as rows ``[start, end, midi]``: a guess at its melody, not a label.
-
-    A note belongs to it if nothing higher sounds when it is struck; it lasts until it is let go or the next one
-    begins.  Notes that lie more than ``below`` semitones under the median of the line around them are accompaniment
-    that shows while the melody rests, and are dropped.
-    """
-    ordered = sorted(notes)
-    line: list[Note] = []
-    sounding: list[Note] = []
-    place = 0
-    while place < len(ordered):
-        struck = [ordered[place]]
-        while place + len(struck) < len(ordered) and ordered[place + len(struck)].start - struck[0].start <= ROLL_S:
-            struck.append(ordered[place + len(struck)])
-        place += len(struck)
-        top = max(struck, key=lambda note: note.pitch)
-        sounding = [note for note in sounding if note.end > top.start]
-        if all(note.pitch <= top.pitch for note in sounding):
-            line.append(top)
-        sounding += struck
-    kept = []
-    first = last = 0
-    for note in line:
-        while line[first].start < note.start - around_s:
-            first += 1
-        while last < len(line) and line[last].start <= note.start + around_s:
-            last += 1
-        if note.pitch >= statistics.median(each.pitch for each in line[first:last]) - below:
-            kept.append(note)
-    return monophonic(kept)
-
-
-def instruments(score: Score, most: int = 5) -> list[str]:
-    """Names of the instruments by how much they play, each once, in lower case."""
-    import pretty_midi
-
-    played: dict[str, float] = {}
-    for part in score.parts:
-        name = "drums" if part.drums else _plain(pretty_midi.program_to_instrument_name(part.program))
-        played[name] = played.get(name, 0.0) + sum(note.end - note.start for note in part.notes)
-    return sorted(played, key=lambda name: (-played[name], name))[:most]
-
-
-def _plain(name: str) -> str:
-    """``Electric Guitar (clean)`` -> ``clean electric guitar``; ``Lead 1 (square)`` -> ``square synth lead``."""
-    head, _, kind = name.lower().rstrip(")").partition(" (")
-    words = [word for word in head.split() if not word.isdigit()]
-    if words and words[0] in ("lead", "pad", "fx"):
-        words = ["synth", *words]
-    return " ".join([*([kind] if kind else []), *words])
-
-
-def caption(score: Score, found: Mapping[str, Any]) -> str:
-    """What the notes say: the instruments and, where it is known, the tempo."""
-    names = instruments(score)
-    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-    speed = f", {found['bpm']:.0f} bpm" if found.get("bpm") else ""
-    return f"music with {listed}{speed}"

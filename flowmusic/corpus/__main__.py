@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from flowmusic import limits
+from flowmusic import limits, progress
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers", type=_limited("workers"), default=os.cpu_count() or 1, help="processes (default: all cores)"
     )
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--quiet", action="store_true", help="no progress or notices; only the name of the manifest")
     return parser
 
 
@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser.parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
+    from flowmusic import disk
     from flowmusic.corpus.build import CorpusSettings, SettingsError, build_corpus
     from flowmusic.corpus.extra import named
     from flowmusic.corpus.fonts import GPL_NOTICE, FontError, choose_fonts, search_folders
@@ -89,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(f"{error} (places searched by default: $FLOWMUSIC_SOUNDFONTS, {looked})")
     except ValueError as error:
         return fail(f"--splits: {error}")
-    if any(font.name.startswith("TimGM6mb") for font in fonts):
+    if not args.quiet and any(font.name.startswith("TimGM6mb") for font in fonts):
         print(GPL_NOTICE, file=sys.stderr)
     genres = tuple(g.strip() for g in args.genres.split(",") if g.strip())
     try:
@@ -101,11 +102,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.out.exists() and not args.out.is_dir():
         return fail(f"--out {args.out} is not a folder")
     try:
-        manifest = build_corpus(settings, args.out, args.workers, progress=not args.quiet)
+        disk.check(args.out)
+    except OSError as error:
+        return fail(f"--out: cannot write to {args.out}: {disk.told(error)}")
+    try:
+        with progress.quieted(args.quiet):
+            progress.starting("flowmusic corpus", "numpy")
+            manifest = build_corpus(settings, args.out, args.workers)
     except (SettingsError, SynthError) as error:
         return fail(str(error))
     except OSError as error:
-        print(f"flowmusic corpus: {error}", file=sys.stderr)
+        print(f"flowmusic corpus: {disk.told(error)}", file=sys.stderr)
         return 1
     print(f"{manifest} {settings.count} clips")
     return 0

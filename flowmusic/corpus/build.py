@@ -10,19 +10,20 @@ import json
 import math
 import multiprocessing
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowmusic import limits, plain
+from flowmusic import disk, limits, plain
 from flowmusic.atomic import TEXT
 from flowmusic.corpus import COMPOSER_VERSION
 from flowmusic.corpus.fonts import Font
 from flowmusic.corpus.piece import PARTS
 from flowmusic.corpus.splits import SPLITS, assign, stream
+from flowmusic.progress import Bar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,15 +128,25 @@ def _synth(font: Font) -> FontSynth:
 def _write_flac(path: Path, samples: NDArray[np.int16], rate: int) -> None:
     import soundfile
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    soundfile.write(os.fsencode(temporary), samples, rate, format="FLAC", subtype="PCM_16")
-    temporary.replace(path)
+    with _replacing(path) as temporary:
+        soundfile.write(os.fsencode(temporary), samples, rate, format="FLAC", subtype="PCM_16")
 
 
 def _write_text(path: Path, text: str) -> None:
+    with _replacing(path) as temporary:
+        temporary.write_text(text, **TEXT)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary name that a later run knows as left over, see :func:`build_corpus`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, **TEXT)
-    temporary.replace(path)
+    try:
+        with disk.naming(path, temporary):
+            yield temporary
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def make_clip(job: Job) -> str:
@@ -179,6 +190,8 @@ def _check_settings(settings: CorpusSettings, out: Path) -> None:
     file, wanted = out / SETTINGS, settings.as_dict()
     if file.is_file():
         found = plain.read_json(file)
+        if not isinstance(found, dict):
+            raise SettingsError(f"{file} is none of a corpus; give another folder as --out")
         other = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
         if other:
             raise SettingsError(
@@ -190,10 +203,8 @@ def _check_settings(settings: CorpusSettings, out: Path) -> None:
         _write_text(file, json.dumps(wanted, indent=1) + "\n")
 
 
-def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1, progress: bool = True) -> Path:
+def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1) -> Path:
     """Make all clips that are missing in `out`, then the manifest, whose path is returned."""
-    from tqdm import tqdm
-
     unknown = set(settings.stems) - set(PARTS)
     if unknown:
         raise ValueError(f"unknown stems {sorted(unknown)}: use {', '.join(PARTS)}")
@@ -202,10 +213,7 @@ def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1, progress
         (out / split).mkdir(exist_ok=True)
     jobs = plan_jobs(settings, out)
     missing = [job for job in jobs if not _is_finished(job)]
-    with tqdm(
-        total=len(jobs), initial=len(jobs) - len(missing), unit="clip", file=sys.stderr,
-        disable=not progress,
-    ) as bar:  # fmt: skip
+    with Bar("rendering", "clip", len(jobs), len(jobs) - len(missing), ends=True) as bar:
         for _ in _run(missing, workers):
             bar.update()
     for split in SPLITS:  # what a killed run had not finished

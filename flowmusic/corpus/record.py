@@ -5,25 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flowmusic.controls.midi_labels import merged
 from flowmusic.corpus import COMPOSER_VERSION
 from flowmusic.corpus.drums import CLASSES, INSTRUMENTS
 from flowmusic.corpus.fonts import Font
 from flowmusic.corpus.instruments import KITS, PROGRAMS
 from flowmusic.corpus.piece import Note, Part, Piece
 
-ONSET_MERGE_S = 0.03
 # A hit this little before the clip still has most of its attack inside.
 _EARLY_S = 0.02
 _CLASS_OF = {note: kind for notes, kind in INSTRUMENTS.values() for note in notes}
-
-
-def merge_onsets(times: list[float], window_s: float = ONSET_MERGE_S) -> list[float]:
-    """Ascending onsets; those within `window_s` of the first of a group count once."""
-    merged: list[float] = []
-    for time in sorted(times):
-        if not merged or time - merged[-1] > window_s:
-            merged.append(time)
-    return merged
 
 
 def _clipped(part: Part, seconds: float) -> list[Note]:
@@ -41,10 +32,9 @@ def _drum_labels(part: Part | None, seconds: float) -> dict[str, Any]:
     for note in part.notes if part else ():
         if -_EARLY_S <= note.start < seconds - 0.005:
             classes[_CLASS_OF[note.pitch]].append(max(0.0, note.start))
-    onsets = merge_onsets([t for times in classes.values() for t in times])
     return {
-        "onsets": [round(t, 4) for t in onsets],
-        "classes": {k: [round(t, 4) for t in merge_onsets(v)] for k, v in classes.items()},
+        "onsets": merged(time for times in classes.values() for time in times),
+        "classes": {name: merged(times) for name, times in classes.items()},
     }
 
 

@@ -7,11 +7,11 @@ nothing of channels and of the bytes: ``channels`` 0 and an empty ``hash`` stand
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from flowmusic import beside, plain
 from flowmusic.data.captions import of_info
 
 KEYS = frozenset({"path", "duration", "sample_rate", "amplitude", "weight", "info_path", "meta"})
@@ -34,10 +34,12 @@ def translate(line: Mapping[str, Any], manifest: Path) -> dict[str, Any]:
 
     Raises: ValueError for a path inside an archive, or an info file that is not a JSON object.
     """
-    if not isinstance(line.get("path"), str) or ".zip:" in str(line["path"]):
-        raise ValueError(f"path {line.get('path')!r}: recordings inside archives cannot be read; unpack them")
+    if not isinstance(line.get("path"), str) or ".zip:" in str(line["path"]) or "\0" in line["path"]:
+        raise ValueError(
+            f"path {plain.shown(line.get('path'))!r}: recordings inside archives cannot be read; unpack them"
+        )
     path = _placed(line["path"], manifest)
-    plain: dict[str, Any] = {
+    told: dict[str, Any] = {
         "path": str(path),
         "duration": line.get("duration"),
         "rate": line["sample_rate"],
@@ -45,19 +47,21 @@ def translate(line: Mapping[str, Any], manifest: Path) -> dict[str, Any]:
         "hash": "",
         "split": _SPLITS.get(manifest.absolute().parent.name.lower(), "train"),
     }
-    if not isinstance(plain["duration"], int | float):
-        raise ValueError(f"duration must be a number of seconds, got {plain['duration']!r}")
-    info = _placed(line["info_path"], manifest) if line.get("info_path") else path.with_suffix(".json")
+    if not isinstance(told["duration"], int | float):
+        raise ValueError(f"duration must be a number of seconds, got {plain.shown(repr(told['duration']))}")
+    named = line.get("info_path")
+    if named is not None and (not isinstance(named, str) or "\0" in named):
+        raise ValueError(f"info_path must be a file name, got {plain.shown(repr(named))}")
+    info = _placed(named, manifest) if named else path.with_suffix(".json")
     if info.is_file():
-        try:
-            parsed = json.loads(info.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{info} is not JSON ({error})") from None
+        if not beside.below(info, (manifest.absolute().parent, manifest.resolve().parent, path.parent)):
+            raise beside.StrayName(f"info_path {plain.shown(info)!r} lies neither below the manifest nor the recording")
+        parsed = plain.read_json(info, missing=True)
         if not isinstance(parsed, Mapping):
             raise ValueError(f"{info} holds {type(parsed).__name__}, not a JSON object")
         said = of_info(parsed)
-        plain.update(text=said.captions, licence=said.licence, tags=said.tags)
-    return plain
+        told.update(text=said.captions, licence=said.licence, tags=said.tags)
+    return told
 
 
 def _placed(path: str, manifest: Path) -> Path:

@@ -15,13 +15,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
+from flowmusic import disk, plain
 from flowmusic.atomic import write_text
-from flowmusic.data import statistics
+from flowmusic.data import clip_checks, statistics
 from flowmusic.data.manifest import SPLITS, Entry, file_hash
 from flowmusic.data.plan import Plan, Shard, write_json
-from flowmusic.data.shards import ClipSample, ShardIndex, ShardInfo, read_shard, write_shard
+from flowmusic.data.shards import ClipSample, ShardIndex, ShardInfo, write_shard
+from flowmusic.data.stream import read_whole
 
 RECORDS, FAILURES = "records", "failures.jsonl"
+MOST_RECORD = 64 * plain.MIB
 
 
 class ClipMaker(Protocol):
@@ -57,16 +60,20 @@ class Record:
 
     @staticmethod
     def read(out: Path, name: str) -> Record | None:
-        """The record of a tar, or None where there is none that can be read."""
+        """The record of a tar, or None where there is none that can be read, or it is of another file: the shard is
+        made again then.
+        """
+        path = _record(out, name)
         try:
-            told = json.loads(_record(out, name).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
+            told = plain.read_json(path, MOST_RECORD)
+            shard = None if told["shard"] is None else ShardInfo.of(told["shard"], path)
+            failures = tuple(dict(each) for each in told["failures"])
+            digests = tuple(str(each) for each in told["digests"])
+            found = Record(str(told["split"]), digests, shard, failures, dict(told["statistics"]))
+        except (FileNotFoundError, KeyError, TypeError, ValueError):
             return None
-        shard = told.pop("shard")
-        return Record(
-            **{**told, "digests": tuple(told["digests"]), "failures": tuple(told["failures"])},
-            shard=None if shard is None else ShardInfo(**shard),
-        )
+        # The tar that it vouches for is its own, and no other.
+        return found if shard is None or shard.name == name else None
 
     def write(self, out: Path, name: str) -> None:
         _record(out, name).parent.mkdir(exist_ok=True)
@@ -104,8 +111,10 @@ def build_shard(shard: Shard, out: Path, make: ClipMaker, tell: Tell = lambda se
     def samples() -> Iterator[ClipSample]:
         for piece in shard.pieces:
             try:
-                sample = had.pop(piece.key, None) or make(piece)
+                sample = (had.pop(piece.key, None) or make(piece)).checked()
             except Exception as error:
+                if isinstance(error, OSError) and error.errno in disk.OF_THE_MACHINE:
+                    raise  # what is wrong is no recording
                 # Whatever is wrong with one recording, the others are built.
                 failures.append(_failure(piece, error))
             else:
@@ -132,8 +141,13 @@ def _had(shard: Shard, out: Path) -> Iterator[tuple[str, ClipSample]]:
     if record is None or record.shard is None or record.digests != shard.digests[: len(record.digests)]:
         return
     tar = out / shard.name
-    if tar.is_file() and file_hash(tar) == record.shard.sha256:
-        yield from ((sample.key, sample) for sample in read_shard(out, shard.name))
+    if not tar.is_file() or file_hash(tar) != record.shard.sha256:
+        return
+    try:
+        found = read_whole(out, record.shard)
+    except Exception:
+        return  # whoever wrote it and its record, it is no shard, and is made anew
+    yield from ((sample.key, sample) for sample in found)
 
 
 def _failure(piece: Entry, error: Exception) -> dict[str, Any]:
@@ -220,12 +234,12 @@ class Verified:
 
 
 def verify(out: Path, tell: Callable[[int], object] = lambda size: None) -> Verified:
-    """Read every shard of a folder again: checksums, and that each clip is there once.
+    """Read every shard of a folder again: checksums, that each clip is there once and is what a clip must be.
 
     Args:
         tell: called with the bytes of each shard.
 
-    Raises: FileNotFoundError for a folder without any index.
+    Raises: FileNotFoundError for a folder without any index; BrokenShardError, StrayName for an index that is none.
     """
     splits = [split for split in SPLITS if (out / f"{split}.index.json").is_file()]
     if not splits:
@@ -234,17 +248,30 @@ def verify(out: Path, tell: Callable[[int], object] = lambda size: None) -> Veri
     seen: dict[str, str] = {}
     size = 0
     for split in splits:
+        first: dict[str, Any] = {}
         for info in ShardIndex.read(out, split).shards:
             size += info.bytes
-            if not (out / info.name).is_file():
-                wrong.append(f"{info.name} is missing")
-            elif file_hash(out / info.name) != info.sha256:
-                wrong.append(f"{info.name} is damaged: its SHA-256 is not the index's")
-            else:
-                keys = [sample.key for sample in read_shard(out, info.name)]
-                if len(keys) != info.clips:
-                    wrong.append(f"{info.name} has {len(keys)} clips, the index says {info.clips}")
-                wrong += [f"{info.name} has the clip {key} of {seen[key]} again" for key in keys if key in seen]
-                seen.update(dict.fromkeys(keys, info.name))
+            found, fault = _verified(out, info)
+            wrong += [f"{info.name} {fault}"] if fault else []
+            for sample in found:
+                other = clip_checks.other_kind(first, sample.tensors)
+                wrong += [f"{info.name}: the clip {sample.key} {other}"] if other else []
+                first = {**sample.tensors, **first}
+            keys = [sample.key for sample in found]
+            wrong += [f"{info.name} has the clip {key} of {seen[key]} again" for key in keys if key in seen]
+            seen.update(dict.fromkeys(keys, info.name))
             tell(info.bytes)
     return Verified(len(seen), size, tuple(wrong))
+
+
+def _verified(out: Path, info: ShardInfo) -> tuple[list[ClipSample], str]:
+    """The clips of a shard, and what is wrong with it, in words that follow its name."""
+    tar = out / info.name
+    if not tar.is_file():
+        return [], "is missing"
+    if file_hash(tar) != info.sha256:
+        return [], "is damaged: its SHA-256 is not the index's"
+    try:
+        return read_whole(out, info), ""
+    except Exception as error:  # tarfile has exceptions of its own, and some of Python's
+        return [], f"is no shard: {plain.reason(error)}"

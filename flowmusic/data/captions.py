@@ -20,6 +20,8 @@ LICENCE_KEYS = ("licence", "license")
 MUSIC_KEYS = ("genre", "genres", "moods", "mood", "instrument", "instruments", "keywords", "bpm", "key")
 """What a caption is composed of, in a music info file of Audiocraft's and elsewhere."""
 LABEL_KEYS = frozenset({"chords", "melody", "beats", "drums", "notes"})
+MOST_LETTERS = 200_000
+"""Of captions and tags that a file beside a recording holds; a line of a manifest has room for them."""
 _PATH_COLUMNS = ("path", "file", "filename", "file_name")
 _TEXT_COLUMNS = ("caption", "captions", "text", "description")
 _COLUMNS = (*_PATH_COLUMNS, *_TEXT_COLUMNS, *LICENCE_KEYS, "split")
@@ -110,20 +112,28 @@ def of_info(info: Mapping[str, Any]) -> Said:
 def of_json(path: Path) -> tuple[Said, bool]:
     """What a sidecar says, and whether it holds labels.  Raises: ValueError naming the file."""
     try:
-        info = plain.json_of(plain.read_text(path, plain.MOST_JSON), "it", missing=True)
+        info = plain.read_json(path, missing=True)
     except (ValueError, OSError) as error:
         raise ValueError(f"{plain.shown(path.name)} beside it is not readable JSON ({error})") from None
     if not isinstance(info, Mapping):
-        raise ValueError(f"{path.name} beside it holds {type(info).__name__}, not a JSON object")
-    return of_info(info), bool(LABEL_KEYS & set(info))
+        raise ValueError(f"{plain.shown(path.name)} beside it holds {type(info).__name__}, not a JSON object")
+    return _brief(of_info(info), path), bool(LABEL_KEYS & set(info))
 
 
 def of_text(path: Path) -> Said:
     """A caption a line.  Raises: ValueError naming the file."""
     try:
-        return Said(distinct(plain.read_text(path).splitlines()))
-    except (ValueError, OSError) as error:
+        return _brief(Said(distinct(plain.read_text(path).splitlines())), path)
+    except (plain.PlainError, OSError) as error:
         raise ValueError(f"{plain.shown(path.name)} beside it is not text in UTF-8 ({error})") from None
+
+
+def _brief(said: Said, path: Path) -> Said:
+    """Itself, if a person could have written it.  Raises: ValueError naming the file."""
+    letters = sum(map(len, said.captions)) + sum(map(len, said.tags.values())) + len(said.licence or "")
+    if letters > MOST_LETTERS:
+        raise ValueError(f"{plain.shown(path.name)} beside it says {letters} letters, at most {MOST_LETTERS} are taken")
+    return said
 
 
 def of_tags(tags: Mapping[str, str], comments: bool = False) -> Said:
@@ -146,33 +156,41 @@ class Table:
     Attributes:
         rows: by path as written, what is said.
         source: its file, for messages.
+        wrong: what is wrong with rows that are not taken, each with its line.
     """
 
     rows: dict[str, Said]
     source: Path
+    wrong: Sequence[str] = ()
 
     @staticmethod
     def read(path: Path) -> Table:
         """A table of :mod:`flowmusic.data.tables`.
 
-        Raises: ValueError naming an unknown column, or the row that has no path, or another split in it.
+        A row that has no path, another split or too many fields is left out, and told of in ``wrong``.
+
+        Raises: ValueError naming an unknown column; or the first row, where there are rows and none can be taken.
         """
         delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
         _check_columns(path, [name.lower() for name in tables.header(path, delimiter)])
-        rows: dict[str, Said] = {}
+        found: dict[str, Said] = {}
+        wrong: list[str] = []
         for number, row in tables.rows(path, delimiter):
-            if isinstance(row, str):
-                raise ValueError(f"{path}, line {number}: {row}")
-            _add(rows, {name.lower(): cell.strip() for name, cell in row.items()}, f"{path}, line {number}")
-        return Table(rows, path)
+            try:
+                if isinstance(row, str):
+                    raise ValueError(row)
+                _add(found, {name.lower(): value for name, value in row.items()})
+            except ValueError as error:
+                wrong.append(f"line {number}: {error}")
+        if wrong and not found:
+            raise ValueError(f"{plain.shown(path)}, {wrong[0]}")
+        return Table(found, path, wrong)
 
-    def placed(self, folder: Path, files: Sequence[Path]) -> tuple[dict[Path, Said], list[str]]:
-        """The rows by file, and the names that no file answers to.
+    def placed(self, folder: Path, files: Sequence[Path]) -> tuple[dict[Path, Said], dict[str, str]]:
+        """The rows by file, and why the others belong to none.
 
         A name is a path from the folder, an absolute one, or a file name (with or without its suffix) that is there
         once.
-
-        Raises: ValueError for a file name that is there more than once.
         """
         known = set(files)
         by_name: dict[str, list[Path]] = {}
@@ -180,39 +198,38 @@ class Table:
             for name in {file.name, file.stem}:
                 by_name.setdefault(name, []).append(file)
         found: dict[Path, Said] = {}
-        lost = []
+        lost: dict[str, str] = {}
         for written, said in self.rows.items():
             direct = Path(str(folder / written))
             matches = [direct] if direct in known else by_name.get(written, [])
             if len(matches) > 1:
-                raise ValueError(
-                    f"{self.source}: {written!r} names {len(matches)} files, {matches[0]} and {matches[1]} among them; "
-                    "write paths from the folder"
-                )
-            if matches:
+                both = " and ".join(plain.shown(match) for match in matches[:2])
+                lost[written] = f"it names {len(matches)} files, {both} among them; write paths from the folder"
+            elif matches:
                 found[matches[0]] = said if matches[0] not in found else _merged(found[matches[0]], said)
             else:
-                lost.append(written)
+                lost[written] = f"named in {self.source.name}"
         return found, lost
 
 
 def _check_columns(path: Path, columns: Sequence[str]) -> None:
     unknown = [name for name in columns if name not in _COLUMNS]
     if unknown:
-        raise ValueError(f"{path} has an unknown column {unknown[0]!r}; known: {', '.join(_COLUMNS)}")
+        raise ValueError(f"{path} has an unknown column {plain.shown(unknown[0])!r}; known: {', '.join(_COLUMNS)}")
     if sum(name in _PATH_COLUMNS for name in columns) != 1:
         raise ValueError(f"{path} needs one column that names the file: {' or '.join(_PATH_COLUMNS)}")
     if not set(columns) - set(_PATH_COLUMNS):
         raise ValueError(f"{path} says nothing of its files; add a column: {', '.join(_TEXT_COLUMNS[:1])}")
 
 
-def _add(rows: dict[str, Said], given: Mapping[str, str], place: str) -> None:
+def _add(rows: dict[str, Said], row: Mapping[str, str]) -> None:
+    given = {name: value.strip() for name, value in row.items()}
     name = next((given[column] for column in _PATH_COLUMNS if given.get(column)), "")
     if not name:
-        raise ValueError(f"{place}: no file is named")
+        raise ValueError("no file is named")
     split = given.get("split") or None
     if split is not None and split not in SPLITS:
-        raise ValueError(f"{place}: split must be one of {', '.join(SPLITS)}, got {split!r}")
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {plain.shown(split)!r}")
     licence = next((given[key] for key in LICENCE_KEYS if given.get(key)), None)
     said = Said(distinct(given.get(column, "") for column in _TEXT_COLUMNS), licence, split)
     rows[name] = said if name not in rows else _merged(rows[name], said)

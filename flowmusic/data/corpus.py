@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowmusic import plain
+from flowmusic import beside, plain
 from flowmusic.data.manifest import SPLITS, Entry, file_hash
 
 DATASET = "flowmusic-corpus"
@@ -24,8 +24,14 @@ class Clip:
 
     @property
     def labels(self) -> dict[str, Any]:
-        """The parsed ``ID.json``: seconds, bpm, meter, beats, downbeats, chords, melody, drums, captions, tags."""
-        parsed: dict[str, Any] = plain.read_json(self.audio.with_suffix(".json"))
+        """The parsed ``ID.json``: seconds, bpm, meter, beats, downbeats, chords, melody, drums, captions, tags.
+
+        Raises: FileNotFoundError; PlainError for what is no JSON object.
+        """
+        path = self.audio.with_suffix(".json")
+        parsed = plain.read_json(path)
+        if not isinstance(parsed, dict):
+            raise plain.PlainError(f"{plain.shown(path)} holds no labels but {type(parsed).__name__}; make it again")
         return parsed
 
     def stem(self, name: str) -> Path:
@@ -39,7 +45,8 @@ class Clip:
 def clips(folder: str | Path, split: str, limit: int | None = None) -> list[Clip]:
     """Clips of one split in the order of the manifest.
 
-    Raises: ValueError for an unknown split; FileNotFoundError for a folder that is no finished corpus.
+    Raises: ValueError for an unknown split, and for a line that names no file below the folder (StrayName);
+        FileNotFoundError for a folder that is no finished corpus.
     """
     folder = Path(folder)
     if split not in SPLITS:
@@ -50,9 +57,16 @@ def clips(folder: str | Path, split: str, limit: int | None = None) -> list[Clip
             f"{folder} is not a finished corpus (no manifest.jsonl); make one with: "
             f"flowmusic corpus --hours 1 --seed 0 --stems drums --out {folder}"
         )
-    lines = [plain.json_of(line, f"{manifest}, line {number}") for number, line in plain.lines(manifest)]
-    found = [Clip(Path(line["path"]).stem, split, folder / line["path"]) for line in lines if line["split"] == split]
-    return found if limit is None else found[:limit]
+    found: list[Clip] = []
+    for number, line in plain.lines(manifest):
+        place = f"{plain.shown(manifest)}, line {number}"
+        told = plain.json_of(line, place)
+        if not isinstance(told, dict) or not {"path", "split"} <= set(told):
+            raise plain.PlainError(f"{place} tells no path and split; make the corpus again")
+        if told["split"] == split and len(found) != limit:
+            name = beside.relative(told["path"], place)
+            found.append(Clip(Path(name).stem, split, folder / name))
+    return found
 
 
 def manifest_entries(folder: str | Path) -> list[Entry]:

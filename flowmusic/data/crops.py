@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from flowmusic import audio as audio_tools
 from flowmusic.data.corpus import Clip
+from flowmusic.progress import over
 
 
 class WaveCrops:
@@ -28,7 +28,7 @@ class WaveCrops:
         # Decoding leaves Python to itself: as many at once as torch has cores.
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             read = pool.map(self._load, [c.audio for c in clips])
-            self.waves = list(tqdm(read, desc="reading audio", total=len(clips), disable=len(clips) < 200))
+            self.waves = list(over(read, "reading audio", "clip", len(clips)))
         self.waves = [w for w in self.waves if len(w) >= crop_samples]
         if not self.waves:
             raise ValueError(f"every clip is shorter than the crop of {crop_samples / rate:.2f} s")

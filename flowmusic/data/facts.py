@@ -6,6 +6,7 @@ import base64
 import math
 import os
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,16 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowmusic import limits
+from flowmusic import audio_files, limits
 from flowmusic.data import fingerprint
 from flowmusic.data.manifest import file_hash
 
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".aif", ".aiff"})
-"""Names that are taken for audio; what libsndfile cannot read needs ffmpeg."""
 SILENT_DB = -60.0
 """A recording without a second that is louder (RMS, dBFS) is silent."""
-VERSION = 1
+VERSION = 2
 _BLOCK_SECONDS = 1
+_MOST_LETTERS, _MOST_UNPACKED = 2_000, 4 * 2**20
+"""Letters of one tag, and bytes that the packed tags of one file come to."""
 
 
 class Unusable(ValueError):
@@ -42,6 +43,8 @@ class Facts:
         level_db: RMS of the loudest second, dBFS.
         tags: lower-case names: title, artist, albumartist, album, genre, mood, bpm, comment, licence, ...
         words: the acoustic fingerprint.
+        channels_notice, cut_notice: that not all of its channels are used, and that it breaks off; see
+            :func:`flowmusic.audio.read_mono`.
     """
 
     path: str
@@ -54,6 +57,8 @@ class Facts:
     level_db: float
     tags: Mapping[str, str] = field(default_factory=dict)
     words: fingerprint.Words = field(default_factory=lambda: np.zeros(0, np.uint32))
+    channels_notice: str | None = None
+    cut_notice: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data of one line of the cache."""
@@ -67,6 +72,13 @@ class Facts:
         given = dict(line)
         if given.pop("version") != [VERSION, fingerprint.VERSION]:
             return None
+        for name in ("path", "hash"):
+            if not isinstance(given[name], str):
+                raise TypeError(f"{name} is no text")
+        for name in ("size", "mtime_ns", "rate", "channels", "duration", "level_db"):
+            if not isinstance(given[name], int | float):
+                raise TypeError(f"{name} is no number")
+        given["tags"] = {str(name): str(value) for name, value in given["tags"].items()}
         packed = np.frombuffer(base64.b64decode(given.pop("words")), "<u4").astype(np.uint32)
         return Facts(**given, words=packed)
 
@@ -81,6 +93,7 @@ def facts_of(path: str | Path) -> Facts:
     if status.st_size == 0:
         raise Unusable("the file is empty")
     loudest, frames = 0.0, 0
+    downmix = _downmix_of(path)
     heard: list[NDArray[np.float32]] = []
     held = 0
     rate, channels, blocks = _blocks(path)
@@ -92,7 +105,7 @@ def facts_of(path: str | Path) -> Facts:
         loudest = max(loudest, power * min(1.0, len(block) / (_BLOCK_SECONDS * rate) if frames else 1.0))
         frames += len(block)
         if held < fingerprint.SECONDS * rate:
-            mono = block.mean(axis=1)
+            mono = downmix(block.T)[0]
             if not heard:
                 sounding = np.flatnonzero(np.abs(mono) > 10 ** (SILENT_DB / 20))
                 mono = mono[sounding[0] :] if len(sounding) else mono[:0]
@@ -112,6 +125,8 @@ def facts_of(path: str | Path) -> Facts:
         level_db=round(10 * math.log10(max(loudest, 1e-12)), 2),
         tags=tags_of(path),
         words=fingerprint.words(np.concatenate(heard), rate) if heard else np.zeros(0, np.uint32),
+        channels_notice=downmix.notice,
+        cut_notice=audio_files.shortfall(path),
     )
 
 
@@ -131,6 +146,13 @@ def header(path: str | Path) -> tuple[int, int, float]:
     if info.frames <= 0:
         raise Unusable("it holds no samples")
     return info.samplerate, info.channels, info.frames / info.samplerate
+
+
+def _downmix_of(path: Path) -> audio_files.Downmix:
+    try:
+        return audio_files.downmix_of(path)
+    except audio_files.AudioError:
+        return audio_files.Downmix()  # whoever decodes it says what is wrong
 
 
 def _check_header(info: Any) -> None:
@@ -156,9 +178,9 @@ def _blocks(path: Path) -> tuple[int, int, Iterator[NDArray[np.float32]]]:
     def read() -> Iterator[NDArray[np.float32]]:
         with file:
             try:
-                yield from file.blocks(_BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)
-            except soundfile.LibsndfileError as error:
-                raise Unusable(f"it breaks off or is damaged ({error.error_string.strip()})") from None
+                yield from audio_files.blocks_of(file, _BLOCK_SECONDS * file.samplerate)
+            except audio_files.Damaged as error:
+                raise Unusable(str(error)) from None
 
     return file.samplerate, file.channels, read()
 
@@ -193,13 +215,14 @@ _NAMES = {
 
 def tags_of(path: str | Path) -> dict[str, str]:
     """Tags of a file by our names; several values are joined by commas; empty where there are none to read."""
-    import struct
-
     import mutagen
+    import mutagen.id3._frames
 
+    # Frames of ID3 may be packed, which nobody does; mutagen unpacks them however far they expand.
+    mutagen.id3._frames.zlib = _Unpacker()  # type: ignore[assignment]
     try:
         tags = getattr(mutagen.File(path), "tags", None)
-    except (mutagen.MutagenError, struct.error, ValueError, KeyError, IndexError, OSError):
+    except Exception:
         # The samples can be read or they cannot, whatever the tags look like: facts_of judges those.
         return {}
     found: dict[str, str] = {}
@@ -211,5 +234,24 @@ def tags_of(path: str | Path) -> dict[str, str]:
         values = values if isinstance(values, list) else [getattr(value, "url", values)]
         text = ", ".join(" ".join(str(each).split()) for each in values if each not in (None, "", 0))
         if text:
-            found[known] = text
+            # Half a character, as a broken UTF-16 leaves it, cannot be written into a manifest.
+            found[known] = text[:_MOST_LETTERS].encode("utf-8", "replace").decode()
     return found
+
+
+class _Unpacker:
+    """What mutagen asks of zlib, with an end: the packed frames of one file expand to a few megabytes together."""
+
+    error = zlib.error
+
+    def __init__(self) -> None:
+        self.left = _MOST_UNPACKED
+
+    def decompress(self, data: bytes) -> bytes:
+        """Raises: zlib.error for what is damaged or expands too far."""
+        packed = zlib.decompressobj()
+        out = packed.decompress(data, self.left + 1)
+        self.left -= len(out)
+        if self.left < 0 or not packed.eof:
+            raise zlib.error("incomplete, or it expands too far")
+        return out

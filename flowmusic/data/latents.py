@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowmusic import limits, plain
+from flowmusic import beside, limits, plain, publishable
 from flowmusic.controls import drums
-from flowmusic.data.errors import NoClipLongEnough
+from flowmusic.data.errors import NoClipLongEnough, WrongData
 from flowmusic.data.heard import HeardClips, Prompts
-from flowmusic.paths import in_utf8
+from flowmusic.tensors import check_finite, read
 from flowmusic.types import Controls, FrameGrid, Heard, Prompt, Style, Track
 
 LATENTS, FEATURES = "latents", "style"
@@ -24,6 +24,9 @@ LATENTS, FEATURES = "latents", "style"
 
 KNOWN = ".known"
 """Suffix of the tensor that tells where a track is known."""
+
+MOST_LIST = 128 * plain.MIB
+"""Bytes of the list of clips in the form from before shards."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,9 @@ class LatentStore:
         self.heard = heard
         self.starts = np.concatenate([[0], np.cumsum([c["frames"] for c in clips])])
         self.names = sorted(k for k in tensors if k not in (LATENTS, FEATURES) and not k.endswith(KNOWN))
-        if self.starts[-1] != len(tensors["latents"]):
-            raise ValueError(f"the clips have {self.starts[-1]} frames, the tensors {len(tensors['latents'])}")
+        for name, tensor in tensors.items():
+            if len(tensor) != self.starts[-1]:
+                raise WrongData(f"the clips have {self.starts[-1]} frames, and {name} has {len(tensor)}")
 
     @staticmethod
     def read(folder: str | Path, split: str) -> LatentStore:
@@ -73,14 +77,16 @@ class LatentStore:
 
         A folder in the form from before shards (``<split>.json``, safetensors) is read too.
 
-        Raises: FileNotFoundError when the split is missing or unfinished; BrokenShardError.
+        Raises: FileNotFoundError when the split is missing or unfinished; BrokenShardError, StrayName.
         """
         # Those are made of what is defined here.
         from flowmusic.data.shards import ShardIndex
         from flowmusic.data.stream import as_store, load_shard
 
+        # A folder, whatever it is called: only data=shards takes addresses.
+        folder = Path(folder)
         if index_of(folder, split).name == f"{split}.json":
-            return _read_older(Path(folder), split)
+            return _read_older(folder, split)
         index = ShardIndex.read(folder, split)
         samples = [sample for info in index.shards for sample in load_shard(folder, info)]
         return as_store(samples, index, {}, style=True)
@@ -113,7 +119,7 @@ class LatentStore:
         if wanted is None:
             tensors = {key: tensor for key, tensor in self.tensors.items() if key != FEATURES}
             return LatentStore(self.frame_rate, self.clips, tensors, heard=self.heard)
-        if self.style_features != wanted:
+        if not same_features(self.style_features, wanted):
             flags = f"style_features={wanted.get('kind')}:{wanted.get('source')}"
             if wanted.get("layer") is not None:
                 flags += f" style_layer={wanted['layer']}"
@@ -190,15 +196,27 @@ def index_of(folder: str | Path, split: str) -> Path:
 
 
 def _read_older(folder: Path, split: str) -> LatentStore:
-    from safetensors.torch import load_file
+    path = folder / f"{split}.json"
+    try:
+        told = plain.read_json(path, MOST_LIST)
+        names = [beside.file_name(name, path) for name in told["shards"]]
+        shards = [read(folder / name)[0] for name in names]
+        tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
+        check_finite(tensors, folder / names[0])
+        clips = [
+            {"id": str(c["id"]), "frames": int(c["frames"]), "captions": list(c["captions"])} for c in told["clips"]
+        ]
+        return LatentStore(limits.frame_rate(told["frame_rate"]), clips, tensors, told.get("style_features"))
+    except (KeyError, TypeError, IndexError, RuntimeError, ValueError) as error:
+        raise WrongData(f"{plain.shown(path)} tells no latents that can be read ({plain.reason(error)})") from None
 
-    parsed = plain.read_json(folder / f"{split}.json", 1024 * plain.MIB)
-    shards = []
-    for name in parsed["shards"]:
-        with in_utf8(folder / name) as place:
-            shards.append(load_file(place))
-    tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
-    return LatentStore(limits.frame_rate(parsed["frame_rate"]), parsed["clips"], tensors, parsed.get("style_features"))
+
+def same_features(found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+    """Whether stored style features are those that are wanted; of a folder elsewhere the store knows the name alone."""
+    if found is None:
+        return False
+    told, asked = ({"layer": None, **features} for features in (found, wanted))
+    return told == asked or told == {**asked, "source": publishable.place(str(asked.get("source")))}
 
 
 def _named(features: Mapping[str, Any] | None) -> str:

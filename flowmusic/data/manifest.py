@@ -10,12 +10,12 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from flowmusic import limits, paths, plain
+from flowmusic import beside, limits, paths, plain
 from flowmusic.atomic import TEXT, replacing
 
 SPLITS = ("train", "validation", "test")
@@ -104,25 +104,59 @@ class Entry:
 def read(path: str | Path) -> list[Entry]:
     """Entries of a manifest, also one packed by gzip (``.gz``), their paths made absolute.
 
-    Audiocraft's ``data.jsonl`` is read as it is (:mod:`flowmusic.data.audiocraft`).
+    Audiocraft's ``data.jsonl`` is read as it is (:mod:`flowmusic.data.audiocraft`).  A manifest may name recordings
+    anywhere, and their labels and stems below its own folder or below theirs (:mod:`flowmusic.beside`).
 
     Raises: FileNotFoundError; ValueError naming the line and what is wrong with it.
+    """
+    found = []
+    for _, each in read_lines(path):
+        if isinstance(each, str):
+            raise ValueError(each)
+        found.append(each)
+    return found
+
+
+def read_lines(path: str | Path) -> Iterator[tuple[int, Entry | str]]:
+    """Line numbers with the entry of each line, or what is wrong with it, which names the file and the line.
+
+    Raises: FileNotFoundError; PlainError for a file that is no list of lines at all.
     """
     from flowmusic.data import audiocraft
 
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"manifest {path} not found; make one with: flowmusic data scan FOLDER --out {path}")
-    found = []
-    for number, line in plain.lines(path):
-        try:
-            parsed = plain.json_of(line, "it")
-            if audiocraft.is_line(parsed):
-                parsed = audiocraft.translate(parsed, path)
-            found.append(located(from_json(parsed), path.parent))
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{path}, line {number}: {error}") from None
-    return found
+    try:
+        for number, line in plain.lines(path):
+            place = f"{plain.shown(path)}, line {number}"
+            try:
+                parsed = plain.json_of(line, place)
+                if audiocraft.is_line(parsed):
+                    parsed = audiocraft.translate(parsed, path)
+                yield number, kept_together(located(from_json(parsed), path.parent), path.parent)
+            except plain.PlainError as error:
+                yield number, str(error)
+            except (ValueError, TypeError, OSError) as error:
+                yield number, f"{place}: {plain.reason(error, 300)}"
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"manifest {path} not found; make one with: flowmusic data scan FOLDER --out {path}"
+        ) from None
+
+
+def kept_together(entry: Entry, folder: Path) -> Entry:
+    """Itself, if its labels and stems lie below a folder, which is the manifest's, or below that of its recording.
+
+    Raises: StrayName.
+    """
+    homes = (folder.resolve(), folder.absolute(), Path(entry.path).parent)
+    named = {"labels": entry.labels, **{f"stems.{name}": stem for name, stem in entry.stems.items()}}
+    for key, path in named.items():
+        if path is not None and not beside.below(path, homes):
+            raise beside.StrayName(
+                f"{key} {plain.shown(path)!r} lies neither below the manifest nor below its recording; put it there, "
+                "or the manifest into a folder that holds both"
+            )
+    return entry
 
 
 def write(entries: Iterable[Entry], path: str | Path) -> Path:
@@ -149,8 +183,34 @@ def from_json(line: Mapping[str, Any]) -> Entry:
     given = dict(line)
     if isinstance(given.get("text"), str):
         given["text"] = [given["text"]]
+    for name, right, like in _KINDS:
+        if given.get(name) is not None and not right(given[name]):
+            raise ValueError(f"{name} must be {like}, got {plain.shown(repr(given[name]))}")
     given["text"] = tuple(given.get("text") or ())
-    return Entry(**given)
+    return Entry(**{name: value for name, value in given.items() if value is not None or name in _MAY_BE_NULL})
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and "\0" not in value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(_is_text(part) for part in value.values())
+
+
+_KINDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    *((name, _is_text, "text") for name in ("path", "hash", "licence", "split", "dataset", "labels", "duplicate_of")),
+    *((name, _is_number, "a number") for name in ("start", "duration", "rate", "channels")),
+    ("text", lambda value: isinstance(value, list | tuple) and all(map(_is_text, value)), "a list of captions"),
+    ("tags", lambda value: isinstance(value, Mapping), "an object of texts"),
+    ("stems", _are_texts, "an object of file names"),
+)
+"""What the values of a line are: where, how it is judged, and in words."""
+_MAY_BE_NULL = frozenset({"licence", "labels", "duplicate_of"})
 
 
 def to_json(entry: Entry, folder: Path | None = None) -> dict[str, Any]:

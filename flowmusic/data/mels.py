@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from flowmusic import audio as audio_tools
-from flowmusic import plain
+from flowmusic import disk, plain
 from flowmusic.atomic import replacing
 from flowmusic.data import corpus
 from flowmusic.data.corpus import Clip
 from flowmusic.data.plan import write_json
-from flowmusic.paths import in_utf8
+from flowmusic.progress import over
+from flowmusic.tensors import read as read_tensors
 
 SHARD = 64
 Batch = tuple[Tensor, list[list[str]]]
@@ -71,8 +71,6 @@ class MelStore:
 
         Raises: FileNotFoundError for a folder that is no finished corpus; ValueError if there is no clip at all.
         """
-        from safetensors.torch import load_file
-
         shards, clips = [], []
         for folder in folders:
             found = corpus.clips(folder, split, limit)
@@ -80,15 +78,13 @@ class MelStore:
             key = hashlib.sha256(manifest + repr(features).encode()).hexdigest()[:12]
             store = Path(out) / f"{split}-{key}"
             begins = range(0, len(found), SHARD)
-            for number, begin in enumerate(tqdm(begins, desc=f"log-mel of {split}", disable=len(found) < 2 * SHARD)):
+            for number, begin in enumerate(over(begins, f"log-mel of {split}", "part")):
                 part = found[begin : begin + SHARD]
                 # The number of clips is in the name: a limit cuts a shard short.
                 base = store / f"{number:05d}-{len(part)}"
-                if not base.with_suffix(".json").exists():
-                    _write(part, base, features, rate)
-                with in_utf8(base.with_suffix(".safetensors")) as place:
-                    shards.append(load_file(place)["mel"])
-                clips.append(plain.read_json(base.with_suffix(".json"), 256 * plain.MIB))
+                mel, listed = disk.remembered(base.with_suffix(".json"), _read) or _make(part, base, features, rate)
+                shards.append(mel)
+                clips.append(listed)
         if not shards:
             raise ValueError(f"no clips in the {split} split of {', '.join(map(str, folders))}")
         return MelStore(shards, clips, frame_rate)
@@ -105,19 +101,33 @@ class MelStore:
         return self._parts[clip][first : first + length].float()
 
 
-def _write(clips: Sequence[Clip], base: Path, features: Callable[[Tensor], Tensor], rate: int) -> None:
-    """One shard, whole or not at all; its list of clips comes last and says that it is complete."""
+def _read(listed: Path) -> tuple[Tensor, list[dict[str, Any]]]:
+    """A shard by its list of clips.  Raises: whatever a damaged one makes its readers raise."""
+    clips: list[dict[str, Any]] = plain.read_json(listed, 256 * plain.MIB)
+    mel = read_tensors(listed.with_suffix(".safetensors"))[0]["mel"]
+    if sum(clip["frames"] for clip in clips) != len(mel):
+        raise ValueError("its clips and its frames do not go together")
+    return mel, clips
+
+
+def _make(
+    clips: Sequence[Clip], base: Path, features: Callable[[Tensor], Tensor], rate: int
+) -> tuple[Tensor, list[dict[str, Any]]]:
+    """One shard, kept where it can be; its list of clips comes last and says that it is complete."""
     from safetensors.torch import save_file
 
-    base.parent.mkdir(parents=True, exist_ok=True)
     parts, listed = [], []
     for clip in clips:
         samples = audio_tools.mono(audio_tools.read(clip.audio, rate=rate)).samples[0]
         parts.append(features(samples).half())
         listed.append({"id": clip.id, "frames": len(parts[-1]), "captions": clip.labels["captions"]})
-    with replacing(base.with_suffix(".safetensors")) as temporary:
-        save_file({"mel": torch.cat(parts)}, temporary)
-    write_json(base.with_suffix(".json"), listed)
+    mel = torch.cat(parts)
+    with disk.spared(base.with_suffix(".safetensors"), "it is made again by the next run"):
+        base.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(base.with_suffix(".safetensors")) as temporary:
+            save_file({"mel": mel}, temporary)
+        write_json(base.with_suffix(".json"), listed)
+    return mel, listed
 
 
 class MelWindows:

@@ -13,7 +13,7 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from flowmusic.data import corpus
+from flowmusic.data import clip_checks, corpus
 from flowmusic.data.crops import WaveCrops
 from flowmusic.data.errors import WrongData
 from flowmusic.data.heard import HeardClips, Prompts, read_prompts
@@ -238,6 +238,9 @@ class LatentData(FieldData):
         stores = [self._read(f, "train") for f in [str(self.folder), *self.more]]
         self.train_store = LatentStore.joined(stores).captioned(self.captioned)
         self.validation_store = self._read(self.folder, "validation")
+        other = clip_checks.other_kind(self.train_store.tensors, self.validation_store.tensors)
+        if other is not None:
+            raise WrongData(f"the validation split of {self.folder} {other}; build both splits with one command")
 
     def _read(self, folder: str | Path, split: str) -> LatentStore:
         store = LatentStore.read(folder, split).hearing(self.style_features, folder)

@@ -20,6 +20,7 @@ from flowmusic.data.manifest import SPLITS, Entry, to_json
 NAME = "plan.json"
 VERSION = 1
 DUPLICATES = ("skip", "keep")
+MOST_PLAN = 128 * plain.MIB
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,15 @@ def agree(plan: Plan, settings: Mapping[str, Any], out: Path) -> None:
     """
     path, settings = out / NAME, json.loads(json.dumps(settings))
     if path.is_file():
-        before = plain.read_json(path, 256 * plain.MIB)
         remedy = f"give another folder as out=, or remove {out.name} to build it anew"
-        if before.get("version") != VERSION:
+        try:
+            before = plain.read_json(path, MOST_PLAN)
+        except plain.PlainError as error:
+            raise PlanError(f"{error}; {remedy}") from None
+        if not isinstance(before, dict) or before.get("version") != VERSION:
             raise PlanError(f"{path} is of another version of flowmusic; {remedy}")
+        if not all(isinstance(before.get(key), dict) for key in ("settings", "shards")):
+            raise PlanError(f"{path} tells no settings and shards; {remedy}")
         changed = differences(before["settings"], settings)
         if changed:
             raise PlanError(f"{out} was built with other settings: {'; '.join(changed)}; {remedy}, or set them back")

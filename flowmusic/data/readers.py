@@ -8,9 +8,11 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
+from flowmusic import disk, plain
 from flowmusic.atomic import TEXT, replacing
 from flowmusic.data.facts import Facts, Unusable, facts_of
 
@@ -19,11 +21,19 @@ Found = TypeVar("Found")
 
 
 def look(path: Path) -> Facts | str:
-    """Facts of a file, or why there are none; whatever is wrong with a file is said and ends nothing."""
+    """Facts of a file, or why there are none; whatever is wrong with a file is said and ends nothing.
+
+    Raises: OSError for what is wrong with the machine, such as a full disk.
+    """
     try:
         return facts_of(path)
-    except (Unusable, OSError, MemoryError) as error:
-        return " ".join(str(error).split()) or type(error).__name__
+    except (Unusable, OSError) as error:
+        if isinstance(error, OSError) and error.errno in disk.OF_THE_MACHINE:
+            raise
+        return plain.reason(error)
+    except Exception as error:
+        # Decoders meet hostile headers with errors of any kind, memory among them.
+        return f"it cannot be decoded ({type(error).__name__}: {plain.reason(error)})"
 
 
 class Cache:
@@ -35,17 +45,20 @@ class Cache:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._known: dict[str, Facts] = {}
-        if path.is_file():
-            for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        text = disk.remembered(path, lambda known: known.read_text(encoding="utf-8", errors="replace"))
+        if text:
+            for line in text.split("\n"):
                 try:
-                    facts = Facts.from_json(json.loads(line))
-                except (ValueError, KeyError, TypeError):
+                    facts = Facts.from_json(plain.json_of(line, path))
+                except (ValueError, KeyError, TypeError, AttributeError):
                     continue
                 if facts is not None:
                     self._known[facts.path] = facts
-        self._file = path.open("a", **TEXT)
-        if path.stat().st_size:
-            self._file.write("\n")
+        self._file: TextIO | None = None
+        with self._spared():
+            self._file = path.open("a", **TEXT)
+            if path.stat().st_size:
+                self._file.write("\n")
 
     def find(self, path: Path) -> Facts | None:
         """Facts of an unchanged file."""
@@ -57,21 +70,29 @@ class Cache:
 
     def add(self, facts: Facts) -> None:
         self._known[facts.path] = facts
-        self._file.write(json.dumps(facts.to_json(), ensure_ascii=False) + "\n")
-        self._file.flush()
+        if self._file is not None:
+            with self._spared():
+                self._file.write(json.dumps(facts.to_json(), ensure_ascii=False) + "\n")
+                self._file.flush()
+                return
+            # Once is enough: the disk will not be less full for the next of a hundred thousand files.
+            self.close()
 
     def keep(self, facts: Sequence[Facts]) -> None:
         """Write the file anew with these alone, and close it."""
-        self._file.close()
-        with (
-            replacing(self.path) as temporary,
-            temporary.open("w", **TEXT) as file,
-        ):
+        self.close()
+        with self._spared(), replacing(self.path) as temporary, temporary.open("w", **TEXT) as file:
             for each in facts:
                 file.write(json.dumps(each.to_json(), ensure_ascii=False) + "\n")
 
     def close(self) -> None:
-        self._file.close()
+        if self._file is not None:
+            with suppress(OSError):  # what could not be written is tried once more
+                self._file.close()
+            self._file = None
+
+    def _spared(self) -> AbstractContextManager[None]:
+        return disk.spared(self.path, "the next scan looks at these files again")
 
 
 def look_at(

@@ -10,16 +10,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flowmusic.atomic import TEXT, replacing
+from flowmusic.audio_files import LOSSLESS, SUFFIXES
 from flowmusic.data import captions, fingerprint, splits
-from flowmusic.data.facts import SILENT_DB, SUFFIXES, Facts
+from flowmusic.data.facts import SILENT_DB, Facts
 from flowmusic.data.manifest import LEAST_SECONDS, Entry, write
 from flowmusic.data.readers import Cache, look, look_at
-from flowmusic.paths import beside
+from flowmusic.paths import sibling
 
 UNREADABLE, SHORT, SILENT, SIDECAR, MISSING = "unreadable", "too short", "silent", "sidecar", "not found"
+ROW = "table row"
+CHANNELS, TRUNCATED = "channels", "truncated"
+"""Problems of a recording that is used all the same."""
 STEMS = ("drums", "bass", "chords", "pad", "melody", "vocals", "guitar", "piano", "other")
 """``X.drums.flac`` beside ``X.flac`` is a part of it and not a recording of its own."""
-_LOSSLESS = frozenset({".wav", ".flac", ".aif", ".aiff"})
 Progress = Callable[[int], object]
 
 
@@ -54,7 +57,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Problem:
-    """A file that is left out, or a part of it, and why."""
+    """A file that is left out, or a part of it, and why; ``detail`` says so where it is used all the same."""
 
     path: str
     problem: str
@@ -118,8 +121,10 @@ def scan(folder: Path, out: Path, settings: Settings, begin: Callable[[int, int]
     wanted = [path for path in files if path not in parts]
     told: dict[Path, captions.Said] = {}
     if settings.table is not None:
-        told, lost = captions.Table.read(settings.table).placed(folder, wanted)
-        problems += [Problem(name, MISSING, f"named in {settings.table.name}") for name in lost]
+        table = captions.Table.read(settings.table)
+        told, lost = table.placed(folder, wanted)
+        problems += [Problem(name, MISSING, why) for name, why in lost.items()]
+        problems += [Problem(str(settings.table.absolute()), ROW, f"{why}; the row is left out") for why in table.wrong]
     facts, reused = _facts(wanted, facts_file(out), settings.workers, problems, begin)
     kept = [each for each in facts if _usable(each, settings, problems)]
     entries = [
@@ -166,12 +171,12 @@ def save(found: Scan, out: Path) -> list[Path]:
 
 def problems_file(out: Path) -> Path:
     """``manifest.jsonl`` -> ``manifest.problems.jsonl``."""
-    return beside(out, ".problems.jsonl")
+    return sibling(out, ".problems.jsonl")
 
 
 def facts_file(out: Path) -> Path:
     """``manifest.jsonl`` -> ``manifest.facts.jsonl``."""
-    return beside(out, ".facts.jsonl")
+    return sibling(out, ".facts.jsonl")
 
 
 def duplicates(
@@ -209,7 +214,7 @@ def duplicates(
 
 
 def _worth(facts: Facts, said: int) -> tuple[bool, float, int, int, str]:
-    lossy = Path(facts.path).suffix.lower() not in _LOSSLESS
+    lossy = Path(facts.path).suffix.lower() not in LOSSLESS
     return (lossy, -facts.duration, -facts.rate, -said, facts.path)
 
 
@@ -255,6 +260,11 @@ def _usable(facts: Facts, settings: Settings, problems: list[Problem]) -> bool:
         detail = f"its loudest second has {facts.level_db:g} dBFS, below {settings.silent_db:g}"
         problems.append(Problem(facts.path, SILENT, detail))
     else:
+        if facts.channels_notice is not None:
+            problems.append(Problem(facts.path, CHANNELS, facts.channels_notice))
+        if facts.cut_notice is not None:
+            detail = f"{facts.cut_notice}; the recording is used as far as it goes"
+            problems.append(Problem(facts.path, TRUNCATED, detail))
         return True
     return False
 
@@ -270,13 +280,16 @@ def _entry(
     """The entry without its split, and the split that somebody gave it."""
     path = Path(facts.path)
     beside, labelled, text = None, False, None
-    try:
-        if path.with_suffix(".json") in everything:
-            beside, labelled = captions.of_json(path.with_suffix(".json"))
-        if path.with_suffix(".txt") in everything:
-            text = captions.of_text(path.with_suffix(".txt"))
-    except ValueError as error:
-        problems.append(Problem(facts.path, SIDECAR, f"{error}; the recording is used without it"))
+    for ending in (".json", ".txt"):
+        if path.with_suffix(ending) not in everything:
+            continue
+        try:
+            if ending == ".json":
+                beside, labelled = captions.of_json(path.with_suffix(ending))
+            else:
+                text = captions.of_text(path.with_suffix(ending))
+        except ValueError as error:
+            problems.append(Problem(facts.path, SIDECAR, f"{error}; the recording is used without it"))
     said = captions.merged(table, beside, text, captions.of_tags(facts.tags, settings.comments), settings.licence)
     entry = Entry(
         path=facts.path,

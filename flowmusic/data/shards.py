@@ -2,11 +2,18 @@
 
 A folder holds, per split, ``<split>-NNNNNN.tar`` and, written last, ``<split>.index.json``.  A clip is two members of a
 tar: ``KEY.safetensors`` with the tensors and ``KEY.json`` with the rest, so any WebDataset reader can stream it.
+
+Folders come from elsewhere.  An index names files of its own folder and decides nothing else
+(:mod:`flowmusic.data.transport`); a clip is judged before anybody sees it (:mod:`flowmusic.data.clip_checks`); nothing
+is unpickled, and nothing expands.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
@@ -15,18 +22,29 @@ from typing import Any
 
 from torch import Tensor
 
-from flowmusic import limits
+from flowmusic import limits, plain, publishable, tensors
 from flowmusic.atomic import replacing, write_text
+from flowmusic.data import clip_checks, transport
+from flowmusic.data.clip_checks import CONFIDENCE
+from flowmusic.data.errors import BrokenShardError
+from flowmusic.data.heard import HEARD
 from flowmusic.data.latents import LATENTS
 from flowmusic.data.manifest import file_hash
+from flowmusic.plain import MIB
+
+__all__ = ["CONFIDENCE", "ClipSample", "ShardIndex", "ShardInfo", "read_shard", "write_shard"]
 
 TENSORS, INFO = "safetensors", "json"
 """Endings of a clip's members."""
 
-CONFIDENCE = ".confidence"
-"""Suffix of the tensor ``[T]`` fp16 in [0, 1] that tells how sure a control is, frame by frame; 1 for exact labels."""
-
 VERSION = 1
+
+MOST_INDEX = 128 * MIB
+"""Bytes; an index of 187 500 shards has 30 MB."""
+MOST_CLIP, MOST_SHARD = 1024 * MIB, 65_536 * MIB
+"""Bytes of one member of a tar, and of a tar: an hour of 75 Hz x 128 channels, with features of 1024, has 620 MB."""
+MOST_CLIPS = 10**7
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -49,6 +67,13 @@ class ClipSample:
         """T."""
         return len(self.tensors[LATENTS])
 
+    def checked(self) -> ClipSample:
+        """Itself.  Raises: BrokenShardError for values and shapes that no clip has."""
+        wrong = clip_checks.fault(self.key, self.tensors, self.info)
+        if wrong is not None:
+            raise BrokenShardError(f"the clip {plain.shown(self.key)} {wrong}")
+        return self
+
 
 @dataclass(frozen=True)
 class ShardInfo:
@@ -60,6 +85,25 @@ class ShardInfo:
     bytes: int
     sha256: str
 
+    @staticmethod
+    def of(told: Any, place: object) -> ShardInfo:
+        """From the plain data of an index, or of a build's record; ``place`` is that file.
+
+        Raises: BrokenShardError; StrayName for a name that is not one of a file beside it.
+        """
+        if not isinstance(told, Mapping) or set(told) != {"name", "clips", "frames", "bytes", "sha256"}:
+            raise BrokenShardError(f"{plain.shown(place)}: a shard is told by name, clips, frames, bytes and sha256")
+        name = transport.check_name(told["name"], place)
+        for key, most in (("clips", MOST_CLIPS), ("frames", 10**12), ("bytes", MOST_SHARD)):
+            if type(told[key]) is not int or not 0 <= told[key] <= most:
+                raise BrokenShardError(
+                    f"{plain.shown(place)}: {key} of {name} must be a whole number from 0 to {most}, "
+                    f"got {plain.shown(repr(told[key]))}"
+                )
+        if not isinstance(told["sha256"], str) or not _HASH.fullmatch(told["sha256"]):
+            raise BrokenShardError(f"{plain.shown(place)}: sha256 of {name} must be 64 hexadecimal digits")
+        return ShardInfo(**told)
+
 
 @dataclass(frozen=True)
 class ShardIndex:
@@ -69,8 +113,8 @@ class ShardIndex:
         split: train, validation or test.
         frame_rate: of latents and controls; Hz.
         shards: in order.
-        settings: what it was built with, as plain data (codec, extractors, their versions).
-        style_features: which features ``style`` holds; None for latents.
+        settings: what it was built with, as plain data (codec, extractors, their versions); the file tells no places.
+        style_features: which features ``style`` holds; None for latents.  The file names a folder by the way there.
     """
 
     split: str
@@ -90,26 +134,82 @@ class ShardIndex:
     def write(self, folder: str | Path) -> Path:
         """Write ``<split>.index.json``, whole or not at all."""
         path = Path(folder) / f"{self.split}.index.json"
-        plain = {"version": VERSION, **asdict(self), "frame_rate": str(self.frame_rate)}
-        return write_text(path, json.dumps(plain, indent=1) + "\n")
+        told = {"version": VERSION, **asdict(self), "frame_rate": str(self.frame_rate)}
+        told["settings"] = publishable.cleaned(told["settings"])
+        features = publishable.cleaned(told["style_features"])
+        source = (self.style_features or {}).get("source")
+        if source is not None and Path(str(source)).is_dir() and (way := publishable.way(source, folder)) is not None:
+            features["source"] = f"./{way}"
+        told["style_features"] = features
+        return write_text(path, json.dumps(told, indent=1) + "\n")
 
     @staticmethod
     def read(location: str | Path, split: str) -> ShardIndex:
-        """The index of a split; ``location`` is a folder, or the address of one.
+        """The index of a split; ``location`` is a folder, or, as text, the address of one.
 
-        Raises: FileNotFoundError where there is none; ValueError for one of another version.
+        Raises: FileNotFoundError where there is none; BrokenShardError for what is none, or of another version;
+            StrayName for a shard that is named as something else than a file of the folder.
         """
-        parsed = json.loads(_read_text(location, f"{split}.index.json"))
-        if parsed.pop("version", None) != VERSION:
-            raise ValueError(f"the shards of {location} are of another version; build them again: flowmusic build")
-        shards = tuple(ShardInfo(**shard) for shard in parsed.pop("shards"))
-        return ShardIndex(**{**parsed, "frame_rate": limits.frame_rate(parsed["frame_rate"]), "shards": shards})
+        name = f"{split}.index.json"
+        place = transport.within(location, name)
+        try:
+            told = plain.json_of(transport.read_text(location, name, MOST_INDEX), place)
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"{place} is missing; build it with: flowmusic build manifest=MANIFEST out={location}"
+            ) from None
+        except plain.PlainError as error:
+            raise BrokenShardError(f"{error}; build it again: flowmusic build") from None
+        if not isinstance(told, dict) or told.pop("version", None) != VERSION:
+            raise BrokenShardError(
+                f"{plain.shown(place)} is of another version; build the shards again: flowmusic build"
+            )
+        features = told.get("style_features")
+        if isinstance(features, dict) and str(features.get("source")).startswith("./") and Path(location).is_dir():
+            features["source"] = os.path.abspath(Path(location) / features["source"])
+        return _index(told, place, split)
+
+
+def _index(told: dict[str, Any], place: str, split: str) -> ShardIndex:
+    """The plain data of an index as one.  Raises: BrokenShardError, StrayName."""
+
+    def require(holds: bool, what: str) -> None:
+        if not holds:
+            raise BrokenShardError(f"{plain.shown(place)}: {what}; build it again: flowmusic build")
+
+    keys = {"split", "frame_rate", "shards", "settings", "style_features"}
+    require(
+        set(told) <= keys and {"split", "frame_rate", "shards"} <= set(told), f"an index has {', '.join(sorted(keys))}"
+    )
+    require(told["split"] == split, f"it says that it is of the split {plain.shown(repr(told['split']))}")
+    require(isinstance(told["frame_rate"], str), "frame_rate is no rate such as '25' or '75/2'")
+    try:
+        rate = limits.frame_rate(told["frame_rate"])
+    except limits.LimitError as error:
+        raise BrokenShardError(f"{plain.shown(place)}: {error}; build it again: flowmusic build") from None
+    require(isinstance(told["shards"], list), "shards is no list")
+    shards = tuple(ShardInfo.of(each, place) for each in told["shards"])
+    names = {shard.name for shard in shards}
+    require(len(names) == len(shards), "it names a shard twice")
+    settings, style = told.get("settings") or {}, told.get("style_features")
+    require(isinstance(settings, dict), "settings is no object")
+    if (heard := settings.get(HEARD)) is not None:
+        window = heard.get("window_seconds") if isinstance(heard, dict) else None
+        known = isinstance(window, int | float) and window > 0
+        require(
+            known and all(isinstance(heard.get(key), str) for key in ("model", "sha256")), f"settings.{HEARD} is none"
+        )
+    named = isinstance(style, dict) and isinstance(style.get("kind"), str)
+    require(style is None or named, "style_features names no kind")
+    return ShardIndex(split, rate, shards, settings, style)
 
 
 def write_shard(path: str | Path, samples: Iterable[ClipSample]) -> ShardInfo:
     """Write one tar, whole or not at all, and tell what is in it.
 
     The bytes depend on the samples alone: no time, user or order of a dictionary goes in.
+
+    Raises: BrokenShardError for a clip that would be refused when it is read.
     """
     from safetensors.torch import save
     from webdataset import TarWriter
@@ -122,58 +222,80 @@ def write_shard(path: str | Path, samples: Iterable[ClipSample]) -> ShardInfo:
             TarWriter(file, user="", group="", mtime=0.0, encoder=False) as writer,
         ):
             for sample in samples:
-                tensors = {name: tensor.contiguous() for name, tensor in sorted(sample.tensors.items())}
-                info = json.dumps(dict(sample.info), sort_keys=True, ensure_ascii=False).encode(
-                    "utf-8", "backslashreplace"
-                )
-                writer.write({"__key__": sample.key, INFO: info, TENSORS: save(tensors)})
+                sample.checked()
+                stored = {name: tensor.contiguous() for name, tensor in sorted(sample.tensors.items())}
+                text = json.dumps(dict(sample.info), sort_keys=True, ensure_ascii=False)
+                info, data = text.encode("utf-8", "backslashreplace"), save(stored)
+                if len(data) > MOST_CLIP or file.tell() > MOST_SHARD - MOST_CLIP:
+                    raise BrokenShardError(
+                        f"{path.name} grows larger than is read again; set build.seconds or build.clips_per_shard lower"
+                    )
+                writer.write({"__key__": sample.key, INFO: info, TENSORS: data})
                 clips, frames = clips + 1, frames + sample.frames
         return ShardInfo(path.name, clips, frames, temporary.stat().st_size, file_hash(temporary))
 
 
-def read_shard(location: str | Path, name: str, digest: Any = None) -> Iterator[ClipSample]:
-    """The clips of a shard in order; ``location`` is a folder, or the address of one (http, s3 through ``pipe:``).
+def read_shard(location: str | Path, name: str, digest: Any = None, size: int = MOST_SHARD) -> Iterator[ClipSample]:
+    """The clips of a shard in order, each of them judged.
 
-    A ``digest`` of hashlib is fed with all bytes of the file, so that one reading serves to check it as well.
+    Args:
+        location: folder, or, as text, the address of one.
+        name: of the file.
+        digest: of hashlib; it is fed with all bytes, so that one reading serves to check them as well.
+        size: bytes that it may have.
+
+    Raises: BrokenShardError, StrayName, FileNotFoundError; tarfile.TarError for what is no tar; what transports raise.
     """
-    from safetensors.torch import load
-    from webdataset.gopen import gopen
-    from webdataset.tariterators import group_by_keys, tar_file_expander
-
-    url = _within(location, name)
-    with gopen(url) as opened:
-        stream = opened if digest is None else _Digested(opened, digest)
-        for sample in group_by_keys(tar_file_expander([{"url": url, "stream": stream}])):
-            yield ClipSample(sample["__key__"], load(sample[TENSORS]), json.loads(sample[INFO]))
-        while stream.read(1 << 20):  # what comes after the last member
+    with transport.opened(location, name, size) as stream:
+        stream.digest = digest
+        parts: dict[str, bytes] = {}
+        seen: set[str] = set()
+        now = ""
+        for key, ending, data in _members(stream, name):
+            if key != now and parts:
+                yield _clip(now, parts, name)
+                parts = {}
+            if key in seen and (key != now or ending in parts):
+                raise BrokenShardError(f"{name} holds {plain.shown(key)}.{ending} twice")
+            now = key
+            seen.add(key)
+            parts[ending] = data
+        if parts:
+            yield _clip(now, parts, name)
+        while stream.read(MIB):  # what comes after the last member
             pass
 
 
-class _Digested:
-    """A stream whose bytes go through a digest as they are read."""
+def _members(stream: transport.Limited, name: str) -> Iterator[tuple[str, str, bytes]]:
+    """Key, ending and content of the files in a tar, in its order.
 
-    def __init__(self, stream: Any, digest: Any) -> None:
-        self.stream, self.digest = stream, digest
+    Raises: BrokenShardError for links, devices, sparse files (a header may claim any number of zeros) and files that
+        are no part of a clip.
+    """
+    # "r|" and not "r|*": a packed tar would expand.
+    with tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]
+        for member in tar:
+            key, _, ending = member.name.partition(".")
+            if not member.isreg() or member.issparse() or ending not in (TENSORS, INFO):
+                raise BrokenShardError(
+                    f"{name} holds {plain.shown(member.name)!r}, which is no KEY.{TENSORS} and no KEY.{INFO}"
+                )
+            if member.size > MOST_CLIP:
+                raise BrokenShardError(
+                    f"{name}: {plain.shown(member.name)} has {member.size} bytes, {MOST_CLIP} at most"
+                )
+            file = tar.extractfile(member)
+            assert file is not None  # only links and folders have none
+            yield key, ending, file.read()
+            # Else the headers of all that was read stay.
+            tar.members = []  # type: ignore[misc]
 
-    def read(self, size: int = -1) -> bytes:
-        data: bytes = self.stream.read(size)
-        self.digest.update(data)
-        return data
 
-
-def _within(location: str | Path, name: str) -> str:
-    return f"{str(location).rstrip('/')}/{name}"
-
-
-def _read_text(location: str | Path, name: str) -> str:
-    from webdataset.gopen import gopen
-
-    url = _within(location, name)
-    if "://" not in url and not url.startswith("pipe:"):
-        if not Path(url).is_file():
-            raise FileNotFoundError(
-                f"{url} is missing; build it with: flowmusic build manifest=MANIFEST out={location}"
-            )
-        return Path(url).read_text(encoding="utf-8")
-    with gopen(url) as stream:
-        return bytes(stream.read()).decode("utf-8")
+def _clip(key: str, parts: Mapping[str, bytes], name: str) -> ClipSample:
+    place = f"{name}, clip {plain.shown(key)}"
+    missing = [ending for ending in (TENSORS, INFO) if ending not in parts]
+    if missing:
+        raise BrokenShardError(f"{place}: its .{missing[0]} is missing")
+    found = tensors.loads(parts[TENSORS], place)
+    info = plain.json_of(plain.text_of(parts[INFO], place), place, missing=True)
+    return ClipSample(key, found, info).checked()

@@ -23,10 +23,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from flowmusic import plain
+from flowmusic.beside import StrayName
+from flowmusic.data import clip_checks, transport
 from flowmusic.data.errors import BrokenShardError, NoClipLongEnough, WrongData
 from flowmusic.data.heard import HEARD, HeardClips
 from flowmusic.data.latents import FEATURES, KNOWN, Batch, LatentCrops, LatentStore
-from flowmusic.data.shards import CONFIDENCE, ClipSample, ShardIndex, ShardInfo, read_shard
+from flowmusic.data.shards import CONFIDENCE, MOST_SHARD, ClipSample, ShardIndex, ShardInfo, read_shard
 
 ATTEMPTS, PAUSE_S = 3, 2.0
 """How often a shard at an address is asked for, and the pause before the second time, which doubles."""
@@ -44,27 +47,37 @@ def load_shard(location: str | Path, info: ShardInfo, verify: bool = True) -> li
         info: what the index says of it.
         verify: also compare the SHA-256 of its bytes.
 
-    Raises: BrokenShardError where it is missing, cannot be read or differs from the index.
+    Raises: BrokenShardError where it is missing, cannot be read, differs from the index or holds a clip that is none;
+        StrayName.
     """
-    remote = "://" in str(location) or str(location).startswith("pipe:")
+    remote = transport.is_address(location)
     for attempt in range(ATTEMPTS if remote else 1):
         if attempt:
             time.sleep(PAUSE_S * 2 ** (attempt - 1))
         try:
-            return _load(location, info, verify)
-        except Exception as error:  # tarfile, safetensors, json, curl: each has exceptions of its own
+            return read_whole(location, info, verify)
+        except StrayName:
+            raise
+        except Exception as error:  # tarfile, curl: each has exceptions of its own
             cause = error
-    reason = " ".join(str(part) for part in cause.args if isinstance(part, str)) or type(cause).__name__
-    where = f"copy {info.name} to {location} again" if remote else f"copy {info.name} into {location} again"
+    where = f"copy it {'to' if remote else 'into'} the folder again"
     raise BrokenShardError(
-        f"shard {info.name} of {location} is damaged or missing: {' '.join(reason.split())[:300]}; {where}, or remove "
-        "it and run the same flowmusic build command, which makes what is missing"
+        f"shard {info.name} of {plain.shown(location)} is damaged or missing: {plain.reason(cause)[:120]}; {where}, or "
+        "remove it and run the same flowmusic build command, which makes what is missing"
     ) from cause
 
 
-def _load(location: str | Path, info: ShardInfo, verify: bool) -> list[ClipSample]:
+def read_whole(location: str | Path, info: ShardInfo, verify: bool = True) -> list[ClipSample]:
+    """The clips of one shard, once.
+
+    Raises: BrokenShardError, ValueError saying what is wrong with it; what the transport and the reader of tars raise.
+    """
     digest = hashlib.sha256() if verify else None
-    samples = list(read_shard(location, info.name, digest))
+    samples: list[ClipSample] = []
+    for sample in read_shard(location, info.name, digest, info.bytes if verify else MOST_SHARD):
+        if len(samples) == info.clips:
+            raise ValueError(f"it has more clips than the {info.clips} that the index says")
+        samples.append(sample)
     if digest is not None and digest.hexdigest() != info.sha256:
         raise ValueError(f"its SHA-256 is {digest.hexdigest()[:12]}..., the index says {info.sha256[:12]}...")
     frames = sum(sample.frames for sample in samples)
@@ -76,7 +89,11 @@ def _load(location: str | Path, info: ShardInfo, verify: bool) -> list[ClipSampl
 
 
 def as_store(
-    samples: Sequence[ClipSample], index: ShardIndex, min_confidence: Mapping[str, float], style: bool
+    samples: Sequence[ClipSample],
+    index: ShardIndex,
+    min_confidence: Mapping[str, float],
+    style: bool,
+    like: Mapping[str, torch.Tensor] | None = None,
 ) -> LatentStore:
     """Clips as a store in memory.
 
@@ -84,17 +101,27 @@ def as_store(
         min_confidence: per control, frames whose ``confidence`` is below become unknown; a control without stored
             confidence has exact labels and keeps all.
         style: whether stored style features are wanted.
+        like: tensors of other clips of the same data, of which these must be the like.
 
     A control that some clips lack is unknown there.
+
+    Raises: BrokenShardError for clips that were built with different settings, or lack the features of a style.
     """
-    like: dict[str, torch.Tensor] = {}
+    first_of: dict[str, torch.Tensor] = {}
     for sample in samples:
+        other = clip_checks.other_kind({**(like or {}), **first_of}, sample.tensors)
+        if other is None and style and index.style_features is not None and FEATURES not in sample.tensors:
+            other = f"has no {FEATURES}, which the index promises"
+        if other is not None:
+            raise BrokenShardError(
+                f"the {index.split} split: the clip {sample.key} {other}; build the shards again: flowmusic build"
+            )
         for name, tensor in sample.tensors.items():
             if not name.endswith(CONFIDENCE) and name != HEARD and (style or name != FEATURES):
-                like.setdefault(name, tensor)
-    parts: dict[str, list[torch.Tensor]] = {name: [] for name in like}
+                first_of.setdefault(name, tensor)
+    parts: dict[str, list[torch.Tensor]] = {name: [] for name in first_of}
     for sample in samples:
-        for name, first in like.items():
+        for name, first in first_of.items():
             found = sample.tensors.get(name)
             tensor = torch.zeros(sample.frames, *first.shape[1:], dtype=first.dtype) if found is None else found
             if name.endswith(KNOWN):
@@ -211,7 +238,7 @@ class ShardCrops:
         location: folder, or the address of one.
         order: which clips make which batch.
         crops: makes the crops of a group in memory.
-        min_confidence, style: see :func:`as_store`.
+        min_confidence, style, like: see :func:`as_store`.
         verify: see :func:`load_shard`.
 
     A process asks for the batches of its own lanes, in ascending order; any other order gives the same batches, slowly.
@@ -225,9 +252,12 @@ class ShardCrops:
         min_confidence: Mapping[str, float] | None = None,
         style: bool = False,
         verify: bool = True,
+        like: Mapping[str, torch.Tensor] | None = None,
     ) -> None:
         self.location, self.order, self.crops = location, order, crops
         self.min_confidence, self.style, self.verify = dict(min_confidence or {}), style, verify
+        # A frame of each tells what they are.
+        self.like = {name: tensor[:1].clone() for name, tensor in (like or {}).items()}
         self.short = self.clips = 0
         self._now: dict[int, _Group] = {}
         self._next: dict[int, tuple[tuple[int, int], Future[_Group]]] = {}
@@ -263,7 +293,7 @@ class ShardCrops:
     def _read(self, lane: int, place: Place) -> _Group:
         shards = self.order.shards(lane, place.epoch)[place.group]
         samples = [clip for info in shards for clip in load_shard(self.location, info, self.verify)]
-        store = as_store(samples, self.order.index, self.min_confidence, self.style)
+        store = as_store(samples, self.order.index, self.min_confidence, self.style, self.like)
         try:
             return _Group((place.epoch, place.group), self.crops(store))
         except NoClipLongEnough as error:

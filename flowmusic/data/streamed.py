@@ -9,9 +9,10 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from flowmusic import publishable
 from flowmusic.data.errors import WrongData
 from flowmusic.data.heard import HeardClips
-from flowmusic.data.latents import LatentCrops, LatentStore
+from flowmusic.data.latents import LatentCrops, LatentStore, same_features
 from flowmusic.data.module import FieldData
 from flowmusic.data.shards import ShardIndex
 from flowmusic.data.stream import Order, ShardCrops, as_store, load_shard
@@ -104,7 +105,7 @@ class ShardData(FieldData):
 
     def _check_style(self, index: ShardIndex) -> None:
         wanted, found = self.style_features, index.style_features
-        if wanted is not None and (found is None or dict(wanted) != {"layer": None, **found}):
+        if wanted is not None and not same_features(found, wanted):
             raise WrongData(
                 f"the style is to hear {dict(wanted)}, and the {index.split} shards of {self.location} hold "
                 f"{'latents only' if found is None else dict(found)}; build shards with these features"
@@ -118,7 +119,8 @@ class ShardData(FieldData):
     def description(self) -> str:
         """What was trained on, for a model's card."""
         index = self.train_index
-        built = ", ".join(f"{key} {value}" for key, value in sorted(index.settings.items()) if isinstance(value, str))
+        settings = publishable.cleaned(index.settings)  # shards of before were not
+        built = ", ".join(f"{key} {value}" for key, value in sorted(settings.items()) if isinstance(value, str))
         return f"{index.clips} clips, {index.seconds / 3600:.2f} hours, from shards" + (f" ({built})" if built else "")
 
     def captions(self) -> list[str]:
@@ -140,7 +142,10 @@ class ShardData(FieldData):
 
     def train_dataloader(self) -> DataLoader:
         heard = self.style_features is not None
-        stream = ShardCrops(self.location, self.order(), self._train_crops, self.min_confidence, heard, self.verify)
+        like = self.validation_store.tensors
+        stream = ShardCrops(
+            self.location, self.order(), self._train_crops, self.min_confidence, heard, self.verify, like
+        )
         return self.numbered(stream, self.workers)
 
     def _train_crops(self, store: LatentStore) -> LatentCrops:

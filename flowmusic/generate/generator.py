@@ -18,6 +18,7 @@ from flowmusic.generate.branches import merge, present
 from flowmusic.generate.windows import cover, cut_controls
 from flowmusic.guidance import WHOLE
 from flowmusic.model.joint import hear
+from flowmusic.model.text import FrozenText
 from flowmusic.types import (
     Audio,
     Codec,
@@ -28,6 +29,7 @@ from flowmusic.types import (
     Guidance,
     Heard,
     Progress,
+    Prompt,
     Style,
     StyleFeatures,
     VelocityField,
@@ -87,6 +89,7 @@ class Generator:
         autocast: dtype of the field's products, where it is not to be that of its weights.
         style_features: what the style conditioner hears an excerpt with; None: the codec's latents.
         adapters: ``name``, ``hash`` and ``scale`` of those that are in the weights, for a take's record.
+        weights: sha256 of the ``model`` and its ``codec``, where they are known, for the same.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class Generator:
         autocast: torch.dtype | None = None,
         style_features: StyleFeatures | None = None,
         adapters: Sequence[Mapping[str, Any]] = (),
+        weights: Mapping[str, str] | None = None,
     ) -> None:
         self.field = field.eval()
         self.encoder = encoder.eval()
@@ -111,6 +115,7 @@ class Generator:
         self.autocast = autocast
         self.style_features = style_features
         self.adapters = tuple(adapters)
+        self.weights = dict(weights or {})
 
     @property
     def device(self) -> torch.device:
@@ -173,6 +178,21 @@ class Generator:
         if joint is None:
             raise ValueError(f"{self.name} reads words only; train a model with text=mixed, or give a style instead")
         return Heard(torch.nn.functional.normalize(hear(joint.network, recording).mean(0), dim=-1))
+
+    def unread(self, prompt: Prompt) -> list[str]:
+        """What of a prompt this model does not read, in sentences for its author.
+
+        Empty where nothing is known about that: for a recording, and a text-audio model that is not ours.
+        """
+        if not isinstance(prompt, str) or not prompt.strip():
+            return []
+        joint: Any = getattr(self.encoder, "joint", None)
+        reader = (
+            getattr(self.encoder, "text", None)
+            if joint is None or joint.words
+            else getattr(joint.network, "words", None)
+        )
+        return reader.unread(prompt) if isinstance(reader, FrozenText) else []
 
     @torch.no_grad()
     def generate(
@@ -245,7 +265,11 @@ class Generator:
                 "the solve diverged to NaN or infinity: use smaller guidance weights or more steps, "
                 f"got {_weights(guidance)} with {steps} steps of {solver}"
             )
-        return Generation(audio, latents.cpu(), controls, guidance, seed, evals, solver, steps, time_grid)
+        prompts = dict.fromkeys(text for text in controls.text if isinstance(text, str))
+        unread = [notice for text in prompts for notice in self.unread(text)]
+        return Generation(
+            audio, latents.cpu(), controls, guidance, seed, evals, solver, steps, time_grid, tuple(unread)
+        )
 
     def _field(self, controls: Controls, guidance: Guidance, z_0: Tensor, known: Tensor, keep: Tensor) -> VelocityField:
         held = bool(keep.any())

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowmusic import limits
+from flowmusic import limits, plain, publishable
 from flowmusic.atomic import replacing
-from flowmusic.paths import in_utf8
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 FORMAT = "flowmusic adapter 1"
 KEY = "flowmusic"
 SUFFIX = ".safetensors"
+MOST_BYTES = 2048 * plain.MIB
 MIN_SCALE, MAX_SCALE = limits.limit("adapter_scale").low, limits.limit("adapter_scale").high
 """0 is the base, 1 what was trained, below 0 away from it; far beyond, the sum is no longer near any model."""
 
@@ -93,7 +93,8 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, A
     Args:
         path: replaced if it is there.
         tensors: pairs of matrices; stored in fp16.
-        about: plain data, ``rank``, ``alpha``, ``base`` and ``base_sha256`` among it.
+        about: plain data, ``rank``, ``alpha``, ``base`` and ``base_sha256`` among it; cleaned before they are written
+            (:mod:`flowmusic.publishable`).
 
     Raises: AdapterError for a path with another suffix, or values that fp16 cannot hold.
     """
@@ -107,7 +108,7 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, A
     wrong = [name for name, tensor in stored.items() if not bool(torch.isfinite(tensor).all())]
     if wrong:
         raise AdapterError(f"{wrong[0]} has values that are not finite in fp16; was the learning rate too high?")
-    text = json.dumps({"format": FORMAT, **about}, sort_keys=True, allow_nan=False)
+    text = json.dumps({"format": FORMAT, **publishable.cleaned(about)}, sort_keys=True, allow_nan=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_bytes(save(stored, {KEY: text}))
@@ -116,32 +117,42 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, A
 
 def read(path: str | Path) -> Adapter:
     """Read an adapter.  Raises: AdapterError for whatever is none."""
-    from safetensors import SafetensorError, safe_open
-
+    from flowmusic import tensors
     from flowmusic.model import lora
 
     path = Path(path)
-    if not path.is_file():
-        raise AdapterError(f"adapter file not found: {path}")
-    advice = f"{path} is no adapter of flowmusic's (`flowmusic train experiment=lora` writes them)"
+    advice = f"{plain.shown(path)} is no adapter of flowmusic's (`flowmusic train experiment=lora` writes them)"
     try:
-        with in_utf8(path) as place, safe_open(place, framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get(KEY, "null"))
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no mapping
-    except (SafetensorError, ValueError) as error:
+        stored, metadata = tensors.read(path, MOST_BYTES)
+        about = plain.json_of(metadata.get(KEY, "null"), "its metadata")
+    except FileNotFoundError:
+        raise AdapterError(f"adapter file not found: {path}") from None
+    except (tensors.TensorsError, plain.PlainError) as error:
         raise AdapterError(f"{advice}: {error}") from None
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise AdapterError(f"{advice}: its metadata do not say {FORMAT!r}")
     try:
+        if any(tensor.is_complex() for tensor in stored.values()):
+            raise ValueError("its matrices are complex")
+        found = {name: tensor.float() for name, tensor in stored.items()}
+        ranks = sorted({low.shape[0] for _, low, _ in lora.pairs(found)})
+        rank, alpha = about["rank"], about["alpha"]
+        if not (isinstance(rank, int) and ranks == [rank] and rank > 0):
+            raise ValueError(f"its matrices have rank {ranks[:5]}, its metadata say {plain.shown(repr(rank))}")
         limits.tree(about)
-        ranks = {low.shape[0] for _, low, _ in lora.pairs(tensors)}
-        if ranks != {int(about["rank"])} or not float(about["alpha"]) > 0:
-            raise ValueError(f"its matrices have rank {sorted(ranks)}, its metadata say {about['rank']}")
+        if not (isinstance(alpha, int | float) and alpha > 0):
+            raise ValueError(f"alpha is {plain.shown(repr(alpha))}, not a number above 0")
         if not all(isinstance(about[key], str) for key in ("base", "base_sha256")):
             raise ValueError("its metadata name no base")
     except (KeyError, TypeError, ValueError) as error:
-        raise AdapterError(f"{path} is damaged: {error}") from None
-    return Adapter(path, hashlib.sha256(path.read_bytes()).hexdigest(), tensors, about)
+        raise AdapterError(f"{plain.shown(path)} is damaged: {plain.reason(error)}") from None
+    wrong = tensors.not_finite(found)
+    if wrong is not None:
+        raise AdapterError(
+            f"{plain.shown(path)} is damaged: its matrix {plain.shown(wrong)} holds NaN or infinite values; train it "
+            "again, or get it from its publisher"
+        )
+    return Adapter(path, hashlib.sha256(path.read_bytes()).hexdigest(), found, about)
 
 
 def apply(pair: nn.Module, uses: Sequence[AdapterUse], model: str, fingerprint: str) -> list[dict[str, Any]]:

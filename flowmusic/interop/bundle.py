@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,10 +22,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from flowmusic import limits, plain
-from flowmusic.atomic import write_text
+from flowmusic import disk, limits, plain, publishable
+from flowmusic.atomic import temporary_folder, write_text
 from flowmusic.interop import eight_bit
-from flowmusic.paths import in_utf8, temporary_prefix
+from flowmusic.interop.fitting import CorruptWeights, ModelError, differences, fill, filled
+from flowmusic.tensors import read as read_tensors
 
 if TYPE_CHECKING:
     from flowmusic.codec.latent import LatentCodec
@@ -35,21 +35,15 @@ if TYPE_CHECKING:
     from flowmusic.interop.mert import Mert
     from flowmusic.model.text_audio import TextAudioNet
 
+__all__ = ["CorruptWeights", "ModelError", "differences", "fill"]
+
 FORMAT = 1
 EMBEDDED = Path(__file__).resolve().parents[1] / "embedded"
 PRECISIONS = ("fp32", "bf16")
-AVERAGES = ("embed_avg", "cluster_size")
-"""Ends of the names of codebooks' running averages, which are training state and not shipped."""
+VERBATIM = ("original",)
+"""Keys of a description that are kept to the letter: what a published checkpoint says of itself, to be given back."""
 CHECKPOINT = "state_dict.bin"
 """The file by which a folder is known as a published checkpoint of audiocraft's."""
-
-
-class ModelError(ValueError):
-    """There is no such model, or the folder is no bundle of ours; the message lists what there is."""
-
-
-class CorruptWeights(RuntimeError):
-    """The bundle is ours but its content is damaged."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +63,14 @@ def _spectral_codec(settings: dict[str, Any]) -> LatentCodec:
     return SpectralCodec(**settings, quantizer=ResidualQuantizer(**quantizer) if quantizer else None)
 
 
+def _hybrid_codec(settings: dict[str, Any]) -> LatentCodec:
+    from flowmusic.codec.encodec import ResidualQuantizer
+    from flowmusic.codec.hybrid import HybridCodec
+
+    quantizer = settings.pop("quantizer", None)
+    return HybridCodec(**settings, quantizer=ResidualQuantizer(**quantizer) if quantizer else None)
+
+
 def _seanet_codec(settings: dict[str, Any]) -> LatentCodec:
     from flowmusic.codec.encodec import ResidualQuantizer, SeanetCodec
 
@@ -82,7 +84,11 @@ def _text_audio(settings: dict[str, Any]) -> TextAudioNet:
     return TextAudioNet(**settings)
 
 
-CODECS: Mapping[str, Callable[[dict[str, Any]], Any]] = {"spectral": _spectral_codec, "seanet": _seanet_codec}
+CODECS: Mapping[str, Callable[[dict[str, Any]], Any]] = {
+    "spectral": _spectral_codec,
+    "hybrid": _hybrid_codec,
+    "seanet": _seanet_codec,
+}
 
 
 def available() -> dict[str, Path]:
@@ -105,11 +111,13 @@ def fingerprint(name: str | Path) -> str:
 
 @contextmanager
 def writing(folder: str | Path) -> Iterator[Path]:
-    """A temporary folder that becomes ``folder``, in place of what was there, if the body ends well."""
+    """A temporary folder that becomes ``folder``, in place of what was there, if the body ends well.
+
+    Raises: OSError that names what cannot be written.
+    """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=temporary_prefix(folder.name)))
-    try:
+    with temporary_folder(folder) as temporary, disk.naming(folder, temporary):
         yield temporary
         for path in temporary.iterdir():
             os.chmod(path, 0o644)
@@ -117,8 +125,6 @@ def writing(folder: str | Path) -> Iterator[Path]:
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write(
@@ -134,7 +140,8 @@ def write(
 
     Args:
         folder: replaced if it is there.
-        config: plain data; the format and the hash of the tensors are added.
+        config: plain data, cleaned before they are written (:mod:`flowmusic.publishable`) but for :data:`VERBATIM`;
+            the format and the hash of the tensors are added.
         tensors: by name.
         card: Markdown; the hash is added.
         half: store floating tensors in fp16; otherwise every tensor keeps its dtype.
@@ -151,9 +158,11 @@ def write(
             stored[name] = (kept.to(torch.float16) if half and _halves(name, kept) else kept).contiguous()
         save_file(stored, temporary / "model.safetensors")
         digest = tensor_hash(temporary / "model.safetensors")
-        described = {"format": FORMAT, **config, "sha256": digest}
+        told = publishable.cleaned(config, keep=VERBATIM)
+        described = {"format": FORMAT, **told, "sha256": digest}
         (temporary / "config.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
-        write_text(temporary / "card.md", card.rstrip() + f"\n\nsha256 of model.safetensors: `{digest}`\n")
+        card = publishable.prose(card).rstrip()
+        write_text(temporary / "card.md", f"{card}\n\nsha256 of model.safetensors: `{digest}`\n")
     return folder
 
 
@@ -196,9 +205,6 @@ def read(name: str | Path, *, raw: bool = False) -> Bundle:
 
     Raises: ModelError, CorruptWeights.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     folder = find(name)
     if not (folder / "config.yaml").is_file():
         raise ModelError(
@@ -221,54 +227,28 @@ def read(name: str | Path, *, raw: bool = False) -> Bundle:
     if tensor_hash(weights) != config.get("sha256"):
         raise CorruptWeights(f"{weights} is damaged: its sha256 is not the one in config.yaml; {advice}")
     try:
-        with in_utf8(weights) as place:
-            tensors = load_file(place)
-    except SafetensorError as error:
-        raise CorruptWeights(f"{weights} cannot be read ({error}); {advice}") from None
+        tensors = read_tensors(weights)[0]
+    except ValueError as error:
+        raise CorruptWeights(f"{error}; {advice}") from None
     if not raw:
         tensors = {k: v.float() if v.is_floating_point() else v for k, v in eight_bit.unpack(tensors).items()}
     return Bundle(folder, config, tensors)
 
 
-def differences(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> tuple[list[str], list[str], list[str]]:
-    """Names that are missing in what is given, that are unknown, and whose shapes differ; each sorted."""
-    shapes = sorted(k for k in own.keys() & given.keys() if own[k].shape != given[k].shape)
-    return sorted(own.keys() - given.keys()), sorted(given.keys() - own.keys()), shapes
-
-
-def fill(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path, *, assign: bool = False) -> nn.Module:
-    """Strict load: every name and shape must fit.  ``assign`` hands the tensors over instead of copying them."""
-    missing, surplus, shapes = differences(module.state_dict(), tensors)
-    if missing or surplus or shapes:
-        raise CorruptWeights(
-            f"weights of {folder} do not fit their description: "
-            f"missing {missing[:3]}, unknown {surplus[:3]}, wrong shape {shapes[:3]}"
-        )
-    module.load_state_dict(dict(tensors), strict=False, assign=assign)
-    return module.eval()
-
-
-def _with_averages(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors with the module's own averages where they were not stored."""
-    own = {key: value for key, value in module.state_dict().items() if key.endswith(AVERAGES)}
-    return {**own, **tensors}
-
-
-def _build(kinds: Mapping[str, Callable[[dict[str, Any]], Any]], config: dict[str, Any], folder: Path) -> Any:
-    kind = config.get("kind")
+def _build(kinds: Mapping[str, Callable[[dict[str, Any]], Any]], found: Bundle) -> Any:
+    kind = found.config.get("kind")
     if not isinstance(kind, str) or kind not in kinds:
-        raise ModelError(f"{folder} names the kind {kind!r}, which is not one of {', '.join(kinds)}")
-    try:
-        return kinds[kind](dict(config["settings"]))
-    except (TypeError, KeyError) as error:
-        raise ModelError(f"{folder}: the settings do not fit the kind {kind!r} ({error})") from None
+        raise ModelError(f"{found.folder} names the kind {kind!r:.80}, which is not one of {', '.join(kinds)}")
+    return filled(lambda: kinds[kind](dict(found.config["settings"])), found.tensors, found.folder, kind)
 
 
 def load_codec(name: str | Path = "nano_codec", device: str = "cpu") -> LatentCodec:
     """A codec of ours by shipped name or folder."""
-    bundle = read(name)
-    codec = _build(CODECS, bundle.config, bundle.folder)
-    fill(codec, _with_averages(codec, bundle.tensors), bundle.folder)
+    return _codec(read(name), device)
+
+
+def _codec(bundle: Bundle, device: str) -> LatentCodec:
+    codec = _build(CODECS, bundle)
     codec.requires_grad_(False)
     return codec.to(device)  # type: ignore[no-any-return]
 
@@ -308,8 +288,7 @@ def load_text_audio(name: str | Path = "nano_text_audio") -> TextAudioNet:
     Raises: ModelError, CorruptWeights.
     """
     bundle = read(name)
-    network: TextAudioNet = _build({"text_audio": _text_audio}, bundle.config, bundle.folder)
-    fill(network, bundle.tensors, bundle.folder)
+    network: TextAudioNet = _build({"text_audio": _text_audio}, bundle)
     return network.requires_grad_(False)
 
 
@@ -348,31 +327,39 @@ def load(
         return jasco.from_bundle(bundle, device, str(name), precision, uses, trainable)
     if bundle.config.get("kind") != "flow":
         raise ModelError(f"{bundle.folder} holds a {bundle.config.get('kind')!r} model, not one that generates")
-    settings = bundle.config["settings"]
-    encoder = ConditionEncoder(**settings["encoder"])
-    field = VectorField(**settings["field"])
-    pair = nn.ModuleDict({"encoder": encoder, "field": field})
-    fill(pair, _with_averages(pair, bundle.tensors), bundle.folder)
-    pair.requires_grad_(False)
+    settings: Any = bundle.config.get("settings")
+
+    def make() -> nn.Module:
+        parts = {"encoder": ConditionEncoder(**settings["encoder"]), "field": VectorField(**settings["field"])}
+        return nn.ModuleDict(parts)
+
+    pair = filled(make, bundle.tensors, bundle.folder, "flow").requires_grad_(False)
+    encoder, field = pair["encoder"], pair["field"]  # type: ignore[index]
+    try:
+        beside = _codec_of(bundle.folder, settings["codec"])
+        features = settings.get("style_features")
+        defaults, seconds = GenerationDefaults(**settings["generation"]), float(settings["seconds"])
+        if features is not None and encoder.style is None:
+            raise ValueError("it names style features, but has no style")
+        width = 0 if features is None else encoder.style.embed.in_features
+        features = None if features is None else _style_features(features, bundle.folder, width, device)
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise ModelError(f"{bundle.folder}: its settings describe no model ({plain.reason(error)})") from None
     applied = adapted(pair, uses, name, folder)
     pair.to(device)
     joint.attach(encoder, bundle.folder)
-    codec = load_codec(_codec_of(bundle.folder, settings["codec"]), device)
-    features = settings.get("style_features")
-    if features is not None:
-        if encoder.style is None:
-            raise ModelError(f"{bundle.folder} names style features, but the model has no style")
-        features = _style_features(features, bundle.folder, encoder.style.embed.in_features, device)
+    codec = read(beside)
     return Generator(
         field,
         encoder,
-        codec,
+        _codec(codec, device),
         name=str(name),
-        seconds=float(settings["seconds"]),
-        defaults=GenerationDefaults(**settings["generation"]),
+        seconds=seconds,
+        defaults=defaults,
         autocast=torch.bfloat16 if precision == "bf16" else None,
         style_features=features,
         adapters=applied,
+        weights={"model": bundle.config["sha256"], "codec": codec.config["sha256"]},
     )
 
 

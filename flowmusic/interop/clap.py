@@ -16,8 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flowmusic.interop import hub
+from flowmusic import plain, tensors
+from flowmusic.interop import hub, hub_config
 from flowmusic.interop.bundle import ModelError
+from flowmusic.interop.pickles import read_pickle, tensors_of
 
 PREFIX = "clap:"
 """In front of a folder or hub id, where a text-audio model is named."""
@@ -72,26 +74,25 @@ def _unit(found: Any) -> Tensor:
 
 
 def _load(folder: Path) -> tuple[Any, Any, Any]:
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
-    from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapModel
+    """Model, feature extractor and tokenizer, each of the one class that CLAP has.
 
-    # RuntimeError: shapes.
-    errors: tuple[type[Exception], ...] = (OSError, ValueError, TypeError, RuntimeError, KeyError)
-    errors += (StrictDataclassError, SafetensorError)
+    transformers builds them and opens no weights: those are read by our guards, which say what to do.
+    """
+    from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, RobertaTokenizer
+
+    described = hub_config.read(folder / "config.json")
+    given = _weights(folder)
+    # Exception: shapes, numbers and vocabularies fail with what each package has for that.
     try:
-        config = ClapConfig.from_pretrained(folder, local_files_only=True)
-        if config.model_type != "clap":
-            raise ValueError(f"model_type is {config.model_type!r}")
+        if described.get("model_type") != "clap":
+            raise ValueError(f"model_type is {described.get('model_type')!r}")
+        config = ClapConfig.from_dict(described)
         features = ClapFeatureExtractor.from_pretrained(folder, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = RobertaTokenizer.from_pretrained(folder, local_files_only=True)
         with _silent():
-            loaded: Any = ClapModel.from_pretrained(
-                folder, config=config, local_files_only=True, output_loading_info=True
-            )
-    except errors as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"{folder} does not hold a CLAP ({reason}); use {PREFIX}{HUB_NAME}") from error
+            loaded: Any = ClapModel.from_pretrained(None, config=config, state_dict=given, output_loading_info=True)
+    except Exception as error:
+        raise ModelError(f"{folder} does not hold a CLAP ({plain.reason(error)}); use {PREFIX}{HUB_NAME}") from error
     model, report = loaded
     missing = sorted(report["missing_keys"])
     if missing:
@@ -99,6 +100,17 @@ def _load(folder: Path) -> tuple[Any, Any, Any]:
     if features.sampling_rate != RATE:
         raise ModelError(f"{folder} hears audio at {features.sampling_rate} Hz; CLAP hears {RATE} Hz")
     return model.eval().requires_grad_(False), features, tokenizer
+
+
+def _weights(folder: Path) -> dict[str, Tensor]:
+    """Raises: ModelError for files that are damaged, hold anything but tensors, or values that are not finite."""
+    path = next(folder / name for name in WEIGHTS if (folder / name).is_file())
+    try:
+        found = tensors_of(read_pickle(path), path) if path.suffix == ".bin" else tensors.read(path)[0]
+        tensors.check_finite(found, path)
+    except (tensors.TensorsError, plain.PlainError) as error:
+        raise ModelError(f"{folder} does not hold a CLAP ({error}); use {PREFIX}{HUB_NAME}") from None
+    return found
 
 
 @contextlib.contextmanager

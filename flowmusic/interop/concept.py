@@ -13,14 +13,17 @@ from typing import Any
 
 from torch import Tensor
 
+from flowmusic import plain, publishable, tensors
 from flowmusic.atomic import replacing
 from flowmusic.interop.bundle import ModelError
 from flowmusic.model.pseudowords import Concept
 from flowmusic.model.text import DIM, SHA256, FrozenText, TextEncoder
-from flowmusic.paths import in_utf8
+from flowmusic.tensors import TensorsError, not_finite
 
 FORMAT = "flowmusic concept 1"
 KEY = "flowmusic"
+MOST_BYTES = plain.MIB
+"""Of a file; sixteen vectors and the record of how they were made have 30 kB."""
 
 
 def write(path: str | Path, concept: Concept) -> Path:
@@ -35,14 +38,15 @@ def write(path: str | Path, concept: Concept) -> Path:
         "format": FORMAT,
         "token": concept.name,
         "encoder": {"fingerprint": concept.encoder[:8], "sha256": concept.encoder},
-        "record": dict(concept.record),
+        # "token" is the name of the pseudoword there too.
+        "record": publishable.cleaned(concept.record, keep=("token",)),
     }
     try:
         text = json.dumps(described, sort_keys=True, allow_nan=False)
     except TypeError as error:
         raise ValueError(f"the record of <{concept.name}> must be plain data: {error}") from None
-    tensors = {"vectors": concept.vectors, "initial": concept.initial}
-    stored = {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}
+    both = {"vectors": concept.vectors, "initial": concept.initial}
+    stored = {name: tensor.detach().float().cpu().contiguous() for name, tensor in both.items()}
     with replacing(path) as temporary:
         save_file(stored, temporary, metadata={KEY: text})
     return path
@@ -59,7 +63,7 @@ def read(path: str | Path, encoder: FrozenText) -> Concept:
         raise ModelError(
             f"{path}: the text encoder of this model takes no pseudowords; use a model of ours such as nano"
         )
-    tensors, described = _content(path)
+    found, described = _content(path)
     name, learned_for = described.get("token"), described.get("encoder")
     digest = learned_for.get("sha256") if isinstance(learned_for, dict) else None
     if digest != SHA256:
@@ -67,33 +71,34 @@ def read(path: str | Path, encoder: FrozenText) -> Concept:
             f"{path} was learned for the text encoder {str(digest)[:12]}..., but this model reads prompts with "
             f"{SHA256[:12]}...; learn it again with this model (flowmusic invert)"
         )
-    vectors, initial = tensors.get("vectors"), tensors.get("initial")
+    vectors, initial = found.get("vectors"), found.get("initial")
     record = described.get("record")
     if not isinstance(name, str) or vectors is None or initial is None or not isinstance(record, dict):
         raise ModelError(f"{path} is a damaged concept file: token, vectors, initial or record is missing")
-    if vectors.shape[-1] != DIM or not bool(vectors.isfinite().all() and initial.isfinite().all()):
+    if vectors.ndim == 0 or vectors.shape[-1] != DIM or vectors.is_complex() or initial.is_complex():
         raise ModelError(f"{path}: vectors must be finite and [K, {DIM}], got shape {tuple(vectors.shape)}")
+    wrong = not_finite({"vectors": vectors, "initial": initial})
+    if wrong is not None:
+        raise ModelError(
+            f"{path}: {wrong} must be finite, and holds NaN or infinity; learn it again (flowmusic invert)"
+        )
     try:
         return Concept(name, vectors.float(), initial.float(), SHA256, record)
     except ValueError as error:
-        raise ModelError(f"{path}: {error}") from None
+        raise ModelError(f"{plain.shown(path)}: {plain.reason(error)}") from None
 
 
 def _content(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and description of a file.  Raises: ModelError if it is not a concept of this format."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise ModelError(f"concept file not found: {path}; `flowmusic invert` makes one")
-    foreign = f"{path} is not a concept file of `flowmusic invert`"
+    foreign = f"{plain.shown(path)} is not a concept file of `flowmusic invert`"
     try:
-        with in_utf8(path) as place, safe_open(place, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            text = (file.metadata() or {}).get(KEY)
-        described = json.loads(text) if text is not None else None
-    except (SafetensorError, json.JSONDecodeError) as error:
+        found, metadata = tensors.read(path, MOST_BYTES)
+        described = plain.json_of(metadata.get(KEY, "null"), "its metadata")
+    except FileNotFoundError:
+        raise ModelError(f"concept file not found: {path}; `flowmusic invert` makes one") from None
+    except (TensorsError, plain.PlainError) as error:
         raise ModelError(f"{foreign} ({error})") from None
     if not isinstance(described, dict) or described.get("format") != FORMAT:
-        found = described.get("format") if isinstance(described, dict) else None
-        raise ModelError(f"{foreign}: its format is {found!r}, expected {FORMAT!r}")
-    return tensors, described
+        kind = described.get("format") if isinstance(described, dict) else None
+        raise ModelError(f"{foreign}: its format is {plain.shown(repr(kind))}, expected {FORMAT!r}")
+    return found, described

@@ -6,7 +6,6 @@ layout, and the package's own ``24khz`` and ``48khz``.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flowmusic import plain
 from flowmusic.codec.encodec import EncodecCodec, EncodecSettings, build_encodec, pretrained
 from flowmusic.interop import hub, names
 from flowmusic.interop.bundle import CorruptWeights, ModelError, fill
-from flowmusic.interop.pickles import read_pickle
+from flowmusic.interop.pickles import read_pickle, tensors_of
 from flowmusic.interop.stored_config import StoredConfig
+from flowmusic.tensors import TensorsError
+from flowmusic.tensors import read as read_tensors
 from flowmusic.types import Audio
 
 COMPRESSION = "compression_state_dict.bin"
@@ -119,13 +121,6 @@ def read_compression(path: Path) -> Compression:
     return Compression(path, None, tensors, content)
 
 
-def tensors_of(state: object, path: Path) -> dict[str, Tensor]:
-    """A flat dictionary of tensors, or ModelError."""
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ModelError(f"{path}: the weights must be a flat dictionary of tensors; is it a raw training checkpoint?")
-    return {str(name): tensor for name, tensor in state.items()}
-
-
 def assemble(
     tensors: Mapping[str, Tensor], known: Mapping[str, Any], source: Path, mean: float = 0.0, std: float = 1.0
 ) -> EncodecCodec:
@@ -202,8 +197,8 @@ def known_of_audiocraft(config: StoredConfig) -> dict[str, Any]:
 def known_of_transformers(path: Path) -> dict[str, Any]:
     """What a config.json says beyond the shapes.  Raises: ModelError, CorruptWeights."""
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        config = plain.read_json(path)
+    except plain.PlainError as error:
         raise CorruptWeights(f"{path} cannot be parsed ({error}); download it again") from None
     if not isinstance(config, dict) or config.get("model_type") != "encodec":
         raise ModelError(f"{path} does not describe an EnCodec: its model_type is not 'encodec'")
@@ -221,14 +216,11 @@ def known_of_transformers(path: Path) -> dict[str, Any]:
 
 
 def _from_transformers(folder: Path, mean: float, std: float) -> EncodecCodec:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     weights = folder / "model.safetensors"
     if weights.is_file():
         try:
-            tensors = load_file(weights)
-        except SafetensorError as error:
+            tensors = read_tensors(weights)[0]
+        except TensorsError as error:
             raise CorruptWeights(f"{weights} cannot be read ({error}); download it again") from None
     else:
         weights = folder / "pytorch_model.bin"

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from flowmusic.interop import bundle, hub, names
 from flowmusic.interop.bundle import CHECKPOINT, Bundle, ModelError
-from flowmusic.interop.encodec import COMPRESSION, drum_codes_of, read_compression, settings_of, tensors_of
-from flowmusic.interop.pickles import read_pickle
+from flowmusic.interop.encodec import COMPRESSION, drum_codes_of, read_compression, settings_of
+from flowmusic.interop.pickles import read_pickle, tensors_of
 from flowmusic.interop.stored_config import StoredConfig
 
 if TYPE_CHECKING:
@@ -262,7 +262,17 @@ def _generator(
     network.requires_grad_(False)
     codec = EncodecCodec(network, mean, std).to(device)
     encoder.set_drum_codes(*drum_codes_of(codec, seconds))
-    return Generator(field, encoder, codec, name=name, seconds=seconds, defaults=defaults, adapters=applied)
+    return Generator(
+        field,
+        encoder,
+        codec,
+        name=name,
+        seconds=seconds,
+        defaults=defaults,
+        adapters=applied,
+        # The codec is in the same file.
+        weights={"model": bundle.fingerprint(folder)},
+    )
 
 
 def _t5_source(folder: Path) -> Path | None:

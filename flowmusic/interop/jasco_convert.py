@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flowmusic.atomic import write_text
 from flowmusic.interop import bundle, jasco, names
 from flowmusic.interop.bundle import CHECKPOINT, ModelError
-from flowmusic.interop.encodec import COMPRESSION, tensors_of
-from flowmusic.interop.pickles import read_pickle
+from flowmusic.interop.encodec import COMPRESSION
+from flowmusic.interop.pickles import read_pickle, tensors_of
 
 LICENCE = "cc-by-nc-4.0"
 CARD = "card.md"
@@ -77,7 +78,7 @@ def to_checkpoint(source: str | Path, target: str | Path) -> Path:
     with bundle.writing(target) as temporary:
         torch.save(state, temporary / CHECKPOINT)
         torch.save(compression, temporary / COMPRESSION)
-        (temporary / CARD).write_text(_card(found.config), encoding="utf-8")
+        write_text(temporary / CARD, _card(found.config))
     return target
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from flowmusic.interop import bundle, clap, hub
+from flowmusic.interop import bundle, clap, hub, ways
 from flowmusic.interop.bundle import ModelError
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.text_audio import TextAudioNet
@@ -55,9 +55,9 @@ def stored_name(name: str, folder: str | Path) -> str:
     prefix = clap.PREFIX if name.startswith(clap.PREFIX) else ""
     place = name.removeprefix(prefix)
     ours = not prefix and place in bundle.available()
-    return (
-        name if ours or not Path(place).is_dir() else prefix + os.path.join(os.curdir, os.path.relpath(place, folder))
-    )
+    if ours or not Path(place).is_dir():
+        return name
+    return prefix + os.path.join(os.curdir, ways.to(place, folder).removeprefix(f"{os.curdir}{os.sep}"))
 
 
 def _found(name: str, folder: Path | None) -> str:

@@ -7,7 +7,6 @@ afterwards.  So transformers' own ``HubertModel`` runs it, and none of the repos
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import math
 from collections.abc import Mapping
@@ -18,9 +17,10 @@ import torch
 from torch import Tensor
 
 from flowmusic import audio as audio_tools
-from flowmusic.interop import hub
+from flowmusic import plain, tensors
+from flowmusic.interop import hub, hub_config
 from flowmusic.interop.bundle import ModelError, differences
-from flowmusic.interop.pickles import read_pickle
+from flowmusic.interop.pickles import read_pickle, tensors_of
 from flowmusic.types import Audio
 
 KIND = "mert"
@@ -140,60 +140,53 @@ def unit_variance(samples: Tensor) -> Tensor:
     return (samples - samples.mean()) / (samples.var(correction=0) + 1e-7).sqrt()
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        parsed = json.loads(path.read_text())
-    except (ValueError, OSError) as error:
-        raise ModelError(f"{path} cannot be read ({type(error).__name__}); fetch it again") from error
-    if not isinstance(parsed, dict):
-        raise ModelError(f"{path} is not a description of a model; fetch it again")
-    return parsed
-
-
 def _normalises(folder: Path) -> bool:
-    described = _json(folder / "preprocessor_config.json")
+    described = hub_config.read(folder / "preprocessor_config.json")
     if described.get("sampling_rate") != RATE:  # a HuBERT of speech is otherwise the same
         raise ModelError(f"{folder} is no MERT: it wants audio at {described.get('sampling_rate')} Hz, not {RATE}")
     return bool(described.get("do_normalize", True))
 
 
 def _model(folder: Path) -> Any:
-    from huggingface_hub.errors import StrictDataclassError
     from transformers import HubertConfig, HubertModel
 
-    described = _json(folder / "config.json")
+    described = hub_config.read(folder / "config.json")
     # The 330M model has these, which change what the same weights compute and which HubertModel does not know.
-    if described.get("deepnorm") or described.get("attention_relax", -1.0) > 0:
+    relax = described.get("attention_relax", -1.0)
+    if described.get("deepnorm") or not isinstance(relax, int | float) or relax > 0:
         raise ModelError(f"{folder} is a MERT with deepnorm or relaxed attention, which is not read; use {HUB_NAME}")
     try:
         config = HubertConfig.from_dict(described)
         with torch.device("meta"):  # the weights come right after
             model = HubertModel(config)
-    except (StrictDataclassError, TypeError, ValueError, ZeroDivisionError) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:
+        # Numbers out of a file, in constructors of another package.
+        reason = plain.reason(error)
         raise ModelError(f"{folder / 'config.json'} does not describe a MERT ({reason}); use {HUB_NAME}") from error
-    tensors = {_RENAMED.get(k, k): v.float() for k, v in _tensors(folder).items() if not k.startswith(UNUSED)}
-    missing, surplus, shapes = differences(model.state_dict(), tensors)
+    given = {_RENAMED.get(k, k): v.float() for k, v in _tensors(folder).items() if not k.startswith(UNUSED)}
+    missing, surplus, shapes = differences(model.state_dict(), given)
     if missing or surplus or shapes:
         raise ModelError(
             f"the weights in {folder} are not those of a MERT: missing {missing[:3]}, unknown {surplus[:3]}, "
             f"wrong shape {shapes[:3]}; use {HUB_NAME}"
         )
-    model.load_state_dict(tensors, assign=True)
+    model.load_state_dict(given, assign=True)
     return model.eval().requires_grad_(False)
 
 
 def _tensors(folder: Path) -> Mapping[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
+    """Raises: ModelError for files that are damaged, hold anything but tensors, or values that are not finite."""
     path = folder / "model.safetensors"
-    if not path.is_file():
-        return read_pickle(folder / "pytorch_model.bin")
     try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ModelError(f"{path} cannot be read ({error}); fetch it again") from error
+        if path.is_file():
+            found = tensors.read(path)[0]
+        else:
+            path = folder / "pytorch_model.bin"
+            found = tensors_of(read_pickle(path), path)
+        tensors.check_finite(found, path)
+    except (tensors.TensorsError, plain.PlainError) as error:
+        raise ModelError(f"{error}; fetch it again") from None
+    return found
 
 
 @functools.cache

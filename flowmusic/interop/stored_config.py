@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from flowmusic import limits
+from flowmusic import limits, plain
 from flowmusic.interop.bundle import ModelError
 
 _POINTER = re.compile(r"\$\{([\w.]+)\}")
@@ -28,14 +28,12 @@ class StoredConfig:
     @staticmethod
     def parse(text: object, source: str) -> StoredConfig:
         """Raises: ModelError if this is not the text of a YAML mapping, or wants Python objects built."""
-        import yaml
-
         if not isinstance(text, str):
             raise ModelError(f"{source}: expected the training configuration as text, got {type(text).__name__}")
         try:
-            values = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ModelError(f"{source}: the stored configuration is not plain YAML ({type(error).__name__})") from None
+            values = plain.yaml_of(text, f"{source}: the stored configuration")
+        except plain.PlainError as error:
+            raise ModelError(str(error)) from None
         if not isinstance(values, dict):
             raise ModelError(f"{source}: the stored configuration is not a mapping of names to values")
         return StoredConfig(values, source)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from flowmusic import audio as audio_io
+from flowmusic import caches
 from flowmusic.types import Audio
 
 CHROMA_RATE, CHROMA_FFT, CHROMA_HOP = 32_000, 1 << 14, 4096
@@ -100,6 +101,6 @@ def chroma_argmax(audio: Audio) -> np.ndarray:
 
 @functools.cache
 def _chroma_filters() -> torch.Tensor:
-    import librosa
+    librosa = caches.librosa()
 
     return torch.from_numpy(librosa.filters.chroma(sr=CHROMA_RATE, n_fft=CHROMA_FFT, tuning=0.0, n_chroma=12)).float()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flowmusic import publishable
 from flowmusic.atomic import write_text
 from flowmusic.metrics.adherence import KEYS
 from flowmusic.metrics.normalise import Interval, bootstrap, bootstrap_norm
@@ -121,7 +122,7 @@ def to_json(summary: Table) -> dict[str, Any]:
     """Plain data; what is not a number is null."""
     rows = {
         system: {
-            metric: {"raw": _plain(cell.raw), "norm": None if cell.norm is None else _plain(cell.norm)}
+            metric: {"raw": plain(cell.raw), "norm": None if cell.norm is None else plain(cell.norm)}
             for metric, cell in row.items()
         }
         for system, row in summary.cells.items()
@@ -134,15 +135,15 @@ def write(
 ) -> Path:
     """Write ``NAME.json`` (with ``extra`` keys) and ``NAME.md`` (with ``more`` below the table); returns the latter.
 
-    Raises: ValueError if the folder does not exist.
+    Both are cleaned of credentials and of places on this machine (:mod:`flowmusic.publishable`).
+    Raises: ValueError if the folder does not exist, OSError if it cannot be written.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"output folder does not exist: {folder}; create it first")
-    write_text(
-        folder / f"{name}.json", json.dumps({**to_json(summary), **(extra or {})}, indent=2, allow_nan=False) + "\n"
-    )
-    return write_text(folder / f"{name}.md", to_markdown(summary) + more)
+    plain = publishable.cleaned({**to_json(summary), **(extra or {})}, own=("text",))
+    write_text(folder / f"{name}.json", json.dumps(plain, indent=2, allow_nan=False) + "\n")
+    return write_text(folder / f"{name}.md", publishable.prose(to_markdown(summary) + more))
 
 
 def _cell(cell: Cell | None) -> str:
@@ -152,6 +153,7 @@ def _cell(cell: Cell | None) -> str:
     return text if cell.norm is None else f"{text} → {cell.norm.mean:.2f}"
 
 
-def _plain(interval: Interval) -> dict[str, float | int | None]:
+def plain(interval: Interval) -> dict[str, float | int | None]:
+    """Plain data; what is not a number is null."""
     values = {"mean": interval.mean, "low": interval.low, "high": interval.high}
     return {**{k: v if math.isfinite(v) else None for k, v in values.items()}, "count": interval.count}

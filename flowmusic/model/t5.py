@@ -20,6 +20,8 @@ class T5Encoder(FrozenText):
         dim: width of the states (768 for the base size).
     """
 
+    reads = "English and some German, French and Romanian words"
+
     def __init__(self, source: str | Path | None = None, dim: int = 768) -> None:
         super().__init__()
         self.source = None if source is None else str(source)
@@ -30,7 +32,7 @@ class T5Encoder(FrozenText):
         return "t5-base" if self.source is None else Path(self.source).name
 
     def _load(self) -> tuple[Any, Any]:
-        from transformers import AutoTokenizer, T5EncoderModel
+        from transformers import AutoTokenizer, T5Config, T5EncoderModel
         from transformers.utils import logging
 
         logging.disable_progress_bar()  # it takes a second, and the command has a bar of its own
@@ -38,8 +40,14 @@ class T5Encoder(FrozenText):
         reasons = []
         for name in candidates:
             try:
-                tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
-                model = T5EncoderModel.from_pretrained(name, local_files_only=True, use_safetensors=True)
+                # A folder describes a network, and could name code beside it, or a kernel: neither is loaded.
+                config = T5Config.from_pretrained(name, local_files_only=True)
+                if getattr(config, "quantization_config", None) is not None:
+                    raise ValueError("its weights are quantised; fetch the published ones")
+                tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True, trust_remote_code=False)
+                model = T5EncoderModel.from_pretrained(
+                    name, config=config, local_files_only=True, use_safetensors=True, attn_implementation="sdpa"
+                )
             except (OSError, ValueError) as error:
                 reasons.append(f"{name}: {str(error).splitlines()[0]}")
                 continue
@@ -57,3 +65,9 @@ class T5Encoder(FrozenText):
     def _token_ids(self, text: str) -> list[int]:
         ids: list[int] = self.loaded()[1](text).input_ids
         return ids
+
+    def pieces(self, word: str) -> list[str]:
+        tokenizer = self.loaded()[1]
+        ids = tokenizer(word, add_special_tokens=False).input_ids
+        found = tokenizer.convert_ids_to_tokens(ids)
+        return ["" if token == tokenizer.unk_token_id else piece for token, piece in zip(ids, found, strict=True)]

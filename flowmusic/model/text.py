@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flowmusic import disk, tensors
 from flowmusic.atomic import replacing
-from flowmusic.model import pseudowords
+from flowmusic.model import pseudowords, unread
 from flowmusic.model.pseudowords import Concept, Mention
-from flowmusic.paths import in_utf8
 
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DIM = 384
@@ -38,6 +38,10 @@ class FrozenText(nn.Module, ABC):
 
     dim: int
     """Width of the token states."""
+    limit: int | None = None
+    """Word pieces of a prompt that are read, without markers; None for any number."""
+    reads = "English words"
+    """What the encoder was trained on, to be named to a person."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,6 +62,18 @@ class FrozenText(nn.Module, ABC):
     @abstractmethod
     def _token_ids(self, text: str) -> list[int]:
         """Ids with the encoder's marker tokens."""
+
+    def pieces(self, word: str) -> list[str]:
+        """The pieces of a word, with an empty text for each that the encoder does not know; here, the word."""
+        return [word]
+
+    def length_of(self, mention: Mention) -> int:
+        """Positions that a pseudoword takes."""
+        return 1
+
+    def unread(self, text: str) -> list[str]:
+        """What of a prompt is not read, in sentences for its author, see :mod:`flowmusic.model.unread`."""
+        return unread.notices(self, text)
 
     def _kept(self, row: Tensor) -> Tensor:
         """The states of one prompt that a model is to see.  Shape: ``[tokens, dim] -> [M, dim]``."""
@@ -135,14 +151,14 @@ class FrozenText(nn.Module, ABC):
         """Encode prompts ahead of training; kept in fp16.
 
         With a ``folder``, prompts found in its ``text-FINGERPRINT.safetensors`` are not encoded again, and new ones
-        are added to it.  Prompts with pseudowords are checked but not kept: what those stand for can change.
+        are added to it, unless it cannot be written: data may be for reading only.  Prompts with pseudowords are
+        checked but not kept: what those stand for can change.
         """
-        from safetensors.torch import load_file, save_file
+        from safetensors.torch import save_file
 
         file = None if folder is None else folder / f"text-{self.fingerprint}.safetensors"
-        if file is not None and file.exists():
-            with in_utf8(file) as place:
-                self.cache.update(load_file(place))
+        if file is not None:
+            self.cache.update(disk.remembered(file, self._remembered) or {})
         fresh = []
         for text in dict.fromkeys(texts):
             if pseudowords.mentioned(text):
@@ -153,8 +169,23 @@ class FrozenText(nn.Module, ABC):
             return
         self.cache.update({text: states.half() for text, states in self._encode(fresh).items()})
         if file is not None:
-            with replacing(file) as temporary:
+            with disk.spared(file, "prompts are encoded anew at every start"), replacing(file) as temporary:
                 save_file({text: states.contiguous() for text, states in self.cache.items()}, temporary)
+
+    def _remembered(self, file: Path) -> dict[str, Tensor]:
+        """What was encoded before.  The file lies beside the data, wherever those are from: what is no encoded prompt
+        is left out, and encoded again.
+        """
+        try:
+            found = tensors.read(file)[0]
+        except ValueError:
+            return {}
+        return {
+            text: states
+            for text, states in found.items()
+            if states.ndim == 2 and states.shape[1] == self.dim and states.dtype == torch.float16
+            and tensors.not_finite({text: states}) is None
+        }  # fmt: skip
 
     def forward(self, texts: Sequence[str | None]) -> tuple[Tensor, Tensor]:
         """States ``[B, M, dim]`` and mask ``[B, M]`` bool; an absent or empty prompt is masked everywhere."""
@@ -185,6 +216,7 @@ class TextEncoder(FrozenText):
     """
 
     dim = DIM
+    limit = MAX_TOKENS - 2
 
     def __init__(self) -> None:
         super().__init__()
@@ -220,6 +252,15 @@ class TextEncoder(FrozenText):
     def _token_ids(self, text: str) -> list[int]:
         ids: list[int] = self.loaded()[1].encode(text).ids
         return ids
+
+    def pieces(self, word: str) -> list[str]:
+        tokenizer = self.loaded()[1]
+        unknown = tokenizer.token_to_id("[UNK]")
+        found = tokenizer.encode(word, add_special_tokens=False)
+        return ["" if token == unknown else piece for token, piece in zip(found.ids, found.tokens, strict=True)]
+
+    def length_of(self, mention: Mention) -> int:
+        return len(self._concept(mention).vectors)
 
     def _kept(self, row: Tensor) -> Tensor:
         # Unless there is nothing but the markers.
@@ -262,7 +303,7 @@ class TextEncoder(FrozenText):
         lookup = model.embeddings.word_embeddings
         begin, end = tokenizer.encode("").ids
         rows, length, last = [lookup(torch.tensor([begin]))], 0, ""
-        limit = MAX_TOKENS - 2
+        limit = self.limit
         for part in pseudowords.parse(text):
             if isinstance(part, Mention):
                 rows.append(self._concept(part).scaled(part.scale).float().cpu())
@@ -272,7 +313,7 @@ class TextEncoder(FrozenText):
                 rows.append(lookup(torch.tensor(ids, dtype=torch.int64)))
             length += len(rows[-1])
         if last:
-            # Other words beyond the limit are left out without a word, but a pseudoword was asked for by name.
+            # Other words beyond the limit are left out with a notice, but a pseudoword was asked for by name.
             raise ValueError(
                 f"<{last}> lies beyond the first {limit} tokens of the prompt, which is all that the text encoder "
                 "reads; mention it earlier or shorten the prompt"

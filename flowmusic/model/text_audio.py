@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from flowmusic import caches
 from flowmusic.model.encode import TextPool
 from flowmusic.model.text import DIM as TEXT_DIM
 from flowmusic.model.text import TextEncoder
@@ -40,7 +41,7 @@ class LogMel(nn.Module):
 
     def __init__(self, rate: int = 32_000, n_fft: int = 2048, hop: int = 1024, bands: int = 80) -> None:
         super().__init__()
-        import librosa
+        librosa = caches.librosa()
 
         self.rate, self.n_fft, self.hop, self.bands = rate, n_fft, hop, bands
         filters = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=bands, fmin=30.0, fmax=min(14_000.0, rate / 2))

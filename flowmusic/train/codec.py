@@ -31,6 +31,8 @@ class LitCodec(LightningModule):
         adversarial: a discriminator that is trained beside the codec; None does without.  Both learn in the same
             step, on the same optimiser with parameters of their own: codec gradients come from the codec's losses
             alone, the discriminator's from its own, and each side's are clipped by themselves.
+        noise: greatest deviation of the bottleneck noise, in half of the items; below the codec's own nothing changes.
+        prepare_batches: training batches that a codec is made ready with before the first step, if it offers that.
     """
 
     def __init__(
@@ -45,6 +47,8 @@ class LitCodec(LightningModule):
         calibration_batches: int = 100,
         decoder_only: bool = False,
         adversarial: Adversarial | None = None,
+        noise: float = 0.0,
+        prepare_batches: int = 40,
     ) -> None:
         super().__init__()
         self.codec = codec
@@ -54,6 +58,7 @@ class LitCodec(LightningModule):
         self.wave_weight, self.complex_weight = wave_weight, complex_weight
         self.warmup, self.total_steps = warmup, total_steps
         self.seed, self.calibration_batches, self.decoder_only = seed, calibration_batches, decoder_only
+        self.noise, self.prepare_batches = noise, prepare_batches
         # A codec that comes from a bundle is frozen and in evaluation mode, and Lightning would leave it so.
         codec.train().requires_grad_(not decoder_only)
         if decoder_only:
@@ -71,12 +76,19 @@ class LitCodec(LightningModule):
     def loss(self, wave: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Loss and reconstruction.  Shape: ``[B, N] -> [], [B, N]``."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        rebuilt = self.codec.reconstruct(wave, generator)
+        rebuilt = self.codec.decode_wave(self.codec.noisy(wave, generator, self.noise))
         with torch.autocast(wave.device.type, enabled=False):
             rebuilt = rebuilt.float()
             loss = multi_resolution(rebuilt, wave) + self.wave_weight * (rebuilt - wave).abs().mean()
             loss = loss + self.complex_weight * complex_loss(rebuilt, wave)
         return loss, rebuilt
+
+    def on_fit_start(self) -> None:
+        prepare = getattr(self.codec, "prepare", None)
+        # A run that goes on has its weights already, and its step only later.
+        if prepare is not None and self.trainer.ckpt_path is None and not self.decoder_only:
+            crops = self.trainer.datamodule.train_crops  # type: ignore[attr-defined]
+            prepare(crops(step).to(self.device) for step in range(self.prepare_batches))
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         loss, rebuilt = self.loss(batch, self.global_step)

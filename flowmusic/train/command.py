@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
-from flowmusic import limits, plain
+from flowmusic import disk, limits, plain
 from flowmusic.train import overrides as typed
 from flowmusic.train import sweep
 
@@ -87,7 +88,7 @@ def run(
     @hydra.main(config_path=folder, config_name=name, version_base="1.3")
     def entry(cfg: DictConfig) -> float | None:
         hydra_cfg = HydraConfig.get()
-        task = _as_given(hydra_cfg.overrides.task)
+        task = _as_given(cast(ListConfig, hydra_cfg.overrides.task))
         if hydra_cfg.mode is RunMode.MULTIRUN:
             return action(cfg, task, sweep.varying(task, overrides))
         try:
@@ -107,7 +108,8 @@ def run(
         if failed:
             raise failed[0]
     except expected as error:
-        message = sweep.missing_plugin(str(error)) or " ".join(str(error).split())
+        text = disk.told(error) if isinstance(error, OSError) and error.errno is not None else str(error)
+        message = sweep.missing_plugin(text) or " ".join(text.split())
         if isinstance(error, OverrideParseException):
             message = f"{typed.ADVICE}: {message}"
         if isinstance(error, InterpolationKeyError) and any("${" in each for each in overrides):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from flowmusic.interop import bundle
+from flowmusic.interop import bundle, ways
 from flowmusic.interop import joint as text_audio
-from flowmusic.interop.bundle import AVERAGES
+from flowmusic.interop.fitting import AVERAGES
+from flowmusic.plain import read_json, read_text
 
 KINDS = {
     "flowmusic.codec.spectral.SpectralCodec": "spectral",
+    "flowmusic.codec.hybrid.HybridCodec": "hybrid",
     "flowmusic.codec.encodec.SeanetCodec": "seanet",
 }
 
@@ -62,13 +63,11 @@ def card(
 
 def corpus_note(folder: Path) -> str:
     """What the corpus says of itself, as a Markdown table (no paths)."""
-    import json
-
     settings = folder / "corpus.json"
     if not settings.is_file():
         return ""
     rows = []
-    for key, value in json.loads(settings.read_text()).items():
+    for key, value in read_json(settings).items():
         if isinstance(value, list):
             value = "; ".join(
                 ", ".join(f"{k} {str(v)[:16]}" for k, v in item.items() if k in ("name", "sha256"))
@@ -93,16 +92,20 @@ def export_codec(
 ) -> Path:
     """Calibrate the codec's latent statistics and quantiser on training crops and write its bundle.
 
-    A codec trained on from a bundle (``codec=bundle``) keeps that bundle's description and its card; one whose
-    decoder alone was trained keeps statistics and quantiser as well.
+    A codec trained on from a bundle (``codec=bundle``) keeps that bundle's description and its card, and what was
+    given to it (``codec=bundle_energy``) is added; one whose decoder or energy head alone was trained keeps statistics
+    and quantiser as well.
     """
     codec = module.codec.cpu().eval()
     target = settings["codec"]["_target_"]
     origin = None if target in KINDS else bundle.read(settings["codec"]["name"])
     if origin is None:
-        description = {"kind": KINDS[target], "settings": plain(settings["codec"])}
+        kind, described = KINDS[target], plain(settings["codec"])
     else:
-        description = {"kind": origin.config["kind"], "settings": origin.config["settings"]}
+        kind, described = origin.config["kind"], dict(origin.config["settings"])
+        if "energy" in settings["codec"]:
+            described["energy"] = plain(settings["codec"]["energy"])
+    description = {"kind": kind, "settings": described}
     if not module.decoder_only:
         generator_state = torch.get_rng_state()
         torch.manual_seed(run["seed"])  # dead codes are replaced from torch's global generator
@@ -120,7 +123,7 @@ def export_codec(
         eight_bits,
     ) + corpus_note(Path(settings["corpus"]))
     if origin is not None:
-        text += f"\n## Before it was trained on\n\n{(origin.folder / 'card.md').read_text()}"
+        text += f"\n## Before it was trained on\n\n{read_text(origin.folder / 'card.md')}"
     return bundle.write(folder, description, tensors, text, eight_bits=eight_bits)
 
 
@@ -152,12 +155,16 @@ def export_flow(
     description = {
         "encoder": encoder,
         "field": plain(settings["model"]["field"]),
-        "codec": os.path.relpath(codec_name, folder) if (Path(codec_name) / "config.yaml").is_file() else codec_name,
+        "codec": ways.to(codec_name, folder) if (Path(codec_name) / "config.yaml").is_file() else codec_name,
         "seconds": seconds,
         "generation": plain(generation),
     }
     if style_features is not None:
-        description["style_features"] = {**style_features, "source": _from(folder, style_features["source"])}
+        source = style_features["source"]
+        description["style_features"] = {
+            **style_features,
+            "source": ways.to(source, folder) if Path(source).is_dir() else source,
+        }
     tensors = {f"encoder.{k}": v for k, v in module.encoder.state_dict().items() if not k.endswith(AVERAGES)}
     names = [*encoder["tracks"], *(["style"] if encoder.get("style") else [])]
     tensors.update({f"field.{k}": v for k, v in module.field.state_dict().items()})
@@ -188,11 +195,3 @@ def export_flow(
             "have a licence of their own (docs/style.md); mind it before these weights are passed on.\n"
         )
     return bundle.write(folder, {"kind": "flow", "settings": description}, tensors, text, eight_bits=eight_bits)
-
-
-def _from(folder: str, source: str) -> str:
-    """A folder by the way there, which begins with a dot; a hub id as it is."""
-    if not Path(source).is_dir():
-        return source
-    way = os.path.relpath(source, folder)
-    return way if way.startswith("..") else os.path.join(os.curdir, way)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowmusic import limits
+from flowmusic import disk, limits
 from flowmusic.atomic import replacing
 from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
@@ -290,10 +290,10 @@ class _State:
         return len(losses) - 1 - losses.index(min(losses)) >= patience
 
     def write(self, path: Path | None, made_from: dict[str, Any]) -> None:
-        """Save, whole or not at all."""
+        """Save, whole or not at all; where that fails, the learning goes on without."""
         if path is None:
             return
-        with replacing(path) as temporary:
+        with disk.spared(path, "a run that is stopped now begins again"), replacing(path) as temporary:
             torch.save({"made_from": made_from, **self.__dict__}, temporary)
 
     @staticmethod

@@ -16,6 +16,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
+from flowmusic import publishable
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
 from flowmusic.interop import adapter, bundle
 from flowmusic.model import lora
@@ -23,7 +24,7 @@ from flowmusic.model.lora import LoraSettings
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.flow import LitFlow
 
-PRIVATE = ("latents", "more_latents", "out", "corpus")
+FOLDERS = ("latents", "more_latents", "shards", "out", "corpus", "more_corpora")
 """Keys of a command whose values are folders of its user: an adapter that is passed on names the key alone."""
 
 
@@ -172,11 +173,12 @@ def export_adapter(
         module: a :class:`LitLora`.
         data: the data module.
         run: steps, seed, libraries and figures.
-        settings: the configuration; of its overrides, folders are left out.
+        settings: the configuration; of its overrides, places are left out or told by name.
     """
     tensors = module.matrices()
     overrides = [str(each) for each in settings["overrides"]]
-    shown = [f"{each.split('=')[0]}={each.split('=')[0].upper()}" if _private(each) else each for each in overrides]
+    # A base of one's own is told by name and hash.
+    named = [*FOLDERS, *(["base"] if Path(str(settings.get("base"))).exists() else [])]
     about = {
         "base": module.base,
         "base_sha256": module.base_sha256,
@@ -185,13 +187,8 @@ def export_adapter(
         "parameters": sum(tensor.numel() for tensor in tensors.values()),
         "data": note,
         "licence": licence,
-        "command": " ".join(["flowmusic train", *shown]),
+        "command": publishable.command("flowmusic train", overrides, named),
         **{key: run[key] for key in ("seed", "steps", "wall_s", "commit", "torch", "lightning", "hardware")},
         "figures": {key: value for key, value in sorted(run["metrics"].items()) if "/" in key},
     }
     return adapter.write(path, tensors, about)
-
-
-def _private(override: str) -> bool:
-    key, _, value = override.partition("=")
-    return key in PRIVATE or key == "base" and Path(value).exists()

@@ -13,18 +13,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from flowmusic import limits
+from flowmusic import disk, limits, progress
+from flowmusic.atomic import remove_stale, write_text
 from flowmusic.data.errors import WrongData
+from flowmusic.locks import InUse, locked
 from flowmusic.paths import is_utf8, lastingly_linked
-from flowmusic.train import command, memory, ranks, sweep
+from flowmusic.train import checkpoints, command, identity, memory, ranks, sweep
 from flowmusic.train import overrides as typed
+from flowmusic.train.checkpoints import UnsafeCheckpoint
 from flowmusic.train.command import WrongSettings, config_folder
+
+LOCK = ".training"
+"""The file of a run's folder whose lock a training holds."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +67,19 @@ def provenance() -> dict[str, str]:
 def train(cfg: DictConfig) -> TrainResult:
     """Fit what the configuration describes; resume from ``<out>/checkpoints/last.ckpt`` if it is there.
 
-    Raises: LimitError for numbers that no training has; OutOfMemory, with what to change; and whatever else goes wrong.
+    Raises: LimitError for numbers that no training has; OtherRun for the folder of another run; InUse while another
+    process trains there; DamagedCheckpoint and UnsafeCheckpoint; OutOfMemory, with what to change; and whatever else
+    goes wrong.
     """
     check_numbers(cfg)
+    folder = Path(cfg.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    busy = f"another training is running in {folder}; wait for it, or give another out=FOLDER"
     try:
-        return _train(cfg)
+        with locked(folder / LOCK, busy) if first_rank() else nullcontext():
+            if first_rank():
+                remove_stale(folder, folder / "checkpoints")
+            return _train(cfg)
     except Exception as error:
         if memory.ran_out(error):
             raise memory.OutOfMemory(memory.advice(cfg)) from error
@@ -84,41 +99,46 @@ def _train(cfg: DictConfig) -> TrainResult:
     from hydra.utils import instantiate
     from lightning import seed_everything
 
+    from flowmusic.train.checkpoint_io import PlainCheckpoints
     from flowmusic.train.sharding import is_sharded
+    from flowmusic.train.steps_bar import StepsBar
 
     if cfg.threads is not None:
         torch.set_num_threads(int(cfg.threads))
     # Initial weights come from here; everything random in a step is drawn from (seed, step).
     seed_everything(int(cfg.seed), workers=True, verbose=False)
     folder = Path(cfg.out)
-    folder.mkdir(parents=True, exist_ok=True)
-    resume = find_checkpoint(cfg)
     first = first_rank()
+    resume = find_checkpoint(cfg)
     if first:
-        OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+        claim(cfg, folder)
     data = instantiate(cfg.data)
     model = instantiate(cfg.model)
     callbacks = [instantiate(c) for c in cfg.callbacks.values() if c is not None]
+    if cfg.trainer.get("enable_progress_bar", True):
+        callbacks.append(StepsBar())
     loggers = [instantiate(c, **_for_a_logger(c)) for c in cfg.logger.values() if c is not None]
-    trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers or False)
+    trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers or False, plugins=[PlainCheckpoints()])
     if cfg.export is not None and is_sharded(trainer):
         raise WrongSettings("a sharded run is not made into a bundle when it ends; set export=null")
     began = time.monotonic()
     with ranks.started(trainer, folder / "config.yaml"):
-        # Our own checkpoint: its Lightning state is more than tensors.
-        trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=False)
+        trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=True)
     # The budget's checkpoint knows the sittings before this one, killed ones too.
     wall_s = time.monotonic() - began + sum(getattr(callback, "before_wall_s", 0.0) for callback in callbacks)
     metrics = {k: float(v) for k, v in trainer.callback_metrics.items()}
     run = {"steps": trainer.global_step, "seed": int(cfg.seed), "wall_s": round(wall_s, 2), **provenance()}
     paused = any(getattr(callback, "paused", False) for callback in callbacks)
     run |= {"metrics": metrics, "paused": paused}
-    if first:
-        (folder / "metrics.json").write_text(json.dumps(run, indent=2, sort_keys=True) + "\n")
-    if first and cfg.export is not None and trainer.state.finished and not trainer.fast_dev_run and not paused:
-        # Partial first: Hydra would try to instantiate every _target_ inside the settings that the card needs.
-        export = instantiate(cfg.export, _partial_=True)
-        export(module=model, data=data, run=run, settings=OmegaConf.to_container(cfg, resolve=True))
+    try:
+        if first:
+            write_text(folder / "metrics.json", json.dumps(run, indent=2, sort_keys=True) + "\n")
+    finally:
+        # Whether the figures can be written or not: the model is worth more.
+        if first and cfg.export is not None and trainer.state.finished and not trainer.fast_dev_run and not paused:
+            # Partial first: Hydra would try to instantiate every _target_ inside the settings that the card needs.
+            export = instantiate(cfg.export, _partial_=True)
+            export(module=model, data=data, run=run, settings=OmegaConf.to_container(cfg, resolve=True))
     return TrainResult(metrics, folder, {"model": model, "data": data, "trainer": trainer})
 
 
@@ -126,6 +146,17 @@ def _for_a_logger(settings: Any) -> dict[str, str]:
     """TensorBoard takes paths in UTF-8 alone, and Lightning's logger replaces ``$HOME`` in them: those get a link."""
     folder = settings.get("save_dir")
     return {} if folder is None or (is_utf8(folder) and "$" not in folder) else {"save_dir": lastingly_linked(folder)}
+
+
+def claim(cfg: DictConfig, folder: Path) -> None:
+    """Note the configuration in the run's folder.  Raises: OtherRun, and changes nothing, if it is another run's."""
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(plain, dict)
+    if not cfg.resume:
+        (folder / identity.FILE).unlink(missing_ok=True)
+        (folder / "config.yaml").unlink(missing_ok=True)
+    identity.claim(folder, {str(key): value for key, value in plain.items()})
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
 
 
 def first_rank() -> bool:
@@ -144,9 +175,16 @@ def planned(cfg: DictConfig) -> str:
 
 
 def find_checkpoint(cfg: DictConfig) -> Path | None:
-    """Where the run is to go on from: ``<out>/checkpoints/last.ckpt``, if it is there and ``resume`` is set."""
-    last = Path(cfg.out) / "checkpoints" / "last.ckpt"
-    return last if cfg.resume and last.exists() else None
+    """Where the run is to go on from: the newest whole checkpoint of ``<out>/checkpoints``, if ``resume`` is set.
+
+    Raises: DamagedCheckpoint, UnsafeCheckpoint.
+    """
+    if not cfg.resume:
+        return None
+    path, told = checkpoints.latest(Path(cfg.out) / "checkpoints")
+    if told and first_rank():
+        print(f"notice: {told}", file=sys.stderr)
+    return path
 
 
 def compose(overrides: list[str]) -> DictConfig:
@@ -173,6 +211,14 @@ def data_folder(override: str) -> str:
     return f"latents={value}" if os.path.isdir(value) else override
 
 
+def check_writable(folder: Path) -> None:
+    """Raises: WrongSettings if the run's folder cannot be written, which would show after the first checkpoint."""
+    try:
+        disk.check(folder / "checkpoints")
+    except OSError as error:
+        raise WrongSettings(f"out: cannot write to {folder}: {disk.told(error)}") from None
+
+
 def main(overrides: list[str]) -> int:
     """Run Hydra with command-line overrides (including ``-m``); returns the exit code of the command.
 
@@ -184,17 +230,18 @@ def main(overrides: list[str]) -> int:
         note_overrides(cfg, task)
         if varying is not None:
             sweep.move_to_point(cfg, varying)
+        progress.starting("flowmusic train")
         if cfg.dry_run:
             print(planned(cfg))
             return None
+        check_writable(Path(cfg.out))
         result = train(cfg)
         if first_rank():
             print(result.folder)
         return result.metrics.get(cfg.objective) if cfg.objective else None
 
-    return command.run(
-        "flowmusic train", "train", action, overrides, (FileNotFoundError, sweep.OtherRun, WrongData, WrongSettings)
-    )
+    wrong = (FileNotFoundError, identity.OtherRun, InUse, UnsafeCheckpoint, WrongData, WrongSettings)
+    return command.run("flowmusic train", "train", action, overrides, wrong)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
 
+from flowmusic import disk
 from flowmusic.generate.generator import GenerationDefaults, Generator
 from flowmusic.interop.bundle import load_codec
+from flowmusic.train.logs import TensorBoard
 
 
 class AudioSamples(Callback):
@@ -46,14 +47,14 @@ class AudioSamples(Callback):
             if logger.save_dir:
                 folder = Path(logger.save_dir)
         folder = folder / "samples"
-        folder.mkdir(parents=True, exist_ok=True)
         for index, samples in enumerate(take.audio.samples):
             audio = type(take.audio)(samples, take.audio.rate)
-            audio.write(folder / f"step{trainer.global_step:06d}-{index}.wav")
+            with disk.spared(folder, "this sample is left out; the training goes on"):
+                folder.mkdir(parents=True, exist_ok=True)
+                audio.write(folder / f"step{trainer.global_step:06d}-{index}.wav")
             for logger in trainer.loggers:
-                if isinstance(logger, TensorBoardLogger):
-                    wave = samples.mean(0).clamp(-1, 1)
-                    logger.experiment.add_audio(f"sample/{index}", wave, trainer.global_step, audio.rate)
+                if isinstance(logger, TensorBoard):
+                    logger.log_sound(f"sample/{index}", samples.mean(0).clamp(-1, 1), trainer.global_step, audio.rate)
         # The generator switches to evaluation mode; Lightning restores modes only around its own hooks.
         module.train()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from flowmusic import plain
 from flowmusic.paths import cut
+from flowmusic.train import identity
 
 MAX_NAME = 120
 """Bytes."""
-MAY_CHANGE = ("callbacks", "export", "logger", "objective", "out", "overrides", "resume", "threads", "trainer")
-"""Top-level keys in which a run may differ from the one that it continues: how long and how, not what."""
-
 PLUGINS = {"optuna": "hydra-optuna-sweeper", "submitit": "hydra-submitit-launcher"}
-
-
-class OtherRun(ValueError):
-    """The folder of a point holds a run of something else."""
 
 
 def varying(task: Sequence[str], given: Sequence[str]) -> list[str]:
@@ -73,13 +67,7 @@ def move_to_point(cfg: DictConfig, overrides: Sequence[str]) -> None:
         return
     found = _settings(plain.read_yaml(folder / "config.yaml"))
     wanted = _settings(OmegaConf.to_container(cfg, resolve=True))
-    other = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
-    if other:
-        changes = "; ".join(f"{key} was {found.get(key)}, is {wanted.get(key)}" for key in other[:3])
-        raise OtherRun(
-            f"{folder} holds a run with other settings ({changes}); give another out=FOLDER, or resume=false to "
-            "replace the run"
-        )
+    identity.refuse(folder, found, wanted)
 
 
 def missing_plugin(message: str) -> str | None:
@@ -92,12 +80,4 @@ def missing_plugin(message: str) -> str | None:
 
 def _settings(config: Any) -> dict[str, Any]:
     """Dotted key -> value of everything that decides what a run learns."""
-    return dict(_leaves({key: value for key, value in config.items() if key not in MAY_CHANGE}))
-
-
-def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict) and node:
-        for key, value in node.items():
-            yield from _leaves(value, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, node
+    return dict(identity.leaves({key: value for key, value in config.items() if key not in identity.MAY_CHANGE}))

@@ -5,9 +5,23 @@ from __future__ import annotations
 from importlib import util
 from typing import Any
 
+from flowmusic import publishable
+
+PRIVATE = {
+    "disable_git": True,
+    "disable_code": True,
+    "x_disable_meta": True,
+    "x_disable_machine_info": True,
+    "console": "off",
+}
+"""Settings of wandb by which it sends figures and what it is told, and not by itself the command as it was typed, the
+names of user and machine, the place and changes of the checkout, or what stands on the screen."""
+CONNECTION = ("save_dir", "dir", "settings", "experiment", "id", "version")
+"""Arguments that stay on this machine or name the run; the others are sent, and cleaned before."""
+
 
 def logger(**settings: Any) -> Any:
-    """Lightning's W&B logger with these settings.
+    """Lightning's W&B logger with these settings; ``settings`` among them goes before :data:`PRIVATE`.
 
     Raises: ModuleNotFoundError that says what to install.
     """
@@ -18,4 +32,6 @@ def logger(**settings: Any) -> Any:
         )
     from lightning.pytorch.loggers import WandbLogger
 
-    return WandbLogger(**settings)
+    sent = publishable.cleaned({key: value for key, value in settings.items() if key not in CONNECTION})
+    kept = {key: value for key, value in settings.items() if key in CONNECTION}
+    return WandbLogger(**{**sent, **kept, "settings": {**PRIVATE, **(settings.get("settings") or {})}})

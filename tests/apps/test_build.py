@@ -25,6 +25,7 @@ from flowmusic.data.latents import LatentStore
 from flowmusic.data.manifest import Entry
 from flowmusic.data.shards import ClipSample, ShardIndex, read_shard
 from tests import clean
+from tests.telltale import leaks
 
 RATE = 32_000
 LABELS = {"seconds": 40.0, "chords": [[0.0, 40.0, "Am7"]], "beats": [0.0, 0.5, 1.0], "downbeats": [0.0, 1.0]}
@@ -82,6 +83,7 @@ def test_recordings_without_labels_get_controls_with_their_confidence(
     arguments = ["build", f"manifest={recordings(2, 5.0, labels=False)}", f"out={out}", "build.workers=1"]
     assert main([*arguments, "build.seconds=4"]) == 0
     assert capsys.readouterr().out.split() == [str(out / "summary.md"), str(out / "summary.png")]
+    assert leaks(out, str(tmp_path)) == []
     clips = clips_of(out, "train")
     assert [round(clip.info["seconds"], 3) for clip in clips] == [4.0, 1.0, 4.0, 1.0]
     assert clips[1].info["start"] == 4.0 and clips[0].info["source"] == "song00.flac"

@@ -70,11 +70,35 @@ def test_a_faithful_codec_passes_and_a_deaf_one_does_not(
     arguments = ["--corpus", str(corpus), "--clips", "3", "--seconds", "2", "--out", "gate"]
     monkeypatch.setattr(bundle, "load_codec", lambda name: Faithful())
     assert codec_gate.main(arguments) == 0
-    assert "gate passed: kept chord_acc 1.00, onset_f1 1.00, melody_pc 1.00" in capsys.readouterr().out
-    assert json.loads((here / "gate" / "codec_gate.json").read_text())["passed"] is True
+    out = capsys.readouterr().out
+    assert "gate passed: kept chord_acc 1.00, onset_f1 1.00, melody_pc 1.00" in out and "sound passed" in out
+    report = json.loads((here / "gate" / "codec_gate.json").read_text())
+    assert report["passed"] is True and report["sound_missed"] == []
+    heard = report["sound"]
+    assert heard["codec"]["lsd"]["mean"] == heard["codec"]["fad_band_texture"]["mean"] == 0.0
+    assert heard["codec"]["rise_ms"] == heard["truth"]["rise_ms"]
+    assert "| lsd_high | 0.00 [0.00, 0.00] | – |" in (here / "gate" / "codec_gate.md").read_text()
     monkeypatch.setattr(bundle, "load_codec", lambda name: Deaf())
     assert codec_gate.main(arguments) == 1
-    assert "gate FAILED" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "gate FAILED" in out and "sound FAILED: si_sdr -inf (at least 12), lsd " in out
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
+def test_sound_is_a_part_of_the_gate_where_it_is_asked_for(
+    corpus: Path, here: Path, listeners: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Muffled(Faithful):
+        """Every recogniser hears all of it, at half the level."""
+
+        def decode(self, latents: torch.Tensor) -> Audio:
+            return Audio(0.5 * super().decode(latents).samples, self.rate)
+
+    monkeypatch.setattr(bundle, "load_codec", lambda name: Muffled())
+    arguments = ["--corpus", str(corpus), "--clips", "3", "--seconds", "2"]
+    assert codec_gate.main(arguments) == 0
+    assert codec_gate.main([*arguments, "--sound"]) == 1
+    assert "band_250-500 -6.02 (-1.5 to 1.5)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from flowmusic.metrics.adherence import Listeners
 from flowmusic.metrics.text_match import TextMatch
 from flowmusic.types import Audio
 from tests.apps.conftest import RATE, tone
+from tests.telltale import leaks
 
 SYSTEMS = {
     "model", "chords alone", "drums alone", "melody alone", "beats alone", "text only", "dropped",
@@ -72,11 +73,23 @@ def test_rows_metrics_and_files(run: Callable[..., int], here: Path, capsys: pyt
     assert rows["model"]["fad"]["raw"]["mean"] == report["frechet_audio_distance"] > 0.0
     assert rows["truth"]["fad"]["raw"] == report["fad"]["anchors"]["halves"]
     assert "fad" not in rows["shuffled"]
+    assert not any(name.startswith(("lsd", "band_", "balance_")) for row in rows.values() for name in row)
+    sound = report["sound"]
+    assert sound["codec"]["lsd"]["mean"] > 0.0 and sound["codec"]["lsd"]["count"] == 3
+    assert any(name.startswith("balance_") for name in sound["model"]) and "lsd" not in sound["model"]
+    assert sound["model"]["fad_band_texture"]["mean"] > 0.0
     assert report["fad"]["embedding"] == "mfcc_patches" and report["num_evals"] == 4
     assert set(report["clips"][0]["systems"]) == SYSTEMS
     assert set(report["clips"][1]["systems"]) == SYSTEMS - {"melody alone", "melody shuffled"}  # it has none
+    assert leaks(here / "eval", str(here)) == []  # it is there to be shown
+    assert report["settings"]["corpus"] == "corpus" and report["settings"]["weights_sha256"][0] == "0" * 64
     text = (here / "eval" / "report.md").read_text()
-    assert "| model |" in text and "## One control at a time" in text and "![adherence](adherence.png)" in text
+    assert (
+        "| model |" in text
+        and "## One control at a time" in text
+        and "## Sound" in text
+        and "![adherence](adherence.png)" in text
+    )
 
 
 def test_every_row_is_generated_from_what_it_says(
@@ -128,7 +141,8 @@ def test_a_run_that_was_killed_goes_on(
     assert run() == 130
     takes = sorted((here / "eval").rglob("*.flac"))
     assert takes and not (here / "eval" / "report.json").exists()
-    assert list((here / "eval").rglob(".*")) == []  # nothing half-written
+    # Nothing half-written; the lock is free.
+    assert [path.name for path in (here / "eval").rglob(".*")] == [".lock"]
     before = {path: path.stat().st_mtime_ns for path in takes}
 
     def counts(*args: Any) -> Any:
@@ -422,7 +436,7 @@ def test_a_sweep_gives_every_point_its_folder(run: Callable[..., int], here: Pat
         ("split=validation", "has 0 clips; at least 2"),
         ("chord_detector=chordino", "chord_detector: 'chordino' is none of ours, madmom"),
         ("split=all", "split: 'all' is none of train, validation, test"),
-        ("clips=1", "clips: '1' is not a whole number between 2 and"),
+        ("clips=1", "clips: '1' is not a whole number of clips between 2 and"),
         ("clips=9", "has 3 clips, 9 are asked for"),
         ("seconds=30", "lasts 3 s, 30 s are asked for"),
         ("data=web", "'web' is none of corpus, folder, manifest"),
@@ -440,7 +454,7 @@ def test_a_sweep_gives_every_point_its_folder(run: Callable[..., int], here: Pat
         ("time_grid=cubic", "time_grid: 'cubic' is none of uniform, sway, shifted, epss, epss_sway"),
         ("guidance_interval=[0.8,0.2]", "guidance_interval: '0.8,0.2' is not LO,HI"),
         ("apg={gamma:1}", "apg: 'gamma=1' is not key=value"),
-        ("steps_curve=[0]", "steps_curve: '0' is not a whole number between 1"),
+        ("steps_curve=[0]", "steps_curve: '0' is not a whole number of steps between 1"),
         ("time_grid=epss steps=5 steps_curve=[8]", "5, 6, 7, 10, 12, 16 steps, got 8"),
         ("alone=perhaps", "alone: 'perhaps' is neither true nor false"),
         ("text_audio=other", "unknown model 'other'"),

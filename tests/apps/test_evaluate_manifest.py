@@ -59,7 +59,7 @@ def test_captions_alone_are_asked_for_in_words_alone(run: Callable[..., int], cl
     assert set(rows) == {"model", "dropped", "shuffled", "codec", "truth"}
     assert all(set(row) <= {"text_cos", "fad"} for row in rows.values())
     assert rows["model"]["text_cos"]["raw"] == {"mean": 0.5, "low": 0.5, "high": 0.5, "count": 3}
-    assert rows["model"]["fad"]["raw"]["mean"] > 0.0 and report["settings"]["manifest"] == str(clips)
+    assert rows["model"]["fad"]["raw"]["mean"] > 0.0 and report["settings"]["manifest"] == clips.name
     text = (here / "eval" / "report.md").read_text()
     assert "3 of the test split of captions.jsonl" in text and "controls: text" in text.replace("**", "")
 

@@ -16,6 +16,7 @@ from flowmusic.apps import asked
 from flowmusic.apps.cli import main
 from flowmusic.generate.generator import Generator
 from flowmusic.metrics.adherence import Listeners
+from flowmusic.model.text import TextEncoder
 from flowmusic.types import Controls
 from tests.apps.conftest import clicks, tone
 from tests.generate.tiny import RATE as MODEL_RATE
@@ -86,6 +87,17 @@ def test_quiet_prints_files_only(here: Path, model: Generator, capfd: pytest.Cap
     assert main(["generate", "t", "--chords", "Csus4", "--quiet"]) == 0
     out, err = capfd.readouterr()
     assert (out, err) == ("take.wav\ntake.json\n", "")
+
+
+def test_a_prompt_that_is_not_read_is_said_once_and_recorded(
+    here: Path, model: Generator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model.encoder.text = TextEncoder()
+    for name in ("unread-1", "unread-2"):
+        record = take(["тёплый джаз", "--count", "2", "--out", "unread.wav"], f"{name}.json")
+        assert "the take follows no words of the prompt 'тёплый джаз'" in record["controls"]["warnings"][0]
+        err = capsys.readouterr().err
+        assert err.count("follows no words") == 1 and f"note: {record['controls']['warnings'][0]}\n" in err
 
 
 def test_notices_go_to_stderr_and_into_the_record(

@@ -104,7 +104,7 @@ def test_a_stopped_map_goes_on_and_grows(
     ("extra", "says"),
     [
         (["--clips", "9"], "has 4 clips, --clips asks for 9"),
-        (["--clips", "3"], "not a whole number between 4 and"),
+        (["--clips", "3"], "not a whole number of clips between 4 and"),
         (["--alphas", "1,x"], "'x' is not a number"),
         (["--betas", "1,1"], "1 is given twice"),
         (["--corpus", "."], "not a finished corpus"),

@@ -91,12 +91,18 @@ def test_cropping_a_track_is_rebuilding_it_from_shifted_beats(bpm: float, first:
     torch.testing.assert_close(cropped.values, rebuilt.values, atol=1e-4, rtol=0)
 
 
-METERS = {"4/4": 4, "3/4": 3, "2/2": 2, "6/8": 2, "12/8": 4, "7/8": 7, "3/8": 3, "6/4": 6}
+METERS = {
+    "4/4": (4, 1.0, "quarter"), "3/4": (3, 1.0, "quarter"), "2/2": (2, 2.0, "half"), "6/4": (6, 1.0, "quarter"),
+    "6/8": (2, 1.5, "dotted quarter"), "12/8": (4, 1.5, "dotted quarter"), "7/8": (7, 0.5, "eighth"),
+    "3/8": (3, 0.5, "eighth"), "6/16": (2, 0.75, "dotted eighth"),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "beats"), METERS.items())
-def test_meters(text: str, beats: int) -> None:
-    assert b.parse_meter(text) == b.Meter(text, beats)
+@pytest.mark.parametrize(("text", "told"), METERS.items())
+def test_meters(text: str, told: tuple[int, float, str]) -> None:
+    meter = b.parse_meter(text)
+    assert (meter.name, meter.beats_per_bar, meter.beat_quarters, meter.beat) == (text, *told)
+    assert b.Meter.of(5, 32).beat == "1/32"
 
 
 @pytest.mark.parametrize("text", ["", "4", "4/5", "0/4", "17/4", "four/four", "4/4/4", "-3/4"])

@@ -68,6 +68,18 @@ def test_times_hold_the_last_chord_and_leave_the_start_unknown() -> None:
     assert track.known.tolist() == [n >= 38 for n in range(250)]  # 37.5 frames: the first at or after 1.5 s is 38
 
 
+def test_times_may_be_pasted_with_spaces_commas_and_headings() -> None:
+    expected = parse("0:C 2.5:Am7", seconds=4).changes
+    for text in (
+        "0:C, 2.5:Am7",
+        "0: C 2.5: Am7",
+        "0:C\r\n2.5:Am7\r\n",
+        "[Verse 1]\n0:C 2.5:Am7",
+        "Verse 1: 0:C 2.5:Am7",
+    ):
+        assert is_timed(text) and parse(text, seconds=4).changes == expected
+
+
 def test_mir_labels_keep_their_colon_in_both_forms() -> None:
     assert parse("0:C:maj/3 2:A:min7", seconds=4).changes == ((0, 2, "C/E"), (2, 4, "Am7"))
     assert parse("C:maj/3 A:min7", seconds=4).changes == ((0, 2, "C/E"), (2, 4, "Am7"))
@@ -109,7 +121,9 @@ def test_what_does_not_fit_is_cut_with_a_notice() -> None:
         ("C | | F", r"bar 2 of 'C \| \| F' is empty"),
         ("% | C", r"bar 1: % has no bar before it"),
         ("C | F %", r"bar 2: % repeats a whole bar and stands alone, got 'F %'"),
-        ("|: C | F :|", r"repeat signs"),
+        ("0:C 0:15:Am", r"'0:15:Am' \(token 2\): times are seconds without minutes; write 75:C for a C at 1:15"),
+        ("0:C 2,5:Am", r"'2,5:Am' \(token 2\) has no time.*write seconds with a point, as in 2.5:C"),
+        ("C " * 6000, r"has 12000 characters, more than 10000"),
     ],
 )
 def test_errors_name_the_chord_and_its_place(text: str, message: str) -> None:

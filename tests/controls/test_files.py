@@ -14,6 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowmusic import publishable
 from flowmusic.controls import beats, chords, drums, melody
 from flowmusic.controls.files import ControlSheet, SheetError, from_json, sheet_to_controls, to_json
 from flowmusic.controls.notices import ControlNotice
@@ -47,7 +48,7 @@ def sheets(draw: st.DrawFn) -> ControlSheet:
     spans = ascending().map(lambda t: list(zip(t, t[1:])))
     labels, pitches = st.sampled_from(LABELS), st.integers(0, 127)
     return ControlSheet(
-        source=draw(st.text(max_size=10)),
+        source=draw(st.text(max_size=10).map(publishable.place)),  # as it is written
         seconds=draw(st.floats(0.1, 1000)),
         frame_rate=draw(st.sampled_from([Fraction(25), Fraction(75, 2), Fraction(50)])),
         bpm=optional(st.floats(20, 400)),
@@ -137,6 +138,10 @@ def test_keys_may_be_left_out() -> None:
         ({"drums": {"classes": {"kick": []}}}, r"drums.classes needs drums.onsets"),
         ({"drums": {"onsets": [0, None]}}, r"drums.onsets\[1\] must be a number, got null"),
         ({"drums": {"stem": 3}}, r"drums.stem must be a file name beside the JSON, or null, got 3"),
+        ({"drums": {"stem": "/dev/zero"}}, r"drums.stem must be a file name beside the JSON, or null, got ./dev/zero"),
+        ({"drums": {"stem": "../secret.wav"}}, r"drums.stem must be a file name beside the JSON"),
+        ({"drums": {"stem": "a/../../secret.wav"}}, r"drums.stem must be a file name beside the JSON"),
+        ({"drums": {"stem": "a\0.wav"}}, r"drums.stem must be a file name beside the JSON"),
     ],
 )
 def test_errors_name_file_key_and_index(change: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -152,6 +157,8 @@ def test_errors_name_file_key_and_index(change: dict[str, Any], message: str, tm
         (b'{"source": "a",\n "seconds": }', "is not JSON: .* in line 2, column"),
         (b'{"source": "a", "seconds": NaN}', "NaN is not a number that JSON allows"),
         (b"\xff\xfe\x00", "not a text file in UTF-8"),
+        (b"[" * 100_000, "is nested deeper than"),
+        (b'{"seconds": 1e999}', "not finite"),
         (b"[1, 2]", r"expected an object with source, .* got \[1, 2\]"),
     ],
 )
@@ -159,6 +166,17 @@ def test_broken_files_are_named(content: bytes, message: str, tmp_path: Path) ->
     (tmp_path / "controls.json").write_bytes(content)
     with pytest.raises(SheetError, match=message):
         ControlSheet.read(tmp_path)
+
+
+def test_a_stem_does_not_lead_out_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "controls").mkdir()
+    (tmp_path / "secret.wav").touch()
+    path = replace(SHEET, drums_stem="sub/drums.wav").write(tmp_path / "controls")
+    (tmp_path / "controls" / "sub").mkdir()
+    assert ControlSheet.read(path).stem_path(path) == tmp_path / "controls" / "sub" / "drums.wav"
+    (tmp_path / "controls" / "sub" / "drums.wav").symlink_to(tmp_path / "secret.wav")
+    with pytest.raises(SheetError, match=r"controls\.json: drums\.stem: .*leads out of its folder"):
+        ControlSheet.read(path).stem_path(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -1,11 +1,9 @@
-"""Notes to one-hot semitones and back, and MIDI files."""
+"""Notes to one-hot semitones and back."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 
-import mido
 import pytest
 import torch
 from hypothesis import given
@@ -105,69 +103,3 @@ def test_salience_of_a_pitch_tracker() -> None:
     assert [p for _, _, p in m.from_track(high)] == [81]
     with pytest.raises(m.MelodyError, match=r"\(0, 360\)"):
         m.from_salience(torch.zeros(0, 360), 100.0, GRID)
-
-
-def write_midi(path: Path, *tracks: list[mido.Message | mido.MetaMessage], kind: int = 1) -> Path:
-    song = mido.MidiFile(type=kind, ticks_per_beat=480)
-    for messages in tracks:
-        song.tracks.append(mido.MidiTrack(messages))
-    song.save(path)
-    return path
-
-
-def note(on: int, length: int, pitch: int, channel: int = 0) -> list[mido.Message]:
-    return [
-        mido.Message("note_on", note=pitch, velocity=80, time=on, channel=channel),
-        mido.Message("note_on", note=pitch, velocity=0, time=length, channel=channel),
-    ]
-
-
-def test_midi_is_read_in_seconds_with_tempo_changes(tmp_path: Path) -> None:
-    tempo = [
-        mido.MetaMessage("set_tempo", tempo=500_000, time=0),
-        mido.MetaMessage("set_tempo", tempo=1_000_000, time=960),
-    ]
-    path = write_midi(tmp_path / "a.mid", tempo, [*note(0, 480, 60), *note(480, 480, 62)])
-    assert m.read_midi(path) == ((0.0, 0.5, 60), (1.0, 2.0, 62))
-
-
-def test_midi_keeps_the_highest_note_and_leaves_drums_out(tmp_path: Path) -> None:
-    path = write_midi(tmp_path / "a.mid", note(0, 1920, 48), [*note(480, 480, 72)], note(0, 960, 99, channel=9))
-    assert m.read_midi(path) == ((0.0, 0.5, 48), (0.5, 1.0, 72), (1.0, 2.0, 48))
-
-
-def test_midi_repeats_and_unfinished_notes(tmp_path: Path) -> None:
-    hanging = [
-        mido.Message("note_on", note=65, velocity=80, time=0),
-        mido.Message("note_on", note=65, velocity=80, time=480),  # struck again while down
-        mido.MetaMessage("end_of_track", time=480),
-    ]
-    assert m.read_midi(write_midi(tmp_path / "a.mid", hanging)) == ((0.0, 0.5, 65), (0.5, 1.0, 65))
-
-
-def test_unusable_midi_names_the_file(tmp_path: Path) -> None:
-    with pytest.raises(m.MelodyError, match=r"not found: .*none\.mid"):
-        m.read_midi(tmp_path / "none.mid")
-    for name, content in (
-        ("text.mid", b"not a MIDI file at all"),
-        ("empty.mid", b""),
-        ("cut.mid", b"MThd\0\0\0\6\0\1"),
-    ):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(m.MelodyError, match=rf"cannot read .*{name} as MIDI"):
-            m.read_midi(tmp_path / name)
-    with pytest.raises(m.MelodyError, match=r"drums\.mid holds no notes outside the drum channel"):
-        m.read_midi(write_midi(tmp_path / "drums.mid", note(0, 480, 36, channel=9)))
-    with pytest.raises(m.MelodyError, match=r"two\.mid.*type 2"):
-        m.read_midi(write_midi(tmp_path / "two.mid", note(0, 480, 60), kind=2))
-
-
-@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 20), st.integers(40, 80)), max_size=8))
-def test_skyline_is_the_highest_note_at_every_moment(raw: list[tuple[int, int, int]]) -> None:
-    notes = [(float(s), float(s + d), p) for s, d, p in raw]
-    line = m.skyline(notes)
-    assert all(a[1] <= b[0] for a, b in zip(line, line[1:]))
-    for tick in range(61):
-        now = tick + 0.5
-        highest = max((p for s, e, p in notes if s <= now < e), default=None)
-        assert next((p for s, e, p in line if s <= now < e), None) == highest

@@ -7,14 +7,15 @@ from pathlib import Path
 import pretty_midi
 import pytest
 
-from flowmusic.controls import midi
-from flowmusic.controls.midi import Note
+from flowmusic.controls import midi, midi_labels
+from flowmusic.controls.meter import parse_meter
+from tests.controls import midi_bytes as b
 from tests.data.scores import song
 
 
 def test_labels_of_a_song(tmp_path: Path) -> None:
     score = midi.read(song(tmp_path / "a.mid", bpm=100))
-    found = midi.labels(score)
+    found = midi_labels.labels(score)
     assert found["beats"] == pytest.approx([0.6 * n for n in range(len(found["beats"]))], abs=1e-3)
     assert found["downbeats"] == pytest.approx([0.0, 2.4], abs=1e-3) and found["bpm"] == pytest.approx(100, abs=0.1)
     assert found["drums"]["onsets"] == pytest.approx([0.3 * n for n in range(16)], abs=2e-3)
@@ -22,14 +23,15 @@ def test_labels_of_a_song(tmp_path: Path) -> None:
     assert found["melody_from"] == "part 'Melody'" and len(found["melody"]) == 8
     assert set(found["notes"]) == {"Melody", "Bass", "Keys", "Kit"}
     assert (
-        midi.caption(score, found) == "music with acoustic grand piano, flute, finger electric bass and drums, 100 bpm"
+        midi_labels.caption(score, found)
+        == "music with acoustic grand piano, flute, finger electric bass and drums, 100 bpm"
     )
 
 
 def test_a_tempo_that_the_notes_do_not_keep_to_is_not_believed(tmp_path: Path) -> None:
     played = midi.read(song(tmp_path / "a.mid", jitter=0.08))
-    assert midi.on_grid(played) < 0.6 < 0.99 < midi.on_grid(midi.read(song(tmp_path / "b.mid")))
-    assert "beats" not in midi.labels(played)
+    assert midi_labels.on_grid(played) < 0.6 < 0.99 < midi_labels.on_grid(midi.read(song(tmp_path / "b.mid")))
+    assert "beats" not in midi_labels.labels(played)
 
 
 def test_bars_are_unknown_without_a_time_signature(tmp_path: Path) -> None:
@@ -42,12 +44,12 @@ def test_bars_are_unknown_without_a_time_signature(tmp_path: Path) -> None:
     file = mido.MidiFile(path)
     file.tracks[0] = mido.MidiTrack(m for m in file.tracks[0] if m.type != "time_signature")
     file.save(path)
-    found = midi.labels(midi.read(path))
+    found = midi_labels.labels(midi.read(path))
     assert len(found["beats"]) >= 8 and found["downbeats"] == []
 
 
 def test_no_lead_among_equals_and_no_drums_without_a_kit(tmp_path: Path) -> None:
-    found = midi.labels(midi.read(song(tmp_path / "a.mid", parts="bass keys")))
+    found = midi_labels.labels(midi.read(song(tmp_path / "a.mid", parts="bass keys")))
     assert "melody" not in found and found["drums"]["onsets"] == []
 
 
@@ -59,30 +61,71 @@ def test_the_same_notes_at_another_tempo_have_the_same_content(tmp_path: Path) -
     assert first.content == faster.content != other.content
 
 
+def rows(tmp_path: Path, *tracks: bytes, **header: int) -> midi.Score:
+    path = tmp_path / "tune.mid"
+    path.write_bytes(b.smf(*tracks, **header))
+    return midi.read(path)
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"MThd\0\0\0\6\0\1\0\1\0\x60", b"RIFF", b"MThd\0\0\0\6\0\0\0\1\0\x60MTrk\0\0\0\4\0\xff\x2f\0"]
+    ("count", "unit", "bpm", "per_bar"),
+    [
+        (4, 4, 120, 4), (6, 4, 120, 6), (3, 4, 120, 3), (2, 2, 60, 2), (6, 8, 80, 2), (12, 8, 80, 4), (7, 8, 240, 7),
+        (3, 8, 240, 3), (12, 16, 160, 4),
+    ],
+)  # fmt: skip
+def test_beats_are_counted_as_musicians_do(tmp_path: Path, count: int, unit: int, bpm: float, per_bar: int) -> None:
+    score = rows(tmp_path, b.signature(count, unit) + b.tempo(120) + b.tune(repeats=6))
+    assert score.bpm == bpm and score.meter == parse_meter(f"{count}/{unit}") and score.steady
+    assert score.beats == pytest.approx([60 / bpm * n for n in range(len(score.beats))], abs=1e-3)
+    assert score.downbeats == score.beats[::per_bar] and score.beats[-1] + 60 / bpm >= 24 - 1e-3
+    found = midi_labels.labels(score)
+    assert (found["bpm"], found["meter"], found["downbeats"]) == (bpm, f"{count}/{unit}", list(score.downbeats))
+
+
+def test_tempo_and_meter_may_change_in_any_track(tmp_path: Path) -> None:
+    score = rows(
+        tmp_path,
+        b.signature(3, 4),
+        b.tempo(60) + b.tempo(120, 3 * 480) + b.signature(4, 4, 0) + b.signature(4, 4, 480),
+        b.tune(),
+    )
+    assert [note.start for note in score.parts[0].notes] == [0.0, 1.0, 2.0, 3.0, 3.5, 4.0, 4.5, 5.0]
+    assert score.beats == (0.0, 1.0, 2.0, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5) and score.downbeats == (0.0, 3.0, 5.0)
+    assert (score.bpm, score.meter, score.steady) == (60.0, parse_meter("3/4"), False)
+
+
+def test_ticks_that_are_parts_of_a_second(tmp_path: Path) -> None:
+    alone = rows(tmp_path, b.tune(500), division=0xE728)
+    assert [note[:2] for note in alone.parts[0].notes] == [(0.5 * n, 0.5 * (n + 1)) for n in range(8)]
+    assert (alone.bpm, alone.beats, "beats" in midi_labels.labels(alone)) == (None, (), False)
+    told = rows(tmp_path, b.tempo(60) + b.tune(500), division=0xE728)
+    assert told.parts[0].notes == alone.parts[0].notes and told.beats == (0.0, 1.0, 2.0, 3.0, 4.0) and told.bpm == 60
+    # A quarter of half a second, as in a file of 120 quarters a minute.
+    assert alone.content == told.content == rows(tmp_path, b.tune()).content
+
+
+def test_a_program_that_another_track_chose(tmp_path: Path) -> None:
+    score = rows(tmp_path, b"\0\xc3\x28\0\xb3\7\x40", b.note(60, 4, channel=3), b.note(60, 4))
+    assert [(part.program, part.volume) for part in score.parts] == [(40, 64), (0, 100)]
+
+
+@pytest.mark.parametrize(
+    ("tracks", "told"),
+    [
+        ((b"",), "holds no notes"),
+        ((b"\xff\xff\xff\x7f\xf8" * 30 + b.note(60, 480),), "would last 2.33e+03 h, and 24 h are allowed"),
+        ((b.tempo(3.6) + b.note(60, 2**28 - 1),), "would last"),
+    ],
 )
-def test_broken_and_empty_files(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "a.mid"
-    path.write_bytes(content)
-    with pytest.raises(midi.MidiError, match=r"a\.mid"):
-        midi.read(path)
+def test_what_cannot_be_played_is_named(tmp_path: Path, tracks: tuple[bytes, ...], told: str) -> None:
+    with pytest.raises(midi.MidiError, match=r"tune\.mid") as caught:
+        rows(tmp_path, *tracks)
+    assert told in str(caught.value)
 
 
-def test_the_skyline_is_what_is_struck_on_top() -> None:
-    held = [Note(0.0, 4.0, 60, 80), Note(1.0, 1.5, 72, 80), Note(2.0, 2.5, 55, 80), Note(3.0, 3.5, 74, 80)]
-    # 60 comes to the surface again at 1.5 s, but nobody strikes it; 55 lies below it.
-    assert midi.skyline(held) == [[0.0, 1.0, 60], [1.0, 1.5, 72], [3.0, 3.5, 74]]
-    rolled = [Note(0.00, 1.0, 60, 80), Note(0.01, 1.0, 64, 80), Note(0.02, 1.0, 67, 80)]
-    assert midi.skyline(rolled) == [[0.02, 1.0, 67]]
-
-
-def test_accompaniment_that_shows_while_the_melody_rests_is_dropped() -> None:
-    line = [Note(0.5 * n, 0.5 * n + 0.4, 76, 80) for n in range(8)]
-    bass = [Note(4.2, 4.4, 40, 80)]
-    assert [row[2] for row in midi.skyline([*line, *bass])] == [76] * 8
-
-
-def test_monophonic_notes_end_where_the_next_begins() -> None:
-    notes = [Note(0.0, 1.0, 60, 80), Note(0.9, 2.0, 62, 80), Note(0.92, 2.0, 64, 80)]
-    assert midi.monophonic(notes) == [[0.0, 0.9, 60], [0.92, 2.0, 64]]
+def test_a_damaged_tempo_gives_no_beats(tmp_path: Path) -> None:
+    score = rows(tmp_path, b.tempo(6e7 / 1) + b.note(60, 2**28 - 1), division=1)
+    assert (
+        score.beats == () and score.seconds == pytest.approx(268.4, abs=0.1) and "bpm" not in midi_labels.labels(score)
+    )

@@ -33,7 +33,7 @@ def by_name(found: scan.Scan) -> dict[str, manifest.Entry]:
 
 def test_facts_captions_labels_and_stems(folder: Path, tmp_path: Path) -> None:
     short(folder / "plain.wav", seconds=1.5)
-    stereo = np.stack([np.full(4000, 0.2), np.zeros(4000)], axis=1).astype(np.float32)
+    stereo = np.stack([np.full(4000, 0.2), np.full(4000, 0.1)], axis=1).astype(np.float32)
     wav(folder / "deep" / "two.flac", stereo, 2_000)
     wav(folder / "deep" / "two.drums.flac", stereo, 2_000)
     (folder / "deep" / "two.json").write_text(json.dumps({"captions": ["a", "b"], "beats": [0.0], "license": "CC0"}))
@@ -80,6 +80,30 @@ def test_what_cannot_be_used_is_listed_with_the_reason(folder: Path, tmp_path: P
     lines = scan.save(found, tmp_path / "m.jsonl")[1].read_text().splitlines()
     assert {json.loads(line)["path"] for line in lines} >= {"music/brief.wav", "music/text.mp3"}
     assert "1 recordings" in scan.summary(found) and "4 unreadable" in scan.summary(found)
+
+
+def test_what_is_odd_about_a_file_is_listed_and_the_file_used(folder: Path) -> None:
+    music = piece(3, 4.0)
+    wav(folder / "opposite.wav", np.stack([music, -music], axis=1))
+    wav(folder / "one side.wav", np.stack([np.zeros_like(music), music], axis=1))
+    wav(folder / "whole.wav", piece(4, 4.0))
+    for name in ("cut.wav", "cut.mp3", "cut.ogg"):
+        soundfile.write(folder / name, piece(5, 8.0), RATE)
+        (folder / name).write_bytes((folder / name).read_bytes()[: (folder / name).stat().st_size // 2])
+    found = look(folder)
+    told = {Path(each.path).name: (each.problem, each.detail) for each in found.problems}
+    assert set(told) == {"opposite.wav", "one side.wav", "cut.wav", "cut.mp3", "cut.ogg"}
+    assert told["opposite.wav"][0] == told["one side.wav"][0] == "channels"
+    assert "cancel each other" in told["opposite.wav"][1] and "channel 2 is used alone" in told["one side.wav"][1]
+    for name in ("cut.wav", "cut.mp3", "cut.ogg"):
+        assert told[name][0] == "truncated" and told[name][1].endswith("the recording is used as far as it goes")
+    entries = by_name(found)
+    assert len(entries) == 6 and all(3.0 < entries[name].duration < 5.0 for name in told)
+    # One channel of it is the same recording.
+    assert entries["one side.wav"].duplicate_of == entries["opposite.wav"].path or (
+        entries["opposite.wav"].duplicate_of == entries["one side.wav"].path
+    )
+    assert look(folder).problems == found.problems  # also of files that are known already
 
 
 def test_a_quiet_recording_is_not_silent(folder: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_manifest_names_files_from_its_own_folder_and_finds_them_again(tmp_pat
         text=("calm", "ruhig – süß"),
         licence="CC BY 4.0",
         labels=str(tmp_path / "in" / "a.json"),
-        stems={"drums": "/elsewhere/a.drums.flac"},
+        stems={"drums": str(tmp_path / "in" / "a.drums.flac")},
         duplicate_of=str(tmp_path / "b.wav"),
     )
     path = manifest.write([written, entry(tmp_path, split="test", tags={"artist": "B"})], tmp_path / "m.jsonl")
@@ -109,8 +109,26 @@ def test_a_manifest_names_files_from_its_own_folder_and_finds_them_again(tmp_pat
     moved.mkdir()
     path.rename(moved / "m.jsonl")
     found = manifest.read(moved / "m.jsonl")[0]
-    assert found.path == str(moved / "in" / "a b.wav") and found.stems["drums"] == "/elsewhere/a.drums.flac"
-    assert found.key == written.key
+    assert found.path == str(moved / "in" / "a b.wav") and found.labels == str(moved / "in" / "a.json")
+    assert found.stems["drums"] == str(moved / "in" / "a.drums.flac") and found.key == written.key
+
+
+def test_a_manifest_is_a_catalogue_of_recordings_with_what_lies_beside_them(tmp_path: Path) -> None:
+    """Recordings may be anywhere; labels and stems are below the manifest or below their recording."""
+    far = tmp_path / "music" / "a"
+    good = entry(
+        far, labels=str(tmp_path / "lists" / "m.labels" / "a.json"), stems={"drums": str(far / "in" / "d.wav")}
+    )
+    (tmp_path / "lists").mkdir()
+    path = manifest.write([good], tmp_path / "lists" / "m.jsonl")
+    assert manifest.read(path) == [good]
+    for change in ({"labels": "/etc/passwd"}, {"labels": "../x.json"}, {"stems": {"drums": str(tmp_path / "d.wav")}}):
+        manifest.write([entry(far, **change)], path)
+        with pytest.raises(
+            ValueError, match=r"m\.jsonl, line 1: (labels|stems\.drums) .* lies neither below"
+        ) as caught:
+            manifest.read(path)
+        assert len(str(caught.value)) <= 500
 
 
 def test_pieces_cover_a_recording_but_for_a_scrap_at_its_end(tmp_path: Path) -> None:
@@ -134,6 +152,13 @@ def test_pieces_cover_a_recording_but_for_a_scrap_at_its_end(tmp_path: Path) -> 
         ),
         ("[1]", "expected a JSON object"),
         ("{", "line 2"),
+        ("[" * 100_000, "line 2 is nested"),
+        ('{"path": "\\ud800", "duration": 1, "rate": 1, "channels": 1, "hash": ""}', "half a character"),
+        ('{"path": "a", "duration": 1e999, "rate": 1, "channels": 1, "hash": ""}', "not finite"),
+        ('{"path": "a", "duration": "1", "rate": 1, "channels": 1, "hash": ""}', "duration must be a number, got '1'"),
+        ('{"path": 5, "duration": 1, "rate": 1, "channels": 1, "hash": ""}', "path must be text, got 5"),
+        ('{"path": "a", "duration": 1, "rate": 1, "channels": 1, "hash": "", "stems": {"drums": 1}}', "stems must be"),
+        ('{"path": "a", "duration": 1, "rate": 1, "channels": 1, "hash": "", "text": [1]}', "text must be"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, line: str, message: str) -> None:

@@ -55,8 +55,8 @@ def same(a: Result, b: Result) -> bool:
 
 
 def test_second_time_comes_from_disk(tmp_path: Path) -> None:
-    first = cache.analyse(Counting(), AUDIO, tmp_path)
-    second = cache.analyse(Counting(), AUDIO, tmp_path)
+    first: Result = cache.analyse(Counting(), AUDIO, tmp_path)
+    second: Result = cache.analyse(Counting(), AUDIO, tmp_path)
     assert len(CALLS) == 1
     assert same(first, second)
     assert second.values.dtype == first.values.dtype
@@ -97,11 +97,11 @@ def test_the_detector_that_runs_is_part_of_the_key(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("damage", [b"", b"not an archive", None], ids=["empty", "foreign", "cut"])
 def test_a_corrupt_entry_is_computed_again(damage: bytes | None, tmp_path: Path) -> None:
-    expected = cache.analyse(Counting(), AUDIO, tmp_path)
+    expected: Result = cache.analyse(Counting(), AUDIO, tmp_path)
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:-40] if damage is None else damage)
     with pytest.warns(UserWarning, match=f"{path.name} is unreadable .*; computing it again"):
-        again = cache.analyse(Counting(), AUDIO, tmp_path)
+        again: Result = cache.analyse(Counting(), AUDIO, tmp_path)
     assert same(expected, again)
     assert len(CALLS) == 2
     assert same(cache.analyse(Counting(), AUDIO, tmp_path), expected)

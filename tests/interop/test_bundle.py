@@ -67,7 +67,7 @@ def test_strangers_are_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(bundle.ModelError, match=r"'spectral' model, not one that generates"):
         bundle.load(folder)
     edit(folder, kind="os.system")
-    with pytest.raises(bundle.ModelError, match=r"'os.system'.*not one of spectral, seanet"):
+    with pytest.raises(bundle.ModelError, match=r"'os.system'.*not one of spectral, hybrid, seanet"):
         bundle.load_codec(folder)
 
 

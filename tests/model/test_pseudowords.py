@@ -146,6 +146,12 @@ def test_a_long_prompt_loses_its_end_but_no_pseudoword(text: TextEncoder) -> Non
         text.states("slow " * (room - 1) + "<dusk>")
 
 
+def test_a_pseudoword_is_known_and_takes_its_vectors_of_the_length(text: TextEncoder) -> None:
+    text.concepts["dusk"] = concept(text)
+    assert text.unread("<dusk>") == text.unread("<dusk>:0.5 " + "slow " * 60) == []
+    assert "1 of its 62 words are not read, from 'waltz' on" in text.unread("<dusk> " + "slow " * 60 + "waltz")[0]
+
+
 @pytest.mark.parametrize("word", ["lofi-beat", "", "two words", "zzqxv"])
 def test_a_start_of_several_tokens_is_refused(text: TextEncoder, word: str) -> None:
     with pytest.raises(ValueError, match="single token"):

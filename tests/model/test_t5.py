@@ -45,3 +45,12 @@ def test_absent_weights_say_what_to_do(tmp_path: Path, monkeypatch: pytest.Monke
         T5Encoder(tmp_path / "nothing")(("slow",))
     with pytest.raises(TextWeightsError, match="states of width 16, this model reads 768"):
         T5Encoder(folder)(("slow",))
+
+
+def test_words_that_it_has_no_piece_for_are_said_and_any_length_is_read(folder: Path) -> None:
+    text = T5Encoder(folder, dim=16)
+    assert text.unread("slow jazz " * 500) == []
+    (some,) = text.unread("slow джаз")
+    assert "not known to the text encoder in the prompt: 'джаз'" in some and "English and some German" in some
+    (none,) = text.unread("медленный джаз")
+    assert "follows no words of the prompt 'медленный джаз'" in none

@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from torch import nn
 
 from flowmusic.data.shards import ClipSample, ShardIndex, write_shard
+from flowmusic.interop import bundle
+from flowmusic.model.encode import ConditionEncoder
+from flowmusic.model.field import VectorField
 
 CLIPS, FRAMES, DIM = 6, 60, 8
 
@@ -60,3 +64,19 @@ def wave_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
             lines.append(json.dumps({"path": path, "split": split, "seconds": 2.0}))
     (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle in nano's architecture with random weights, for latents of 8 channels."""
+    torch.manual_seed(0)
+    tracks = {"chords": {"features": 37, "ids": 194, "dim": 6}, "drums": {"features": 12, "dim": 4, "bands": 3}}
+    encoder = {"dim": 8, "width": 32, "tracks": tracks, "pooled": True}
+    field = {"dim": 8, "frames_dim": 19, "width": 32, "layers": 2, "heads": 2, "pooled": True}
+    parts = nn.ModuleDict({"encoder": ConditionEncoder(**encoder), "field": VectorField(**field)})
+    with torch.no_grad():
+        parts["field"].output.weight.normal_(0.0, 0.1)
+    generation = {"guidance": {"all": 2.0}, "solver": "midpoint", "steps": 2, "time_grid": "uniform"}
+    settings = {"encoder": encoder, "field": field, "codec": "nano_codec", "seconds": 1.6, "generation": generation}
+    folder = tmp_path_factory.mktemp("models") / "small"
+    return bundle.write(folder, {"kind": "flow", "settings": settings}, parts.state_dict(), "tiny")

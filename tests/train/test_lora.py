@@ -8,13 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from flowmusic.apps import build as apps_build
 from flowmusic.interop import adapter, bundle
 from flowmusic.interop.adapter import AdapterUse
-from flowmusic.model.encode import ConditionEncoder
-from flowmusic.model.field import VectorField
 from flowmusic.train import run
 from flowmusic.train.run import compose, train
 from flowmusic.types import Controls
@@ -40,22 +37,6 @@ TINY = [
 ]
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle in nano's architecture with random weights, for latents of 8 channels."""
-    torch.manual_seed(0)
-    tracks = {"chords": {"features": 37, "ids": 194, "dim": 6}, "drums": {"features": 12, "dim": 4, "bands": 3}}
-    encoder = {"dim": 8, "width": 32, "tracks": tracks, "pooled": True}
-    field = {"dim": 8, "frames_dim": 19, "width": 32, "layers": 2, "heads": 2, "pooled": True}
-    parts = nn.ModuleDict({"encoder": ConditionEncoder(**encoder), "field": VectorField(**field)})
-    with torch.no_grad():
-        parts["field"].output.weight.normal_(0.0, 0.1)
-    generation = {"guidance": {"all": 2.0}, "solver": "midpoint", "steps": 2, "time_grid": "uniform"}
-    settings = {"encoder": encoder, "field": field, "codec": "nano_codec", "seconds": 1.6, "generation": generation}
-    folder = tmp_path_factory.mktemp("models") / "small"
-    return bundle.write(folder, {"kind": "flow", "settings": settings}, parts.state_dict(), "tiny")
-
-
 def tuned(base: Path, store: Path, out: Path, *overrides: str) -> list[str]:
     return [*TINY, f"base={base}", f"latents={store}", f"out={out}", *overrides]
 
@@ -71,7 +52,7 @@ def test_stop_and_resume_equals_a_straight_run(base: Path, store: Path, tmp_path
     checkpoint = torch.load(tmp_path / "straight" / "checkpoints" / "last.ckpt", weights_only=False)
     assert all("lora_" in name for name in checkpoint["state_dict"])
     other = tuned(base, store, tmp_path / "stopped", "trainer.max_steps=8", "model.lora.alpha=1.0")
-    with pytest.raises(ValueError, match="another settings"):
+    with pytest.raises(ValueError, match="other settings"):
         train(compose(other))
 
 
@@ -147,7 +128,7 @@ def test_a_folder_may_be_called_data(base: Path, store: Path, tmp_path: Path) ->
     [
         ("base=nowhere", "unknown model 'nowhere'"),
         ("model.lora.targets=[field.nothing]", "no layer fits 'field.nothing'"),
-        ("model.lora.rank=0", "rank must be at least 1"),
+        ("model.lora.rank=0", "rank must be a whole number from 1"),
     ],
 )
 def test_bad_input_exits_2_with_a_line(

@@ -133,7 +133,7 @@ def test_mismatched_frames_dim_says_what_to_set(store: Path, tmp_path: Path) -> 
         (["experiment=nanoo"], "nanoo"),
         (["experiment=nano", "model.learning_rate=1"], "learning_rate"),
         (["experiment=nano", "latents=/nowhere"], "flowmusic build corpus=DIR"),
-        (["experiment=nano", "callbacks.budget.wall_s=-1"], "wall_s must be positive"),
+        (["experiment=nano", "callbacks.budget.wall_s=-1"], "wall_s must be a number of seconds from 0"),
     ],
 )
 def test_wrong_configuration_is_one_line_and_exit_2(
@@ -215,3 +215,78 @@ def test_samples_can_be_heard_while_training(store: Path, wave_corpus: Path, tmp
     events = list((tmp_path / "field" / "tensorboard").glob("events*"))
     assert events and b"sample/0" in events[0].read_bytes()
     assert "validation/loss" in (tmp_path / "field" / "csv" / "version_0" / "metrics.csv").read_text()
+
+
+def test_an_energy_head_is_trained_beside_a_codec_that_stays_as_it_is(
+    store: Path, wave_corpus: Path, tmp_path: Path
+) -> None:
+    train(compose([*TINY_CODEC, f"corpus={wave_corpus}", f"out={tmp_path / 'codec'}", "trainer.max_steps=2"]))
+    codec = tmp_path / "codec" / "bundle"
+    field = [f"latents={store}", f"out={tmp_path / 'field'}", f"codec_name={codec}", "trainer.max_steps=2"]
+    train(compose([*TINY_FLOW, *field, "resume=false"]))
+    before = bundle.load_codec(codec)
+    shared = [o for o in TINY_CODEC if not o.startswith(("experiment", "codec.", "model.calibration"))]
+    overrides = [f"codec.name={codec}", f"model.field={tmp_path / 'field' / 'bundle'}", "model.optimizer.lr=0.05"]
+    overrides += ["callbacks.average.decay=0.5"]
+    overrides += ["codec.energy={bands: 6, width: 8, n_fft: 512, hop: 160}", f"corpus={wave_corpus}", "model.warmup=1"]
+    long = ["trainer.max_steps=20", "model.total_steps=20", "trainer.val_check_interval=20", f"out={tmp_path / 'head'}"]
+    result = train(compose(["experiment=nano_codec_energy", *shared, *overrides, *long]))
+    short = ["trainer.max_steps=1", "trainer.val_check_interval=1", f"out={tmp_path / 'short'}"]
+    begun = train(compose(["experiment=nano_codec_energy", *shared, *overrides, *short]))
+    assert result.metrics["validation/loss"] < 0.8 * begun.metrics["validation/loss"]
+    module = result.objects["model"]
+    assert {name for name, p in module.named_parameters() if p.requires_grad} == {
+        name for name, _ in module.named_parameters() if name.startswith(("codec.energy.", "head."))
+    }
+    after = bundle.load_codec(tmp_path / "head" / "bundle")
+    audio = Audio(0.1 * torch.randn(1, 1, 8000, generator=torch.Generator().manual_seed(0)), 16_000)
+    latents = before.encode(audio)
+    assert torch.equal(latents, after.encode(audio)) and torch.equal(before.codes(latents), after.codes(latents))
+    assert not torch.equal(before.decode(latents).samples, after.decode(latents).samples)
+    # A bundle with the head, and one trained on from it, are read as any other.
+    on = [
+        "experiment=nano_codec_decoder",
+        *shared,
+        f"corpus={wave_corpus}",
+        f"codec.name={tmp_path / 'head' / 'bundle'}",
+    ]
+    train(compose([*on, f"out={tmp_path / 'on'}", "trainer.max_steps=1"]))
+    assert bundle.read(tmp_path / "on" / "bundle").config["settings"]["energy"]["bands"] == 6
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["codec.name=nano", "model.field=null"], "kind 'flow'"),
+        (["model.quantile=1.5", "model.field=null"], "quantile"),
+    ],
+)
+def test_an_energy_head_for_something_else_is_refused(
+    overrides: list[str], says: str, wave_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from flowmusic.apps.cli import main
+
+    shared = ["experiment=nano_codec_energy", f"corpus={wave_corpus}", f"out={tmp_path}", "logger=none"]
+    assert main(["train", *shared, *overrides]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert says in lines[-1] and not any("Traceback" in line for line in lines)
+
+
+def test_a_hybrid_codec_is_trained_and_exported(wave_corpus: Path, tmp_path: Path) -> None:
+    own = ("experiment", "codec.n_fft", "codec.dim", "codec.hop", "data.hop")
+    shared = [o for o in TINY_CODEC if not o.startswith(own)]
+    shared += ["experiment=codec2", "codec.n_fft=512", "codec.hop=160", "data.hop=320", "codec.head_width=24"]
+    shared += ["codec.wave_dim=8", "codec.spectrum_dim=4", "codec.quantizer.dim=12", "model.prepare_batches=2"]
+    shared += ["codec.iterations=2", f"corpus={wave_corpus}"]
+    train(compose([*shared, f"out={tmp_path / 'stopped'}", "trainer.max_steps=3"]))
+    resumed = train(compose([*shared, f"out={tmp_path / 'stopped'}", "trainer.max_steps=6"]))
+    every = ["trainer.val_check_interval=6", "trainer.log_every_n_steps=1"]
+    straight = train(compose([*shared, f"out={tmp_path / 'straight'}", "trainer.max_steps=6", *every]))
+    pairs = zip(resumed.objects["model"].parameters(), straight.objects["model"].parameters(), strict=True)
+    assert all(torch.equal(one, two) for one, two in pairs)
+    names = ("validation/loss", "validation/si_sdr_db", "validation/lsd_db", "train/sdr_db")
+    assert all(math.isfinite(straight.metrics[name]) for name in names)
+    codec = bundle.load_codec(tmp_path / "straight" / "bundle")
+    audio = Audio(0.1 * torch.randn(1, 1, 16_000, generator=torch.Generator().manual_seed(0)), 16_000)
+    latents = codec.encode(audio)
+    assert latents.shape == (1, 50, 12) and torch.isfinite(codec.decode(latents).samples).all()

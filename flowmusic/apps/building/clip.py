@@ -78,7 +78,8 @@ class ClipBuilder:
 
     def __call__(self, piece: Entry) -> ClipSample:
         """One clip.  Raises: ValueError for a recording, labels or a stem that cannot be used."""
-        audio = read_part(piece.path, piece)
+        reading = read_part(piece.path, piece)
+        audio = reading.audio
         latents = self.encode(audio)
         grid = FrameGrid(self.frame_rate, len(latents))
         tensors: dict[str, Tensor] = {LATENTS: latents.half()}
@@ -93,12 +94,12 @@ class ClipBuilder:
             tensors[name] = values.half() if values.is_floating_point() else values.to(torch.int16)
             tensors[name + KNOWN] = track.known
             tensors[name + CONFIDENCE] = (confidence[name] * track.known).half()
-        return ClipSample(piece.key, tensors, self.info(piece, audio.seconds))
+        return ClipSample(piece.key, tensors, self.info(piece, audio.seconds, reading.notices))
 
     @torch.no_grad()
     def encode(self, audio: Audio) -> Tensor:
-        """Latents of a mono mix of a part.  Shape: ``[C, N] -> [T, D]`` on the CPU."""
-        mono = audio_tools.resample(audio_tools.mono(audio), self.codec.rate)
+        """Latents of a part, which is mono.  Shape: ``[1, N] -> [T, D]`` on the CPU."""
+        mono = audio_tools.resample(audio, self.codec.rate)
         samples = mono.samples[None].to(self.settings.device)
         return self.codec.encode(Audio(samples, mono.rate))[0].float().cpu()
 
@@ -112,7 +113,7 @@ class ClipBuilder:
             names = [name for name in wanted if not (name == "drums" and (codes or "drums" in piece.stems))]
             exact.update(labels.tracks(told, piece.start, audio.seconds, grid, names))
         if "drums" in wanted and "drums" in piece.stems:
-            exact["drums"] = self.drums(read_part(piece.stems["drums"], piece), grid)
+            exact["drums"] = self.drums(read_part(piece.stems["drums"], piece).audio, grid)
         confidence = {name: torch.ones(grid.length) for name in exact}
         rest = [name for name in wanted if name not in exact]
         if not rest:
@@ -135,8 +136,8 @@ class ClipBuilder:
         track: Track = make(stem, grid)
         return track
 
-    def info(self, piece: Entry, seconds: float) -> dict[str, Any]:
-        """What is not a tensor: where the clip comes from and what is said of it."""
+    def info(self, piece: Entry, seconds: float, notices: tuple[str, ...] = ()) -> dict[str, Any]:
+        """What is not a tensor: where the clip comes from, what is said of it, and what is odd about its file."""
         told = to_json(piece, self.settings.root)["path"]
         found = {
             "captions": list(piece.text),
@@ -148,20 +149,21 @@ class ClipBuilder:
             "source": Path(told).name if Path(told).is_absolute() else told,
             "hash": piece.hash,
         }
+        if notices:
+            found["notices"] = list(notices)
         return {**found, "tags": dict(piece.tags)} if piece.tags else found
 
 
-def read_part(path: str, piece: Entry) -> Audio:
-    """The part of a file that a piece means.
+def read_part(path: str, piece: Entry) -> audio_tools.Reading:
+    """The part of a file that a piece means, mono.
 
     Raises: AudioError if the file cannot be read, or is shorter than the manifest says.
     """
-    audio = audio_tools.read(path, start=piece.start, seconds=piece.duration)
-    if audio.seconds < piece.duration - MISSING_S:
-        raise audio_tools.AudioError(
-            f"{path} ends {piece.duration - audio.seconds:.1f} s earlier than the manifest says; scan it again"
-        )
-    return audio
+    reading = audio_tools.read_mono(path, start=piece.start, seconds=piece.duration)
+    missing = piece.duration - reading.audio.seconds
+    if missing > MISSING_S:
+        raise audio_tools.AudioError(f"{path} ends {missing:.1f} s earlier than the manifest says; scan it again")
+    return reading
 
 
 def load_codec(name: str, drums: str = "onsets", device: str = "cpu") -> Any:

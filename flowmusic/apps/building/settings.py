@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from flowmusic import progress
 from flowmusic.apps import flags
 from flowmusic.apps.errors import UsageError
 
@@ -124,14 +125,15 @@ class Settings:
 
 def _style(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What ``style_features`` and ``style_layer`` ask for."""
-    from flowmusic.interop.mert import HUB_NAME, KIND
-
     given = config["style_features"]
     layer = _optional(config, "style_layer", flags.integer("layers"))
     if given is None:
         if layer is not None:
             raise UsageError("style_layer is for style_features, which is not given")
         return None
+    progress.starting("flowmusic build")
+    from flowmusic.interop.mert import HUB_NAME, KIND
+
     kind, _, source = str(given).partition(":")
     if kind != KIND or not source:
         raise UsageError(f"style_features must be {KIND}:SOURCE, such as {KIND}:{HUB_NAME}, got {given!r}")

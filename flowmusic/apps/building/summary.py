@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from flowmusic import disk, publishable
 from flowmusic.atomic import write_text
 from flowmusic.controls.vocabulary import LABELS, split
 from flowmusic.data.build import FAILURES, Built
@@ -21,10 +22,13 @@ CHORDS = 24
 
 
 def write(built: Built, plan: Plan, out: Path) -> list[Path]:
-    """Write page and picture; returns both."""
+    """Write page and picture; returns both, or the page alone where the picture cannot be written."""
     whole = total(built.statistics.values())
-    draw(whole, out / PICTURE)
-    return [write_text(out / PAGE, page(built, plan, whole)), out / PICTURE]
+    written = [write_text(out / PAGE, page(built, plan, whole))]
+    with disk.spared(out / PICTURE):
+        draw(whole, out / PICTURE)
+        written.append(out / PICTURE)
+    return written
 
 
 def page(built: Built, plan: Plan, whole: Statistics) -> str:
@@ -153,7 +157,8 @@ def _triad(name: str) -> str:
 def _general(failure: Mapping[str, Any]) -> str:
     """The reason without the name of the file, so that equal ones count together."""
     source = str(failure["source"])
-    return str(failure["reason"]).replace(source, "FILE").replace(Path(source).name, "FILE").replace("|", "/")
+    reason = str(failure["reason"]).replace(source, "FILE").replace(Path(source).name, "FILE")
+    return publishable.prose(reason).replace("|", "/")
 
 
 def _hours(found: Mapping[str, Any]) -> float:

@@ -20,6 +20,8 @@ from flowmusic.atomic import replacing
 from flowmusic.metrics import fad
 from flowmusic.metrics.normalise import Interval
 from flowmusic.metrics.report import TRUTH
+from flowmusic.metrics.sound import EMBEDDINGS
+from flowmusic.tensors import read_arrays
 
 OTHER_SOURCE = "fad reference"
 ANCHORS = ("halves", "other_source", "model_to_other_source")
@@ -55,7 +57,7 @@ class Distances:
 
 @dataclass(frozen=True)
 class Patches:
-    """The embedding of :mod:`flowmusic.metrics.fad`, kept on disk."""
+    """One of the embeddings that need no weights (:data:`flowmusic.metrics.sound.EMBEDDINGS`), kept on disk."""
 
     store: Store
     name: str = fad.EMBEDDING
@@ -65,7 +67,7 @@ class Patches:
 
     def _patches(self, system: str, clip: str, take: Take) -> list[list[float]]:
         def listen() -> Mapping[str, list[list[float]]]:
-            return {"patches": np.round(fad.mfcc_patches(take.audio()), 4).tolist()}
+            return {"patches": np.round(EMBEDDINGS[self.name](take.audio()), 4).tolist()}
 
         found: list[list[float]] = self.store.heard(system, clip, key_of(self.name, take.key), listen)["patches"]
         return found
@@ -121,7 +123,7 @@ class Fadtk:
         if done.returncode or missing:
             said = (done.stderr.strip().splitlines() or done.stdout.strip().splitlines() or ["nothing"])[-1]
             raise UsageError(f"fadtk could not embed {len(missing)} recordings with {self.name}; it said: {said}")
-        return [np.load(stored / f"{name}.npy", allow_pickle=False).astype(float) for name in names.values()]
+        return [read_arrays(stored / f"{name}.npy")[""].astype(float) for name in names.values()]
 
 
 def distances(

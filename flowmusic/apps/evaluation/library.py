@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic import audio as audio_tools
+from flowmusic import disk, progress
 from flowmusic.apps.corpus_clips import digest_of
 from flowmusic.apps.evaluation.store import key_of
+from flowmusic.atomic import replacing
 from flowmusic.data import corpus
 from flowmusic.data.latents import LatentStore, index_of
 from flowmusic.metrics.copying import nearest, token_agreement
 from flowmusic.metrics.style import CHUNK_SECONDS, EMBEDDING, Reference, chunks, mel_stats
-from flowmusic.paths import in_utf8
+from flowmusic.tensors import read as read_tensors
 from flowmusic.types import Audio, Codec
 
 TRAIN = "train"
@@ -153,11 +154,9 @@ def _moments(latents: Tensor, window: int) -> Tensor:
 
 def _indexed(clips: Sequence[corpus.Clip], rate: int, cache: Path, fingerprint: str) -> Reference:
     """Embeddings of every chunk, in files of :data:`PART` clips, so that a run that was killed goes on."""
-    from tqdm import tqdm
-
     cache.mkdir(parents=True, exist_ok=True)
     rows, songs = [], []
-    with tqdm(total=len(clips), desc="training clips", unit="clip", file=sys.stderr, leave=False) as bar:
+    with progress.Bar("training clips", "clip", len(clips)) as bar:
         for first in range(0, len(clips), PART):
             part = clips[first : first + PART]
             embeddings, counts = _part(cache / f"{fingerprint}-{first // PART:05d}.safetensors", part, rate, bar.update)
@@ -167,11 +166,10 @@ def _indexed(clips: Sequence[corpus.Clip], rate: int, cache: Path, fingerprint: 
 
 
 def _part(path: Path, clips: Sequence[corpus.Clip], rate: int, tell: Callable[[int], Any]) -> tuple[Tensor, list[int]]:
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import save_file
 
-    if path.exists():
-        with in_utf8(path) as place:
-            found = load_file(place)
+    found = disk.remembered(path, lambda kept: read_tensors(kept)[0])
+    if found is not None:
         tell(len(clips))
         return found["embeddings"], found["counts"].tolist()
     rows: list[Tensor] = []
@@ -183,7 +181,6 @@ def _part(path: Path, clips: Sequence[corpus.Clip], rate: int, tell: Callable[[i
         counts.append(len(parts))
         tell(1)
     tensors = {"embeddings": torch.stack(rows), "counts": torch.tensor(counts)}
-    temporary = path.with_suffix(".partial")
-    save_file(tensors, temporary)
-    temporary.replace(path)
+    with disk.spared(path, "it is made again by the next run"), replacing(path) as temporary:
+        save_file(tensors, temporary)
     return tensors["embeddings"], counts

@@ -85,13 +85,13 @@ def _clip(
     seconds = grid.seconds
     if entry.duration < seconds - SHORT_SECONDS:
         raise ValueError(f"{entry.path} lasts {entry.duration:.1f} s, {seconds:g} s are asked for")
-    part = _part(audio_tools.read(entry.path, rate=rate), entry.start, seconds)
+    part = _part(entry.path, entry.start, seconds, rate)
     labels = {} if entry.labels is None else _labels(Path(entry.labels), entry.start, seconds)
     wanted = [name for name in TRACKS if name in chosen]
     tracks = {name: _track(name, labels, grid) for name in wanted}
     stem = entry.stems.get("drums")
     if stem is not None and "drums" in chosen:
-        tracks["drums"] = _drums(_part(audio_tools.read(stem), entry.start, seconds), grid, drum_control)
+        tracks["drums"] = _drums(_part(stem, entry.start, seconds), grid, drum_control)
     elif drum_control is not None:
         tracks.pop("drums", None)  # codes of a codec are heard in a stem, and nothing else makes them
     known = {name: track for name, track in tracks.items() if track is not None}
@@ -101,7 +101,7 @@ def _clip(
     name = slug(Path(entry.path).stem)
     whole = LabelledClip(
         name if name not in taken else f"{name}-{digest[:6]}",
-        audio_tools.mono(part),
+        part,
         Controls((text,), {name: batched(track) for name, track in known.items()}),
         Requested(
             chords=labels.get("chords"),
@@ -116,9 +116,12 @@ def _clip(
     return whole.asking_only(*known)
 
 
-def _part(audio: Audio, start_s: float, seconds: float) -> Audio:
-    first = round(start_s * audio.rate)
-    return audio_tools.fit(Audio(audio.samples[:, first:], audio.rate), round(seconds * audio.rate))
+def _part(path: str, start_s: float, seconds: float, rate: int | None = None) -> Audio:
+    """A part of a file, mono, with silence after its end.  Shape: ``[1, seconds * rate]``."""
+    reading = audio_tools.read_mono(path, rate, start=start_s, seconds=seconds)
+    for notice in reading.notices:
+        print(f"note: {path}: {notice}", file=sys.stderr)
+    return audio_tools.fit(reading.audio, round(seconds * reading.audio.rate))
 
 
 def _labels(path: Path, start_s: float, seconds: float) -> dict[str, Any]:
@@ -147,7 +150,7 @@ def _labels(path: Path, start_s: float, seconds: float) -> dict[str, Any]:
             }
         found["tags"] = record.get("tags") if isinstance(record.get("tags"), Mapping) else {}
     except (ValueError, TypeError, KeyError, OSError) as error:
-        raise ValueError(f"labels {path}: {error}") from None
+        raise ValueError(f"labels {plain.shown(path)}: {plain.reason(error, 300)}") from None
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from typing import Any, Protocol
 from flowmusic.apps.corpus_clips import LabelledClip
 from flowmusic.apps.evaluation.library import Library
 from flowmusic.apps.evaluation.store import Store, Take, key_of
-from flowmusic.apps.evaluation.systems import ALONE, System
+from flowmusic.apps.evaluation.systems import ALONE, MODEL, System
 from flowmusic.metrics.adherence import Listeners, measure, remembering
-from flowmusic.metrics.report import SHUFFLED
+from flowmusic.metrics.report import CODEC, SHUFFLED
+from flowmusic.metrics.spectrum import balance, fidelity
 from flowmusic.metrics.text_match import TextMatch
 from flowmusic.types import TEXT, Audio
 
@@ -67,6 +69,21 @@ class AdherenceJudge:
         if requested.chords and ears.chords is not None:
             found["chords"] = [[round(float(s), 4), round(float(e), 4), str(name)] for s, e, name in ears.chords(audio)]
         return found
+
+
+@dataclass(frozen=True)
+class SoundJudge:
+    """How a take's spectrum compares with the clip's: bin by bin for the codec's round trip, by balance for takes."""
+
+    def key(self, system: System) -> Sequence[Any]:
+        return ["sound", system.row == CODEC]
+
+    def applies(self, system: System) -> bool:
+        return system.row in (MODEL, CODEC)
+
+    def __call__(self, audio: Audio, clip: LabelledClip, system: System) -> Mapping[str, Any]:
+        found = fidelity(audio, clip.audio) if system.row == CODEC else balance(audio, clip.audio)
+        return {"scores": {name: value for name, value in found.items() if math.isfinite(value)}}
 
 
 @dataclass(frozen=True)

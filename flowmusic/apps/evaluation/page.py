@@ -6,7 +6,7 @@ import html
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from flowmusic import paths
+from flowmusic import disk, paths, publishable
 from flowmusic.apps.corpus_clips import LabelledClip
 from flowmusic.apps.evaluation import spectrogram
 from flowmusic.apps.evaluation.listening import Heard
@@ -78,12 +78,16 @@ def write(
     return write_text(folder / NAME, _page(results, summary, plots, sections))
 
 
-def _picture(system: System, clip: LabelledClip, take: Take, heard: Heard, folder: Path) -> Path:
+def _picture(system: System, clip: LabelledClip, take: Take, heard: Heard, folder: Path) -> Path | None:
+    """The spectrogram of a take, made if needed; None where it cannot be written."""
     path = folder / PICTURES / slug(system.name) / f"{slug(clip.id)}.{take.key}.png"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        asked = clip.requested.chords if heard.chords is not None else None
-        spectrogram.draw(take.audio(), asked, heard.chords, path)
+        with disk.spared(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            asked = clip.requested.chords if heard.chords is not None else None
+            spectrogram.draw(take.audio(), asked, heard.chords, path)
+            return path
+        return None
     return path
 
 
@@ -135,25 +139,31 @@ def _table(summary: Table) -> str:
 
 
 def _section(clip: LabelledClip, cards: Sequence[str]) -> str:
-    words = f"“{clip.text}”" if clip.text is not None else "no prompt"
+    words = f"“{publishable.words(clip.text)}”" if clip.text is not None else "no prompt"
     return (
         f'<section id="{_anchor(clip)}"><h2>{_text(clip.id)}</h2><p>{_text(words)}</p>'
         f'<div class="cards">{"".join(cards)}</div></section>\n'
     )
 
 
-def _card(system: System, clip: LabelledClip, take: Take, heard: Heard, picture: Path, folder: Path) -> str:
+def _card(system: System, clip: LabelledClip, take: Take, heard: Heard, picture: Path | None, folder: Path) -> str:
     scores = "".join(f"<li>{_text(metric)} {value:.2f}</li>" for metric, value in heard.scores.items())
     nearest = f"<li>nearest training clip {_text(heard.nearest)}</li>" if heard.nearest is not None else ""
     chords = ""
     if heard.chords is not None:
         asked, found = _line(clip.requested.chords or ()), _line(heard.chords)
         chords = f"<details><summary>chords</summary>asked: {asked}<br>heard: {found}</details>"
+    name = _text(system.name)
+    drawn = (
+        ""
+        if picture is None
+        else (f'<img src="{_url(picture.relative_to(folder))}" alt="spectrogram of {name}" loading="lazy">')
+    )
     return f"""
 <article class="card{" model" if system.row == MODEL else ""}">
-<h3>{_text(system.name)}</h3><p>{_text(WORDS[system.row])}</p>
+<h3>{name}</h3><p>{_text(WORDS[system.row])}</p>
 <audio controls preload="none" src="{_url(take.path.relative_to(folder))}"></audio>
-<img src="{_url(picture.relative_to(folder))}" alt="spectrogram of {_text(system.name)}" loading="lazy">
+{drawn}
 <ul class="chips">{scores}{nearest}</ul>{chords}
 </article>"""
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from tqdm import tqdm
-
 from feature_extractors.listeners import describe
+from flowmusic import disk, progress, publishable
 from flowmusic.apps.evaluation import page, plots, report
 from flowmusic.apps.evaluation.distances import ANCHORS
 from flowmusic.apps.evaluation.prepare import Inputs
@@ -26,7 +24,8 @@ def publish(settings: Settings, inputs: Inputs, results: Results) -> tuple[Table
     pictures = _plots(settings, results, summary)
     names = [path.name for path in pictures]
     sampling = inputs.sampling
-    repeat = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(settings).items()}
+    # Places are told by name (flowmusic.publishable), so weights by their hashes too.
+    repeat = {**publishable.cleaned(asdict(settings)), "weights_sha256": list(inputs.studio.weights)}
     repeat["manifest" if settings.data == "manifest" else "corpus"] = repeat.pop("source")
     repeat.update(
         guidance=dict(sampling.guidance),
@@ -39,20 +38,24 @@ def publish(settings: Settings, inputs: Inputs, results: Results) -> tuple[Table
     )
     markdown = report.write(results, summary, repeat, settings.out, names)
     shown = page.players(results, settings.page_clips)
-    with tqdm(total=shown, desc="pictures", unit="take", file=sys.stderr, leave=False) as bar:
+    with progress.Bar("pictures", "take", shown) as bar:
         listening = page.write(results, summary, settings.out, names, settings.page_clips, bar.update)
     return summary, (markdown.with_suffix(".json"), markdown, *pictures, listening)
 
 
 def _plots(settings: Settings, results: Results, summary: Table) -> list[Path]:
-    drawn = plots.adherence(summary, settings.out / "adherence.png")
-    found = [] if drawn is None else [drawn]
+    """The figures; one that cannot be written is left out, for the report is worth more."""
+    out, found = settings.out, []
+    with disk.spared(out / "adherence.png"):
+        found.append(plots.adherence(summary, out / "adherence.png"))
     if any(point.num_evals is not None for point in results.curve):
         halves = results.distances.anchors[ANCHORS[0]]
-        found.append(plots.evaluations(results.curve, summary, halves, settings.out / "evaluations.png"))
+        with disk.spared(out / "evaluations.png"):
+            found.append(plots.evaluations(results.curve, summary, halves, out / "evaluations.png"))
     if results.grid:
-        found.append(plots.guidance_map(results.grid, results.weights, settings.out / "guidance.png"))
-    return found
+        with disk.spared(out / "guidance.png"):
+            found.append(plots.guidance_map(results.grid, results.weights, out / "guidance.png"))
+    return [path for path in found if path is not None]
 
 
 def _shown(adapter: str) -> str:
@@ -69,7 +72,7 @@ def _notes(settings: Settings, inputs: Inputs, results: Results) -> dict[str, st
     source = (
         settings.source.name if settings.data == "folder" else f"the {settings.split} split of {settings.source.name}"
     )
-    model = " + ".join([settings.model, *map(_shown, settings.adapter)])
+    model = " + ".join([publishable.place(settings.model), *map(_shown, settings.adapter)])
     notes = {
         "model": f"{model}, {drawn}, guidance {sampling.guidance_in_words()}",
         "clips": f"{count} of {source}, {seconds:g} s each, noise from seed {settings.seed} upwards",
@@ -87,7 +90,9 @@ def _notes(settings: Settings, inputs: Inputs, results: Results) -> dict[str, st
     notes.update({listener: words[listener] for control, listener in heard_for.items() if control in inputs.controls})
     notes["fad"] = results.distances.note
     if inputs.text is not None:
-        notes["text"] = f"{inputs.text.name}: cosine with the prompt; share of its attributes that are recognised"
+        judge = publishable.place(inputs.text.name)
+        notes["text"] = f"{judge}: cosine with the prompt; share of its attributes that are recognised"
     if inputs.library is not None:
         notes["copy"] = inputs.library.described
-    return notes
+    told: dict[str, str] = publishable.cleaned(notes)
+    return told

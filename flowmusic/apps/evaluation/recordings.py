@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from flowmusic import audio as audio_tools
-from flowmusic import plain
+from flowmusic import plain, progress
 from flowmusic.apps.adherence import spans_until, times_until
 from flowmusic.apps.corpus_clips import LabelledClip, digest_of
 from flowmusic.apps.evaluation.store import key_of, slug
+from flowmusic.audio_files import SUFFIXES, length_of
 from flowmusic.controls.drums import codes_to_track
 from flowmusic.controls.tracks import batched
 from flowmusic.metrics.adherence import Requested
@@ -22,8 +23,6 @@ BEGINNING, MIDDLE = 0.0, 0.5
 
 def find(folder: Path) -> list[Path]:
     """Audio files under a folder, in order of their names.  Raises: ValueError if there is none."""
-    from feature_extractors.run import SUFFIXES
-
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder of recordings")
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
@@ -40,13 +39,21 @@ def excerpt(path: Path, seconds: float, rate: int, place: float) -> Audio:
 
     Raises: ValueError for a file that is not audio, or shorter.
     """
-    audio = audio_tools.mono(audio_tools.read(path, rate=rate))
-    wanted = round(seconds * rate)
-    have = audio.samples.shape[-1]
+    wanted, length = round(seconds * rate), length_of(path)
+    if length is None:
+        reading = audio_tools.read_mono(path, rate)
+        first = max(0, round((reading.audio.samples.shape[-1] - wanted) * place))
+    else:
+        # A moment more, for lengths that are no whole number of samples at either rate.
+        start = max(0.0, (length - seconds) * place)
+        reading, first = audio_tools.read_mono(path, rate, start=start, seconds=seconds + 0.01), 0
+    for notice in reading.notices:
+        print(f"note: {path}: {notice}", file=sys.stderr)
+    have = reading.audio.samples.shape[-1]
     if have < wanted:
-        raise ValueError(f"{path} lasts {audio.seconds:.1f} s, {seconds:g} s are asked for")
-    first = round((have - wanted) * place)
-    return Audio(audio.samples[:, first : first + wanted], rate)
+        lasts = reading.audio.seconds if length is None else length
+        raise ValueError(f"{path} lasts {lasts:.1f} s, {seconds:g} s are asked for")
+    return Audio(reading.audio.samples[:, first : first + wanted], rate)
 
 
 def read_recordings(
@@ -69,13 +76,11 @@ def read_recordings(
 
     Raises: ValueError if fewer than ``count``, or than two, are usable.
     """
-    from tqdm import tqdm
-
     chosen = frozenset(names)
     clips: list[LabelledClip] = []
     files = find(folder)
     wanted = len(files) if count is None else count
-    with tqdm(total=min(wanted, len(files)), desc="extracting", unit="file", file=sys.stderr, leave=False) as bar:
+    with progress.Bar("extracting", "file", min(wanted, len(files))) as bar:
         for path in files:
             if len(clips) == wanted:
                 break

@@ -16,7 +16,7 @@ from flowmusic.apps.evaluation.store import Take
 from flowmusic.apps.evaluation.sweeps import Point
 from flowmusic.apps.evaluation.systems import ALONE, DROPPED, MODEL, OTHER_TEXT, ROWS, TEXT_ONLY, System
 from flowmusic.metrics import report as reports
-from flowmusic.metrics.normalise import Interval
+from flowmusic.metrics.normalise import Interval, bootstrap
 from flowmusic.metrics.report import CODEC, SHUFFLED, TRUTH, Cell, Table
 
 FAD = "fad"
@@ -29,6 +29,7 @@ class Results:
     """Everything that an evaluation found.
 
     Args:
+        distances, texture: Frechet distances over the chosen embedding, and over the one that hears harmonics.
         takes, heard: by system and by place of the clip; a system that does not apply to a clip has none.
         curve, grid: points of ``steps_curve`` and ``guidance_grid``.
         weights: the lists of ``guidance_grid``.
@@ -38,6 +39,7 @@ class Results:
     takes: Mapping[System, Mapping[int, Take]]
     heard: Mapping[System, Mapping[int, Heard]]
     distances: Distances
+    texture: Distances
     curve: Sequence[Point] = ()
     grid: Sequence[Point] = ()
     weights: Mapping[str, Sequence[float]] = field(default_factory=dict)
@@ -56,12 +58,34 @@ def scores_of(results: Results) -> dict[str, list[dict[str, float]]]:
     return found
 
 
+def sounds(metric: str) -> bool:
+    """Whether a metric compares spectra; those have a table of their own."""
+    return metric in ("si_sdr", "lsd", "lsd_high") or metric.startswith(("band_", "balance_"))
+
+
+def sound_of(results: Results, seed: int = 0) -> dict[str, dict[str, Interval]]:
+    """Row -> metric of its spectra and its distance over the second embedding -> mean with an interval."""
+    found: dict[str, dict[str, Interval]] = {}
+    for row, clips in scores_of(results).items():
+        names = list(dict.fromkeys(name for clip in clips for name in clip if sounds(name)))
+        cells = {name: bootstrap([clip.get(name, math.nan) for clip in clips], seed) for name in names}
+        if row in results.texture.rows:
+            cells[f"{FAD}_{results.texture.embedding}"] = results.texture.rows[row]
+        if cells:
+            found[row] = cells
+    return found
+
+
 def summarise(results: Results, notes: Mapping[str, str], seed: int, ceiling: str) -> Table:
     """The table of rows and metrics with its intervals; the distances are a metric among the others."""
     with warnings.catch_warnings():
         # A scale that tells nothing is a normalised score that is missing, which the report shows.
         warnings.simplefilter("ignore", UserWarning)
-        summary = reports.table(scores_of(results), notes, seed, ceiling)
+        scores = {
+            row: [{name: value for name, value in clip.items() if not sounds(name)} for clip in clips]
+            for row, clips in scores_of(results).items()
+        }
+        summary = reports.table(scores, notes, seed, ceiling)
     cells = {row: dict(metrics) for row, metrics in summary.cells.items()}
     for row, distance in results.distances.rows.items():
         cells[row][FAD] = Cell(distance, None)
@@ -90,6 +114,9 @@ def _extra(results: Results, settings: Mapping[str, Any]) -> dict[str, Any]:
             "channels": distances.channels,
             "anchors": {name: _plain(interval) for name, interval in distances.anchors.items()},
         },
+    }
+    extra["sound"] = {
+        row: {name: _plain(interval) for name, interval in cells.items()} for row, cells in sound_of(results).items()
     }
     facts = [take.facts for system, takes in results.takes.items() if system.row == MODEL for take in takes.values()]
     if facts:
@@ -135,7 +162,7 @@ def _number(value: float) -> float | None:
 
 
 def _more(results: Results, summary: Table, pictures: Sequence[str]) -> str:
-    parts = [normalised(summary), _anchors(results.distances)]
+    parts = [normalised(summary), _anchors(results.distances), sound_table(results)]
     if ALONE in summary.cells:
         parts.append(one_at_a_time(summary))
     if results.curve:
@@ -171,6 +198,21 @@ def _anchors(distances: Distances) -> str:
     }
     lines = [f"FAD is {distances.note}. What it means here, for scale:", ""]
     lines += [f"- {words[name]}: {_shown(interval)}" for name, interval in distances.anchors.items()]
+    return "\n".join(lines)
+
+
+def sound_table(results: Results) -> str:
+    """A line per figure, a column per row that has any."""
+    found = sound_of(results)
+    names = list(dict.fromkeys(name for cells in found.values() for name in cells))
+    lines = [
+        "## Sound",
+        "",
+        "dB; bands in Hz: `band` of the codec's energy, `balance` of a take's share of energy, both",
+    ]
+    lines += ["against the same clip's; `fad_*` in dB^2.", "", f"| figure | {' | '.join(found)} |"]
+    lines.append(f"|---|{'---|' * len(found)}")
+    lines += [f"| {name} | {' | '.join(_shown(cells.get(name)) for cells in found.values())} |" for name in names]
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from flowmusic import caches
 from flowmusic.apps.plot import INK, PAPER, colour_of, save
 from flowmusic.types import Audio
 
@@ -60,7 +61,7 @@ def draw(
 
 def mel_db(audio: Audio) -> Any:
     """Log-mel spectrogram in dB below its loudest moment.  Shape: ``[BANDS, F]``."""
-    import librosa
+    librosa = caches.librosa()
 
     from flowmusic import audio as audio_tools
 
@@ -72,7 +73,7 @@ def mel_db(audio: Audio) -> Any:
 
 def _band_of(hertz: float) -> float:
     """Where a frequency lies among the bands."""
-    import librosa
+    librosa = caches.librosa()
     import numpy as np
 
     centres = librosa.mel_frequencies(BANDS + 2, fmin=30.0, fmax=RATE / 2)[1:-1]

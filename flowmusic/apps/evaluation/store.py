@@ -35,10 +35,15 @@ class Take:
     facts: Mapping[str, Any]
 
     def audio(self) -> Audio:
-        """The recording, ``[C, N]``."""
+        """The recording, ``[C, N]``.  Raises: RuntimeError for one that was damaged since it was written."""
         from flowmusic import audio
 
-        return audio.read(self.path)
+        try:
+            return audio.read(self.path)
+        except audio.AudioError as error:
+            raise RuntimeError(
+                f"{error}; this evaluation wrote it: delete it, and run the same command again"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ def slug(name: str) -> str:
 def _read(path: Path) -> Mapping[str, Any] | None:
     """Plain data; None if there is none, or what is there was damaged: it is made again."""
     try:
-        found: Mapping[str, Any] = plain.read_json(path)
+        found = plain.read_json(path)
     except (FileNotFoundError, plain.PlainError):
         return None
-    return found
+    return found if isinstance(found, dict) else None

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-
-from tqdm import tqdm
-
 from feature_extractors.listeners import describe
+from flowmusic import progress
 from flowmusic.apps import adherence
-from flowmusic.apps.evaluation.distances import distances
+from flowmusic.apps.evaluation.distances import Patches, distances
 from flowmusic.apps.evaluation.listening import (
     AdherenceJudge,
     CopyJudge,
     Heard,
     Judge,
+    SoundJudge,
     TextJudge,
     choices_of,
     listen,
@@ -25,6 +23,7 @@ from flowmusic.apps.evaluation.store import Take
 from flowmusic.apps.evaluation.sweeps import guidance_points, steps_points, sweep
 from flowmusic.apps.evaluation.systems import MODEL, System, systems
 from flowmusic.metrics.report import TRUTH
+from flowmusic.metrics.texture import EMBEDDING
 
 
 def work(settings: Settings, inputs: Inputs) -> Results:
@@ -34,7 +33,8 @@ def work(settings: Settings, inputs: Inputs) -> Results:
     judges: list[Judge] = [AdherenceJudge(adherence.listeners(inputs.chords), describe(chords=inputs.chords))]
     if inputs.text is not None:
         judges.append(TextJudge(inputs.text, choices_of(clips)))
-    searching: list[Judge] = [] if inputs.library is None else [CopyJudge(inputs.library)]
+    unswept: list[Judge] = [SoundJudge()]
+    unswept += [] if inputs.library is None else [CopyJudge(inputs.library)]
     everything = systems(inputs.controls, sampling, alone=settings.alone, score_text=inputs.text is not None)
     rows = range(len(clips))
     fewer = rows if settings.sweep_clips is None else rows[: settings.sweep_clips]
@@ -43,22 +43,24 @@ def work(settings: Settings, inputs: Inputs) -> Results:
     heard: dict[System, dict[int, Heard]] = {}
     expected = sum(system.applies(clips, row) for system in everything for row in rows)
     total = 2 * (expected + (len(curve) + len(grid)) * len(fewer))
-    with tqdm(total=total, desc="evaluating", unit="clip", file=sys.stderr, dynamic_ncols=True) as bar:
+    with progress.Bar("evaluating", "clip", total, ends=True) as bar:
         for system in everything:
-            bar.set_postfix_str(system.name, refresh=False)
+            bar.note(system.name)
             takes[system] = dict(sorted(studio.record(system, rows, bar.update).items()))
             heard[system] = {}
             for row, take in takes[system].items():
-                heard[system][row] = listen(studio.store, [*judges, *searching], system, clips[row], take)
+                heard[system][row] = listen(studio.store, [*judges, *unswept], system, clips[row], take)
                 bar.update()
         by_name = {system: {clips[row].id: take for row, take in each.items()} for system, each in takes.items()}
         reference = next(each for system, each in by_name.items() if system.row == TRUTH)
         model = next(system for system in everything if system.row == MODEL)
-        bar.set_postfix_str("sweeps", refresh=False)
+        bar.note("sweeps")
         swept = [
             sweep(studio, model, points, fewer, judges, embed, reference, settings.seed, bar.update)
             for points in (curve, grid)
         ]
         whole = {system: each for system, each in by_name.items() if system.control is None}
         far = distances(embed, whole, reference, inputs.other_source, settings.seed)
-    return Results(clips, takes, heard, far, swept[0], swept[1], settings.guidance_grid)
+        texture = Patches(studio.store, EMBEDDING)
+        apart = distances(texture, whole, reference, inputs.other_source, settings.seed)
+    return Results(clips, takes, heard, far, apart, swept[0], swept[1], settings.guidance_grid)

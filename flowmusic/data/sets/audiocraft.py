@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from flowmusic.data import manifest
-from flowmusic.data.scan import Scan
-from flowmusic.data.sets.base import Begin, DataSet, Draft, complete
+from flowmusic.data.scan import Problem, Scan
+from flowmusic.data.sets.base import Begin, DataSet, Draft, complete, drafted
 
 
 def read(source: Path, out: Path, workers: int = 1, begin: Begin = None) -> Scan:
@@ -18,13 +18,17 @@ def read(source: Path, out: Path, workers: int = 1, begin: Begin = None) -> Scan
     if not files:
         raise ValueError(f"{source} has no data.jsonl and no data.jsonl.gz below it")
     drafts: dict[str, Draft] = {}
+    problems: list[Problem] = []
     for file in files:
-        for entry in manifest.read(file):
-            drafts.setdefault(
-                entry.path,
-                Draft(Path(entry.path), entry.text, entry.licence, entry.split, entry.tags),
-            )
-    return complete(list(drafts.values()), (), "", out, workers, begin)
+        made, wrong = drafted(manifest.read_lines(file), _draft, file)
+        problems += wrong
+        for draft in made:
+            drafts.setdefault(str(draft.audio), draft)
+    return complete(list(drafts.values()), problems, "", out, workers, begin)
+
+
+def _draft(entry: manifest.Entry) -> Draft:
+    return Draft(Path(entry.path), entry.text, entry.licence, entry.split, entry.tags)
 
 
 SET = DataSet(

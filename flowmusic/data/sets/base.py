@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from flowmusic import beside, plain
 from flowmusic.atomic import write_text
 from flowmusic.data import tables
 from flowmusic.data.facts import Unusable, header
 from flowmusic.data.manifest import Entry, file_hash
 from flowmusic.data.readers import look_at
-from flowmusic.data.scan import MISSING, SIDECAR, UNREADABLE, Problem, Progress, Scan
-from flowmusic.paths import beside
+from flowmusic.data.scan import MISSING, ROW, SIDECAR, UNREADABLE, Problem, Progress, Scan
+from flowmusic.paths import sibling
 
+Item = TypeVar("Item", Mapping[str, Any], dict[str, str], Entry)
 Begin = Callable[[int, int], Progress] | None
 Reader = Callable[[Path, Path, int, Begin], Scan]
 """``read(source, out, workers, begin)``: the data set, the manifest to be, processes, and the progress of a scan."""
@@ -132,17 +134,21 @@ def finish(job: _Job) -> tuple[Entry, str] | str:
             tags=dict(draft.tags),
             stems={name: str(path.absolute()) for name, path in draft.stems.items() if path.is_file()},
         )
-    except (Unusable, OSError, MemoryError) as error:
-        return " ".join(str(error).split()) or type(error).__name__
+    except (ValueError, OSError) as error:
+        return plain.reason(error)
+    except Exception as error:
+        # Decoders meet hostile headers with errors of any kind, memory among them.
+        return f"it cannot be decoded ({type(error).__name__}: {plain.reason(error)})"
     if draft.labels is None:
         return entry, ""
     if isinstance(draft.labels, Path):
         return replace(entry, labels=str(draft.labels.absolute())), ""
     try:
+        path = beside.beside(f"{draft.label_name}.json", job.labels, "the labels")
         made = dict(draft.labels())
-    except (ValueError, OSError) as error:
-        return entry, " ".join(str(error).split())
-    path = job.labels / f"{draft.label_name}.json"
+    except Exception as error:
+        # Whatever is wrong with the notes of one recording.
+        return entry, plain.reason(error)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(made, ensure_ascii=False) + "\n")
     text = entry.text or ((str(made["caption"]),) if made.get("caption") else ())
@@ -151,26 +157,54 @@ def finish(job: _Job) -> tuple[Entry, str] | str:
 
 def labels_folder(out: Path) -> Path:
     """``maestro.jsonl`` -> ``maestro.labels`` beside it."""
-    return beside(out, ".labels")
+    return sibling(out, ".labels")
 
 
 def audio_folder(out: Path) -> Path:
     """``musdb18.jsonl`` -> ``musdb18.audio`` beside it: what had to be unpacked or mixed."""
-    return beside(out, ".audio")
+    return sibling(out, ".audio")
 
 
-def rows(path: Path, needed: Sequence[str], delimiter: str = ",") -> Iterator[dict[str, str]]:
-    """Rows of a table with a header.  Raises: ValueError naming what is missing."""
+def rows(path: Path, needed: Sequence[str], delimiter: str = ",") -> Iterator[tuple[int, dict[str, str] | str]]:
+    """Line number and fields of the rows of a table, or what is wrong with a row.
+
+    Raises: ValueError naming what is missing.
+    """
     if not path.is_file():
         raise ValueError(f"{path} not found; it belongs to the data set")
     columns = tables.header(path, delimiter)
     missing = [name for name in needed if name not in columns]
     if missing:
-        raise ValueError(f"{path} has no column {missing[0]!r}; it has: {', '.join(columns)}")
-    for number, row in tables.rows(path, delimiter, spare=True):
-        if isinstance(row, str):
-            raise ValueError(f"{path}, line {number}: {row}")
-        yield row
+        has = plain.shown(", ".join(columns))
+        raise ValueError(f"{plain.shown(path)} has no column {missing[0]!r}; it has: {has}")
+    yield from tables.rows(path, delimiter, spare=True)
+
+
+def drafted(
+    told: Iterable[tuple[int | str, Item | str]], make: Callable[[Item], Draft | None], source: Path
+) -> tuple[list[Draft], list[Problem]]:
+    """A draft of every row of a table; what cannot be made is one problem, and ends nothing.
+
+    Args:
+        told: lines or names with rows, or with what is wrong with them.
+        make: raises ValueError, KeyError or TypeError for a row that cannot be used; None leaves it out.
+        source: the table, for messages.
+    """
+    drafts: list[Draft] = []
+    problems: list[Problem] = []
+    for place, row in told:
+        try:
+            if isinstance(row, str):
+                raise ValueError(row)
+            draft = make(row)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            line = f"line {place}" if isinstance(place, int) else plain.shown(place)
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__} "
+            why = f"{line}: {kind}{plain.reason(error)}; the row is left out"
+            problems.append(Problem(str(source.absolute()), ROW, why))
+        else:
+            drafts += [] if draft is None else [draft]
+    return drafts, problems
 
 
 def first_file(folder: Path, names: Sequence[str], what: str) -> Path:

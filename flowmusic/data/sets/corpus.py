@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from flowmusic import plain
 from flowmusic.data import corpus
 from flowmusic.data.captions import distinct
 from flowmusic.data.scan import SIDECAR, STEMS, Problem, Scan
@@ -22,8 +22,10 @@ def read(source: Path, out: Path, workers: int = 1, begin: Begin = None) -> Scan
                 record = clip.labels
                 tags = {k: v for k, v in record.get("tags", {}).items() if isinstance(v, str)}
                 captions = distinct(map(str, record.get("captions", ())))
-            except (OSError, json.JSONDecodeError, AttributeError) as error:
-                problems.append(Problem(str(clip.audio), SIDECAR, f"{labels.name} cannot be read ({error})"))
+            except (OSError, ValueError, TypeError, AttributeError) as error:
+                problems.append(
+                    Problem(str(clip.audio), SIDECAR, f"{labels.name} cannot be read ({plain.reason(error)})")
+                )
                 continue
             stems = {name: clip.audio.with_name(f"{clip.audio.stem}.{name}.flac") for name in STEMS}
             drafts.append(Draft(clip.audio, captions, None, split, tags, labels=labels, stems=stems))

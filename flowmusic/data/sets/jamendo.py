@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from flowmusic import beside, plain
 from flowmusic.data import captions
 from flowmusic.data.scan import Problem, Scan
-from flowmusic.data.sets.base import Begin, DataSet, Draft, complete, first_file, rows
+from flowmusic.data.sets.base import Begin, DataSet, Draft, complete, drafted, first_file, rows
 from flowmusic.data.splits import choose
 
 TABLES = ("data/autotagging.tsv", "autotagging.tsv", "data/autotagging_*.tsv", "autotagging_*.tsv")
@@ -45,57 +47,62 @@ def read(source: Path, out: Path, workers: int = 1, begin: Begin = None) -> Scan
     splits = dict(_splits(table))
     licences = licences_of(root / LICENCES)
     places = places_of(root)
-    drafts: list[Draft] = []
-    problems: list[Problem] = []
-    for identity, artist, album, path, tags in tracks(table):
+    lost: list[Problem] = []
+
+    def draft(row: Mapping[str, Any]) -> Draft | None:
+        identity, artist, album, path, tags = (row[name] for name in ("track", "artist", "album", "path", "tags"))
         if splits and identity not in splits:
-            problems.append(Problem(path, "no split", "it is in none of the files of split-0"))
-            continue
+            lost.append(Problem(path, "no split", "it is in none of the files of split-0"))
+            return None
         given = {kind: [WORDS.get(word, word) for word in words] for kind, words in tags.items()}
         info = {"genre": given.get("genre"), "instrument": given.get("instrument"), "moods": given.get("mood/theme")}
         composed = captions.compose(info)
-        drafts.append(
-            Draft(
-                places.get(path, root / path),
-                text=(composed,) if composed else (),
-                licence=licences.get(str(int(identity.rpartition("_")[2]))),
-                split=splits.get(identity) or choose(f"artist:{artist}", 0.05, 0.05),
-                tags={
-                    "track": identity,
-                    "artist": artist,
-                    "album": album,
-                    **{kind.partition("/")[0]: ", ".join(words) for kind, words in given.items()},
-                },
-            )
+        return Draft(
+            places.get(path, root / beside.relative(path, "the path")),
+            text=(composed,) if composed else (),
+            licence=licences.get(str(int(identity.rpartition("_")[2]))),
+            split=splits.get(identity) or choose(f"artist:{artist}", 0.05, 0.05),
+            tags={
+                "track": identity,
+                "artist": artist,
+                "album": album,
+                **{kind.partition("/")[0]: ", ".join(words) for kind, words in given.items()},
+            },
         )
-    return complete(drafts, problems, "mtg-jamendo", out, workers, begin)
+
+    drafts, problems = drafted(tracks(table), draft, table)
+    return complete(drafts, [*lost, *problems], "mtg-jamendo", out, workers, begin)
 
 
-def tracks(table: Path) -> Iterator[tuple[str, str, str, str, dict[str, list[str]]]]:
-    """Track, artist, album, path and tags by kind; the tags are as many fields at the end of a line as there are."""
-    lines = table.read_text(encoding="utf-8").split("\n")
-    if lines[0].split("\t")[:4] != ["TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH"]:
-        raise ValueError(f"{table} is not a table of MTG-Jamendo: its first line is {lines[0][:80]!r}")
-    for number, line in enumerate(lines[1:], start=2):
-        fields = line.rstrip("\r").split("\t")
+def tracks(table: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """``track``, ``artist``, ``album``, ``path`` and ``tags`` by kind, by line; or what is wrong with the line.
+
+    The tags are as many fields at the end of a line as there are.
+    """
+    lines = plain.lines(table)
+    _, first = next(lines, (0, ""))
+    if first.split("\t")[:4] != ["TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH"]:
+        raise ValueError(f"{plain.shown(table)} is not a table of MTG-Jamendo: its first line is {first[:80]!r}")
+    for number, line in lines:
+        fields = line.split("\t")
         if len(fields) < 5:
-            if line.strip():
-                raise ValueError(f"{table}, line {number}: {len(fields)} fields, at least 5 are needed")
+            yield number, f"{len(fields)} fields, at least 5 are needed"
             continue
         tags: dict[str, list[str]] = {}
         for tag in fields[5:]:
             kind, _, word = tag.partition("---")
             if word:
                 tags.setdefault(kind, []).append(word)
-        yield fields[0], fields[1], fields[2], fields[3], tags
+        yield number, {**dict(zip(("track", "artist", "album", "path"), fields)), "tags": tags}
 
 
 def _splits(table: Path) -> Iterator[tuple[str, str]]:
     for split in SPLITS:
         file = table.parent / "splits" / "split-0" / f"{table.stem}-{split}.tsv"
         if file.is_file():
-            for row in rows(file, ("TRACK_ID",), "\t"):
-                yield row["TRACK_ID"], split
+            for _, row in rows(file, ("TRACK_ID",), "\t"):
+                if not isinstance(row, str):  # a track without a split is told of in any case
+                    yield row["TRACK_ID"], split
 
 
 def places_of(root: Path) -> dict[str, Path]:
@@ -118,7 +125,7 @@ def licences_of(path: Path) -> dict[str, str]:
     if not path.is_file():
         return found
     track: str | None = None
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+    for line in path.read_text(encoding="utf-8-sig", errors="replace").split("\n"):
         named = _TRACK.search(line)
         if named:
             track = str(int(named.group(1) or named.group(2)))

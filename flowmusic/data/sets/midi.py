@@ -13,7 +13,7 @@ SET = DataSet(
     hours="Lakh: 176 581 files, many of them of the same songs",
     licence="Lakh: CC BY 4.0 for the collection; the songs have owners of their own",
     commercial="only for songs that you may use",
-    layout="*.mid and *.midi in any folders",
+    layout="*.mid, *.midi, *.kar, *.rmi, *.smf in any folders, or MIDI files by any other name",
     where="colinraffel.com/projects/lmd",
     cite="Raffel, Learning-Based Methods for Comparing Sequences, with Applications to Audio-to-MIDI Alignment and "
     "Matching, PhD thesis, Columbia University, 2016",

@@ -7,15 +7,16 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from flowmusic import limits
+from flowmusic.audio_files import SUFFIXES
 from flowmusic.data import captions, tables
-from flowmusic.data.facts import SUFFIXES, Unusable, header
+from flowmusic.data.facts import header
 from flowmusic.data.scan import MISSING, Problem, Scan
-from flowmusic.data.sets.base import Begin, DataSet, Draft, complete, first_file, rows
+from flowmusic.data.sets.base import Begin, DataSet, Draft, complete, drafted, first_file, rows
 
 TABLES = ("musiccaps-public.csv", "*/musiccaps-public.csv", "*musiccaps*.csv")
 LICENCE = "captions CC BY-SA 4.0; the sound is of YouTube videos and under its owners' rights"
 CLIP_SECONDS = 10.0
+MOST_SECONDS = 86_400.0
 _BRACKETED = re.compile(r"\[([A-Za-z0-9_-]{11})\]")
 
 
@@ -27,33 +28,32 @@ def read(source: Path, out: Path, workers: int = 1, begin: Begin = None) -> Scan
     """
     table = source if source.is_file() else first_file(source, TABLES, "MusicCaps")
     clips = index(table.parent)
-    drafts: list[Draft] = []
-    problems: list[Problem] = []
-    for row in rows(table, ("ytid", "start_s", "end_s", "caption")):
+    lost: list[Problem] = []
+
+    def draft(row: dict[str, str]) -> Draft | None:
         clip = clips.get(row["ytid"])
         if clip is None:
-            problems.append(Problem(f"{row['ytid']}", MISSING, f"no clip of this video below {table.parent}"))
-            continue
-        begins, ends = (
-            limits.of_text("time", tables.decimal(row[name]), f"{table}: {name} of {row['ytid']}")
-            for name in ("start_s", "end_s")
-        )
+            lost.append(Problem(f"{row['ytid']}", MISSING, f"no clip of this video below {table.parent}"))
+            return None
+        begins, ends = (float(tables.decimal(row[name])) for name in ("start_s", "end_s"))
+        if not 0.0 <= begins < ends < MOST_SECONDS:
+            raise ValueError(f"start_s and end_s are {begins:g} and {ends:g}, no part of a video")
         try:
             whole = header(clip)[2] > ends - begins + 2.0
-        except (Unusable, OSError):
+        except Exception:
             whole = False  # complete() says what is wrong with it
-        drafts.append(
-            Draft(
-                clip,
-                text=captions.distinct([row["caption"]]),
-                licence=LICENCE,
-                split="test",
-                tags=_tags(row),
-                start=begins if whole else 0.0,
-                seconds=ends - begins,
-            )
+        return Draft(
+            clip,
+            text=captions.distinct([row["caption"]]),
+            licence=LICENCE,
+            split="test",
+            tags=_tags(row),
+            start=begins if whole else 0.0,
+            seconds=ends - begins,
         )
-    return complete(drafts, problems, "musiccaps", out, workers, begin)
+
+    drafts, problems = drafted(rows(table, ("ytid", "start_s", "end_s", "caption")), draft, table)
+    return complete(drafts, [*lost, *problems], "musiccaps", out, workers, begin)
 
 
 def index(folder: Path) -> dict[str, Path]:
@@ -80,7 +80,7 @@ def _tags(row: Mapping[str, str]) -> dict[str, str]:
             tags[name] = row[name]
     try:
         aspects = ast.literal_eval(row.get("aspect_list") or "[]")
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         aspects = []
     if isinstance(aspects, list) and aspects:
         tags["aspects"] = ", ".join(map(str, aspects))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flowmusic.data.scan import Scan
-from flowmusic.data.sets.base import Begin, DataSet, Draft, complete, first_file
+from flowmusic import beside, plain
+from flowmusic.data.scan import Problem, Scan
+from flowmusic.data.sets.base import Begin, DataSet, Draft, complete, drafted, first_file
 
 TABLES = ("examples.json", "nsynth-*/examples.json")
 SPLITS = {"train": "train", "valid": "validation", "test": "test"}
+MOST_TABLE = 512 * plain.MIB
+"""Bytes; the training notes have 140 MB."""
 LICENCE = "CC BY 4.0"
 HELD_SECONDS = 3.0
 """A note is held for three of its four seconds and dies away in the last."""
@@ -21,18 +23,27 @@ HELD_SECONDS = 3.0
 def read(source: Path, out: Path, workers: int = 1, begin: Begin = None) -> Scan:
     """``nsynth-{train,valid,test}`` below a folder, or one of them."""
     first_file(source, TABLES, "NSynth")
-    drafts = []
+    drafts: list[Draft] = []
+    problems: list[Problem] = []
     for table in sorted(found for name in TABLES for found in source.glob(name)):
         split = SPLITS.get(table.absolute().parent.name.rpartition("-")[2], "train")
         try:
-            notes = json.loads(table.read_text(encoding="utf-8"))
-            drafts += [_draft(table.parent, name, note, split) for name, note in sorted(notes.items())]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{table} is not the table of NSynth ({error})") from None
-    return complete(drafts, (), "nsynth", out, workers, begin)
+            notes = plain.read_json(table, MOST_TABLE)
+            if not isinstance(notes, dict):
+                raise ValueError(f"it holds {type(notes).__name__}")
+        except ValueError as error:
+            raise ValueError(f"{plain.shown(table)} is not the table of NSynth ({plain.reason(error)})") from None
+        told = [(name, {"name": name, "note": note}) for name, note in sorted(notes.items())]
+        made, wrong = drafted(told, partial(_draft, table.parent, split), table)
+        if wrong and not made:
+            raise ValueError(f"{plain.shown(table)} is not the table of NSynth ({wrong[0].detail})")
+        drafts, problems = [*drafts, *made], [*problems, *wrong]
+    return complete(drafts, problems, "nsynth", out, workers, begin)
 
 
-def _draft(folder: Path, name: str, note: Mapping[str, Any], split: str) -> Draft:
+def _draft(folder: Path, split: str, row: Mapping[str, Any]) -> Draft:
+    """Raises: KeyError, TypeError, ValueError for what is no note; StrayName."""
+    note, name = row["note"], beside.file_name(row["name"], "the name of a note")
     family, source = str(note["instrument_family_str"]), str(note["instrument_source_str"])
     qualities = [str(each) for each in note.get("qualities_str", [])]
     return Draft(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flowmusic import plain
+from flowmusic import beside, plain
 from flowmusic.atomic import replacing
-from flowmusic.controls import midi
+from flowmusic.controls import midi, midi_labels
 from flowmusic.data.captions import listed
 from flowmusic.data.facts import Unusable
 from flowmusic.data.scan import SIDECAR, Problem, Scan
@@ -81,16 +81,17 @@ def stems_of(table: Path) -> list[Stem]:
         given: Mapping[str, Mapping[str, Any]] = parsed["stems"]
         return [
             Stem(
-                table.parent / "stems" / f"{name}.flac",
+                table.parent / "stems" / f"{beside.file_name(name, 'stems')}.flac",
                 table.parent / "MIDI" / f"{name}.mid",
                 str(stem["inst_class"]),
                 bool(stem["is_drum"]),
             )
             for name, stem in sorted(given.items())
-            if stem.get("audio_rendered", True) and (table.parent / "stems" / f"{name}.flac").is_file()
+            if stem.get("audio_rendered", True)
+            and (table.parent / "stems" / f"{beside.file_name(name, 'stems')}.flac").is_file()
         ]
-    except (plain.PlainError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{table} is not the metadata of a track ({' '.join(str(error).split())})") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{plain.shown(table)} is not the metadata of a track ({plain.reason(error)})") from None
 
 
 def labels(song: Path, stems: tuple[Stem, ...]) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def labels(song: Path, stems: tuple[Stem, ...]) -> dict[str, Any]:
             for part in midi.read(stem.midi).parts
         ]
     whole = midi.read(song)
-    return midi.labels(midi.Score(tuple(parts), whole.beats, whole.downbeats, whole.content))
+    return midi_labels.labels(replace(whole, parts=tuple(parts)))
 
 
 def add_up(stems: tuple[Path, ...], out: Path) -> None:

@@ -1,0 +1,124 @@
+"""Tensors and arrays out of files that anyone may have written: never by pickle, and judged before they are used.
+
+A safetensors file says how long its tensors are, and its reader compares that with the bytes that are there; what is
+left to judge is its size, its metadata and its values.  A numpy file may claim any shape: memory for it is taken before
+the first byte is read, so the claim is compared with the file first.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from flowmusic.paths import in_utf8
+from flowmusic.plain import MIB, check_file, reason, shown
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+MOST_ARRAYS = 2048 * MIB
+"""Bytes that the arrays of one numpy file come to."""
+
+
+class TensorsError(ValueError):
+    """A file of tensors cannot be used; the message names the file, and the tensor where it is one."""
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """The name of the first tensor that holds NaN or infinity; None if all are finite."""
+    import torch
+
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        if not (tensor.is_floating_point() or tensor.is_complex()):
+            continue
+        # Types of 8 bits know no arithmetic of their own.
+        wide = tensor.float() if tensor.element_size() == 1 else tensor
+        if not bool(torch.isfinite(wide).all()):
+            return name
+    return None
+
+
+def check_finite(tensors: Mapping[str, Tensor], place: object) -> None:
+    """Raises: TensorsError naming the file and the tensor that holds NaN or infinity."""
+    wrong = not_finite(tensors)
+    if wrong is not None:
+        raise TensorsError(
+            f"{shown(place)}: the tensor {shown(wrong)!r} holds NaN or infinite values; fetch or make it again"
+        )
+
+
+def read(path: str | Path, most: int | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file; their values are not judged.
+
+    Args:
+        path: the file.
+        most: bytes that one of its kind has; None for any number.
+
+    Raises: FileNotFoundError; PlainError for a device, a folder, or a file that is too large; TensorsError.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    check_file(path, most)
+    try:
+        with in_utf8(path) as name, safe_open(name, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            return tensors, dict(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError, RuntimeError, TypeError) as error:
+        # The last two: torch's, for shapes and types that it has not.
+        raise TensorsError(f"{shown(path)} cannot be read: damaged, or no safetensors file ({reason(error)})") from None
+
+
+def loads(data: bytes, place: object) -> dict[str, Tensor]:
+    """Tensors out of the bytes of a safetensors file.  Raises: TensorsError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(data)
+    except (SafetensorError, ValueError, RuntimeError, TypeError, KeyError) as error:
+        raise TensorsError(f"{shown(place)} is damaged, or holds no safetensors ({reason(error)})") from None
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of an ``.npz`` file, or that of an ``.npy`` file under the name ``""``.
+
+    Raises: FileNotFoundError; PlainError; TensorsError for anything that needs pickle, or claims more than
+        :data:`MOST_ARRAYS` or than its bytes hold.
+    """
+    import numpy as np
+
+    size = check_file(path)
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                total = 0
+                for member in archive.infolist():
+                    with archive.open(member) as file:
+                        total += _claimed(file, member.file_size)
+            if total > MOST_ARRAYS:
+                raise TensorsError(f"its arrays come to {total // MIB} MiB, at most {MOST_ARRAYS // MIB} are read")
+            with np.load(path, allow_pickle=False) as entry:
+                return {name: entry[name] for name in entry.files}
+        with open(path, "rb") as file:
+            _claimed(file, size)
+        return {"": np.load(path, allow_pickle=False)}
+    except Exception as error:
+        # zipfile, zlib and numpy each have exceptions of their own, and share none.
+        raise TensorsError(f"{shown(path)} is damaged, or no file of plain arrays ({reason(error)})") from None
+
+
+def _claimed(file: BinaryIO | Any, size: int) -> int:
+    """Bytes of the array that a header announces.  Raises: ValueError for more than the file has."""
+    from numpy.lib import format as npy
+
+    version = npy.read_magic(file)
+    shape, _, dtype = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
+    claimed = math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or claimed > size:
+        raise ValueError("it needs pickle" if dtype.hasobject else f"it claims {claimed} bytes and has {size}")
+    return claimed
