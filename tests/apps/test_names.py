@@ -86,7 +86,7 @@ def test_scan_and_build(nasty: Path, capfdbinary: Any) -> None:
     out = nasty / file(nasty.name, ".jsonl")
     assert main(["data", "scan", "--exact-only", "--quiet", "--workers=1", f"--out={out}", "--", str(nasty)]) == 0
     assert lines(capfdbinary)[0] == out
-    assert main(["data", "scan", "--exact-only", "--quiet", f"--out={out}", "--", str(nasty)]) == 0
+    assert main(["data", "scan", "--exact-only", f"--out={out}", "--", str(nasty)]) == 0
     assert b"2 files known from before" in capfdbinary.readouterr().err
     entries = {Path(entry.path).name: entry for entry in manifest.read(out)}
     assert set(entries) == {recording.name, "other.wav"} and entries[recording.name].text == ("a caption",)
