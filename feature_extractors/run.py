@@ -196,8 +196,9 @@ def extract_file(
     """
     path = Path(path)
     target = controls_folder(path) if folder is None else Path(folder)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    found = extract(Recording.read(path, target.parent), extractors, use, cache_folder, progress)
+    # What does not fit in memory lies where the results will, if that folder is there already.
+    recording = Recording.read(path, target.parent if target.parent.is_dir() else None)
+    found = extract(recording, extractors, use, cache_folder, progress)
     target.mkdir(parents=True, exist_ok=True)
     stem = found.written_stem
     if stem is not None:

@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from flowmusic import disk
+
 MIB = 2**20
 MOST_JSON = 16 * MIB
 """Bytes of a JSON document.  Parsed, it is up to twenty times as large; the notes of an hour of piano are 2 MiB."""
@@ -50,7 +52,8 @@ def shown(path: object) -> str:
 
 def reason(error: BaseException, most: int = 160) -> str:
     """What an error says, on one line of bounded length: another library's, or ours that quotes a value of a file."""
-    text = _printable(str(error)) or type(error).__name__
+    said = disk.told(error) if isinstance(error, OSError) and error.errno is not None else str(error)
+    text = _printable(said) or type(error).__name__
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 

@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 from flowmusic import caches, disk, plain
@@ -29,6 +30,14 @@ def reading_input() -> Iterator[None]:
         raise
     except (ValueError, OSError) as error:
         raise UsageError(one_line(error)) from error
+
+
+def check_output(path: Path, size: int = disk.PROBE) -> None:
+    """See, before the work, whether a file or folder can be written.  Raises: UsageError; see :func:`disk.check`."""
+    try:
+        disk.check(path, size)
+    except OSError as error:
+        raise UsageError(f"cannot write {str(path)!r}: {disk.told(error)}") from None
 
 
 def one_line(error: BaseException) -> str:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowmusic import disk, progress
 from flowmusic.apps import flags
-from flowmusic.apps.errors import DONE, UsageError, one_line, reading_input
+from flowmusic.apps.errors import DONE, UsageError, reading_input
 from flowmusic.atomic import temporary_folder
 from flowmusic.paths import sibling
 
@@ -47,36 +44,26 @@ either is said.  What is longer than a song needs room on the disk of DIR while 
 def run(args: argparse.Namespace) -> int:
     """Extract into a temporary folder beside the target, then move it into place."""
     progress.starting("flowmusic extract")
-    from feature_extractors.drums import Drums
-    from feature_extractors.recording import Recording
-    from feature_extractors.run import Extractors, extract
-    from feature_extractors.stems import best_available
+
+    def tell(step: str) -> None:
+        print(f"extracting: {step}", file=sys.stderr, flush=True)
 
     with reading_input():
         out = args.out or default_folder(args.audio)
+        tell("reading")
+        from feature_extractors.recording import Recording
+
         recording = Recording.read(args.audio, scratch=out.parent)
-    with room():
-        found = extract(
-            recording,
-            Extractors(drums=Drums(stems=best_available())),
-            progress=lambda step: print(f"extracting: {step}", file=sys.stderr, flush=True),
-        )
-        for notice in found.notices:
-            print(f"note: {args.audio.name}: {notice}", file=sys.stderr)
-        for path in write(found, recording, args.audio.name, out, keep_stem=not args.no_stems):
-            print(path)
+    from feature_extractors.drums import Drums
+    from feature_extractors.run import Extractors, extract
+    from feature_extractors.stems import best_available
+
+    found = extract(recording, Extractors(drums=Drums(stems=best_available())), progress=tell)
+    for notice in found.notices:
+        print(f"note: {args.audio.name}: {notice}", file=sys.stderr)
+    for path in write(found, recording, args.audio.name, out, keep_stem=not args.no_stems):
+        print(path)
     return DONE
-
-
-@contextmanager
-def room() -> Iterator[None]:
-    """A full disk is something that the person can mend; the message says where."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise UsageError(one_line(error)) from error
 
 
 def default_folder(audio: Path) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from flowmusic import disk, limits, paths
+from flowmusic.apps.errors import UsageError, check_output
 from flowmusic.atomic import remove_stale
 from flowmusic.interop.adapter import AdapterError, AdapterUse
 
@@ -194,8 +195,10 @@ def writable(path: Path) -> Path:
     What killed commands left half-written there is removed.
     """
     try:
-        disk.check(path)
+        check_output(path)
         remove_stale(path.parent, path)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot write {str(path)!r}: {disk.told(error)}") from None
     return path

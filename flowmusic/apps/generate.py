@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowmusic import disk, progress
 from flowmusic.apps import choose, flags
-from flowmusic.apps.errors import DONE, UsageError, reading_input
+from flowmusic.apps.errors import DONE, UsageError, check_output, reading_input
 from flowmusic.atomic import remove_stale
 from flowmusic.flow import grids
 from flowmusic.flow.grids import GRIDS
@@ -138,7 +138,7 @@ def run(args: argparse.Namespace) -> int:
         written = asking.to_controls(asked, generator.grid(asked.seconds))
         controls = asking.for_model(asked, written, generator)
         # Two bytes a sample, and what else a take leaves.
-        disk.check(args.out, args.count * round(2 * asked.seconds * generator.codec.rate) + disk.PROBE)
+        check_output(args.out, args.count * round(2 * asked.seconds * generator.codec.rate) + disk.PROBE)
         remove_stale(args.out.parent)
     if not args.quiet:
         for notice in asked.notices:

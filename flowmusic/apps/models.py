@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from flowmusic import disk
-from flowmusic.apps.errors import DONE, UsageError, reading_input
+from flowmusic.apps.errors import DONE, UsageError, check_output, reading_input
 from flowmusic.plain import read_text
 
 CONVERT = (
@@ -40,7 +39,7 @@ def _convert(source: str, target: Path) -> int:
         found = bundle.find(source)
         back = (found / "config.yaml").is_file()
         # A conversion keeps every tensor as it is, so it takes as much room.
-        disk.check(target, sum(path.stat().st_size for path in found.iterdir() if path.is_file()))
+        check_output(target, sum(path.stat().st_size for path in found.iterdir() if path.is_file()))
     try:
         written = (jasco_convert.to_checkpoint if back else jasco_convert.to_bundle)(source, target)
     except bundle.ModelError as error:

@@ -113,7 +113,7 @@ def build_shard(shard: Shard, out: Path, make: ClipMaker, tell: Tell = lambda se
             try:
                 sample = (had.pop(piece.key, None) or make(piece)).checked()
             except Exception as error:
-                if isinstance(error, OSError) and error.errno in disk.OF_THE_MACHINE:
+                if disk.is_of_the_machine(error):
                     raise  # what is wrong is no recording
                 # Whatever is wrong with one recording, the others are built.
                 failures.append(_failure(piece, error))

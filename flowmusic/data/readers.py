@@ -14,7 +14,7 @@ from typing import TextIO, TypeVar
 
 from flowmusic import disk, plain
 from flowmusic.atomic import TEXT, replacing
-from flowmusic.data.facts import Facts, Unusable, facts_of
+from flowmusic.data.facts import Facts, facts_of
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -27,11 +27,11 @@ def look(path: Path) -> Facts | str:
     """
     try:
         return facts_of(path)
-    except (Unusable, OSError) as error:
-        if isinstance(error, OSError) and error.errno in disk.OF_THE_MACHINE:
-            raise
-        return plain.reason(error)
     except Exception as error:
+        if disk.is_of_the_machine(error):
+            raise
+        if isinstance(error, (ValueError, OSError)):
+            return plain.reason(error)
         # Decoders meet hostile headers with errors of any kind, memory among them.
         return f"it cannot be decoded ({type(error).__name__}: {plain.reason(error)})"
 

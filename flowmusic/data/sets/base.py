@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flowmusic import beside, plain
+from flowmusic import beside, disk, plain
 from flowmusic.atomic import write_text
 from flowmusic.data import tables
 from flowmusic.data.facts import Unusable, header
@@ -134,9 +134,11 @@ def finish(job: _Job) -> tuple[Entry, str] | str:
             tags=dict(draft.tags),
             stems={name: str(path.absolute()) for name, path in draft.stems.items() if path.is_file()},
         )
-    except (ValueError, OSError) as error:
-        return plain.reason(error)
     except Exception as error:
+        if disk.is_of_the_machine(error):
+            raise
+        if isinstance(error, (ValueError, OSError)):
+            return plain.reason(error)
         # Decoders meet hostile headers with errors of any kind, memory among them.
         return f"it cannot be decoded ({type(error).__name__}: {plain.reason(error)})"
     if draft.labels is None:

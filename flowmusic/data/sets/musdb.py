@@ -7,6 +7,7 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
+from flowmusic import disk
 from flowmusic.atomic import replacing
 from flowmusic.data.facts import Unusable
 from flowmusic.data.scan import Scan
@@ -74,6 +75,7 @@ def unpack(path: Path, folder: Path) -> None:
                 [*command, str(temporary)], capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL
             )
             if done.returncode != 0:
+                disk.check(target)  # if it is the disk that is full, that is what to say
                 raise Unusable(f"ffmpeg cannot unpack it: {(done.stderr.strip().splitlines() or ['unknown'])[-1]}")
 
 
