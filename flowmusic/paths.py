@@ -12,6 +12,7 @@ go back to the same bytes when the file is opened, and which most libraries and 
 from __future__ import annotations
 
 import atexit
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -97,12 +98,19 @@ def cut(text: str, most: int) -> str:
 
 
 def fitted(name: str, ending: str = "") -> str:
-    """``name`` and ``ending`` as one name, the first cut where both together are longer than a name may be.
+    """``name`` and ``ending`` as one name; where it would be too long, a hash stands for the end of the first.
 
-    >>> len(fitted("x" * 255, ".json")), fitted("song", ".json")
-    (255, 'song.json')
+    Names that differ in their last letters alone stay different, and files of one do not take the place of another's.
+
+    >>> len(fitted("x" * 255, ".json")), fitted("x" * 255, ".json")[-14:], fitted("song", ".json")
+    (255, '-d22609da.json', 'song.json')
     """
-    return cut(name, MOST_BYTES - len(os.fsencode(ending))) + ending
+    room = MOST_BYTES - len(os.fsencode(ending))
+    data = os.fsencode(name)
+    if len(data) <= room:
+        return name + ending
+    mark = f"-{hashlib.sha256(data).hexdigest()[:8]}"
+    return cut(name, room - len(mark)) + mark + ending
 
 
 def sibling(path: str | Path, ending: str) -> Path:

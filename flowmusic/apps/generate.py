@@ -222,7 +222,7 @@ def _listen(take: Generation, asked: Asked, written: Controls) -> Adherence:
 
 def check_record(out: Path) -> None:
     """Raise UsageError where something else is in the way of the record beside a take."""
-    record = out.with_suffix(".json")
+    record = sibling(out, ".json")
     if record.is_dir():
         raise UsageError(f"cannot write {record}, the record of {out}: it is a folder; choose another name with --out")
 

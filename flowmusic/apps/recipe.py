@@ -24,6 +24,7 @@ from flowmusic import plain
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, FAILED, UsageError, guarded, reading_input
+from flowmusic.paths import fitted
 
 LOG = "recipe.json"
 GRACE_S = 20.0
@@ -203,7 +204,7 @@ def run(args: argparse.Namespace) -> int:
     from flowmusic.apps import carry
 
     recipe = read(args.recipe, args.set)
-    work = args.work if args.work is not None else args.state.with_name(f"{args.state.name}.work")
+    work = args.work if args.work is not None else args.state.with_name(fitted(args.state.name, ".work"))
     if args.source is not None and not args.state.exists():
         with reading_input():
             carry.unpack(args.source, args.state)
