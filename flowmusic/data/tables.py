@@ -46,7 +46,7 @@ def rows(path: str | Path, delimiter: str = ",", spare: bool = False) -> Iterato
             number = before + reader.line_num
             wrong = _wrong(fields)
             if wrong:
-                yield number, f"it {wrong}"
+                yield number, f'it {wrong}; save the table as "CSV UTF-8"'
             elif any(field.strip() for field in fields[len(columns) :]) and not spare:
                 yield number, "more fields than columns; quote captions that hold the separator"
             elif any(field.strip() for field in fields):
