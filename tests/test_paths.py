@@ -133,7 +133,10 @@ def test_wrong_tables_name_their_line(tmp_path: Path) -> None:
     assert len(list(tables.rows(tmp_path / "t.csv", spare=True))) == 1
     (tmp_path / "t.csv").write_bytes("path;caption\na.wav;ü\nb.wav;x\n".encode("cp1252"))
     told = dict(tables.rows(tmp_path / "t.csv"))
-    assert told == {2: 'it holds bytes that are no UTF-8; save the table as "CSV UTF-8"', 3: {"path": "b.wav", "caption": "x"}}
+    assert told == {
+        2: 'it holds bytes that are no UTF-8; save the table as "CSV UTF-8"',
+        3: {"path": "b.wav", "caption": "x"},
+    }
     (tmp_path / "t.csv").write_bytes("päth;caption\n".encode("cp1252"))
     with pytest.raises(plain.PlainError, match=r"t\.csv is no table in UTF-8.*CSV UTF-8"):
         tables.header(tmp_path / "t.csv")

@@ -31,9 +31,9 @@ ADVICE = "put a value with such characters into quotes, as in note='\"a, b\"'"
 def quoted(overrides: Sequence[str]) -> list[str]:
     """The arguments of a command with the values of paths in Hydra's quotes where they need them.
 
-    A path that is there is one value whatever it holds.  Of one that is not, commas separate the points of a sweep
-    where the command is one (``-m model=a,b``); lists in ``[...]`` are quoted item by item; values that are in quotes
-    already, null, and Hydra's functions stay.
+    A path that is there is one value whatever it holds, and so is ``out``, below which every point of a sweep has its
+    own folder.  Of another one, commas separate the points of a sweep where the command is one (``-m model=a,b``);
+    lists in ``[...]`` are quoted item by item; values that are in quotes already, null, and Hydra's functions stay.
 
     >>> quoted(["corpus=/a b/c=d (1),ü", "clips=2"])
     ["corpus='/a b/c=d (1),ü'", 'clips=2']
@@ -52,7 +52,8 @@ def _quoted(override: str, sweeps: bool) -> str:
     if (name in PATH_KEYS or "/" in value) and os.path.exists(value):
         return key + equals + _value(value, literal=True)
     if name in PATH_KEYS and _CALL.fullmatch(value) is None:
-        return key + equals + (_listed(value) if value[:1] == "[" and value[-1:] == "]" else _swept(value, sweeps))
+        several = sweeps and name != "out"
+        return key + equals + (_listed(value) if value[:1] == "[" and value[-1:] == "]" else _swept(value, several))
     if name in TEXT_KEYS:
         return key + equals + _value(value)
     return override

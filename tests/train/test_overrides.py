@@ -50,6 +50,7 @@ def test_a_path_that_is_there_is_what_was_typed(name: str, tmp_path: Path, monke
     ("typed", "meant"),
     [
         (["-m", "model=nano,my model", "seed=1,2"], ["-m", "model=nano,'my model'", "seed=1,2"]),
+        (["-m", "out=a, b", "seed=1,2"], ["-m", "out='a, b'", "seed=1,2"]),
         (["-m", "model=choice(a,b)"], ["-m", "model=choice(a,b)"]),
         (["model=a,b"], ["model='a,b'"]),
         (["more_latents=[/a b/c,'/d,e',f]"], ["more_latents=['/a b/c','/d,e',f]"]),
