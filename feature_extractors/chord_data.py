@@ -19,6 +19,7 @@ import torch
 
 from feature_extractors import chord_features, chord_labels, signals
 from flowmusic import plain
+from flowmusic.atomic import replacing
 from flowmusic.types import Audio
 
 VERSION = "1"
@@ -98,10 +99,8 @@ def _compute(paths: Sequence[Path], training: bool, array: Path, index: Path) ->
         # Last, because it says that all is there.
         (index, lambda file: file.write(json.dumps(entries).encode())),
     ):
-        temporary = path.with_name(f".{path.name}.tmp")
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             write(file)
-        temporary.replace(path)
 
 
 def _samples(path: Path) -> np.ndarray:

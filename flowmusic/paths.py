@@ -22,8 +22,6 @@ from urllib.parse import quote
 
 MOST_BYTES = 255
 """Of a name, on every usual file system."""
-RANDOM = 8
-"""Letters that :mod:`tempfile` puts into a name."""
 
 
 def is_utf8(path: str | Path) -> bool:
@@ -120,13 +118,3 @@ def sibling(path: str | Path, ending: str) -> Path:
     'takes/a.b-2.json'
     """
     return Path(path).with_name(fitted(Path(path).stem, ending))
-
-
-def temporary_prefix(mark: str, name: str, suffix: str = "") -> str:
-    """``MARKname-``, so that a temporary name with :data:`RANDOM` letters and a suffix fits, and is in UTF-8.
-
-    >>> temporary_prefix(".part-", "song", ".wav")
-    '.part-song-'
-    """
-    room = MOST_BYTES - RANDOM - len(os.fsencode(suffix)) - len(os.fsencode(mark)) - 1
-    return f"{mark}{cut(os.fsencode(name).decode('utf-8', 'ignore'), room)}-"

@@ -6,13 +6,10 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from flowmusic import plain
 from flowmusic.paths import cut
-from flowmusic.train import identity
 
 MAX_NAME = 120
 """Bytes."""
@@ -58,16 +55,9 @@ def move_to_point(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Give a point of a sweep its own folder under ``out``, where its run, if it was stopped, goes on.
 
     An ``out`` that varies by itself (``out=x/${hydra:job.num}``) is still given a folder for each point.
-    Raises: OtherRun if that folder holds a run with other settings.
     """
-    folder = Path(cfg.out) / name_of(overrides)
     # Interpolations on ``out`` (logs, checkpoints, bundle) follow.
-    cfg.out = str(folder)
-    if not cfg.resume or not (folder / "config.yaml").is_file():
-        return
-    found = _settings(plain.read_yaml(folder / "config.yaml"))
-    wanted = _settings(OmegaConf.to_container(cfg, resolve=True))
-    identity.refuse(folder, found, wanted)
+    cfg.out = str(Path(cfg.out) / name_of(overrides))
 
 
 def missing_plugin(message: str) -> str | None:
@@ -76,8 +66,3 @@ def missing_plugin(message: str) -> str | None:
         if any(f"hydra/{kind}/{plugin}" in message for kind in ("sweeper", "launcher")):
             return f"{package} is not installed, which sweep={plugin} needs; pip install 'flowmusic[sweeps]'"
     return None
-
-
-def _settings(config: Any) -> dict[str, Any]:
-    """Dotted key -> value of everything that decides what a run learns."""
-    return dict(identity.leaves({key: value for key, value in config.items() if key not in identity.MAY_CHANGE}))
