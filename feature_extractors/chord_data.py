@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from feature_extractors import chord_features, chord_labels, signals
+from flowmusic import plain
 from flowmusic.atomic import replacing
 from flowmusic.types import Audio
 
@@ -67,7 +68,7 @@ def recordings(corpus: Path, split: str, cache: Path, limit: int | None = None) 
     if not index.exists():
         cache.mkdir(parents=True, exist_ok=True)
         _compute(paths, split == "train", array, index)
-    entries = json.loads(index.read_text(encoding="utf-8"))
+    entries = plain.read_json(index)
     return Recordings(
         np.load(array, mmap_mode="r", allow_pickle=False),
         tuple((entry["first"], entry["frames"]) for entry in entries),
@@ -80,7 +81,7 @@ def _compute(paths: Sequence[Path], training: bool, array: Path, index: Path) ->
     entries: list[dict[str, Any]] = []
     first = 0
     for n, path in enumerate(paths):
-        chords = json.loads(path.read_text(encoding="utf-8"))["chords"]
+        chords = plain.read_json(path)["chords"]
         mix = _samples(path.with_suffix(".flac"))
         heard = [mix]
         stem = path.with_name(f"{path.stem}.drums.flac")

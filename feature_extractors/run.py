@@ -27,6 +27,7 @@ from flowmusic.controls import chords as chord_control
 from flowmusic.controls import drums as drum_control
 from flowmusic.controls import files
 from flowmusic.controls import melody as melody_control
+from flowmusic.paths import sibling
 from flowmusic.types import Audio, FrameGrid, Track
 
 CONTROLS = ("chords", "melody", "drums", "beats")
@@ -242,7 +243,7 @@ def extract_folder(
 
 def controls_folder(path: Path) -> Path:
     """``song.wav`` -> ``song.controls``."""
-    return path.with_name(f"{path.stem}.controls")
+    return sibling(path, ".controls")
 
 
 def _in_processes(todo: list[tuple[Path, Path]], jobs: int, use: tuple[str, ...]) -> None:

@@ -15,7 +15,6 @@ prints the threshold of every output that gives the best F1 on the validation sp
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -29,6 +28,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from feature_extractors import drum_net, scoring, signals, training
+from flowmusic import plain
 from flowmusic.types import Audio
 
 CROP = 400
@@ -55,7 +55,7 @@ def examples(folder: Path, split: str, count: int) -> list[Example]:
     """
     found = []
     for n, path in enumerate(sorted((folder / split).glob("*.json"))[:count]):
-        labels = json.loads(path.read_text(encoding="utf-8"))
+        labels = plain.read_json(path)
         onsets = hits_of(labels)
         mix = _samples(path.with_suffix(".flac"))
         found.append(example(mix, onsets))
@@ -259,7 +259,7 @@ def best_thresholds(
     outputs = drum_net.OUTPUTS[: net.outputs]
     scores: dict[str, list[list[float]]] = {name: [] for name in outputs}
     for path in sorted((corpus / split).glob("*.json")):
-        hits = hits_of(json.loads(path.read_text(encoding="utf-8")))
+        hits = hits_of(plain.read_json(path))
         found = drum_net.probabilities(_samples(path.with_suffix(".flac")).numpy(), net)
         for n, name in enumerate(outputs):
             if hits[name]:

@@ -13,9 +13,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from flowmusic import disk
 from flowmusic.locks import held
+
+TEXT: Any = {"encoding": "utf-8", "errors": "backslashreplace"}
+"""How text is written: bytes of file names that are no letters become ``\\udcff``.
+
+In JSON, which is most of what is written, they read back as themselves (:mod:`flowmusic.paths`).
+"""
 
 MARK = ".flowmusic-"
 """How the names of temporary folders begin."""
@@ -111,9 +118,9 @@ def remove_stale(*folders: str | Path) -> list[Path]:
 
 
 def write_text(path: str | Path, text: str) -> Path:
-    """Write a text file (UTF-8), whole or not at all.  Raises: as :func:`replacing`."""
+    """Write a text file, whole or not at all.  Raises: as :func:`replacing`."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, **TEXT)
     return Path(path)
 
 

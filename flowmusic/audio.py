@@ -6,6 +6,7 @@ Rates are Hz, samples are float32 ``[C, N]``, levels are dB relative to full sca
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -150,7 +151,7 @@ def write_blocks(blocks: Iterable[np.ndarray], rate: int, channels: int, path: s
         )
     with (
         replacing(path) as temporary,
-        soundfile.SoundFile(temporary, "w", rate, channels, subtype=formats[suffix]) as file,
+        soundfile.SoundFile(os.fsencode(temporary), "w", rate, channels, subtype=formats[suffix]) as file,
     ):
         for block in blocks:
             # Its Vorbis encoder ends the process where it is handed some minutes at once.

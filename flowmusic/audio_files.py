@@ -7,6 +7,7 @@ Rates are Hz, blocks are float32 ``[n, C]``.
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shutil
 import subprocess
@@ -129,7 +130,7 @@ def opened(path: str | Path, start: float = 0.0, seconds: float | None = None) -
         raise AudioError(f"cannot read {disk.told(error)}") from None
     with tempfile.TemporaryDirectory() as folder:
         try:
-            source = soundfile.SoundFile(path)
+            source = soundfile.SoundFile(os.fsencode(path))
         except soundfile.LibsndfileError as error:
             source = soundfile.SoundFile(_by_ffmpeg(path, start, seconds, Path(folder), error.error_string.strip()))
             start = 0.0
@@ -162,7 +163,7 @@ def _by_ffmpeg(path: Path, start: float, seconds: float | None, folder: Path, wh
     part = ["-ss", f"{start:.6f}"] if start > 0.0 else []
     part += [] if seconds is None else ["-t", f"{seconds:.6f}"]
     command = [ffmpeg, "-v", "error", *part, "-i", str(path), "-vn", "-c:a", "pcm_f32le", str(wav)]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
     if done.returncode != 0 or not wav.exists():
         disk.check(wav)  # if it is the temporary folder that is full, that is what to say
         lines = done.stderr.strip().splitlines() or ["unknown format"]
@@ -179,7 +180,7 @@ def shortfall(path: str | Path) -> str | None:
 
     path = Path(path)
     try:
-        info = soundfile.info(str(path), verbose=True)
+        info = soundfile.info(os.fsencode(path), verbose=True)
     except soundfile.LibsndfileError:
         return None
     if info.format == "OGG":
@@ -190,7 +191,7 @@ def shortfall(path: str | Path) -> str | None:
     promised, there = _of_mp3(path, info.duration) if info.format == "MP3" else _of_chunks(info)
     if info.format == "FLAC":
         try:
-            with soundfile.SoundFile(path) as file:
+            with soundfile.SoundFile(os.fsencode(path)) as file:
                 file.seek(info.frames - 1)
                 file.read(1)
         except soundfile.LibsndfileError:
@@ -360,7 +361,7 @@ def length_of(path: str | Path) -> float | None:
     import soundfile
 
     try:
-        info = soundfile.info(str(path))
+        info = soundfile.info(os.fsencode(path))
     except soundfile.LibsndfileError:
         return None
     return None if info.frames > _UNKNOWN_FRAMES else float(info.duration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -10,7 +11,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from flowmusic import caches, disk
+from flowmusic import caches, disk, plain
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: done, anything else, input or flags wrong, stopped by the user."""
@@ -72,7 +73,9 @@ def guarded(label: str, action: Callable[[], int]) -> int:
         _silence_stdout(sys.stdout)
         return FAILED
     except Exception as error:
-        return _fail(label, error, FAILED)
+        # A name that no file can have is wrong wherever it is noticed.
+        too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+        return _fail(label, error, USAGE if too_long else FAILED)
 
 
 class _NamedOutput:
@@ -114,5 +117,5 @@ def _fail(label: str, error: Exception, code: int) -> int:
     if os.environ.get("FLOWMUSIC_DEBUG") == "1":
         traceback.print_exception(error)
     kind = "" if isinstance(error, (ValueError, RuntimeError, OSError)) else f"{type(error).__name__}: "
-    print(f"{label}: error: {kind}{one_line(error)}", file=sys.stderr)
+    print(plain.shortened(f"{label}: error: {kind}{one_line(error)}"), file=sys.stderr)
     return code

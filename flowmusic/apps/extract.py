@@ -14,6 +14,7 @@ from flowmusic import disk, progress
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
 from flowmusic.atomic import temporary_folder
+from flowmusic.paths import sibling
 
 if TYPE_CHECKING:
     from feature_extractors.recording import Recording
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 def default_folder(audio: Path) -> Path:
     """``song.wav`` -> ``song.controls`` beside it.  Raises: UsageError if that cannot be made."""
     try:
-        return flags.output_folder(str(audio.with_name(f"{audio.stem}.controls")))
+        return flags.output_folder(str(sibling(audio, ".controls")))
     except argparse.ArgumentTypeError as error:
         raise UsageError(f"cannot write the default folder: {error}; choose another with --out") from None
 

@@ -15,6 +15,7 @@ from flowmusic.atomic import remove_stale
 from flowmusic.flow import grids
 from flowmusic.flow.grids import GRIDS
 from flowmusic.flow.solve import SOLVERS
+from flowmusic.paths import sibling
 
 if TYPE_CHECKING:
     from flowmusic.apps.adherence import Adherence
@@ -39,8 +40,8 @@ Chords, at seconds:        "0:C 2.5:Am7 4:F/A"    (the last one holds)"""
 alpha=A,beta=B follows style and other controls by A, and within that the words by B (double guidance).
 Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     add = parser.add_argument
-    add("text", metavar="TEXT", help='what it should sound like; "" for no text')
-    add("--chords", metavar="S", help="chord text, in bars or at seconds")
+    add("text", type=flags.words, metavar="TEXT", help='what it should sound like; "" for no text')
+    add("--chords", type=flags.words, metavar="S", help="chord text, in bars or at seconds")
     add(
         "--bpm",
         type=flags.bpm,
@@ -48,7 +49,7 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
         help="beats a minute: places chords in bars, sets the beat grid (that of a MIDI file, or 120); counts quarter "
         "notes in 4/4, 3/4, 6/4, dotted quarters in 6/8, 9/8, 12/8, halves in 2/2, eighths in 3/8, 5/8, 7/8",
     )
-    add("--meter", metavar="M", help="time signature of the bars (that of a MIDI file, or 4/4)")
+    add("--meter", type=flags.words, metavar="M", help="time signature of the bars (that of a MIDI file, or 4/4)")
     add("--melody", type=flags.existing_file, metavar="FILE", help="one voice: audio, or a MIDI file")
     add(
         "--drums",
@@ -175,7 +176,7 @@ def run(args: argparse.Namespace) -> int:
 
     for number in range(args.count):
         label = f"take {number + 1}/{args.count}" if args.count > 1 else "generating"
-        out = args.out if args.count == 1 else args.out.with_stem(f"{args.out.stem}-{number + 1}")
+        out = args.out if args.count == 1 else sibling(args.out, f"-{number + 1}{args.out.suffix}")
         judged: Adherence | None = None
         choice: dict[str, Any] | None = None
         if not chosen:
@@ -229,7 +230,7 @@ def _listen(take: Generation, asked: Asked, written: Controls) -> Adherence:
 
 def check_record(out: Path) -> None:
     """Raise UsageError where something else is in the way of the record beside a take."""
-    record = out.with_suffix(".json")
+    record = sibling(out, ".json")
     if record.is_dir():
         raise UsageError(f"cannot write {record}, the record of {out}: it is a folder; choose another name with --out")
 
@@ -300,16 +301,17 @@ def _finish(
         )
 
     again = f"--seed {take.seed} makes this take again"
+    described = sibling(out, ".json")
     try:
         audio.write(sound, out)
     except OSError as error:
         raise OSError(error.errno, f"{error.strerror} ({again})", error.filename) from error
     try:
         # Before anyone listens: should a recogniser fail, the take can still be repeated.
-        write_json(content(judged), out.with_suffix(".json"))
+        write_json(content(judged), described)
         print(out, flush=True)
         adherence = _listen(take, asked, written) if judged is None else judged
-        print(write_json(content(adherence), out.with_suffix(".json")), flush=True)
+        print(write_json(content(adherence), described), flush=True)
     except OSError as error:
         raise OSError(error.errno, f"{error.strerror} ({out} is written; {again})", error.filename) from error
     if not quiet:

@@ -13,6 +13,7 @@ from flowmusic import progress
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
 from flowmusic.locks import InUse, locked
+from flowmusic.paths import fitted, sibling
 
 if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
@@ -53,7 +54,7 @@ goes on from there when the same command is given again."""
     add("--vectors", type=flags.integer("vectors"), default=2, metavar="K", help="vectors to learn (2)")
     add("--steps", type=flags.steps, default=400, metavar="N", help="at most; fewer if it learns no more (400)")
     add("--seed", type=flags.seed, default=0, metavar="S", help="of everything random (0)")
-    add("--init", default="music", metavar="WORD", help="the word to start from (music)")
+    add("--init", type=flags.words, default="music", metavar="WORD", help="the word to start from (music)")
     add("--model", default="nano", metavar="NAME|DIR", help="see `flowmusic models` (nano)")
     add("--device", type=flags.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
     add("--out", type=flags.output((SUFFIX,)), metavar="FILE", help="default: NAME.safetensors")
@@ -75,10 +76,10 @@ def run(args: argparse.Namespace) -> int:
     generator = load(args)
     with reading_input():
         check_model(generator).word_embedding(args.init)
-    partial = out.with_suffix(PARTIAL)
+    partial = sibling(out, PARTIAL)
     busy = f"another run goes on in {partial}; wait for it, or give another --out"
     try:
-        with locked(partial.with_name(f".{partial.name}.lock"), busy):
+        with locked(partial.with_name(fitted(f".{partial.name}", ".lock")), busy):
             return learn(args, generator, clips, out, partial)
     except InUse as error:
         raise UsageError(str(error)) from None

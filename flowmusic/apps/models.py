@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from flowmusic.apps.errors import DONE, UsageError, check_output, reading_input
+from flowmusic.plain import read_text
 
 CONVERT = (
     "Convert a published JASCO checkpoint (hub id, or folder with state_dict.bin and compression_state_dict.bin) into "
@@ -62,12 +63,11 @@ def _check_target(source: str, target: Path) -> None:
 
 def _list() -> int:
     """One line per model that generates: its name and the first sentence of its card."""
-    import yaml
-
+    from flowmusic import plain
     from flowmusic.interop import bundle
 
     for name, folder in bundle.available().items():
-        config = yaml.safe_load((folder / "config.yaml").read_text())
+        config = plain.read_yaml(folder / "config.yaml")
         if config.get("kind") == "flow":
             print(f"{name}\t{summary(folder / 'card.md')}")
     return DONE
@@ -77,7 +77,7 @@ def summary(card: Path) -> str:
     """The first line of a card that is neither blank, a heading nor front matter."""
     if not card.is_file():
         return "(no card)"
-    lines = card.read_text(encoding="utf-8").splitlines()
+    lines = read_text(card).splitlines()
     if lines and lines[0].strip() == "---":
         closing = next((n for n, line in enumerate(lines[1:], start=1) if line.strip() == "---"), 0)
         lines = lines[closing + 1 :]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import colorsys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from flowmusic import paths
 from flowmusic.atomic import replacing
 
 if TYPE_CHECKING:
@@ -79,7 +81,8 @@ def draw(picture: Picture, path: str | Path) -> Path:
     FigureCanvasAgg(figure)
     rows = figure.subplots(3, 1, sharex=True, height_ratios=[1.0, 4.2, 1.7])
     tempo = f"   {picture.bpm:.0f} bpm" if picture.bpm else ""
-    figure.suptitle(f"{picture.title}{tempo}", x=0.01, ha="left", fontsize=12, color=INK, parse_math=False)
+    title = paths.shown(f"{picture.title}{tempo}")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12, color=INK, parse_math=False)
     _chords(rows[0], picture)
     _melody(rows[1], picture)
     _rhythm(rows[2], picture)
@@ -95,8 +98,9 @@ def draw(picture: Picture, path: str | Path) -> Path:
 
 
 def save(figure: Any, path: Path) -> Path:
-    """Write a figure as PNG, whole or not at all."""
-    with replacing(path) as temporary:
+    """Write a figure as PNG, whole or not at all.  Letters that no font here has become boxes, and nobody is told."""
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
         figure.savefig(temporary, format="png", metadata={"Software": None})
     return path
 

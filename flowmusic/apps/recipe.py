@@ -25,6 +25,7 @@ from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, FAILED, UsageError, guarded, reading_input
 from flowmusic.locks import NAME, InUse, locked
+from flowmusic.paths import fitted
 
 LOG = "recipe.json"
 GRACE_S = 20.0
@@ -139,7 +140,7 @@ def sit(recipe: Recipe, state: Path, work: Path, minutes: float, cores: int) -> 
 def _go_on(recipe: Recipe, state: Path, work: Path, deadline: float, cores: int) -> int:
     from flowmusic.atomic import write_text
 
-    log = json.loads((state / LOG).read_text()) if (state / LOG).is_file() else []
+    log = plain.read_json(state / LOG) if (state / LOG).is_file() else []
     sitting = 1 + max((entry["sitting"] for entry in log), default=0)
     places = {**recipe.settings, "state": str(state), "work": str(work), "cores": cores}
     for count, stage in enumerate(recipe.stages):
@@ -210,7 +211,7 @@ def run(args: argparse.Namespace) -> int:
     from flowmusic.apps import carry
 
     recipe = read(args.recipe, args.set)
-    work = args.work if args.work is not None else args.state.with_name(f"{args.state.name}.work")
+    work = args.work if args.work is not None else args.state.with_name(fitted(args.state.name, ".work"))
     if args.source is not None and not args.state.exists():
         with reading_input():
             carry.unpack(args.source, args.state)

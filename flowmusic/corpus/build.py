@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ def _write_flac(path: Path, samples: NDArray[np.int16], rate: int) -> None:
     import soundfile
 
     with replacing(path) as temporary:
-        soundfile.write(temporary, samples, rate, format="FLAC", subtype="PCM_16")
+        soundfile.write(os.fsencode(temporary), samples, rate, format="FLAC", subtype="PCM_16")
 
 
 def make_clip(job: Job) -> str:
@@ -210,7 +211,7 @@ def _build(settings: CorpusSettings, out: Path, workers: int) -> Path:
             bar.update()
     lines = []
     for job in jobs:
-        record = json.loads((Path(job.folder) / f"{job.identity}.json").read_text(encoding="utf-8"))
+        record = plain.read_json(Path(job.folder) / f"{job.identity}.json")
         entry = {
             "path": f"{job.split}/{job.identity}.flac",
             "seconds": record["seconds"],

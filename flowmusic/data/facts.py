@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import os
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping
@@ -130,7 +131,7 @@ def header(path: str | Path) -> tuple[int, int, float]:
     import soundfile
 
     try:
-        info = soundfile.info(str(path))
+        info = soundfile.info(os.fsencode(path))
     except soundfile.LibsndfileError:
         rate, samples = _by_ffmpeg(Path(path))
         return rate, samples.shape[1], len(samples) / rate
@@ -200,7 +201,7 @@ def _blocks(path: Path) -> tuple[int, int, Iterator[NDArray[np.float32]]]:
     import soundfile
 
     try:
-        file = soundfile.SoundFile(path)
+        file = soundfile.SoundFile(os.fsencode(path))
     except soundfile.LibsndfileError:
         rate, samples = _by_ffmpeg(path)
         step = _BLOCK_SECONDS * rate

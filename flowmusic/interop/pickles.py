@@ -21,6 +21,7 @@ from torch import Tensor
 
 from flowmusic import plain
 from flowmusic.interop.bundle import CorruptWeights, ModelError
+from flowmusic.paths import in_utf8
 
 ZIP_MAGIC = b"PK\x03\x04"
 LFS_MAGIC = b"version https://git-lfs"
@@ -76,7 +77,8 @@ def read_pickle(path: str | Path, keys: Sequence[str] = (), mmap: bool = False) 
         stranger = _named(path)
         if stranger:
             raise pickle.UnpicklingError(f"GLOBAL {stranger}")
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        with in_utf8(path) as name:
+            content = torch.load(name, map_location="cpu", weights_only=True, mmap=mmap)
         stranger = _stranger(content, size)
     except (UnsafeFile, CorruptWeights):
         raise

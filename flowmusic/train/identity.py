@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from flowmusic import plain
 from flowmusic.atomic import write_text
 from flowmusic.data.manifest import file_hash
+from flowmusic.data.plan import MOST_PLAN
 from flowmusic.train.checkpoints import LAST, PREVIOUS
 
 FILE, CONFIG, RESULT = "identity.json", "config.yaml", "metrics.json"
@@ -86,15 +86,15 @@ def differences(folder: Path, wanted: Mapping[str, Any]) -> list[tuple[str, Any,
     noted = folder / FILE
     try:
         if noted.is_file():
-            before = dict(json.loads(noted.read_text(encoding="utf-8")))
+            before = dict(plain.read_json(noted))
             keys, absent = {**before, **wanted}, None
         elif (folder / CONFIG).is_file():
-            before = of(yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8")))
+            before = of(plain.read_yaml(folder / CONFIG))
             # An older version may not have had all keys.
             keys, absent = before, object()
         else:
             return []
-    except (ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise OtherRun(
             f"{folder} holds a run, and its {FILE} or {CONFIG} cannot be read, so whose it is cannot be told; give "
             "another out=FOLDER, resume=false to replace it, or resume=anyway to go on all the same"
@@ -137,14 +137,14 @@ def _content(value: Any, out: str) -> Any:
     if not isinstance(value, str) or not value or "\n" in value or len(value) > 4096:
         return value
     if "://" in value or value.startswith("pipe:"):
-        return f"address:{hashlib.sha256(value.encode()).hexdigest()[:16]}"
+        return f"address:{hashlib.sha256(os.fsencode(value)).hexdigest()[:16]}"
     path, home = Path(os.path.abspath(value)), Path(os.path.abspath(out))
     if path.is_relative_to(home):
         return f"{{out}}/{path.relative_to(home).as_posix()}"
     # A word is a word, even where a file is called so.
     files = [path] if "/" in value or path.suffix else []
     for file in (*files, *(path / name for name in INDEXES)):
-        if file.is_file():
+        if os.path.isfile(file):  # False for what is too long for a name
             return f"sha256:{_digest(file)[:16]}"
     return value
 
@@ -153,7 +153,7 @@ def _digest(file: Path) -> str:
     if file.name != "plan.json":
         return file_hash(file)
     # Other splits may be built later, and the tars may be made again elsewhere: what is planned is the same.
-    plan = json.loads(file.read_bytes())
+    plan = plain.read_json(file, MOST_PLAN)
     content = json.dumps([plan.get("settings"), plan.get("shards", {}).get("train")], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 

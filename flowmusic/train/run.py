@@ -24,7 +24,9 @@ from flowmusic import disk, limits, progress
 from flowmusic.atomic import remove_stale, write_text
 from flowmusic.data.errors import WrongData
 from flowmusic.locks import NAME, InUse, locked
+from flowmusic.paths import is_utf8, lastingly_linked
 from flowmusic.train import checkpoints, command, identity, memory, ranks, sweep
+from flowmusic.train import overrides as typed
 from flowmusic.train.checkpoints import UnfitCheckpoint, UnsafeCheckpoint
 from flowmusic.train.command import WrongSettings, config_folder
 
@@ -119,7 +121,7 @@ def _train(cfg: DictConfig) -> TrainResult:
     if cfg.trainer.get("enable_progress_bar", True):
         callbacks.append(StepsBar())
     restored = Restored(resume)
-    loggers = [instantiate(c) for c in cfg.logger.values() if c is not None]
+    loggers = [instantiate(c, **_for_a_logger(c)) for c in cfg.logger.values() if c is not None]
     shell = {"callbacks": [*callbacks, restored], "logger": loggers or False, "plugins": [PlainCheckpoints()]}
     trainer = instantiate(cfg.trainer, **shell)
     if cfg.export is not None and is_sharded(trainer):
@@ -145,6 +147,12 @@ def _train(cfg: DictConfig) -> TrainResult:
             export = instantiate(cfg.export, _partial_=True)
             export(module=model, data=data, run=run, settings=OmegaConf.to_container(cfg, resolve=True))
     return TrainResult(metrics, folder, {"model": model, "data": data, "trainer": trainer})
+
+
+def _for_a_logger(settings: Any) -> dict[str, str]:
+    """TensorBoard takes paths in UTF-8 alone, and Lightning's logger replaces ``$HOME`` in them: those get a link."""
+    folder = settings.get("save_dir")
+    return {} if folder is None or (is_utf8(folder) and "$" not in folder) else {"save_dir": lastingly_linked(folder)}
 
 
 def check_owner(cfg: DictConfig, folder: Path, whose: Mapping[str, Any]) -> None:
@@ -200,7 +208,7 @@ def compose(overrides: list[str]) -> DictConfig:
     from hydra import initialize_config_dir
 
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        cfg = hydra_compose("train", overrides=overrides)
+        cfg = hydra_compose("train", overrides=typed.quoted(overrides))
     note_overrides(cfg, overrides)
     return cfg
 
@@ -213,8 +221,9 @@ def note_overrides(cfg: DictConfig, overrides: Sequence[str]) -> None:
 def data_folder(override: str) -> str:
     """``data=FOLDER`` as ``latents=FOLDER``: ``data`` is a group of configurations, whose names go before folders."""
     key, _, value = override.partition("=")
-    named = (config_folder() / "data" / f"{value}.yaml").is_file()
-    return f"latents={value}" if key == "data" and not named and Path(value).is_dir() else override
+    if key != "data" or (config_folder() / "data" / f"{value}.yaml").is_file():
+        return override
+    return f"latents={value}" if os.path.isdir(value) else override
 
 
 def check_writable(folder: Path) -> None:

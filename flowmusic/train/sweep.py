@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
 
+from flowmusic.paths import cut
+
 MAX_NAME = 120
+"""Bytes."""
 PLUGINS = {"optuna": "hydra-optuna-sweeper", "submitit": "hydra-submitit-launcher"}
 
 
@@ -43,9 +47,8 @@ def name_of(overrides: Sequence[str]) -> str:
     'control.drums.blur_s=0.04,seed=1'
     """
     name = ",".join(sorted(override.lstrip("+") for override in overrides)).replace("/", "-") or "point"
-    if len(name) <= MAX_NAME:
-        return name
-    return f"{name[:MAX_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    data = os.fsencode(name)
+    return name if len(data) <= MAX_NAME else f"{cut(name, MAX_NAME)}-{hashlib.sha256(data).hexdigest()[:8]}"
 
 
 def move_to_point(cfg: DictConfig, overrides: Sequence[str]) -> None:

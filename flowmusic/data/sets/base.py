@@ -15,6 +15,7 @@ from flowmusic.data.facts import Unusable, header
 from flowmusic.data.manifest import Entry, file_hash
 from flowmusic.data.readers import look_at
 from flowmusic.data.scan import MISSING, ROW, SIDECAR, UNREADABLE, Problem, Progress, Scan
+from flowmusic.paths import sibling
 
 Item = TypeVar("Item", Mapping[str, Any], dict[str, str], Entry)
 Begin = Callable[[int, int], Progress] | None
@@ -158,12 +159,12 @@ def finish(job: _Job) -> tuple[Entry, str] | str:
 
 def labels_folder(out: Path) -> Path:
     """``maestro.jsonl`` -> ``maestro.labels`` beside it."""
-    return out.with_name(f"{out.stem}.labels")
+    return sibling(out, ".labels")
 
 
 def audio_folder(out: Path) -> Path:
     """``musdb18.jsonl`` -> ``musdb18.audio`` beside it: what had to be unpacked or mixed."""
-    return out.with_name(f"{out.stem}.audio")
+    return sibling(out, ".audio")
 
 
 def rows(path: Path, needed: Sequence[str], delimiter: str = ",") -> Iterator[tuple[int, dict[str, str] | str]]:
