@@ -45,6 +45,7 @@ either is said.  What is longer than a song needs room on the disk of DIR while 
 
 def run(args: argparse.Namespace) -> int:
     """Extract into a temporary folder beside the target, then move it into place."""
+    progress.starting("flowmusic extract")
     from flowmusic.controls.midi import is_midi
 
     if is_midi(args.audio):
@@ -53,7 +54,6 @@ def run(args: argparse.Namespace) -> int:
         for path in extract_midi.extract(args.audio, args.out or default_folder(args.audio)):
             print(path)
         return DONE
-    progress.starting("flowmusic extract")
 
     def tell(step: str) -> None:
         print(f"extracting: {step}", file=sys.stderr, flush=True)
