@@ -104,6 +104,6 @@ class MiniLM(nn.Module):
             raise ValueError("give either input_ids or inputs_embeds")
         words = self.embeddings.word_embeddings(input_ids) if input_ids is not None else inputs_embeds
         x = self.embeddings(words)
-        for layer in self.encoder["layer"]:  # type: ignore[union-attr]
+        for layer in self.encoder["layer"]:  # type: ignore[attr-defined]
             x = layer(x)
         return Encoded(x)
