@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,11 +19,6 @@ class Encoded(NamedTuple):
     """What a text encoder says.  Shape: last_hidden_state ``[B, M, E]``."""
 
     last_hidden_state: Tensor
-
-
-def _embedding(count: int, dim: int) -> nn.Embedding:
-    """Without random values, which take a tenth of a second and are replaced at once."""
-    return nn.Embedding.from_pretrained(torch.empty(count, dim))
 
 
 class Attention(nn.Module):
@@ -64,9 +58,9 @@ class Embeddings(nn.Module):
 
     def __init__(self, vocabulary: int, positions: int, dim: int) -> None:
         super().__init__()
-        self.word_embeddings = _embedding(vocabulary, dim)
-        self.position_embeddings = _embedding(positions, dim)
-        self.token_type_embeddings = _embedding(2, dim)
+        self.word_embeddings = nn.Embedding(vocabulary, dim)
+        self.position_embeddings = nn.Embedding(positions, dim)
+        self.token_type_embeddings = nn.Embedding(2, dim)
         self.LayerNorm = nn.LayerNorm(dim, eps=EPSILON)
 
     def forward(self, words: Tensor) -> Tensor:
