@@ -4,7 +4,8 @@
 
 TREE is a checkout (this one if none is given), PYTHON the interpreter of its environment (this one).  In every round
 each tree makes one take, so all see the same machine; the first round, which fills caches, is not counted.  Prints the
-medians of the takes and of `flowmusic --help`, and whether the takes are the same to the byte.
+medians for the take and for `flowmusic --help`, by the clock and of processor time, which hardly depends on what else
+runs; and whether the takes are the same to the byte.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def started(python: str, tree: Path, folder: Path, threads: int, *words: str) -> float:
-    """Seconds of one command.  Raises: CalledProcessError."""
+def started(python: str, tree: Path, folder: Path, threads: int, *words: str) -> tuple[float, float]:
+    """Seconds of one command, by the clock and of processor time.  Raises: CalledProcessError."""
     environment = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": str(threads)}
     command = [python, "-m", "flowmusic.apps.cli", *words]
-    begin = time.perf_counter()
+    begin, before = time.perf_counter(), os.times()
     subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
-    return time.perf_counter() - begin
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return time.perf_counter() - begin, used
 
 
 def main() -> int:
@@ -40,8 +43,8 @@ def main() -> int:
     trees = [
         (Path(tree).resolve(), python or sys.executable) for tree, _, python in (t.partition("=") for t in args.trees)
     ]
-    takes: list[list[float]] = [[] for _ in trees]
-    helps: list[list[float]] = [[] for _ in trees]
+    takes: list[list[tuple[float, float]]] = [[] for _ in trees]
+    helps: list[list[tuple[float, float]]] = [[] for _ in trees]
     digests = set()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -56,9 +59,14 @@ def main() -> int:
                     helps[index].append(shown)
     print(f"load average {os.getloadavg()[0]:.1f}, {args.threads} threads, medians of {args.rounds}")
     for index, (tree, _) in enumerate(trees):
-        ratio = statistics.median(one / first for one, first in zip(takes[index], takes[0], strict=True))
-        take, shown = statistics.median(takes[index]), statistics.median(helps[index])
-        print(f"{tree.name:<20} take {take:6.2f} s   {ratio:5.2f} of the first   --help {shown:5.2f} s")
+        told = [f"{tree.name:<16}"]
+        for name, rounds in (("take", takes), ("--help", helps)):
+            clock, used = (statistics.median(each) for each in zip(*rounds[index], strict=True))
+            ratio = statistics.median(one[1] / first[1] for one, first in zip(rounds[index], rounds[0], strict=True))
+            told.append(
+                f"{name} {clock:6.2f} s by the clock, {used:6.2f} s of processor time ({ratio:4.2f} of the first)"
+            )
+        print("   ".join(told))
     print("the takes are the same to the byte" if len(digests) == 1 else "THE TAKES DIFFER")
     return 0 if len(digests) == 1 else 1
 
