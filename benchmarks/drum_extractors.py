@@ -32,6 +32,7 @@ from feature_extractors.onsets import Onsets
 from feature_extractors.separator import DrumSeparator
 from feature_extractors.stems import HarmonicPercussive, Separator, Stems
 from flowmusic.apps.corpus_clips import round_trip
+from flowmusic.atomic import write_text
 from flowmusic.controls import drums as drum_control
 from flowmusic.interop.bundle import load_codec
 from flowmusic.types import Audio, FrameGrid
@@ -181,10 +182,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.out is None:
         print(text, end="")
     else:
-        temporary = options.out.with_name(f".{options.out.name}.tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(options.out)
-        print(options.out)
+        print(write_text(options.out, text))
     return 0
 
 

@@ -1,6 +1,7 @@
 """``python -m feature_extractors PATH [--out DIR] [--use LIST] [--jobs N] [--again]``: audio to controls.
 
-PATH is a file or a folder; one line per result goes to stdout, progress to stderr.  Exit code 2: the input is wrong.
+PATH is a file or a folder; one line per result goes to stdout, progress to stderr.  Exit code 2: the input is wrong;
+1: a result cannot be written.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
 
     from feature_extractors import run
+    from flowmusic import disk
 
     use = tuple(name.strip() for name in options.use.split(",") if name.strip())
     try:
@@ -31,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"error: {disk.told(error)}", file=sys.stderr)
+        return 1
     for folder in done:
         print(folder)
     return 0

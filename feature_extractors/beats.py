@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from feature_extractors import drum_net, flux, madmom_compat, pulse, signals
+from feature_extractors import drum_net, flux, madmom_compat, pulse, signals, tempo
 from feature_extractors.recording import Recording, levelled
 from feature_extractors.rows import Rows
 from flowmusic.controls import beats as beat_control
@@ -23,14 +23,17 @@ _WINDOW_S, _OVERLAP_S = 60, 10
 class BeatAnalysis:
     """Beats of a whole recording: times in ascending seconds, downbeats among them, and the mean tempo.
 
-    ``bpm`` is None with fewer than two beats.  ``confidence`` is one number in 0..1 for each beat: madmom's
-    probability of a beat there, or how well trackers of other onset strengths agree with flux.
+    Beats that are too few, or over too short a time, are none (:mod:`feature_extractors.tempo`); ``bpm`` is None
+    without beats, and where it is too unsure.  ``confidence`` is one number in 0..1 for each beat: madmom's
+    probability of a beat there, or how well trackers of other onset strengths agree with flux; ``bpm_confidence`` is
+    that of the tempo.
     """
 
     beats: tuple[float, ...]
     downbeats: tuple[float, ...]
     bpm: float | None
     confidence: tuple[float, ...] = ()
+    bpm_confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Beats:
     min_bpm: float = 55.0
     max_bpm: float = 215.0
     name: ClassVar[str] = "beats"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
 
     def __post_init__(self) -> None:
         if self.detector not in (None, "madmom", "flux"):
@@ -67,14 +70,14 @@ class Beats:
         samples = levelled(audio, madmom_compat.RATE)
         if signals.is_silent(samples):
             return BeatAnalysis((), (), None)
+        chance = 0.0
         if self.resolved() == "madmom":
             madmom_compat.require("the beat detector 'madmom'", "choose detector='flux'")
             rows, sure = self._madmom(samples)
         else:
             rows, sure = self._flux(samples, levelled(audio, drum_net.RATE))
-        beats = tuple(round(float(t), 4) for t in rows[:, 0])
-        downbeats = tuple(round(float(t), 4) for t, number in rows if number == 1)
-        return BeatAnalysis(beats, downbeats, tempo(beats), tuple(round(float(each), 4) for each in sure))
+            chance = pulse.CHANCE
+        return _analysis(rows, sure, tempo.sounding(samples, madmom_compat.RATE), chance)
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
         """Beat and bar phase on a grid; unknown where no two beats were found.  Shape: values ``[T, 4]``."""
@@ -126,19 +129,17 @@ def _other_strengths(samples: Rows, low: np.ndarray) -> list[np.ndarray]:
     return [low, drums, low / max(float(low.std()), 1e-9) + drums / max(float(drums.std()), 1e-9)]
 
 
-def tempo(beats: tuple[float, ...]) -> float | None:
-    """Beats a minute by a straight line through the beats, robust to one that is missing; None below two.
-
-    Times are quantised to 10 ms, so a median interval alone would be off by a beat a minute.
-    """
-    if len(beats) < 2:
-        return None
-    times = np.asarray(beats)
-    interval = float(np.median(np.diff(times)))
-    if interval <= 0:
-        return None
-    index = np.concatenate([[0], np.cumsum(np.maximum(1, np.rint(np.diff(times) / interval)))])
-    return round(float(60.0 / np.polyfit(index, times, 1)[0]), 2)
+def _analysis(rows: np.ndarray, sure: np.ndarray, sounding: tuple[float, float], chance: float) -> BeatAnalysis:
+    """The beats where there is sound, if they are enough; rows ``(time, number in the bar)``."""
+    inside = (rows[:, 0] >= sounding[0]) & (rows[:, 0] <= sounding[1])
+    beats = tuple(round(float(time), 4) for time in rows[inside, 0])
+    if not tempo.enough(beats):
+        return BeatAnalysis((), (), None)
+    downbeats = tuple(round(float(time), 4) for time, number in rows[inside] if number == 1)
+    heard = tuple(round(float(each), 4) for each in sure[inside])
+    certain = tempo.confidence(beats, heard, chance)
+    bpm = tempo.tempo(beats) if certain >= tempo.LEAST_CONFIDENCE else None
+    return BeatAnalysis(beats, downbeats, bpm, heard, None if bpm is None else certain)
 
 
 def _without_doubles(rows: np.ndarray, nearest_s: float) -> np.ndarray:

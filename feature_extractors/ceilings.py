@@ -29,6 +29,7 @@ from feature_extractors.drums import Drums
 from feature_extractors.melody import Melody
 from feature_extractors.onsets import Onsets
 from feature_extractors.stems import HarmonicPercussive, Separator
+from flowmusic import plain
 from flowmusic.atomic import write_text
 from flowmusic.controls import drums as drum_control
 from flowmusic.types import Audio, FrameGrid
@@ -81,7 +82,7 @@ def read_clip(path: Path) -> Clip:
     """A clip and the stems beside it."""
     stems = {name: path.with_name(f"{path.stem}.{name}.flac") for name in ("drums", "melody")}
     found = {name: Audio.read(stem) if stem.exists() else None for name, stem in stems.items()}
-    labels = json.loads(path.read_text(encoding="utf-8"))
+    labels = plain.read_json(path)
     return Clip(path.stem, Audio.read(path.with_suffix(".flac")), found["drums"], found["melody"], labels)
 
 
@@ -142,7 +143,7 @@ def measure(
         raise ValueError(f"ceilings need at least 2 clips, because no skill is another clip's labels; got {len(paths)}")
     truth: dict[Key, list[float]] = {}
     other: dict[Key, list[float]] = {}
-    labels = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    labels = [plain.read_json(path) for path in paths]
     for n, path in enumerate(paths):
         for key, score in listen(read_clip(path), separator or HarmonicPercussive(), full).items():
             truth.setdefault(key, []).append(score(labels[n]))

@@ -18,6 +18,8 @@ import numpy as np
 import torch
 
 from feature_extractors import chord_features, chord_labels, signals
+from flowmusic import plain
+from flowmusic.atomic import replacing
 from flowmusic.types import Audio
 
 VERSION = "1"
@@ -66,7 +68,7 @@ def recordings(corpus: Path, split: str, cache: Path, limit: int | None = None) 
     if not index.exists():
         cache.mkdir(parents=True, exist_ok=True)
         _compute(paths, split == "train", array, index)
-    entries = json.loads(index.read_text(encoding="utf-8"))
+    entries = plain.read_json(index)
     return Recordings(
         np.load(array, mmap_mode="r", allow_pickle=False),
         tuple((entry["first"], entry["frames"]) for entry in entries),
@@ -79,7 +81,7 @@ def _compute(paths: Sequence[Path], training: bool, array: Path, index: Path) ->
     entries: list[dict[str, Any]] = []
     first = 0
     for n, path in enumerate(paths):
-        chords = json.loads(path.read_text(encoding="utf-8"))["chords"]
+        chords = plain.read_json(path)["chords"]
         mix = _samples(path.with_suffix(".flac"))
         heard = [mix]
         stem = path.with_name(f"{path.stem}.drums.flac")
@@ -97,10 +99,8 @@ def _compute(paths: Sequence[Path], training: bool, array: Path, index: Path) ->
         # Last, because it says that all is there.
         (index, lambda file: file.write(json.dumps(entries).encode())),
     ):
-        temporary = path.with_name(f".{path.name}.tmp")
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             write(file)
-        temporary.replace(path)
 
 
 def _samples(path: Path) -> np.ndarray:

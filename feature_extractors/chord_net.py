@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from feature_extractors import chord_features, chord_labels, signals
 from feature_extractors.rows import Rows, Scaled
+from flowmusic.tensors import read as read_tensors
 
 WEIGHTS = Path(__file__).with_name("chord_net.safetensors")
 TAPS = (-24, -19, -12, -7, -1, 0, 1, 7, 12, 19, 24, 28)
@@ -138,8 +139,6 @@ def log_probabilities(samples: Rows) -> np.ndarray:
 @functools.cache
 def load(path: Path = WEIGHTS) -> ChordNet:
     """The trained network, ready to run."""
-    from safetensors.torch import load_file
-
     net = ChordNet()
-    net.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    net.load_state_dict({name: value.float() for name, value in read_tensors(path)[0].items()})
     return net.eval()

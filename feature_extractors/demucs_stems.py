@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,13 +14,13 @@ from torch import Tensor
 
 from feature_extractors.stems import Stems
 from flowmusic import audio as audio_io
-from flowmusic import beside, plain, tensors
+from flowmusic import beside, limits, plain, tensors
 from flowmusic.types import Audio
 
 SOURCES = ("drums", "bass", "other", "vocals")
 _CLASSES = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs")
 """What a file may ask to be built, by its whole name: the package has classes beside its networks that open files."""
-_MOST, _MOST_LAYERS = 200_000, 100
+_MOST = 200_000, 100
 """Of a number in a network's settings (the largest is its rate in Hz), and of one that counts layers."""
 _HUB = {"htdemucs": "adefossez/HTDemucs", "htdemucs_ft": "adefossez/HTDemucs-ft"}
 
@@ -95,7 +94,9 @@ def _load(bag: Path) -> Any:
     names = described.get("models") if isinstance(described, dict) else None
     if not isinstance(names, list) or not names or len(names) > 16:
         raise ValueError(f"{bag} lists no models; fetch it again")
-    wrong = next(_too_much([described.get("weights"), described.get("segment")], "weights or segment"), None)
+    wrong = next(
+        limits.oversized([described.get("weights"), described.get("segment")], *_MOST, "weights or segment"), None
+    )
     if wrong is not None:
         raise ValueError(f"{bag} asks for {wrong}; refused")
     models = [_network(bag.parent / f"{beside.file_name(name, bag)}.safetensors", bag) for name in names]
@@ -120,7 +121,7 @@ def _network(path: Path, bag: Path) -> Any:
     settings = [plain.json_of(metadata.get(key, ""), f"{path}, {key}") for key in ("args", "kwargs")]
     if not isinstance(settings[0], list) or not isinstance(settings[1], dict):
         raise ValueError(f"{path} describes no network (args or kwargs); fetch it again")
-    wrong = next(_too_much(settings), None)
+    wrong = next(limits.oversized(settings, *_MOST), None)
     if wrong is not None:
         raise ValueError(f"{path} asks for {wrong}, which no demucs model has; refused")
     module, _, name = klass.rpartition(".")
@@ -138,20 +139,6 @@ def _network(path: Path, bag: Path) -> Any:
     except Exception as error:
         # Constructors of another package, with arguments out of a file.
         raise ValueError(f"{path} does not fit the network that it describes ({plain.reason(error)})") from None
-
-
-def _too_much(value: Any, name: str = "") -> Iterator[str]:
-    """Numbers in settings that would build something endless."""
-    if isinstance(value, dict):
-        for key, part in value.items():
-            yield from _too_much(part, key)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _too_much(part, name)
-    elif isinstance(value, int | float):
-        most = _MOST_LAYERS if "layers" in name or "depth" in name or "lstm" in name else _MOST
-        if abs(value) > most:
-            yield f"{plain.shown(name)} = {value:g}"
 
 
 def _separate(model: Any, audio: Audio, shifts: int, device: str) -> dict[str, Audio]:

@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 from feature_extractors import flux, signals
 from feature_extractors.rows import Rows, Scaled, power
+from flowmusic.tensors import read as read_tensors
 
 RATE = 32_000
 HOP = 320
@@ -164,9 +165,7 @@ def probabilities(samples: Rows, net: DrumOnsetNet | None = None) -> np.ndarray:
 @functools.cache
 def load(path: Path = WEIGHTS) -> DrumOnsetNet:
     """A trained network, of the size that its file has, ready to run."""
-    from safetensors.torch import load_file
-
-    weights = {name: value.float() for name, value in load_file(path).items()}
+    weights = {name: value.float() for name, value in read_tensors(path)[0].items()}
     outputs, hidden = weights["frames.6.weight"].shape[:2]
     net = DrumOnsetNet(hidden=hidden, outputs=outputs)
     net.load_state_dict(weights)

@@ -8,6 +8,8 @@ import numpy as np
 
 PRIOR_BPM = 120.0
 TIGHTNESS = 100.0
+CHANCE = 0.5
+"""The :func:`agreement` of trackers that have nothing to do with each other."""
 
 
 def period(strength: np.ndarray, fps: float, min_bpm: float, max_bpm: float) -> float | None:

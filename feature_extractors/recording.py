@@ -185,8 +185,9 @@ def level_of(rows: Rows, rate: int) -> float:
     for number, second in enumerate(blocks(rows, rate)):
         if not len(second):
             continue
-        # A remainder of a few samples is no second: it counts by how much of one it fills.
-        power = float(np.mean(second.astype(np.float64) ** 2)) * (min(1.0, len(second) / rate) if number else 1.0)
+        # About their mean, which a recording with an offset has.  A remainder of a few samples is no second: it counts
+        # by how much of one it fills.
+        power = float(second.astype(np.float64).var()) * (min(1.0, len(second) / rate) if number else 1.0)
         if power > loudest:
             loudest, where = power, number
         highest = float(second[np.abs(second).argmax()])

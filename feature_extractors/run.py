@@ -27,6 +27,7 @@ from flowmusic.controls import chords as chord_control
 from flowmusic.controls import drums as drum_control
 from flowmusic.controls import files
 from flowmusic.controls import melody as melody_control
+from flowmusic.paths import sibling
 from flowmusic.types import Audio, FrameGrid, Track
 
 CONTROLS = ("chords", "melody", "drums", "beats")
@@ -102,6 +103,7 @@ class Extraction:
             seconds=self.seconds,
             frame_rate=Fraction(frame_rate),
             bpm=None if beats is None else beats.bpm,
+            bpm_confidence=None if beats is None else beats.bpm_confidence,
             beats=None if beats is None else beats.beats,
             downbeats=None if beats is None else beats.downbeats,
             chords=None if self.chords is None else self.chords.changes,
@@ -195,8 +197,9 @@ def extract_file(
     """
     path = Path(path)
     target = controls_folder(path) if folder is None else Path(folder)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    found = extract(Recording.read(path, target.parent), extractors, use, cache_folder, progress)
+    # What does not fit in memory lies where the results will, if that folder is there already.
+    recording = Recording.read(path, target.parent if target.parent.is_dir() else None)
+    found = extract(recording, extractors, use, cache_folder, progress)
     target.mkdir(parents=True, exist_ok=True)
     stem = found.written_stem
     if stem is not None:
@@ -240,7 +243,7 @@ def extract_folder(
 
 def controls_folder(path: Path) -> Path:
     """``song.wav`` -> ``song.controls``."""
-    return path.with_name(f"{path.stem}.controls")
+    return sibling(path, ".controls")
 
 
 def _in_processes(todo: list[tuple[Path, Path]], jobs: int, use: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@ Every crop is made from its own seed alone, so a training that resumes sees what
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from feature_extractors.separator_net import LEVEL, RATE
+from flowmusic import plain
 
 _OWN, _NO_DRUMS, _ONLY_DRUMS = 0.25, 0.1, 0.05
 """Shares of crops that keep a clip's own drums, have none, and have nothing else; the others are remixed."""
@@ -38,7 +39,7 @@ def recordings(folders: Sequence[Path], split: str, clips: int | None = None) ->
     for folder in folders:
         here = []
         for path in sorted((folder / split).glob("*.json"))[:clips]:
-            labels = json.loads(path.read_text(encoding="utf-8"))
+            labels = plain.read_json(path)
             if labels["sample_rate"] != RATE:
                 raise ValueError(f"{path} has {labels['sample_rate']} samples a second; the separator takes {RATE}")
             stem = path.with_name(f"{path.stem}.drums.flac")
@@ -64,7 +65,9 @@ def read(recording: Recording, start: int, length: int) -> tuple[Tensor, Tensor]
 def _read(path: Path, start: int, length: int) -> Tensor:
     import soundfile
 
-    samples, _ = soundfile.read(path, frames=length, start=start, dtype="float32", always_2d=True, fill_value=0.0)
+    samples, _ = soundfile.read(
+        os.fsencode(path), frames=length, start=start, dtype="float32", always_2d=True, fill_value=0.0
+    )
     return torch.from_numpy(np.ascontiguousarray(samples.mean(1)))
 
 

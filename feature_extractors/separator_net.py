@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from feature_extractors import signals
 from feature_extractors.rows import Joined, Rows, power
+from flowmusic.tensors import read as read_tensors
 
 RATE = 32_000
 SIZE, HOP = 1024, 256
@@ -211,13 +212,11 @@ def _windows(scaled: Callable[[slice], Tensor], length: int, net: SeparatorNet) 
 @functools.cache
 def load(path: Path = WEIGHTS) -> SeparatorNet:
     """The trained network, ready to run.  Raises: ValueError if the file is missing or holds another network."""
-    from safetensors.torch import load_file
-
     if not path.is_file():
         raise ValueError(f"no weights of the separator in {path}; train some with feature_extractors.train_separator")
     net = SeparatorNet()
     try:
-        net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in load_file(path).items()})
+        net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in read_tensors(path)[0].items()})
     except RuntimeError as error:
         raise ValueError(f"{path} holds no weights of this separator: {error}") from None
     return net.eval()

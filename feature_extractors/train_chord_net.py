@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -86,6 +85,8 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=0.0, weight_decay=1e-2, betas=(0.9, 0.98))
         self.sources, self.steps, self.seed, self.shape = sources, steps, seed, shape
         self.bf16 = precision == "bf16"
+        data = training.digest(repr((source.spans, source.changes)).encode() for source in sources)
+        self.run = {"steps": steps, "seed": seed, "precision": precision, "data": data}
         self.step, self.best = 0, -1.0
         self.chosen = self.averaged.state_dict()
 
@@ -115,22 +116,16 @@ class Trainer:
         state = {
             "net": self.net.state_dict(), "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(), "step": self.step, "best": self.best, "chosen": self.chosen,
-            "run": [self.steps, self.seed],
         }  # fmt: skip
-        training.save_state(state, path)
+        training.save_state(state, path, self.run)
 
     def restore(self, path: Path) -> None:
-        """Go on from :meth:`save`.  Raises: ValueError if that was another run."""
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-        if state["run"] != [self.steps, self.seed]:
-            raise ValueError(
-                f"{path} belongs to a run of {state['run'][0]} steps with seed {state['run'][1]}, not of {self.steps} "
-                f"with seed {self.seed}; give those, or delete it to begin anew"
-            )
-        self.net.load_state_dict(state["net"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.best, self.chosen = state["step"], state["best"], state["chosen"]
+        """Go on from :meth:`save`.  Raises: ValueError if that was another run, or the file cannot be used."""
+        with training.restoring(path, self.run) as state:
+            self.net.load_state_dict(state["net"])
+            self.averaged.load_state_dict(state["averaged"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step, self.best, self.chosen = state["step"], state["best"], state["chosen"]
 
     def judged(self, score: float) -> None:
         """Keep the averaged weights as they are now if no earlier ones scored as much."""
@@ -146,6 +141,11 @@ def learning_rate(step: int, steps: int, peak: float = 3e-3) -> float:
     return peak * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * progress)))
 
 
+def state_of(out: Path) -> Path:
+    """Where the state lies while a network is trained."""
+    return out.with_name(f"{out.name}.ckpt")
+
+
 def run(
     trainer: Trainer,
     validation: Sequence[tuple[str, Recordings]],
@@ -158,7 +158,7 @@ def run(
 
     Returns: whether the end was reached.
     """
-    checkpoint = out.with_name(f"{out.name}.ckpt")
+    checkpoint = state_of(out)
     if checkpoint.exists():
         trainer.restore(checkpoint)
         print(f"going on from step {trainer.step}", file=sys.stderr, flush=True)
@@ -218,7 +218,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             for s, folders in with_split.items()
         }
         trainer = Trainer([r for _, r in found["train"]], options.steps, options.seed, options.precision)
-        done = run(trainer, found["validation"], options.out, options.minutes, options.every, began)
+        with training.alone(state_of(options.out)):
+            done = run(trainer, found["validation"], options.out, options.minutes, options.every, began)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

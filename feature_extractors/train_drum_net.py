@@ -15,7 +15,6 @@ prints the threshold of every output that gives the best F1 on the validation sp
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -29,6 +28,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from feature_extractors import drum_net, scoring, signals, training
+from flowmusic import plain
 from flowmusic.types import Audio
 
 CROP = 400
@@ -55,7 +55,7 @@ def examples(folder: Path, split: str, count: int) -> list[Example]:
     """
     found = []
     for n, path in enumerate(sorted((folder / split).glob("*.json"))[:count]):
-        labels = json.loads(path.read_text(encoding="utf-8"))
+        labels = plain.read_json(path)
         onsets = hits_of(labels)
         mix = _samples(path.with_suffix(".flac"))
         found.append(example(mix, onsets))
@@ -141,7 +141,9 @@ class Trainer:
 
     def __init__(self, found: Sequence[Example], steps: int, seed: int = 0, any_only: bool = False) -> None:
         self.outputs = 1 if any_only else len(drum_net.OUTPUTS)
-        self.found, self.steps, self.run = found, steps, [steps, seed, self.outputs]
+        data = training.digest(example.target.numpy().tobytes() for example in found)
+        self.run = {"steps": steps, "seed": seed, "outputs": self.outputs, "data": data}
+        self.found, self.steps = found, steps
         self.step = 0
         self.generator = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng():
@@ -170,27 +172,17 @@ class Trainer:
         state = {
             "net": self.net.state_dict(), "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(), "generator": self.generator.get_state(), "step": self.step,
-            "run": self.run,
         }  # fmt: skip
-        training.save_state(state, path)
+        training.save_state(state, path, self.run)
 
     def restore(self, path: Path) -> None:
-        """Go on from :meth:`save`.  Raises: ValueError if that was another run."""
-        state = torch.load(path, weights_only=True)
-        if state["run"] != self.run:
-            raise ValueError(
-                f"{path} belongs to another run ({_words(state['run'])}, not {_words(self.run)}); repeat its command, "
-                "or delete it to begin anew"
-            )
-        self.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.generator.set_state(state["generator"])
-        self.step = state["step"]
-
-
-def _words(run: Sequence[int]) -> str:
-    return f"{run[0]} steps, seed {run[1]}, {run[2]} outputs"
+        """Go on from :meth:`save`.  Raises: ValueError if that was another run, or the file cannot be used."""
+        with training.restoring(path, self.run) as state:
+            self.net.load_state_dict(state["net"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            self.generator.set_state(state["generator"])
+            self.step = state["step"]
 
 
 def train(
@@ -241,7 +233,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError(f"output folder does not exist: {out.parent}; create it first")
         found = [one for folder in options.corpus for one in examples(folder, "train", options.clips)]
         trainer = Trainer(found, options.steps, options.seed, options.any)
-        done = train(trainer, out.with_name(f"{out.name}.ckpt"), options.minutes, began)
+        checkpoint = out.with_name(f"{out.name}.ckpt")
+        with training.alone(checkpoint):
+            done = train(trainer, checkpoint, options.minutes, began)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -265,7 +259,7 @@ def best_thresholds(
     outputs = drum_net.OUTPUTS[: net.outputs]
     scores: dict[str, list[list[float]]] = {name: [] for name in outputs}
     for path in sorted((corpus / split).glob("*.json")):
-        hits = hits_of(json.loads(path.read_text(encoding="utf-8")))
+        hits = hits_of(plain.read_json(path))
         found = drum_net.probabilities(_samples(path.with_suffix(".flac")).numpy(), net)
         for n, name in enumerate(outputs):
             if hits[name]:

@@ -41,34 +41,34 @@ class State:
     average: separator_net.SeparatorNet
     optimizer: torch.optim.Optimizer
     seed: int
+    data: str = ""
     step: int = 0
     seconds: float = 0.0
 
     @staticmethod
-    def new(seed: int) -> State:
+    def new(seed: int, data: str = "") -> State:
+        """``data`` tells the recordings from others, see :func:`data_of`."""
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             net = separator_net.SeparatorNet()
         optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-3)
-        return State(net, copy.deepcopy(net).eval(), optimizer, seed)
+        return State(net, copy.deepcopy(net).eval(), optimizer, seed, data)
 
     @staticmethod
-    def read(path: Path, seed: int) -> State:
-        """Raises: ValueError for a file of another seed, or that cannot be read."""
-        try:
-            stored = torch.load(path, weights_only=True)
-            state = State.new(seed)
+    def read(path: Path, seed: int, data: str = "") -> State:
+        """Raises: ValueError for a file of another seed or other data, or that cannot be used."""
+        state = State.new(seed, data)
+        with training.restoring(path, state.run) as stored:
             state.net.load_state_dict(stored["net"])
             state.average.load_state_dict(stored["average"])
             state.optimizer.load_state_dict(stored["optimizer"])
             state.step, state.seconds = stored["step"], stored["seconds"]
-        except Exception as error:  # whatever is wrong with the file, the remedy is the same
-            raise ValueError(f"cannot go on from {path} ({error}); delete it to begin anew") from None
-        if stored["seed"] != seed:
-            raise ValueError(
-                f"{path} was trained with --seed {stored['seed']}, not {seed}; give that seed, or delete it"
-            )
         return state
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """What a run may not change on the way; its length it may."""
+        return {"seed": self.seed, "data": self.data}
 
     def write(self, path: Path) -> None:
         """Whole or not at all."""
@@ -76,11 +76,15 @@ class State:
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "seed": self.seed,
             "step": self.step,
             "seconds": self.seconds,
         }
-        training.save_state(stored, path)
+        training.save_state(stored, path, self.run)
+
+
+def data_of(found: Sequence[Recording]) -> str:
+    """What tells recordings from others: names, lengths and sizes."""
+    return training.digest(repr((each.mix.name, each.length, each.mix.stat().st_size)).encode() for each in found)
 
 
 def loss_of(estimate: Tensor, drums: Tensor, mix: Tensor) -> Tensor:
@@ -198,21 +202,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not options.out.parent.is_dir():
             raise ValueError(f"output folder does not exist: {options.out.parent}; create it first")
         found = separator_data.recordings(options.corpus, "train", options.clips)
-        state = State.read(checkpoint, options.seed) if checkpoint.exists() else State.new(options.seed)
         held_out = _held_out(options.corpus)
+        data = data_of(found)
+        with training.alone(checkpoint):
+            began_before = checkpoint.exists()
+            state = State.read(checkpoint, options.seed, data) if began_before else State.new(options.seed, data)
+            limits = {"minutes": options.minutes, "began": began}
+            train(state, found, options.steps, checkpoint=checkpoint, validation=held_out[:12], **limits)
+            state.write(checkpoint)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    train(
-        state,
-        found,
-        options.steps,
-        minutes=options.minutes,
-        began=began,
-        checkpoint=checkpoint,
-        validation=held_out[:12],
-    )
-    state.write(checkpoint)
     if state.step < options.steps:
         print(f"stopped at step {state.step} of {options.steps}; the same command goes on")
         return 0

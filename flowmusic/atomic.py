@@ -1,8 +1,8 @@
 """Files that appear whole or not at all: written under a temporary name beside the target, then renamed onto it.
 
-A temporary name begins with :data:`MARK`, and whoever writes under it holds its lock, which no kill leaves behind.  So
-:func:`remove_stale` can tell what a killed process left from what a running one is writing, on any host that shares the
-folder.
+A temporary name is that of the target in a folder of its own beside it, whose name begins with :data:`MARK`: what the
+libraries that write the file leave there goes with it.  Whoever writes holds the folder's lock, which no kill leaves
+behind.  So :func:`remove_stale` can tell what a killed process left from what a running one is writing.
 """
 
 from __future__ import annotations
@@ -10,24 +10,30 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from flowmusic import disk
 from flowmusic.locks import held
 
-MARK = ".flowmusic-"
-"""How temporary names begin."""
+TEXT: Any = {"encoding": "utf-8", "errors": "backslashreplace"}
+"""How text is written: bytes of file names that are no letters become ``\\udcff``.
 
-FRESH_S = 60.0
-"""A temporary file is younger than this when its writer has made it and does not hold its lock yet."""
+In JSON, which is most of what is written, they read back as themselves (:mod:`flowmusic.paths`).
+"""
+
+MARK = ".flowmusic-"
+"""How the names of temporary folders begin."""
+
+_SWEPT: set[Path] = set()
+"""Folders in which this process has looked for what others left."""
 
 
 @contextmanager
 def replacing(path: str | Path, durable: bool = False, previous: Path | None = None) -> Iterator[Path]:
-    """A temporary path with the target's ending, which becomes the target when the block ends well.
+    """A temporary path with the target's name, which becomes the target when the block ends well.
 
     A block that fails leaves the target as it was, and nothing else behind.  Several processes may write one target at
     once: the last to finish stays.
@@ -39,45 +45,55 @@ def replacing(path: str | Path, durable: bool = False, previous: Path | None = N
     Raises: OSError that names the target, if the folder is missing, not writable or full.
     """
     path = Path(path)
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{MARK}{path.stem}-", suffix=path.suffix)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    temporary = Path(name)
-    try:
-        held(handle)
+    with temporary_folder(path) as folder:
+        temporary = folder / path.name
         with disk.naming(path, temporary):
+            temporary.touch()
             yield temporary
             if durable:
                 _settle(temporary)
-            # mkstemp makes a file that only its owner reads.
+            # Some libraries write files that only their owner reads.
             os.chmod(temporary, 0o644)
             if previous is not None and path.exists():
                 os.replace(path, previous)
             os.replace(temporary, path)
             if durable:
                 _settle(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-        os.close(handle)
 
 
 @contextmanager
 def temporary_folder(target: Path) -> Iterator[Path]:
     """A folder beside ``target`` to fill before it takes its place; removed at the end if it is still there.
 
+    The first one that a process makes anywhere also removes what killed processes left there.
     Raises: OSError that names the target.
     """
+    parent = target.parent.absolute()
+    if parent not in _SWEPT:
+        _SWEPT.add(parent)
+        remove_stale(parent)
     try:
-        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{MARK}{target.name}-"))
+        folder, handle = _made(target.parent)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(target)) from None
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        held(handle)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _made(parent: Path) -> tuple[Path, int]:
+    """A new temporary folder and its descriptor, which holds the lock."""
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=MARK))
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue  # somebody took it for one that was left, which it looks like until it is locked
+        held(handle, wait=True)
+        if folder.exists():
+            return folder, handle
         os.close(handle)
 
 
@@ -89,29 +105,22 @@ def remove_stale(*folders: str | Path) -> list[Path]:
     removed = []
     for path in [path for folder in folders for path in sorted(Path(folder).glob(f"{MARK}*"))]:
         try:
-            fresh = time.time() - path.stat().st_mtime < FRESH_S
-            handle = os.open(path, os.O_RDONLY)
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError:
-            continue  # another process has finished it, or it is not ours to open
+            continue  # another process has finished it, or it is not ours
         try:
-            if fresh or not held(handle):
-                continue
-            if path.is_dir():
+            if held(handle):
                 shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-        except OSError:
-            continue  # of a read-only folder; the command itself will say so where it matters
+                removed.append(path)
         finally:
             os.close(handle)
-        removed.append(path)
     return removed
 
 
 def write_text(path: str | Path, text: str) -> Path:
-    """Write a text file (UTF-8), whole or not at all.  Raises: as :func:`replacing`."""
+    """Write a text file, whole or not at all.  Raises: as :func:`replacing`."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, **TEXT)
     return Path(path)
 
 

@@ -6,10 +6,10 @@ Rates are Hz, samples are float32 ``[C, N]``, levels are dB relative to full sca
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -28,9 +28,6 @@ from flowmusic.audio_files import (
     products,
 )
 from flowmusic.types import Audio
-
-if TYPE_CHECKING:
-    pass
 
 MIN_SECONDS = 0.05
 """Shorter input cannot carry a beat, a note or a chord."""
@@ -95,7 +92,7 @@ def read_stretches(path: str | Path, min_seconds: float = MIN_SECONDS) -> list[t
     """A taste of a recording: the whole of a short one, else stretches that are spread evenly, and where they begin.
 
     Of a long file no more than :data:`STRETCHES` of :data:`STRETCH_SECONDS` each are decoded (its beginning where only
-    ffmpeg can read it, which does not know its length).  All of them have the same notices.
+    decoding can tell its length).  All of them have the same notices.
 
     Raises: AudioError as :func:`read_mono`.
     """
@@ -154,7 +151,7 @@ def write_blocks(blocks: Iterable[np.ndarray], rate: int, channels: int, path: s
         )
     with (
         replacing(path) as temporary,
-        soundfile.SoundFile(temporary, "w", rate, channels, subtype=formats[suffix]) as file,
+        soundfile.SoundFile(os.fsencode(temporary), "w", rate, channels, subtype=formats[suffix]) as file,
     ):
         for block in blocks:
             # Its Vorbis encoder ends the process where it is handed some minutes at once.

@@ -7,6 +7,7 @@ Rates are Hz, blocks are float32 ``[n, C]``.
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from flowmusic import limits
+from flowmusic import disk, limits
 
 LOSSLESS = frozenset({".wav", ".flac", ".aif", ".aiff"})
 SUFFIXES = LOSSLESS | {".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac"}
@@ -30,6 +31,7 @@ BLOCK = 1 << 14
 """Frames that are decoded at once."""
 _SILENT_CHANNEL_DB = 40.0
 _MISSING_SECONDS = 0.1
+_UNKNOWN_FRAMES, _STEP = 1 << 60, 1024
 _CLIPPED_RUN, _CLIPPED_SHARE = 3, 0.005
 Samples = TypeVar("Samples", bound=Any)
 """An array of numpy, or a tensor."""
@@ -45,12 +47,11 @@ class Damaged(AudioError):
 
 @dataclass(frozen=True)
 class Opened:
-    """A file, or a part of one, that is being decoded: Hz, channels, and how many seconds its header promises."""
+    """A file, or a part of one, that is being decoded: Hz and channels."""
 
     path: Path
     rate: int
     channels: int
-    seconds: float
     _file: Any
     _count: int | None
 
@@ -68,6 +69,9 @@ def blocks_of(file: Any, frames: int, count: int | None = None) -> Iterator[np.n
     """
     import soundfile
 
+    if file.frames > _UNKNOWN_FRAMES:
+        yield from _blocks_to_the_end(file, frames, count)
+        return
     first, done = file.tell() if file.seekable() else 0, 0
     while count is None or done < count:
         try:
@@ -81,6 +85,28 @@ def blocks_of(file: Any, frames: int, count: int | None = None) -> Iterator[np.n
             return
         done += len(block)
         yield block
+
+
+def _blocks_to_the_end(file: Any, frames: int, count: int | None) -> Iterator[np.ndarray]:
+    """The same of a FLAC file that does not say its length: of its end libsndfile reads no block that is not full."""
+    import soundfile
+
+    left, parts = count, [np.zeros((0, file.channels), np.float32)]
+    while left is None or left > 0:
+        try:
+            part = file.read(min(_STEP, frames if left is None else left), dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError:
+            break
+        if not len(part):
+            break
+        left = None if left is None else left - len(part)
+        parts.append(part)
+        if sum(map(len, parts)) >= frames:
+            whole = np.concatenate(parts)
+            yield whole[:frames]
+            parts = [whole[frames:]]
+    if sum(map(len, parts)):
+        yield np.concatenate(parts)
 
 
 @contextmanager
@@ -98,25 +124,30 @@ def opened(path: str | Path, start: float = 0.0, seconds: float | None = None) -
         raise AudioError(f"expected an audio file, got a folder: {path}")
     if path.stat().st_size == 0:
         raise AudioError(f"audio file is empty: {path}")
+    try:
+        path.open("rb").close()  # libsndfile says no more than that the system refused
+    except OSError as error:
+        raise AudioError(f"cannot read {disk.told(error)}") from None
     with tempfile.TemporaryDirectory() as folder:
         try:
-            source = soundfile.SoundFile(path)
+            source = soundfile.SoundFile(os.fsencode(path))
         except soundfile.LibsndfileError as error:
             source = soundfile.SoundFile(_by_ffmpeg(path, start, seconds, Path(folder), error.error_string.strip()))
             start = 0.0
         with source as file:
-            check_header(file, path)
+            check_header(file, f"cannot read {path}")
             # Seeking even to the beginning fails on what cannot seek.
             if start > 0.0:
                 file.seek(min(round(start * file.samplerate), file.frames))
             count = None if seconds is None else round(seconds * file.samplerate)
-            yield Opened(path, file.samplerate, file.channels, file.frames / file.samplerate, file, count)
+            yield Opened(path, file.samplerate, file.channels, file, count)
 
 
-def check_header(file: Any, path: Path) -> None:
-    """Raises: AudioError for a rate, channels or a length that no recording has."""
+def check_header(file: Any, place: str) -> None:
+    """Raises: AudioError, with ``place`` before it, for a rate, channels or a length that no recording has."""
+    frames = 0 if file.frames > _UNKNOWN_FRAMES else file.frames  # a length that is not said is none that is wrong
     try:
-        limits.sound(file.samplerate, file.channels, file.frames, f"cannot read {path}")
+        limits.sound(file.samplerate, file.channels, frames, place)
     except limits.LimitError as error:
         raise AudioError(str(error)) from None
 
@@ -132,8 +163,9 @@ def _by_ffmpeg(path: Path, start: float, seconds: float | None, folder: Path, wh
     part = ["-ss", f"{start:.6f}"] if start > 0.0 else []
     part += [] if seconds is None else ["-t", f"{seconds:.6f}"]
     command = [ffmpeg, "-v", "error", *part, "-i", str(path), "-vn", "-c:a", "pcm_f32le", str(wav)]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
     if done.returncode != 0 or not wav.exists():
+        disk.check(wav)  # if it is the temporary folder that is full, that is what to say
         lines = done.stderr.strip().splitlines() or ["unknown format"]
         raise AudioError(f"cannot read {path} as audio (ffmpeg: {lines[-1]})")
     return wav
@@ -148,16 +180,18 @@ def shortfall(path: str | Path) -> str | None:
 
     path = Path(path)
     try:
-        info = soundfile.info(str(path), verbose=True)
+        info = soundfile.info(os.fsencode(path), verbose=True)
     except soundfile.LibsndfileError:
         return None
     if info.format == "OGG":
         cut = not _ogg_ends(path)
         return f"it breaks off after {info.duration:.1f} s: the end of its stream is missing" if cut else None
+    if info.frames > _UNKNOWN_FRAMES:
+        return None
     promised, there = _of_mp3(path, info.duration) if info.format == "MP3" else _of_chunks(info)
     if info.format == "FLAC":
         try:
-            with soundfile.SoundFile(path) as file:
+            with soundfile.SoundFile(os.fsencode(path)) as file:
                 file.seek(info.frames - 1)
                 file.read(1)
         except soundfile.LibsndfileError:
@@ -178,12 +212,14 @@ def _of_chunks(info: Any) -> tuple[float, float]:
 
 def _of_mp3(path: Path, seconds: float) -> tuple[float, float]:
     """Seconds that are promised and there by the number of bytes in an MP3's Xing or VBRI header, if it has one."""
+    import struct
+
     import mutagen
     from mutagen.mp3 import MP3
 
     try:
         found: Any = MP3(path).info
-    except (mutagen.MutagenError, ValueError, KeyError, IndexError, OSError):
+    except (mutagen.MutagenError, struct.error, ValueError, KeyError, IndexError, OSError):
         return seconds, seconds
     # Where there is such a header, mutagen's bit rate is its number of bytes over its length.
     there = 8.0 * (path.stat().st_size - found.frame_offset) / max(found.bitrate, 1)
@@ -325,6 +361,7 @@ def length_of(path: str | Path) -> float | None:
     import soundfile
 
     try:
-        return float(soundfile.info(str(path)).duration)
+        info = soundfile.info(os.fsencode(path))
     except soundfile.LibsndfileError:
         return None
+    return None if info.frames > _UNKNOWN_FRAMES else float(info.duration)

@@ -29,8 +29,7 @@ _ADVICE = {
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.ENAMETOOLONG: "give a shorter name",
 }
-OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-"""Reasons that lie with the machine and not with one file: whatever comes next would fail as well."""
+_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,6 +49,11 @@ def told(error: OSError) -> str:
     return f"{text}; {advice}" if advice else text
 
 
+def is_of_the_machine(error: BaseException) -> bool:
+    """Whether a failure lies with the machine and not with one file of many: whatever comes next would fail as well."""
+    return isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
+
+
 def check(path: str | Path, size: int = PROBE) -> None:
     """See whether a file or folder can be written; nothing is left behind.
 
@@ -63,7 +67,7 @@ def check(path: str | Path, size: int = PROBE) -> None:
     folder = folder if folder.is_dir() else folder.parent
     while not os.path.lexists(folder):
         folder = folder.parent
-    shown = str(_as_given(folder, Path(path)))
+    shown = _as_given(folder, Path(path))
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), shown)
     try:
@@ -158,12 +162,12 @@ def remembered(path: Path, read: Callable[[Path], Kept]) -> Kept | None:
         return None
 
 
-def _as_given(folder: Path, path: Path) -> Path:
+def _as_given(folder: Path, path: Path) -> str:
     """A folder as somebody named it, where its name was part of what was given."""
     for given in (path, *path.parents):
         if given.absolute() == folder:
-            return given
-    return folder
+            return "the current folder" if given == Path() else str(given)
+    return str(folder)
 
 
 def _mib(size: int) -> str:

@@ -313,6 +313,26 @@ def _numbers(value: Any, path: str, row: Limit | None) -> Iterator[tuple[str, Li
         yield path, row or LIMITS["number"], value
 
 
+def oversized(settings: Any, most: float, most_layers: float, name: str = "") -> Iterator[str]:
+    """Numbers in the description of somebody else's network that would build something endless, as ``key = value``.
+
+    Args:
+        settings: nested mappings and lists.
+        most: the largest of its numbers.
+        most_layers: the largest of those whose key speaks of layers or depths.
+    """
+    if isinstance(settings, Mapping):
+        for key, part in settings.items():
+            yield from oversized(part, most, most_layers, str(key))
+    elif isinstance(settings, list):
+        for part in settings:
+            yield from oversized(part, most, most_layers, name)
+    elif isinstance(settings, int | float):
+        deep = any(word in name for word in ("layers", "depth", "lstm"))
+        if not abs(settings) <= (most_layers if deep else most):
+            yield f"{name[:60]} = {shown(settings)}"
+
+
 def cores() -> int:
     """Cores of this machine that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

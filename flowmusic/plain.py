@@ -2,20 +2,25 @@
 
 One rule for all of them.  A file is judged before it is opened: it is a regular file (a device never ends, a pipe may
 never begin) and no larger than its kind ever is.  What a packed file expands to is counted while it expands.  What was
-parsed is plain: nothing is nested deeper than :data:`DEPTH`, every number is finite, and every text can be written as
-UTF-8 again.  Whatever is wrong is a :class:`PlainError` of one line that names the file.
+parsed is plain: nothing is nested deeper than :data:`DEPTH`, every number is finite, and every text can be written
+again (in a byte of a file's name that is no letter is nothing wrong: :mod:`flowmusic.paths`).  Whatever is wrong is a
+:class:`PlainError` of one line that names the file.
 """
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import math
+import re
 import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from flowmusic import disk
 
 MIB = 2**20
 MOST_JSON = 16 * MIB
@@ -27,9 +32,12 @@ MOST_LINE = 4 * MIB
 MOST_EXPANSION, LEAST_EXPANDED = 100, 16 * MIB
 """How many times its size a packed file may expand to (JSON lines come to 30), and what any may expand to."""
 DEPTH = 64
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_NAME_BYTE = re.compile(r"\\u[dD][cC][89a-fA-F]")
 MOST_NODES = 50_000
 """Values of a YAML document after its aliases are followed: a few lines of them can stand for billions."""
 _CHUNK = MIB
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class PlainError(ValueError):
@@ -44,7 +52,8 @@ def shown(path: object) -> str:
 
 def reason(error: BaseException, most: int = 160) -> str:
     """What an error says, on one line of bounded length: another library's, or ours that quotes a value of a file."""
-    text = _printable(str(error)) or type(error).__name__
+    said = disk.told(error) if isinstance(error, OSError) and error.errno is not None else str(error)
+    text = _printable(said) or type(error).__name__
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
@@ -52,6 +61,11 @@ def _printable(text: str) -> str:
     """On one line, with escapes for what no terminal should be given."""
     text = " ".join(text[:100_000].split())
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def shortened(text: str, most: int = 500) -> str:
+    """A message in at most so many characters: the middle of one that is longer is left out."""
+    return text if len(text) <= most else f"{text[: most * 2 // 3]}...{text[3 - most // 3 :]}"
 
 
 def check_file(path: str | Path, most: int | None = None) -> int:
@@ -80,7 +94,7 @@ def check_file(path: str | Path, most: int | None = None) -> int:
 
 
 def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
-    """A text file in UTF-8, with or without a byte order mark.  Raises: as :func:`check_file`; PlainError."""
+    """A text file, see :func:`text_of`.  Raises: as :func:`check_file`; PlainError."""
     check_file(path, most)
     try:
         with open(path, "rb") as file:
@@ -91,11 +105,36 @@ def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
 
 
 def text_of(data: bytes, place: object) -> str:
-    """Bytes as text.  Raises: PlainError naming ``place`` and the byte."""
+    """Bytes as text: UTF-8 with or without a byte order mark, or UTF-16 with one.
+
+    Raises: PlainError naming ``place`` and the byte.
+    """
+    coding = "utf-16" if data.startswith(_UTF16) and len(data) % 2 == 0 else "utf-8-sig"
     try:
-        return data.decode("utf-8-sig")
+        return data.decode(coding)
     except UnicodeDecodeError as error:
-        raise PlainError(f"{shown(place)} is not a text file in UTF-8 (byte {error.start}); save it as UTF-8") from None
+        nuls = "; it looks like UTF-16 without a mark" if b"\0" in data[:64] else ""
+        raise PlainError(
+            f"{shown(place)} is not a text file in UTF-8 (byte {error.start}{nuls}); save it as UTF-8, which Excel "
+            'calls "CSV UTF-8"'
+        ) from None
+
+
+class _Utf8:
+    """A file in UTF-16 with a mark, read as UTF-8, so that its lines end where they end."""
+
+    def __init__(self, file: Any, place: object) -> None:
+        self._file, self._place = file, place
+        self._decoder = codecs.getincrementaldecoder("utf-16")()
+
+    def read(self, size: int) -> bytes:
+        while data := self._file.read(size):
+            try:
+                if found := self._decoder.decode(data):
+                    return str(found).encode("utf-8")
+            except UnicodeError:
+                raise PlainError(f"{shown(self._place)} is not a text file in UTF-16; save it as UTF-8") from None
+        return b""
 
 
 def read_json(path: str | Path, most: int = MOST_JSON, missing: bool = False) -> Any:
@@ -140,7 +179,8 @@ def _check(value: Any, place: object) -> None:
     while waiting:
         item, depth = waiting.pop()
         if isinstance(item, str):
-            if not item.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item):
+            # Those from U+DC80 to U+DCFF are bytes in the name of a file (flowmusic.paths).
+            if not item.isascii() and _HALVES.search(item):
                 raise PlainError(f"{shown(place)} holds half a character (a lone surrogate); write it as UTF-8 again")
         elif isinstance(item, float):
             if not math.isfinite(item):
@@ -179,8 +219,23 @@ def lines(path: str | Path) -> Iterator[tuple[int, str]]:
         raise PlainError(f"{shown(path)} cannot be read ({_of_system(error)})") from None
 
 
+class _After:
+    """A stream with some bytes before it that were read already."""
+
+    def __init__(self, data: bytes, file: Any) -> None:
+        self._data, self._file = data, file
+
+    def read(self, size: int) -> bytes:
+        data, self._data = self._data, b""
+        return data + bytes(self._file.read(size))
+
+
 def _numbered(file: BinaryIO, path: Path, most: int | None) -> Iterator[tuple[int, str]]:
     number, total, rest = 0, 0, b""
+    marked = file.read(2)
+    file = _After(marked, file)  # type: ignore[assignment]
+    if marked in _UTF16:
+        file = _Utf8(file, path)  # type: ignore[assignment]
     while chunk := file.read(_CHUNK):
         total += len(chunk)
         if most is not None and total > most:
@@ -217,7 +272,8 @@ def yaml_of(text: str, place: object) -> Any:
 
     if len(text) > MOST_YAML:
         raise PlainError(f"{shown(place)} has {_size(len(text))} of YAML, at most {_size(MOST_YAML)} are read")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    # The faster one refuses bytes of file names that are no letters.
+    loader = yaml.SafeLoader if _NAME_BYTE.search(text) else getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         # Events come one by one, whatever the text nests; only then is a tree made of it.
         depth = 0

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from flowmusic.paths import in_utf8
 from flowmusic.plain import MIB, check_file, reason, shown
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def read(path: str | Path, most: int | None = None) -> tuple[dict[str, Tensor], 
 
     check_file(path, most)
     try:
-        with safe_open(str(path), framework="pt") as file:
+        with in_utf8(path) as name, safe_open(name, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             return tensors, dict(file.metadata() or {})
     except (SafetensorError, OSError, ValueError, RuntimeError, TypeError) as error:

@@ -108,6 +108,19 @@ def test_a_length_that_was_not_known_is_no_promise(tmp_path: Path) -> None:
     assert "promises 62.5 s, about 3.0 s are there" in str(shortfall(path))
 
 
+def test_a_flac_file_that_does_not_say_its_length_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.flac"
+    soundfile.write(path, ONE, RATE)
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0  # the 36 bits of STREAMINFO that count samples
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    reading = audio.read_mono(path)
+    assert reading.notices == () and length_of(path) is None and 2.85 < reading.audio.seconds <= 3.0
+    part = audio.read_mono(path, start=1.0, seconds=0.5).audio.samples
+    assert torch.equal(part, reading.audio.samples[:, RATE : 3 * RATE // 2])
+
+
 def test_nothing_is_read_of_a_damaged_file_as_if_it_were_whole(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.flac", ONE, RATE)
     with pytest.raises(

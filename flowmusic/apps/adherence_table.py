@@ -8,7 +8,6 @@ everything else and the noise equal, and scored against the original request), `
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowmusic import progress
+from flowmusic import plain, progress
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
@@ -193,7 +192,7 @@ def open_cache(out: Path, settings: Mapping[str, Any], name: str = "clips") -> P
     cache.mkdir(parents=True, exist_ok=True)
     file = out / "settings.json"
     if file.exists():
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = plain.read_json(file)
         other_keys = sorted(key for key in settings if found.get(key) != settings[key])
         if other_keys:
             raise UsageError(
@@ -217,7 +216,7 @@ def report(out: Path, cache: Path, settings: Mapping[str, Any]) -> str:
     from flowmusic.guidance import in_words
     from flowmusic.metrics import report as reports
 
-    results = [json.loads((cache / f"{name}.json").read_text(encoding="utf-8")) for name in settings["clips"]]
+    results = [plain.read_json(cache / f"{name}.json") for name in settings["clips"]]
     systems = [s for s in SYSTEMS if s != "codec" or settings["codec_row"]]
     scores = {system: [result["scores"][system] for result in results] for system in systems}
     mean_seconds = sum(result["seconds_per_clip"] for result in results) / len(results)

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
+    from flowmusic.apps.loops import Drums
     from flowmusic.controls.files import ControlSheet
+    from flowmusic.controls.midi import Score
     from flowmusic.generate.generator import Generator
     from flowmusic.types import Audio, Controls, FrameGrid, Track
 
@@ -38,29 +38,6 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class Drums:
-    """Drums alone, ``[1, N]``, and their onset strength ``[3, S]`` at 100 Hz."""
-
-    stem: Audio
-    strength: Tensor
-
-    @property
-    def seconds(self) -> float:
-        return self.stem.seconds
-
-    def track(self, grid: FrameGrid) -> Track:
-        """Onset strength on the grid's clock, as long as the recording."""
-        from flowmusic.controls.drums import strength_to_track
-
-        return strength_to_track(self.strength, _own_grid(self.stem, grid))
-
-    def last_onset_s(self) -> float:
-        """When the last hit begins."""
-        struck = (self.strength.amax(0) > 0).nonzero().flatten()
-        return float(struck[-1]) / 100.0 if struck.numel() else 0.0
-
-
-@dataclass(frozen=True)
 class Excerpt:
     """The part of a recording whose feel is wanted, and how closely (None: the model's own)."""
 
@@ -72,7 +49,9 @@ class Excerpt:
 class Asked:
     """Everything that ``generate`` was given, in seconds.
 
-    ``sources`` names the files that controls came from; ``notices`` is filled while reading and while building.
+    ``bpm`` is that of the flag or of a MIDI file, None where neither sets the beat grid; ``sheet_stretch`` how many
+    times as long the sheet's drums are to last, which ``sheet_drums`` already do.  ``sources`` names the files that
+    controls came from; ``notices`` is filled while reading and while building.
     """
 
     text: str | None
@@ -84,6 +63,7 @@ class Asked:
     drums: Drums | None
     sheet: ControlSheet | None
     sheet_drums: Drums | None
+    sheet_stretch: float
     style: Excerpt | None
     use: frozenset[str] | None
     sources: dict[str, str]
@@ -111,11 +91,11 @@ def read(args: argparse.Namespace) -> Asked:
 
     Raises: ValueError or OSError naming the flag or file, what is allowed and what to do.
     """
-    from flowmusic.controls import beats, chords
+    from flowmusic.apps import rhythm
+    from flowmusic.controls import chords
+    from flowmusic.controls.midi import is_midi
 
-    beats_per_bar = beats.parse_meter(args.meter).beats_per_bar
-    if args.bpm is not None:
-        beats.check_bpm(args.bpm)
+    rhythm.check(args)
     if args.use is not None and args.controls is None:
         raise ValueError("--use chooses among the controls of --controls, which is not given")
     notices: list[str] = []
@@ -123,20 +103,30 @@ def read(args: argparse.Namespace) -> Asked:
     with gathering(notices):
         if args.chords is not None:
             # Read here to refuse early, and again on the model's clock.
-            chords.parse(args.chords, args.seconds, args.bpm or 120.0, beats_per_bar)
+            chords.parse(args.chords, args.seconds)
         sheet, use, sheet_drums = None, args.use, None
         if args.controls is not None:
             sheet, use, sheet_drums = _read_sheet(args, sources)
+        files = rhythm.midi_files(args)
+        beat = rhythm.settle(args, sheet, use, files)
         melody = None
         if args.melody is not None:
             sources["melody"] = str(args.melody)
-            melody = _read_melody(args.melody, args.seconds, notices)
+            melody = _read_melody(args, files, notices)
         drums = None
         if args.drums is not None:
             sources["drums"] = str(args.drums)
-            drums = _read_drums(args.drums, args.seconds, notices)
+            drums = _loop(args, files, notices)
+            drums = drums.stretched(rhythm.stretch(args, drums.strength, drums.seconds, files.get("drums"), beat))
+        sheet_stretch = 1.0
+        if sheet is not None and use is not None and "drums" in use:
+            heard = None if sheet_drums is None else sheet_drums.strength
+            sheet_stretch = rhythm.sheet_stretch(args, sheet, heard, beat)
+            sheet_drums = None if sheet_drums is None else sheet_drums.stretched(sheet_stretch)
         style = None
         if args.style is not None:
+            if is_midi(args.style):
+                raise ValueError(f"{args.style} is a MIDI file, which has no sound; a tune is given with --melody")
             sources["style"] = str(args.style)
             style = _read_style(args.style, args.style_seconds, args.style_detail, notices)
         elif args.style_detail is not None:
@@ -144,13 +134,14 @@ def read(args: argparse.Namespace) -> Asked:
     return Asked(
         text=args.text.strip() or None,
         seconds=args.seconds,
-        meter=args.meter,
-        bpm=args.bpm,
+        meter=beat.meter.name,
+        bpm=beat.bpm,
         chords=args.chords,
         melody=melody,
         drums=drums,
         sheet=sheet,
         sheet_drums=sheet_drums,
+        sheet_stretch=sheet_stretch,
         style=style,
         use=use,
         sources=sources,
@@ -178,30 +169,41 @@ def _read_sheet(args: argparse.Namespace, sources: dict[str, str]) -> tuple[Cont
         return sheet, use, None
     sources["drums"] = str(stem)
     # The sheet itself tells that it is longer than the clip, so the stem need not.
-    return sheet, use, _read_drums(stem, args.seconds, [], drums_alone=True)
+    return sheet, use, _read_drums(stem, args.seconds, [], True, _spare(args))
 
 
-def _read_clip(path: Path, seconds: float, notices: list[str]) -> Audio:
-    """The first ``seconds`` of a recording; more is not needed for a clip of that length."""
+def _spare(args: argparse.Namespace) -> float:
+    """How many times the clip's length is read of drums: those that are stretched may become shorter."""
+    from flowmusic.apps.loops import MOST_STRETCH
+
+    return MOST_STRETCH if args.stretch else 1.0
+
+
+def _read_clip(path: Path, seconds: float, notices: list[str], spare: float = 1.0) -> Audio:
+    """The first ``seconds`` of a recording (times ``spare``); more is not needed for a clip of that length."""
     from flowmusic import audio
     from flowmusic.audio_files import length_of
 
-    reading = audio.read_mono(path, seconds=seconds + 1.0)
+    reading = audio.read_mono(path, seconds=spare * seconds + 1.0)
     notices += [f"{path}: {notice}" for notice in reading.notices]
     recording = reading.audio
-    if recording.seconds <= seconds + 0.02:
+    if recording.seconds <= spare * seconds + 0.02:
         return recording
     length = length_of(path)
     lasts = "lasts longer" if length is None else f"lasts {length:.2f} s"
     notices.append(f"{path} {lasts} and is cut at the clip's {seconds:g} s")
-    return audio.fit(recording, round(seconds * recording.rate))
+    return audio.fit(recording, round(spare * seconds * recording.rate))
 
 
-def _read_melody(path: Path, seconds: float, notices: list[str]) -> Recording | tuple[tuple[float, float, int], ...]:
-    from flowmusic.controls import melody, midi, midi_melody
+def _read_melody(
+    args: argparse.Namespace, files: Mapping[str, Score], notices: list[str]
+) -> Recording | tuple[tuple[float, float, int], ...]:
+    from flowmusic.apps import scores
+    from flowmusic.controls import melody
 
-    if midi.is_midi(path):
-        return midi_melody.melody_of(midi.read(path)).notes
+    path, seconds = args.melody, args.seconds
+    if "melody" in files:
+        return scores.melody(files["melody"], path, seconds)
     from feature_extractors.melody import Melody
 
     recording = _read_clip(path, seconds, notices)
@@ -215,14 +217,26 @@ def _read_melody(path: Path, seconds: float, notices: list[str]) -> Recording | 
     )
 
 
-def _read_drums(path: Path, seconds: float, notices: list[str], drums_alone: bool | None = None) -> Drums:
+def _loop(args: argparse.Namespace, files: Mapping[str, Score], notices: list[str]) -> Drums:
+    from flowmusic.apps import scores
+    from flowmusic.apps.loops import Drums
+
+    if "drums" in files:
+        return Drums(None, scores.drums(files["drums"], args.drums, args.seconds))
+    return _read_drums(args.drums, args.seconds, notices, spare=_spare(args))
+
+
+def _read_drums(
+    path: Path, seconds: float, notices: list[str], drums_alone: bool | None = None, spare: float = 1.0
+) -> Drums:
     import torch
 
     from feature_extractors import drums as extractor
     from feature_extractors.recording import Recording
     from feature_extractors.stems import best_available, separated
+    from flowmusic.apps.loops import Drums
 
-    sound = _read_clip(path, seconds, notices)
+    sound = _read_clip(path, seconds, notices, spare)
     recording = Recording.of(sound)
     if drums_alone is None:
         share = tonal_share(sound)
@@ -294,7 +308,7 @@ def to_controls(asked: Asked, grid: FrameGrid) -> Controls:
 
     Raises: ValueError as :func:`flowmusic.controls.request.request`.  Adds to ``asked.notices``.
     """
-    from flowmusic.controls.files import sheet_to_controls
+    from flowmusic.apps import loops
     from flowmusic.controls.request import request
     from flowmusic.types import Controls
 
@@ -302,7 +316,7 @@ def to_controls(asked: Asked, grid: FrameGrid) -> Controls:
         given: dict[str, Track] = {}
         if asked.sheet is not None:
             stem = asked.sheet_drums.track(grid) if asked.sheet_drums is not None else None
-            given = dict(sheet_to_controls(asked.sheet, grid, asked.use, stem).tracks)
+            given = loops.of_sheet(asked.sheet, grid, asked.use or frozenset(), stem, asked.sheet_stretch)
         written = request(
             asked.text,
             grid=grid,
@@ -314,21 +328,8 @@ def to_controls(asked: Asked, grid: FrameGrid) -> Controls:
         )
         tracks = {**given, **written.tracks}
         if asked.drums is not None:
-            tracks["drums"] = _looped(asked.drums, asked, grid, tracks.get("beats"))
+            tracks["drums"] = asked.drums.on_grid(grid, tracks.get("beats"), asked.meter)
     return Controls((asked.text,), tracks)
-
-
-def _looped(drums: Drums, asked: Asked, grid: FrameGrid, beats: Track | None) -> Track:
-    from flowmusic.controls.beats import parse_meter, tempo
-    from flowmusic.controls.request import loop_drums
-    from flowmusic.controls.tracks import batched, fit_track
-
-    track = drums.track(grid)
-    if drums.seconds >= grid.seconds - 0.5 / float(grid.frame_rate):
-        return batched(fit_track(track, grid))
-    bpm = None if beats is None else tempo(beats)
-    beats_per_bar = parse_meter(asked.meter).beats_per_bar
-    return batched(loop_drums(track, drums.seconds, grid, bpm, beats_per_bar))
 
 
 def for_model(asked: Asked, controls: Controls, model: Generator) -> Controls:
@@ -355,25 +356,10 @@ def for_model(asked: Asked, controls: Controls, model: Generator) -> Controls:
     if "drums" not in kept.tracks or not model.drums_as_codes:
         return kept
     drums = asked.drums or asked.sheet_drums
-    if drums is None:
+    if drums is None or drums.stem is None:
         raise ValueError(
             f"{model.name} hears drums as sound, and the controls hold onsets only; give the recording with --drums"
         )
-    codes = _drum_codes(drums, asked, model, kept.tracks["drums"].grid, controls.tracks.get("beats"))
+    grid, beats = kept.tracks["drums"].grid, controls.tracks.get("beats")
+    codes = drums.codes(model.codec.first_codes, grid, beats, asked.meter)  # type: ignore[attr-defined]
     return replace(kept, tracks={**kept.tracks, "drums": codes})
-
-
-def _drum_codes(drums: Drums, asked: Asked, model: Generator, grid: FrameGrid, beats: Track | None) -> Track:
-    """Ids of the codec's first codebook; a loop's sound repeats as its onsets do."""
-    from flowmusic.controls.beats import parse_meter, tempo
-    from flowmusic.controls.drums import codes_to_track, loop_audio, loop_length
-    from flowmusic.controls.tracks import batched
-    from flowmusic.types import Audio
-
-    samples, rate = drums.stem.samples, drums.stem.rate
-    if drums.seconds < grid.seconds - 0.5 / float(grid.frame_rate):
-        bpm = None if beats is None else tempo(beats)
-        turn_s = loop_length(drums.seconds, drums.last_onset_s(), bpm, parse_meter(asked.meter).beats_per_bar)
-        samples = loop_audio(samples, rate, turn_s, grid.seconds)
-    ids = model.codec.first_codes(Audio(samples[None], rate))  # type: ignore[attr-defined]
-    return batched(codes_to_track(ids[0], grid))

@@ -20,16 +20,13 @@ from omegaconf import DictConfig, OmegaConf
 from flowmusic import progress
 from flowmusic.apps.building.settings import Settings
 from flowmusic.apps.errors import UsageError, reading_input
-from flowmusic.atomic import remove_stale
-from flowmusic.locks import InUse, locked
+from flowmusic.locks import NAME, InUse, locked
 from flowmusic.train import command
 
 if TYPE_CHECKING:
     from flowmusic.apps.building.clip import ClipBuilder
     from flowmusic.data.build import Built
     from flowmusic.data.plan import Plan
-
-LOCK = ".lock"
 
 
 def main(overrides: list[str]) -> int:
@@ -76,7 +73,6 @@ def build(cfg: DictConfig) -> list[Path]:
         told = {**described(maker), "seconds": settings.seconds, "clips_per_shard": settings.clips_per_shard}
         settings.out.mkdir(parents=True, exist_ok=True)
     with alone(settings.out):
-        remove_stale(settings.out)
         with reading_input():
             plans.agree(plan, told, settings.out)
         work(settings, plan, make)
@@ -148,7 +144,7 @@ def tell_result(built: Built, plan: Plan, out: Path) -> None:
 def alone(out: Path) -> Iterator[None]:
     """One build at a time in a folder.  Raises: UsageError while another is at work there."""
     try:
-        with locked(out / LOCK, f"another build is writing to {out}; wait for it, or give another out="):
+        with locked(out / NAME, f"another build is writing to {out}; wait for it, or give another out="):
             yield
     except InUse as busy:
         raise UsageError(str(busy)) from None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -18,16 +17,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from flowmusic import disk
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
-from flowmusic.atomic import MARK
+from flowmusic.atomic import MARK, temporary_folder
+from flowmusic.locks import NAME
 
 MIB = 2**20
 ARCHIVE = "run.tar.gz"
 COMPACT = ".compact"
 """End of the name of a checkpoint that was made smaller."""
-SKIPPED = (".tmp", ".pyc", "events.out.tfevents", MARK)
+SKIPPED = (".tmp", ".pyc", "events.out.tfevents")
 
 
 def pack(
@@ -42,16 +43,17 @@ def pack(
     # The checkpoint before the last is for accidents at home.
     skipped = (*SKIPPED, checkpoints.PREVIOUS)
     found = sorted(p for p in folder.rglob("*") if p.is_file() and not any(s in p.name for s in skipped))
+    found = [p for p in found if not any(part == NAME or part.startswith(MARK) for part in p.relative_to(folder).parts)]
     if not found:
         raise UsageError(f"{folder} holds no files; give the folder of a run, or one that holds several")
-    with tempfile.TemporaryDirectory(prefix="flowmusic-carry-") as made:
-        archive = Path(made) / ARCHIVE
+    with temporary_folder(Path(tempfile.gettempdir()) / ARCHIVE) as made:
+        archive = made / ARCHIVE
         # Level 1: what is left after quantisation hardly shrinks further.
         with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
             for path in found:
                 name = path.relative_to(folder).as_posix()
                 if compact and _is_lightnings(path):
-                    small = Path(made) / "checkpoint"
+                    small = made / "checkpoint"
                     _compact(path, small, moments)
                     tar.add(small, name + COMPACT)
                 else:
@@ -84,29 +86,41 @@ def _is_lightnings(path: Path) -> bool:
 def unpack(source: Path, folder: Path) -> list[Path]:
     """Restore what :func:`pack` wrote into a new or empty folder, which appears whole or not at all.
 
-    Raises: UsageError for a folder that is in use; PartsError for missing or damaged parts.
+    Raises: UsageError for a folder that is in use, and for checkpoints that are damaged or could run code; PartsError
+        for missing or damaged parts.
     """
-    import torch
-
-    from flowmusic.train import checkpoints, parts
-    from flowmusic.train import compact as small
+    from flowmusic.train import parts
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not empty; give a new folder, or delete what is there")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent) as made:
-        archive = parts.join(source, Path(made) / ARCHIVE)
-        inside = Path(made) / "files"
+    with temporary_folder(folder) as made, disk.naming(folder, made):
+        archive = parts.join(source, made / ARCHIVE)
+        inside = made / "files"
         with tarfile.open(archive) as tar:
             tar.extractall(inside, filter="data")
         for path in sorted(inside.rglob(f"*{COMPACT}")):
-            found = small.expand(checkpoints.read(path))
-            torch.save(found, path.with_name(path.name.removesuffix(COMPACT)))
-            path.unlink()
+            _expand(path, path.relative_to(inside), source)
         if folder.exists():
             folder.rmdir()
-        shutil.move(inside, folder)
+        os.replace(inside, folder)
     return sorted(p for p in folder.rglob("*") if p.is_file())
+
+
+def _expand(path: Path, name: Path, source: Path) -> None:
+    """Put a whole checkpoint in the place of a small one.  Raises: UsageError."""
+    import torch
+
+    from flowmusic.train import checkpoints
+    from flowmusic.train import compact as small
+
+    try:
+        found = small.expand(checkpoints.read(path))
+    except (checkpoints.UnsafeCheckpoint, checkpoints.DamagedCheckpoint, small.NotCompact) as error:
+        reason = str(error).removeprefix(f"{path} ")
+        raise UsageError(f"{name} in the parts of {source} {reason}") from None
+    torch.save(found, path.with_name(path.name.removesuffix(COMPACT)))
+    path.unlink()
 
 
 def weigh(root: Path, carried: Sequence[Path]) -> list[tuple[str, int]]:

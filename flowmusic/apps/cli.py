@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -75,9 +76,16 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _write_names_as_they_are() -> None:
+    """Names of files go to stdout byte by byte, also those that are no UTF-8 (stderr shows these as ``\\udcff``)."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.  Returns the exit code and raises nothing."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _write_names_as_they_are()
     label = f"flowmusic {arguments[0]}" if arguments and arguments[0] in COMMANDS else "flowmusic"
 
     progress.no_bars_in_a_log()

@@ -44,8 +44,10 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
                         help="default: manifest.jsonl in the current folder")  # fmt: skip
     parser.add_argument("--captions", type=flags.existing_file, metavar="TABLE",
                         help="CSV or TSV with a column path (or file) and caption, licence or split")  # fmt: skip
-    parser.add_argument("--licence", metavar="TEXT", help="of recordings that no sidecar, tag or table says one of")
-    parser.add_argument("--dataset", default="", metavar="NAME", help="what to call the collection")
+    parser.add_argument(
+        "--licence", type=flags.words, metavar="TEXT", help="of recordings that no sidecar, tag or table says one of"
+    )
+    parser.add_argument("--dataset", type=flags.words, default="", metavar="NAME", help="what to call the collection")
     parser.add_argument("--validation", type=flags.share, default=0.05, metavar="SHARE", help="default: 0.05")
     parser.add_argument("--test", type=flags.share, default=0.05, metavar="SHARE", help="default: 0.05")
     parser.add_argument("--by-folder", action="store_true", help="keep the recordings of one folder in one split")
@@ -164,9 +166,9 @@ def run_sets(args: argparse.Namespace) -> int:
 
 def existing_folder(text: str) -> Path:
     """A folder that is there."""
-    path = Path(text)
+    path = flags.existing_path(text)
     if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a folder" if path.exists() else f"folder not found: {text}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder")
     return path
 
 

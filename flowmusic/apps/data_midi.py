@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flowmusic import plain
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError
-from flowmusic.atomic import replacing
+from flowmusic.atomic import TEXT, replacing
 from flowmusic.controls import midi, midi_labels
 from flowmusic.corpus.fonts import GPL_NOTICE, Font, FontError, choose_fonts
 from flowmusic.corpus.splits import stream
@@ -96,7 +98,7 @@ def distinct(
     """Files with different notes, the first of each, with the hash of their notes."""
     known: dict[str, dict[str, Any]] = {}
     if remembered.is_file():
-        for line in remembered.read_text(encoding="utf-8").split("\n"):
+        for line in remembered.read_text(**TEXT).split("\n"):
             try:
                 each = json.loads(line)
             except ValueError:
@@ -112,7 +114,7 @@ def distinct(
             problems.append(scan.Problem(str(path), REPEATED, f"the same bytes as {first}"))
     unread = [path for name, path in by_bytes.items() if name not in known]
     tell = begin(len(by_bytes), len(by_bytes) - len(unread))
-    with remembered.open("a", encoding="utf-8") as file:
+    with remembered.open("a", **TEXT) as file:
         for path, content in look_at(unread, workers, content_of):
             good = content.startswith("=")
             seen: dict[str, Any] = {
@@ -174,7 +176,7 @@ def finished(job: Job) -> bool:
     file = Path(f"{job.base}.json")
     if not file.is_file():
         return False
-    made = json.loads(file.read_text(encoding="utf-8")).get("rendered")
+    made = plain.read_json(file).get("rendered")
     return bool(made == _way(job))
 
 
@@ -250,18 +252,18 @@ def _write(name: str, write: Any) -> None:
 def _flac(path: Path, samples: Any, rate: int) -> None:
     import soundfile
 
-    soundfile.write(path, samples, rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(os.fsencode(path), samples, rate, format="FLAC", subtype="PCM_16")
 
 
 def _json(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(json.dumps(data, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(data, ensure_ascii=False) + "\n", **TEXT)
 
 
 def _draft(job: Job, problems: list[scan.Problem]) -> Draft:
     """The rendered file; what was odd in the MIDI file is listed among the problems."""
     labels = Path(f"{job.base}.json")
     stem = Path(f"{job.base}.drums.flac")
-    record = json.loads(labels.read_text(encoding="utf-8"))
+    record = plain.read_json(labels)
     if record.get("notices"):
         problems.append(scan.Problem(str(job.path), MENDED, "; ".join(record["notices"])))
     return Draft(

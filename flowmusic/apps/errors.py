@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
 from typing import Any, TextIO, cast
 
-from flowmusic import caches, disk
+from flowmusic import caches, disk, plain
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: done, anything else, input or flags wrong, stopped by the user."""
@@ -28,6 +30,14 @@ def reading_input() -> Iterator[None]:
         raise
     except (ValueError, OSError) as error:
         raise UsageError(one_line(error)) from error
+
+
+def check_output(path: Path, size: int = disk.PROBE) -> None:
+    """See, before the work, whether a file or folder can be written.  Raises: UsageError; see :func:`disk.check`."""
+    try:
+        disk.check(path, size)
+    except OSError as error:
+        raise UsageError(f"cannot write {str(path)!r}: {disk.told(error)}") from None
 
 
 def one_line(error: BaseException) -> str:
@@ -63,7 +73,9 @@ def guarded(label: str, action: Callable[[], int]) -> int:
         _silence_stdout(sys.stdout)
         return FAILED
     except Exception as error:
-        return _fail(label, error, FAILED)
+        # A name that no file can have is wrong wherever it is noticed.
+        too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+        return _fail(label, error, USAGE if too_long else FAILED)
 
 
 class _NamedOutput:
@@ -105,5 +117,5 @@ def _fail(label: str, error: Exception, code: int) -> int:
     if os.environ.get("FLOWMUSIC_DEBUG") == "1":
         traceback.print_exception(error)
     kind = "" if isinstance(error, (ValueError, RuntimeError, OSError)) else f"{type(error).__name__}: "
-    print(f"{label}: error: {kind}{one_line(error)}", file=sys.stderr)
+    print(plain.shortened(f"{label}: error: {kind}{one_line(error)}"), file=sys.stderr)
     return code

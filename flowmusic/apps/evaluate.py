@@ -16,15 +16,12 @@ from omegaconf import DictConfig, OmegaConf
 from flowmusic import progress
 from flowmusic.apps.errors import UsageError
 from flowmusic.atomic import MARK, remove_stale
-from flowmusic.locks import InUse, locked
+from flowmusic.locks import NAME, InUse, locked
 from flowmusic.train import command, sweep
 
 if TYPE_CHECKING:
     from flowmusic.apps.evaluation.report import Results
     from flowmusic.metrics.report import Table
-
-
-LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def evaluate(cfg: DictConfig, point: str | None = None) -> Evaluation:
         torch.set_num_threads(settings.threads)
     settings.out.mkdir(parents=True, exist_ok=True)
     try:
-        with locked(settings.out / LOCK, f"another evaluation is writing to {settings.out}; give another out=FOLDER"):
+        with locked(settings.out / NAME, f"another evaluation is writing to {settings.out}; give another out=FOLDER"):
             remove_stale(*(path.parent for path in settings.out.rglob(f"{MARK}*")))
             inputs = prepare(settings)
             results = work(settings, inputs)

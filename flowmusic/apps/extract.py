@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from flowmusic import disk, progress
 from flowmusic.apps import flags
-from flowmusic.apps.errors import DONE, UsageError, one_line, reading_input
+from flowmusic.apps.errors import DONE, UsageError, reading_input
 from flowmusic.atomic import temporary_folder
+from flowmusic.paths import sibling
 
 if TYPE_CHECKING:
     from feature_extractors.recording import Recording
@@ -26,7 +26,7 @@ STEM, PICTURE = "drums.wav", "controls.png"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = """Read chords, melody, drums and beats from a recording of any length.
+    parser.description = """Read chords, melody, drums and beats from a recording of any length (of MIDI no chords).
 
 Edit the chords in controls.json if you like, then:  flowmusic generate TEXT --controls DIR --use chords,drums
 
@@ -34,7 +34,7 @@ Level and polarity do not matter, from -60 to +20 dB; what is no more than soft 
 cancel each other, or of which one is silent, the louder is heard, and a file that breaks off is read as far as it goes;
 either is said.  What is longer than a song needs room on the disk of DIR while it is read, 2.5 GB for an hour."""
     parser.add_argument(
-        "audio", type=flags.existing_file, metavar="AUDIO", help="WAV, FLAC, OGG, MP3; more with ffmpeg"
+        "audio", type=flags.existing_file, metavar="AUDIO", help="WAV, FLAC, OGG, MP3; more with ffmpeg; or MIDI"
     )
     parser.add_argument("--out", type=flags.output_folder, metavar="DIR", help="default: AUDIO's name + .controls")
     flags.add_threads(parser)
@@ -46,43 +46,41 @@ either is said.  What is longer than a song needs room on the disk of DIR while 
 
 def run(args: argparse.Namespace) -> int:
     """Extract into a temporary folder beside the target, then move it into place."""
+    from flowmusic.controls.midi import is_midi
+
+    if is_midi(args.audio):
+        from flowmusic.apps import extract_midi
+
+        for path in extract_midi.extract(args.audio, args.out or default_folder(args.audio)):
+            print(path)
+        return DONE
     progress.starting("flowmusic extract")
-    from feature_extractors.drums import Drums
-    from feature_extractors.recording import Recording
-    from feature_extractors.run import Extractors, extract
-    from feature_extractors.stems import best_available
+
+    def tell(step: str) -> None:
+        print(f"extracting: {step}", file=sys.stderr, flush=True)
 
     with reading_input():
         out = args.out or default_folder(args.audio)
+        tell("reading")
+        from feature_extractors.recording import Recording
+
         recording = Recording.read(args.audio, scratch=out.parent)
-    with room():
-        found = extract(
-            recording,
-            Extractors(drums=Drums(stems=best_available())),
-            progress=lambda step: print(f"extracting: {step}", file=sys.stderr, flush=True),
-        )
-        for notice in found.notices:
-            print(f"note: {args.audio.name}: {notice}", file=sys.stderr)
-        for path in write(found, recording, args.audio.name, out, keep_stem=not args.no_stems):
-            print(path)
+    from feature_extractors.drums import Drums
+    from feature_extractors.run import Extractors, extract
+    from feature_extractors.stems import best_available
+
+    found = extract(recording, Extractors(drums=Drums(stems=best_available())), progress=tell)
+    for notice in found.notices:
+        print(f"note: {args.audio.name}: {notice}", file=sys.stderr)
+    for path in write(found, recording, args.audio.name, out, keep_stem=not args.no_stems):
+        print(path)
     return DONE
-
-
-@contextmanager
-def room() -> Iterator[None]:
-    """A full disk is something that the person can mend; the message says where."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise UsageError(one_line(error)) from error
 
 
 def default_folder(audio: Path) -> Path:
     """``song.wav`` -> ``song.controls`` beside it.  Raises: UsageError if that cannot be made."""
     try:
-        return flags.output_folder(str(audio.with_name(f"{audio.stem}.controls")))
+        return flags.output_folder(str(sibling(audio, ".controls")))
     except argparse.ArgumentTypeError as error:
         raise UsageError(f"cannot write the default folder: {error}; choose another with --out") from None
 
@@ -96,25 +94,40 @@ def write(found: Extraction, recording: Recording, name: str, out: Path, keep_st
     Raises: OSError that names what else cannot be.
     """
     from flowmusic.apps import plot
-    from flowmusic.controls.files import NAME
 
-    with temporary_folder(out) as temporary, disk.naming(out, temporary):
+    with placed(out) as temporary:
         stem = found.written_stem if keep_stem else None
         if stem is not None:
             stem.write(temporary / STEM)
         found.sheet(name, stem=None if stem is None else STEM).write(temporary)
         with disk.spared(out / PICTURE), disk.naming(out, temporary):
             plot.draw(picture(found, recording, name), temporary / PICTURE)
+    return written(out)
+
+
+@contextmanager
+def placed(out: Path) -> Iterator[Path]:
+    """A temporary folder for what is extracted; when the block ends well, its files take their places in ``out``."""
+    from flowmusic.controls.files import NAME
+
+    with temporary_folder(out) as temporary, disk.naming(out, temporary):
+        yield temporary
         os.chmod(temporary, 0o755)
         if not out.exists():
             os.replace(temporary, out)
-        else:
-            # A stem or a picture of an earlier run would belong to another JSON.
-            for file in (STEM, PICTURE, NAME):
-                if (temporary / file).exists():
-                    os.replace(temporary / file, out / file)
-                elif file != NAME:
-                    (out / file).unlink(missing_ok=True)
+            return
+        # A stem or a picture of an earlier run would belong to another JSON.
+        for file in (STEM, PICTURE, NAME):
+            if (temporary / file).exists():
+                os.replace(temporary / file, out / file)
+            elif file != NAME:
+                (out / file).unlink(missing_ok=True)
+
+
+def written(out: Path) -> list[Path]:
+    """The files of an extraction that are in a folder, controls.json first."""
+    from flowmusic.controls.files import NAME
+
     return [out / file for file in (NAME, STEM, PICTURE) if (out / file).exists()]
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from flowmusic import disk, limits
+from flowmusic import disk, limits, paths
+from flowmusic.apps.errors import UsageError, check_output
 from flowmusic.atomic import remove_stale
 from flowmusic.interop.adapter import AdapterError, AdapterUse
 
@@ -133,9 +136,33 @@ def names(allowed: tuple[str, ...]) -> Callable[[str], frozenset[str]]:
     return parse
 
 
+def words(text: str) -> str:
+    """Text that is written by people, and for them."""
+    if not paths.is_utf8(text):
+        raise argparse.ArgumentTypeError(f"{paths.shown(text)!r} is not text in UTF-8; set the terminal to UTF-8")
+    return text
+
+
+Kind = TypeVar("Kind")
+
+
+def _of_path(parse: Callable[[str], Kind]) -> Callable[[str], Kind]:
+    """A parser of a path that says what the system has against one: its name is too long, its folder shut."""
+
+    @functools.wraps(parse)
+    def judged(text: str) -> Kind:
+        try:
+            return parse(text)
+        except OSError as error:
+            raise argparse.ArgumentTypeError(f"{paths.shown(text)!r} cannot be used: {error.strerror}") from None
+
+    return judged
+
+
 def output(suffixes: tuple[str, ...]) -> Callable[[str], Path]:
     """A file to be written: its folder exists, it is no folder itself, and its suffix is known."""
 
+    @_of_path
     def parse(text: str) -> Path:
         path = Path(text)
         if path.suffix.lower() not in suffixes:
@@ -152,6 +179,7 @@ def output(suffixes: tuple[str, ...]) -> Callable[[str], Path]:
 audio_output = output(AUDIO_SUFFIXES)
 
 
+@_of_path
 def output_folder(text: str) -> Path:
     """A folder to be written: it may be there or not, but the one that holds it is."""
     path = Path(os.path.abspath(text)) if text in ("", ".", "..") else Path(text)
@@ -168,13 +196,16 @@ def writable(path: Path) -> Path:
     What killed commands left half-written there is removed.
     """
     try:
-        disk.check(path)
+        check_output(path)
         remove_stale(path.parent, path)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot write {str(path)!r}: {disk.told(error)}") from None
     return path
 
 
+@_of_path
 def existing_file(text: str) -> Path:
     """A file that is there."""
     path = Path(text)
@@ -185,6 +216,7 @@ def existing_file(text: str) -> Path:
     return path
 
 
+@_of_path
 def existing_path(text: str) -> Path:
     """A file or folder that is there."""
     path = Path(text)
@@ -193,6 +225,7 @@ def existing_path(text: str) -> Path:
     return path
 
 
+@_of_path
 def adapter(text: str) -> AdapterUse:
     """``FILE`` or ``FILE:SCALE``, a file that is there."""
     try:

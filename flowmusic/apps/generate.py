@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from flowmusic import disk, progress
 from flowmusic.apps import choose, flags
-from flowmusic.apps.errors import DONE, UsageError, reading_input
+from flowmusic.apps.errors import DONE, UsageError, check_output, reading_input
 from flowmusic.atomic import remove_stale
 from flowmusic.flow import grids
 from flowmusic.flow.grids import GRIDS
 from flowmusic.flow.solve import SOLVERS
+from flowmusic.paths import sibling
 
 if TYPE_CHECKING:
     from flowmusic.apps.adherence import Adherence
@@ -39,17 +40,25 @@ Chords, at seconds:        "0:C 2.5:Am7 4:F/A"    (the last one holds)"""
 alpha=A,beta=B follows style and other controls by A, and within that the words by B (double guidance).
 Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     add = parser.add_argument
-    add("text", metavar="TEXT", help='what it should sound like; "" for no text')
-    add("--chords", metavar="S", help="chord text, in bars or at seconds")
+    add("text", type=flags.words, metavar="TEXT", help='what it should sound like; "" for no text')
+    add("--chords", type=flags.words, metavar="S", help="chord text, in bars or at seconds")
     add(
         "--bpm",
         type=flags.bpm,
         metavar="N",
-        help="beats a minute: places chords in bars, sets the beat grid (120)",
+        help="beats a minute: places chords in bars, sets the beat grid (that of a MIDI file, or 120); counts quarter "
+        "notes in 4/4, 3/4, 6/4, dotted quarters in 6/8, 9/8, 12/8, halves in 2/2, eighths in 3/8, 5/8, 7/8",
     )
-    add("--meter", default="4/4", metavar="M", help="time signature (4/4)")
+    add("--meter", type=flags.words, metavar="M", help="time signature of the bars (that of a MIDI file, or 4/4)")
     add("--melody", type=flags.existing_file, metavar="FILE", help="one voice: audio, or a MIDI file")
-    add("--drums", type=flags.existing_file, metavar="FILE", help="a drum loop, or music whose drums to take")
+    add(
+        "--drums",
+        type=flags.existing_file,
+        metavar="FILE",
+        help="a drum loop, music whose drums to take, or MIDI drums",
+    )
+    add("--stretch", action="store_true", help="play the drums at the tempo of the beat grid, where theirs is another")
+    add("--loop-bpm", type=flags.bpm, metavar="N", help="tempo of the drums, where it is not heard rightly")
     add("--style", type=flags.existing_file, metavar="FILE", help="music whose feel to take")
     add(
         "--style-seconds",
@@ -138,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
         written = asking.to_controls(asked, generator.grid(asked.seconds))
         controls = asking.for_model(asked, written, generator)
         # Two bytes a sample, and what else a take leaves.
-        disk.check(args.out, args.count * round(2 * asked.seconds * generator.codec.rate) + disk.PROBE)
+        check_output(args.out, args.count * round(2 * asked.seconds * generator.codec.rate) + disk.PROBE)
         remove_stale(args.out.parent)
     if not args.quiet:
         for notice in asked.notices:
@@ -168,7 +177,7 @@ def run(args: argparse.Namespace) -> int:
 
     for number in range(args.count):
         label = f"take {number + 1}/{args.count}" if args.count > 1 else "generating"
-        out = args.out if args.count == 1 else args.out.with_stem(f"{args.out.stem}-{number + 1}")
+        out = args.out if args.count == 1 else sibling(args.out, f"-{number + 1}{args.out.suffix}")
         judged: Adherence | None = None
         choice: dict[str, Any] | None = None
         if not chosen:
@@ -222,7 +231,7 @@ def _listen(take: Generation, asked: Asked, written: Controls) -> Adherence:
 
 def check_record(out: Path) -> None:
     """Raise UsageError where something else is in the way of the record beside a take."""
-    record = out.with_suffix(".json")
+    record = sibling(out, ".json")
     if record.is_dir():
         raise UsageError(f"cannot write {record}, the record of {out}: it is a folder; choose another name with --out")
 
@@ -293,16 +302,17 @@ def _finish(
         )
 
     again = f"--seed {take.seed} makes this take again"
+    described = sibling(out, ".json")
     try:
         audio.write(sound, out)
     except OSError as error:
         raise OSError(error.errno, f"{error.strerror} ({again})", error.filename) from error
     try:
         # Before anyone listens: should a recogniser fail, the take can still be repeated.
-        write_json(content(judged), out.with_suffix(".json"))
+        write_json(content(judged), described)
         print(out, flush=True)
         adherence = _listen(take, asked, written) if judged is None else judged
-        print(write_json(content(adherence), out.with_suffix(".json")), flush=True)
+        print(write_json(content(adherence), described), flush=True)
     except OSError as error:
         raise OSError(error.errno, f"{error.strerror} ({out} is written; {again})", error.filename) from error
     if not quiet:

@@ -13,12 +13,12 @@ Every cell is cached in OUT/cells, so a stopped run goes on where it was, and we
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowmusic import plain
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, guarded
@@ -164,7 +164,7 @@ def _report(
     from flowmusic.metrics import report
     from flowmusic.metrics.style import CHUNK_SECONDS, EMBEDDING
 
-    scores = {cell: json.loads(file.read_text(encoding="utf-8"))["scores"] for cell, file in cells.items()}
+    scores = {cell: plain.read_json(file)["scores"] for cell, file in cells.items()}
     systems = {f"alpha {alpha:g}, beta {beta:g}": rows for (alpha, beta), rows in scores.items()}
     levels = f"{args.detail} levels" if args.detail else "the model's own levels"
     notes = {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flowmusic import paths
 from flowmusic.apps.plot import INK, PAPER, save
 
 
@@ -44,7 +45,7 @@ def draw(
     height = max(3.2, 1.4 + 0.62 * len(rows[1]))
     figure = Figure(figsize=(width * len(panels), height), dpi=110, facecolor=PAPER, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12, color=INK, parse_math=False)
+    figure.suptitle(paths.shown(title), x=0.01, ha="left", fontsize=12, color=INK, parse_math=False)
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         image = axes.imshow(panel.values, origin="lower", aspect="auto", cmap="Blues")
         axes.set_title(panel.title, fontsize=10, color=INK, loc="left", parse_math=False)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowmusic import progress
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError, reading_input
+from flowmusic.locks import InUse, locked
+from flowmusic.paths import fitted, sibling
 
 if TYPE_CHECKING:
+    from flowmusic.generate.generator import Generator
     from flowmusic.train.invert import Inversion, Look
     from flowmusic.types import Audio
 
@@ -50,7 +54,7 @@ goes on from there when the same command is given again."""
     add("--vectors", type=flags.integer("vectors"), default=2, metavar="K", help="vectors to learn (2)")
     add("--steps", type=flags.steps, default=400, metavar="N", help="at most; fewer if it learns no more (400)")
     add("--seed", type=flags.seed, default=0, metavar="S", help="of everything random (0)")
-    add("--init", default="music", metavar="WORD", help="the word to start from (music)")
+    add("--init", type=flags.words, default="music", metavar="WORD", help="the word to start from (music)")
     add("--model", default="nano", metavar="NAME|DIR", help="see `flowmusic models` (nano)")
     add("--device", type=flags.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
     flags.add_threads(parser)
@@ -62,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
     """Read the clips, learn, write the file and print its name."""
     progress.starting("flowmusic invert")
     from flowmusic.apps.generate import check_device, load
-    from flowmusic.interop import bundle, concept
-    from flowmusic.train.invert import DamagedState, Settings, check_model, invert
+    from flowmusic.interop import bundle
+    from flowmusic.train.invert import check_model
 
     with reading_input():
         check_device(args.device)
@@ -73,9 +77,23 @@ def run(args: argparse.Namespace) -> int:
     generator = load(args)
     with reading_input():
         check_model(generator).word_embedding(args.init)
-    partial = out.with_suffix(PARTIAL)
+    partial = sibling(out, PARTIAL)
+    busy = f"another run goes on in {partial}; wait for it, or give another --out"
+    try:
+        with locked(partial.with_name(fitted(f".{partial.name}", ".lock")), busy):
+            return learn(args, generator, clips, out, partial)
+    except InUse as error:
+        raise UsageError(str(error)) from None
+
+
+def learn(args: argparse.Namespace, generator: Generator, clips: Sequence[Audio], out: Path, partial: Path) -> int:
+    """Learn, or go on where a run was stopped, and write the file."""
+    from flowmusic.interop import concept
+    from flowmusic.train.identity import OtherRun
+    from flowmusic.train.invert import DamagedState, Settings, invert
+
     if partial.exists() and not args.quiet:
-        print(f"note: {partial} is continued if it is of the same run", file=sys.stderr)
+        print(f"note: going on from {partial}", file=sys.stderr)
     numbers = (args.vectors, args.steps, args.seed)
     settings = Settings(init=args.init)
     try:
@@ -86,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
                 bar.to(done, total)
 
             found = invert(generator, clips, args.token, *numbers, settings=settings, partial=partial, report=report)
-    except DamagedState as error:
+    except (DamagedState, OtherRun) as error:
         raise UsageError(str(error)) from error
     if not args.quiet:
         print(summary(found), file=sys.stderr)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from flowmusic import disk
-from flowmusic.apps.errors import DONE, UsageError, reading_input
+from flowmusic.apps.errors import DONE, UsageError, check_output, reading_input
+from flowmusic.plain import read_text
 
 CONVERT = (
     "Convert a published JASCO checkpoint (hub id, or folder with state_dict.bin and compression_state_dict.bin) into "
@@ -39,7 +39,7 @@ def _convert(source: str, target: Path) -> int:
         found = bundle.find(source)
         back = (found / "config.yaml").is_file()
         # A conversion keeps every tensor as it is, so it takes as much room.
-        disk.check(target, sum(path.stat().st_size for path in found.iterdir() if path.is_file()))
+        check_output(target, sum(path.stat().st_size for path in found.iterdir() if path.is_file()))
     try:
         written = (jasco_convert.to_checkpoint if back else jasco_convert.to_bundle)(source, target)
     except bundle.ModelError as error:
@@ -63,12 +63,11 @@ def _check_target(source: str, target: Path) -> None:
 
 def _list() -> int:
     """One line per model that generates: its name and the first sentence of its card."""
-    import yaml
-
+    from flowmusic import plain
     from flowmusic.interop import bundle
 
     for name, folder in bundle.available().items():
-        config = yaml.safe_load((folder / "config.yaml").read_text())
+        config = plain.read_yaml(folder / "config.yaml")
         if config.get("kind") == "flow":
             print(f"{name}\t{summary(folder / 'card.md')}")
     return DONE
@@ -78,7 +77,7 @@ def summary(card: Path) -> str:
     """The first line of a card that is neither blank, a heading nor front matter."""
     if not card.is_file():
         return "(no card)"
-    lines = card.read_text(encoding="utf-8").splitlines()
+    lines = read_text(card).splitlines()
     if lines and lines[0].strip() == "---":
         closing = next((n for n, line in enumerate(lines[1:], start=1) if line.strip() == "---"), 0)
         lines = lines[closing + 1 :]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import colorsys
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from flowmusic import paths
 from flowmusic.atomic import replacing
 
 if TYPE_CHECKING:
@@ -78,7 +81,8 @@ def draw(picture: Picture, path: str | Path) -> Path:
     FigureCanvasAgg(figure)
     rows = figure.subplots(3, 1, sharex=True, height_ratios=[1.0, 4.2, 1.7])
     tempo = f"   {picture.bpm:.0f} bpm" if picture.bpm else ""
-    figure.suptitle(f"{picture.title}{tempo}", x=0.01, ha="left", fontsize=12, color=INK, parse_math=False)
+    title = paths.shown(f"{picture.title}{tempo}")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12, color=INK, parse_math=False)
     _chords(rows[0], picture)
     _melody(rows[1], picture)
     _rhythm(rows[2], picture)
@@ -88,14 +92,15 @@ def draw(picture: Picture, path: str | Path) -> Path:
             side.set_visible(False)
         row.tick_params(colors=INK, labelsize=8, length=0)
         for beats, style in ((picture.beats, (0, (1, 3))), (picture.downbeats, "-")):
-            row.vlines(beats, *row.get_ylim(), colors=GRID_INK, linewidth=0.7, linestyles=style, zorder=0.5)
+            _verticals(row, beats, *row.get_ylim(), color=GRID_INK, linewidth=0.7, linestyle=style, zorder=0.5)
     rows[-1].set_xlabel("seconds", color=INK, fontsize=9)
     return save(figure, path)
 
 
 def save(figure: Any, path: Path) -> Path:
-    """Write a figure as PNG, whole or not at all."""
-    with replacing(path) as temporary:
+    """Write a figure as PNG, whole or not at all.  Letters that no font here has become boxes, and nobody is told."""
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
         figure.savefig(temporary, format="png", metadata={"Software": None})
     return path
 
@@ -103,15 +108,8 @@ def save(figure: Any, path: Path) -> Path:
 def _chords(axes: Any, picture: Picture) -> None:
     axes.set_ylim(0, 1)
     axes.set_yticks([0.5], ["chords"])
-    axes.barh(
-        [0.5] * len(picture.chords),
-        [end - start for start, end, _ in picture.chords],
-        left=[start for start, _, _ in picture.chords],
-        height=0.9,
-        color=[colour_of(label) for _, _, label in picture.chords],
-        edgecolor=PAPER,
-        linewidth=1.5,
-    )
+    spans = [(start, end, 0.5) for start, end, _ in picture.chords]
+    _bars(axes, spans, 0.9, [colour_of(label) for _, _, label in picture.chords], edgecolors=PAPER, linewidths=1.5)
     # A label that is wider than its block would run into the next one.
     readable = [c for c in picture.chords if c[1] - c[0] >= 0.013 * min(picture.seconds, 130.0) * max(1, len(c[2]) / 2)]
     for start, end, label in readable[:MAX_LABELS]:
@@ -154,15 +152,7 @@ def _melody(axes: Any, picture: Picture) -> None:
             zorder=0,
         )
         axes.set_ylim(low - 0.5, high + 0.5)
-    axes.barh(
-        pitches,
-        [end - start for start, end, _ in picture.notes],
-        left=[start for start, _, _ in picture.notes],
-        height=0.55,
-        color=NOTE_INK,
-        alpha=0.9,
-        zorder=3,
-    )
+    _bars(axes, picture.notes, 0.55, NOTE_INK, alpha=0.9, zorder=3)
     if not picture.notes:
         _nothing(axes, "no melody")
 
@@ -175,7 +165,7 @@ def _rhythm(axes: Any, picture: Picture) -> None:
         top = max(1e-6, float(abs(low).max()), float(abs(high).max()))
         times = [picture.seconds * (i + 0.5) / len(low) for i in range(len(low))]
         axes.fill_between(times, 2.5 + 0.45 * low / top, 2.5 + 0.45 * high / top, color="#7a8596", linewidth=0)
-    axes.vlines(picture.onsets, 1.1, 1.9, colors="#2f6690", linewidth=1.3, zorder=3)
+    _verticals(axes, picture.onsets, 1.1, 1.9, color="#2f6690", linewidth=1.3, zorder=3)
     axes.plot(picture.beats, [0.5] * len(picture.beats), "o", color="#7a8596", markersize=4, zorder=3)
     axes.plot(picture.downbeats, [0.5] * len(picture.downbeats), "o", color=INK, markersize=7, zorder=4)
 
@@ -184,9 +174,30 @@ def _envelope(samples: Waveform, columns: int) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest sample of each of at most ``columns`` equal parts."""
     import numpy as np
 
-    edges = np.linspace(0, len(samples), min(columns, len(samples)) + 1).astype(int)
-    parts = [samples[start:stop] for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)]
-    return np.array([part.min() for part in parts]), np.array([part.max() for part in parts])
+    edges = np.linspace(0, len(samples), min(columns, len(samples)) + 1).astype(int).tolist()
+    low, high = np.empty(len(edges) - 1), np.empty(len(edges) - 1)
+    for n, (start, stop) in enumerate(zip(edges, edges[1:], strict=False)):
+        part = samples[start:stop]  # one at a time: all of them may not fit in memory
+        low[n], high[n] = part.min(), part.max()
+    return low, high
+
+
+def _bars(axes: Any, spans: Sequence[tuple[float, float, float]], height: float, colours: Any, **style: Any) -> None:
+    """Horizontal bars ``(start, end, middle)`` as one artist: each patch takes 20 kB, and hours have thousands."""
+    from matplotlib.collections import PolyCollection
+
+    low, high = -height / 2, height / 2
+    corners = [[(s, y + low), (e, y + low), (e, y + high), (s, y + high)] for s, e, y in spans]
+    axes.add_collection(PolyCollection(corners, facecolors=colours, **style))
+
+
+def _verticals(axes: Any, times: Sequence[float], low: float, high: float, **style: Any) -> None:
+    """Vertical lines as one line with gaps, for the same reason."""
+    import numpy as np
+
+    places = np.repeat(np.asarray(times, float), 3)
+    heights = np.tile([low, high, np.nan], len(times))
+    axes.plot(places, heights, solid_capstyle="butt", dash_capstyle="butt", **style)
 
 
 def _nothing(axes: Any, words: str) -> None:

@@ -24,6 +24,8 @@ from flowmusic import plain
 from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, FAILED, UsageError, guarded, reading_input
+from flowmusic.locks import NAME, InUse, locked
+from flowmusic.paths import fitted
 
 LOG = "recipe.json"
 GRACE_S = 20.0
@@ -119,10 +121,9 @@ def sit(recipe: Recipe, state: Path, work: Path, minutes: float, cores: int) -> 
     """Run stages until they are done or the time is up.
 
     Returns: how many stages are done, of all.
-    Raises: UsageError for a stage that no sitting of this length can hold; RuntimeError for one that failed.
+    Raises: UsageError for a stage that no sitting of this length can hold; InUse while another recipe is at work there;
+        RuntimeError for a stage that failed.
     """
-    from flowmusic.atomic import write_text
-
     began = time.monotonic()
     deadline = began + minutes * 60.0 - recipe.reserve_s
     if deadline <= began:
@@ -132,7 +133,14 @@ def sit(recipe: Recipe, state: Path, work: Path, minutes: float, cores: int) -> 
             raise UsageError(f"stage {stage.name} needs {stage.whole_s:g} s in one go; give more --minutes")
     state.mkdir(parents=True, exist_ok=True)
     work.mkdir(parents=True, exist_ok=True)
-    log = json.loads((state / LOG).read_text()) if (state / LOG).is_file() else []
+    with locked(state / NAME, f"another recipe is at work in {state}; wait for it, or give another --state"):
+        return _go_on(recipe, state, work, deadline, cores)
+
+
+def _go_on(recipe: Recipe, state: Path, work: Path, deadline: float, cores: int) -> int:
+    from flowmusic.atomic import write_text
+
+    log = plain.read_json(state / LOG) if (state / LOG).is_file() else []
     sitting = 1 + max((entry["sitting"] for entry in log), default=0)
     places = {**recipe.settings, "state": str(state), "work": str(work), "cores": cores}
     for count, stage in enumerate(recipe.stages):
@@ -203,7 +211,7 @@ def run(args: argparse.Namespace) -> int:
     from flowmusic.apps import carry
 
     recipe = read(args.recipe, args.set)
-    work = args.work if args.work is not None else args.state.with_name(f"{args.state.name}.work")
+    work = args.work if args.work is not None else args.state.with_name(fitted(args.state.name, ".work"))
     if args.source is not None and not args.state.exists():
         with reading_input():
             carry.unpack(args.source, args.state)
@@ -211,6 +219,8 @@ def run(args: argparse.Namespace) -> int:
     done = 0
     try:
         done = sit(recipe, args.state, work, args.minutes, args.cores)
+    except InUse as busy:
+        raise UsageError(str(busy)) from None
     except RuntimeError as error:
         # What was reached until then is packed all the same.
         failure = error

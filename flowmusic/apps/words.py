@@ -18,6 +18,7 @@ from flowmusic.apps import flags
 from flowmusic.apps.cli import Parser
 from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
 from flowmusic.atomic import replacing
+from flowmusic.tensors import read as read_tensors
 
 TOKENIZER, ROWS, EMBEDDING = "tokenizer", "rows", "embeddings.word_embeddings.weight"
 CONFIG = "config"
@@ -133,11 +134,9 @@ def _pack(args: argparse.Namespace) -> int:
 
 
 def _encode(args: argparse.Namespace) -> int:
-    from safetensors.torch import load_file
-
     with reading_input():
         texts = captions(args.corpus)
-        small = encoder(load_file(args.encoder))
+        small = encoder(read_tensors(args.encoder)[0])
         for folder in args.out:
             folder.mkdir(parents=True, exist_ok=True)
             file = folder / f"text-{small.fingerprint}.safetensors"

@@ -71,6 +71,11 @@ def bpm(value: Any) -> float:
     return _limited("bpm", number(value, "bpm"), "bpm")
 
 
+def share(value: Any, place: str) -> float:
+    """A part of a whole, 0..1."""
+    return _limited("share", number(value, place), place)
+
+
 def _rows(value: Any, key: str, width: int, like: str) -> list[list[Any]]:
     if not isinstance(value, list):
         raise SheetError(f"{key} must be a list of {like}, got {shown(value)}")

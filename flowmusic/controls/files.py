@@ -2,9 +2,9 @@
 
 Keys: ``source``, ``seconds``, ``frame_rate``, ``bpm``, ``beats`` [s], ``chords`` [[start, end, label]], ``melody``
 [[start, end, midi]], ``drums`` {``onsets`` [s], ``stem`` file beside the JSON or null}; also read, and
-written only when known: ``downbeats`` [s], and in ``drums`` ``classes`` {``kick``, ``snare``, ``hat``: [s]}, which say
-in which band an onset sounds where there is no stem to hear it in.  An absent control is null or left out; an empty
-list means that there is none to hear.
+written only when known: ``bpm_confidence``, how sure the tempo is, 0-1, ``downbeats`` [s], and in ``drums`` ``classes``
+{``kick``, ``snare``, ``hat``: [s]}, which say in which band an onset sounds where there is no stem to hear it in.  An
+absent control is null or left out; an empty list means that there is none to hear.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from flowmusic.controls.tracks import batched, fit_track, single
 from flowmusic.types import Controls, FrameGrid, Track
 
 NAME = "controls.json"
-_KEYS = ("source", "seconds", "frame_rate", "bpm", "beats", "downbeats", "chords", "melody", "drums")
+_KEYS = ("source", "seconds", "frame_rate", "bpm", "bpm_confidence", "beats", "downbeats", "chords", "melody", "drums")
 _NEEDED = ("source", "seconds", "frame_rate")
 
 
@@ -52,6 +52,7 @@ class ControlSheet:
     drums_stem: str | None = None
     downbeats: tuple[float, ...] | None = None
     drums_classes: checks.Hits | None = None
+    bpm_confidence: float | None = None
 
     @staticmethod
     def read(path: str | Path) -> ControlSheet:
@@ -127,14 +128,16 @@ def to_json(sheet: ControlSheet) -> dict[str, Any]:
         "seconds": sheet.seconds,
         "frame_rate": rate.numerator if rate.denominator == 1 else str(rate),
         "bpm": sheet.bpm,
+        "bpm_confidence": sheet.bpm_confidence,
         "beats": _list(sheet.beats),
         "downbeats": _list(sheet.downbeats),
         "chords": None if sheet.chords is None else [list(change) for change in sheet.chords],
         "melody": None if sheet.melody is None else [list(note) for note in sheet.melody],
         "drums": drums,
     }
-    if sheet.downbeats is None:
-        del data["downbeats"]
+    for name in ("bpm_confidence", "downbeats"):
+        if data[name] is None:
+            del data[name]
     return data
 
 
@@ -173,6 +176,7 @@ def from_json(data: Any) -> ControlSheet:
         seconds=seconds,
         frame_rate=checks.frame_rate(data["frame_rate"]),
         bpm=checks.optional(data.get("bpm"), checks.bpm),
+        bpm_confidence=checks.optional(data.get("bpm_confidence"), lambda value: checks.share(value, "bpm_confidence")),
         beats=checks.optional(data.get("beats"), lambda value: checks.times(value, "beats")),
         chords=checks.optional(data.get("chords"), checks.chords),
         melody=checks.optional(data.get("melody"), checks.melody),
@@ -210,6 +214,9 @@ def sheet_to_controls(
         notice(
             f"the controls of {sheet.source!r} last {sheet.seconds:g} s and are cut at the clip's {grid.seconds:g} s"
         )
+    for name, starts in (("melody", [note[0] for note in sheet.melody or ()]), ("drums", sheet.drums_onsets or ())):
+        if name in wanted and starts and min(starts) >= grid.seconds:
+            notice(f"of the {name} of {sheet.source!r} nothing is left: the first sound begins at {min(starts):.4g} s")
     tracks: dict[str, Track] = {}
     if "chords" in wanted and sheet.chords is not None:
         tracks["chords"] = chord_tracks.to_track(sheet.chords, grid)

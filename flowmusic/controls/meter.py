@@ -10,8 +10,6 @@ from flowmusic import limits
 MIN_BPM, MAX_BPM = limits.limit("bpm").low, limits.limit("bpm").high
 MOST_COUNT, UNITS = int(limits.limit("meter_beats").high), (2, 4, 8, 16)
 """Of a time signature."""
-
-
 _NOTES = {1: "whole", 2: "half", 4: "quarter", 8: "eighth", 16: "sixteenth"}
 
 
@@ -46,6 +44,11 @@ class Meter:
                 if self.beat_quarters == 4.0 * factor / unit:
                     return dots + name
         return f"1/{4.0 / self.beat_quarters:g}"
+
+    @property
+    def compound(self) -> bool:
+        """Whether a beat divides into three."""
+        return self.beat.startswith("dotted")
 
     def bar_seconds(self, bpm: float) -> float:
         return self.beats_per_bar * 60.0 / bpm

@@ -197,7 +197,9 @@ def _beats(song: TickSong, clock: _Clock, end: float) -> tuple[tuple[float, ...]
         if signed is not None:
             bars.append(places[-1][:: signed.beats_per_bar])
     beats, downbeats = (_ascending(clock.seconds(np.concatenate(each))) for each in (places, bars))
-    return beats, downbeats
+    # Of beats that coincide after rounding one is kept, and its bar with it.
+    kept = set(beats)
+    return beats, tuple(time for time in downbeats if time in kept)
 
 
 def _ascending(times: np.ndarray) -> tuple[float, ...]:

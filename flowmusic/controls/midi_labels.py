@@ -52,19 +52,21 @@ def labels(score: Score) -> dict[str, Any]:
     ``notes`` by part, ``drums`` (onsets and classes; none where no kit plays), ``beats`` and ``downbeats`` where
     :func:`on_grid` believes them, ``melody`` where one part is clearly the lead.
     """
-    found: dict[str, Any] = {"notes": _notes(score), "drums": drum_labels(score)}
-    bpm = tempo(score.beats)
-    if bpm is not None and MIN_BPM <= bpm <= MAX_BPM and on_grid(score) >= ON_GRID_SHARE:
-        found["beats"] = list(score.beats)
-        found["downbeats"] = list(score.downbeats)
-        found["bpm"] = bpm
-        if score.meter is not None:
-            found["meter"] = score.meter.name
+    found: dict[str, Any] = {"notes": _notes(score), "drums": drum_labels(score), **beat_labels(score)}
     lead = lead_of(score)
     if lead is not None:
         found["melody"] = monophonic(lead.notes)
         found["melody_from"] = f"part {lead.name!r}"
     return found
+
+
+def beat_labels(score: Score) -> dict[str, Any]:
+    """``beats``, ``downbeats``, ``bpm`` and, where the file says it, ``meter``; none where notes keep to no beats."""
+    bpm = tempo(score.beats)
+    if bpm is None or not MIN_BPM <= bpm <= MAX_BPM or on_grid(score) < ON_GRID_SHARE:
+        return {}
+    meter = {} if score.meter is None else {"meter": score.meter.name}
+    return {"beats": list(score.beats), "downbeats": list(score.downbeats), "bpm": bpm, **meter}
 
 
 def _notes(score: Score) -> dict[str, list[list[float]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from flowmusic.controls import beats as beat_tracks
@@ -9,7 +10,7 @@ from flowmusic.controls import chords as chord_tracks
 from flowmusic.controls import drums as drum_tracks
 from flowmusic.controls import melody as melody_tracks
 from flowmusic.controls.drums import loop_drums
-from flowmusic.controls.notices import ControlNotice, notice
+from flowmusic.controls.notices import ControlNotice, late, notice
 from flowmusic.controls.tracks import batched, fit_track, single
 from flowmusic.types import Controls, FrameGrid, Style, Track
 
@@ -122,6 +123,9 @@ def _melody(melody: Track | Iterable[Sequence[float]], grid: FrameGrid) -> Track
     folded = melody_tracks.fold(melody)
     if not folded.notes:
         raise ValueError("melody has no notes; leave it out, or give (start_s, end_s, midi) triples")
+    first = min(start for start, _, _ in folded.notes)
+    if first >= grid.seconds - 0.5 / float(grid.frame_rate):
+        raise ValueError(f"the melody {late(first, grid.seconds)}")
     for message in folded.warnings:
         notice(message)
     end_s = max(end for _, end, _ in folded.notes)
@@ -132,6 +136,8 @@ def _melody(melody: Track | Iterable[Sequence[float]], grid: FrameGrid) -> Track
 def _drums(drums: Track | Sequence[float], grid: FrameGrid) -> Track:
     if isinstance(drums, Track):
         return _fitted("drums", drums, grid)
+    if drums and grid.seconds <= min(drums) < math.inf:
+        raise ValueError(f"drums: the first onset {late(min(drums), grid.seconds)}")
     _notice_end("drums", max(drums, default=0.0), grid)
     return drum_tracks.onsets_to_track(drums, grid)
 

@@ -73,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from flowmusic.corpus.piece import PARTS
     from flowmusic.corpus.splits import parse_shares
     from flowmusic.corpus.synth import SynthError
+    from flowmusic.locks import InUse
 
     def fail(message: str) -> int:
         print(f"flowmusic corpus: {message}", file=sys.stderr)
@@ -109,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with progress.quieted(args.quiet):
             progress.starting("flowmusic corpus", "numpy")
             manifest = build_corpus(settings, args.out, args.workers)
-    except (SettingsError, SynthError) as error:
+    except (InUse, SettingsError, SynthError) as error:
         return fail(str(error))
     except OSError as error:
         print(f"flowmusic corpus: {disk.told(error)}", file=sys.stderr)

@@ -12,16 +12,17 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowmusic import disk, limits, plain
+from flowmusic import limits, plain
+from flowmusic.atomic import remove_stale, replacing, write_text
 from flowmusic.corpus import COMPOSER_VERSION
 from flowmusic.corpus.fonts import Font
 from flowmusic.corpus.piece import PARTS
 from flowmusic.corpus.splits import SPLITS, assign, stream
+from flowmusic.locks import NAME, locked
 from flowmusic.progress import Bar
 
 if TYPE_CHECKING:
@@ -127,25 +128,8 @@ def _synth(font: Font) -> FontSynth:
 def _write_flac(path: Path, samples: NDArray[np.int16], rate: int) -> None:
     import soundfile
 
-    with _replacing(path) as temporary:
-        soundfile.write(temporary, samples, rate, format="FLAC", subtype="PCM_16")
-
-
-def _write_text(path: Path, text: str) -> None:
-    with _replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary name that a later run knows as left over, see :func:`build_corpus`."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with disk.naming(path, temporary):
-            yield temporary
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        soundfile.write(os.fsencode(temporary), samples, rate, format="FLAC", subtype="PCM_16")
 
 
 def make_clip(job: Job) -> str:
@@ -165,7 +149,7 @@ def make_clip(job: Job) -> str:
         samples = result.stems.get(name, np.zeros_like(result.mix))
         _write_flac(folder / f"{job.identity}.{name}.flac", samples, result.sample_rate)
     record = to_record(job.identity, piece, job.font, result.rms)
-    _write_text(folder / f"{job.identity}.json", json.dumps(record, ensure_ascii=False) + "\n")
+    write_text(folder / f"{job.identity}.json", json.dumps(record, ensure_ascii=False) + "\n")
     return job.identity
 
 
@@ -198,29 +182,36 @@ def _check_settings(settings: CorpusSettings, out: Path) -> None:
                 + "; ".join(f"{k} is {found.get(k)!r}, not {wanted.get(k)!r}" for k in other)
             )
     else:
-        out.mkdir(parents=True, exist_ok=True)
-        _write_text(file, json.dumps(wanted, indent=1) + "\n")
+        write_text(file, json.dumps(wanted, indent=1) + "\n")
 
 
 def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1) -> Path:
-    """Make all clips that are missing in `out`, then the manifest, whose path is returned."""
+    """Make all clips that are missing in `out`, then the manifest, whose path is returned.
+
+    Raises: SettingsError if `out` holds another corpus; InUse if another process is making one there.
+    """
     unknown = set(settings.stems) - set(PARTS)
     if unknown:
         raise ValueError(f"unknown stems {sorted(unknown)}: use {', '.join(PARTS)}")
+    out.mkdir(parents=True, exist_ok=True)
+    with locked(out / NAME, f"another corpus is being made in {out}; wait for it, or give another --out"):
+        return _build(settings, out, workers)
+
+
+def _build(settings: CorpusSettings, out: Path, workers: int) -> Path:
     _check_settings(settings, out)
+    remove_stale(out)
     for split in SPLITS:
         (out / split).mkdir(exist_ok=True)
+        remove_stale(out / split)
     jobs = plan_jobs(settings, out)
     missing = [job for job in jobs if not _is_finished(job)]
     with Bar("rendering", "clip", len(jobs), len(jobs) - len(missing), ends=True) as bar:
         for _ in _run(missing, workers):
             bar.update()
-    for split in SPLITS:  # what a killed run had not finished
-        for leftover in (out / split).glob(".*.tmp"):
-            leftover.unlink()
     lines = []
     for job in jobs:
-        record = json.loads((Path(job.folder) / f"{job.identity}.json").read_text(encoding="utf-8"))
+        record = plain.read_json(Path(job.folder) / f"{job.identity}.json")
         entry = {
             "path": f"{job.split}/{job.identity}.flac",
             "seconds": record["seconds"],
@@ -229,5 +220,5 @@ def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1) -> Path:
             "text": record["captions"][0],
         }
         lines.append(json.dumps(entry, ensure_ascii=False))
-    _write_text(out / MANIFEST, "\n".join(lines) + "\n")
+    write_text(out / MANIFEST, "\n".join(lines) + "\n")
     return out / MANIFEST

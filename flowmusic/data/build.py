@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from flowmusic import disk, plain
-from flowmusic.atomic import write_text
+from flowmusic.atomic import remove_stale, write_text
 from flowmusic.data import clip_checks, statistics
 from flowmusic.data.manifest import SPLITS, Entry, file_hash
 from flowmusic.data.plan import Plan, Shard, write_json
@@ -113,7 +113,7 @@ def build_shard(shard: Shard, out: Path, make: ClipMaker, tell: Tell = lambda se
             try:
                 sample = (had.pop(piece.key, None) or make(piece)).checked()
             except Exception as error:
-                if isinstance(error, OSError) and error.errno in disk.OF_THE_MACHINE:
+                if disk.is_of_the_machine(error):
                     raise  # what is wrong is no recording
                 # Whatever is wrong with one recording, the others are built.
                 failures.append(_failure(piece, error))
@@ -167,7 +167,8 @@ def unfinished(plan: Plan, out: Path, retry: bool = False) -> list[Shard]:
     todo = [shard for shard in plan.shards if finished(shard, out, retry) is None]
     for split in {shard.split for shard in todo}:
         (out / f"{split}.index.json").unlink(missing_ok=True)
-    # A kill leaves files under their temporary names; the lock is the only other hidden file here.
+    remove_stale(out, out / RECORDS)
+    # Earlier versions had other names; no hidden file with an ending is anything else here.
     for left in [*out.glob(".*.*"), *(out / RECORDS).glob(".*.*")]:
         left.unlink(missing_ok=True)
     return todo

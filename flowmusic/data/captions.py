@@ -165,7 +165,7 @@ class Table:
 
     @staticmethod
     def read(path: Path) -> Table:
-        """A CSV, or a TSV by its suffix, with a header.
+        """A table of :mod:`flowmusic.data.tables`.
 
         A row that has no path, another split or too many fields is left out, and told of in ``wrong``.
 

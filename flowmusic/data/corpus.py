@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def manifest_entries(folder: str | Path) -> list[Entry]:
             clip_id, stem = path.name.removesuffix(".flac").rsplit(".", 1)
             stems_of.setdefault(clip_id, {})[stem] = str(path)
         for clip in clips(folder, split):
-            facts = soundfile.info(clip.audio)
+            facts = soundfile.info(os.fsencode(clip.audio))
             found.append(
                 Entry(
                     path=str(clip.audio),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import os
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowmusic import audio_files, limits
+from flowmusic import audio_files
 from flowmusic.data import fingerprint
 from flowmusic.data.manifest import file_hash
 
@@ -91,11 +92,10 @@ def facts_of(path: str | Path) -> Facts:
     status = path.stat()
     if status.st_size == 0:
         raise Unusable("the file is empty")
+    path.open("rb").close()  # libsndfile says no more than that the system refused
     loudest, frames = 0.0, 0
-    downmix = _downmix_of(path)
-    heard: list[NDArray[np.float32]] = []
-    held = 0
     rate, channels, blocks = _blocks(path)
+    beginning = _Beginning(rate, channels)
     for block in blocks:
         if not np.isfinite(block).all():
             raise Unusable("it holds NaN or infinite samples; export it again")
@@ -103,14 +103,8 @@ def facts_of(path: str | Path) -> Facts:
         # A remainder of a few samples is no second: it counts by how much of one it fills.
         loudest = max(loudest, power * min(1.0, len(block) / (_BLOCK_SECONDS * rate) if frames else 1.0))
         frames += len(block)
-        if held < fingerprint.SECONDS * rate:
-            mono = downmix(block.T)[0]
-            if not heard:
-                sounding = np.flatnonzero(np.abs(mono) > 10 ** (SILENT_DB / 20))
-                mono = mono[sounding[0] :] if len(sounding) else mono[:0]
-            if len(mono):
-                heard.append(mono)
-                held += len(mono)
+        beginning.add(block)
+    downmix, heard = beginning.judged(), beginning.heard
     if not frames:
         raise Unusable("it holds no samples")
     return Facts(
@@ -137,27 +131,68 @@ def header(path: str | Path) -> tuple[int, int, float]:
     import soundfile
 
     try:
-        info = soundfile.info(str(path))
+        info = soundfile.info(os.fsencode(path))
     except soundfile.LibsndfileError:
         rate, samples = _by_ffmpeg(Path(path))
         return rate, samples.shape[1], len(samples) / rate
     _check_header(info)
+    if audio_files.length_of(path) is None:
+        frames = sum(len(block) for block in _blocks(Path(path))[2])
+        return info.samplerate, info.channels, frames / info.samplerate
     if info.frames <= 0:
         raise Unusable("it holds no samples")
     return info.samplerate, info.channels, info.frames / info.samplerate
 
 
-def _downmix_of(path: Path) -> audio_files.Downmix:
-    try:
-        return audio_files.downmix_of(path)
-    except audio_files.AudioError:
-        return audio_files.Downmix()  # whoever decodes it says what is wrong
+class _Beginning:
+    """What decides which channels of a file are used, and its first :data:`fingerprint.SECONDS` of sound, mono.
+
+    Blocks wait until the first minute has decided, as in :func:`flowmusic.audio_files.downmix_of` (which decodes anew).
+    """
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self.heard: list[NDArray[np.float32]] = []
+        self._rate = rate
+        self._left = round(audio_files.JUDGED_SECONDS * rate)
+        self._products = np.zeros((channels, channels))
+        self._waiting: list[NDArray[np.float32]] = []
+        self._downmix: audio_files.Downmix | None = None
+
+    def add(self, block: NDArray[np.float32]) -> None:
+        """Shape: ``[n, C]``."""
+        if self._downmix is not None:
+            self._hear(block, self._downmix)
+            return
+        self._products += audio_files.products(block[: self._left].T)
+        self._left -= len(block)
+        self._waiting.append(block)
+        if self._left <= 0:
+            self.judged()
+
+    def judged(self) -> audio_files.Downmix:
+        """By what has come, where that is less."""
+        if self._downmix is None:
+            self._downmix = audio_files.Downmix.of(self._products)
+            for block in self._waiting:
+                self._hear(block, self._downmix)
+            self._waiting = []
+        return self._downmix
+
+    def _hear(self, block: NDArray[np.float32], downmix: audio_files.Downmix) -> None:
+        if sum(map(len, self.heard)) >= fingerprint.SECONDS * self._rate:
+            return
+        mono = downmix(block.T)[0]
+        if not self.heard:
+            sounding = np.flatnonzero(np.abs(mono) > 10 ** (SILENT_DB / 20))
+            mono = mono[sounding[0] :] if len(sounding) else mono[:0]
+        if len(mono):
+            self.heard.append(mono)
 
 
 def _check_header(info: Any) -> None:
     try:
-        limits.sound(info.samplerate, info.channels, info.frames, "its header")
-    except limits.LimitError as error:
+        audio_files.check_header(info, "its header")
+    except audio_files.AudioError as error:
         raise Unusable(str(error)) from None
 
 
@@ -166,7 +201,7 @@ def _blocks(path: Path) -> tuple[int, int, Iterator[NDArray[np.float32]]]:
     import soundfile
 
     try:
-        file = soundfile.SoundFile(path)
+        file = soundfile.SoundFile(os.fsencode(path))
     except soundfile.LibsndfileError:
         rate, samples = _by_ffmpeg(path)
         step = _BLOCK_SECONDS * rate

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from flowmusic import plain
 from flowmusic.types import Heard, Prompt
 
 HEARD = "heard"
@@ -92,7 +93,7 @@ def read_prompts(path: str | Path) -> list[str]:
     """Texts of a file, one a line.  Raises: FileNotFoundError; ValueError for a file without any."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"data.prompts: {path} is not there; give a file with one text per line")
-    found = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+    found = [line.strip() for line in plain.read_text(path).splitlines() if line.strip()]
     if not found:
         raise ValueError(f"data.prompts: {path} holds no text; write one per line")
     return found

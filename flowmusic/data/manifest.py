@@ -8,14 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from flowmusic import beside, hashes, limits, plain
-from flowmusic.atomic import replacing
+from flowmusic import beside, hashes, limits, paths, plain
+from flowmusic.atomic import TEXT, replacing
 
 SPLITS = ("train", "validation", "test")
 LEAST_SECONDS = 1.0
@@ -69,6 +70,10 @@ class Entry:
         limits.number("recording", self.duration, f"{self.path}: duration")
         limits.whole("sample_rate", self.rate, f"{self.path}: rate")
         limits.whole("channels", self.channels, f"{self.path}: channels", low=0)
+        if not all(paths.is_utf8(text) for text in self.text):
+            raise ValueError(
+                f"{self.path}: its text holds half a character (a lone surrogate); write it as UTF-8 again"
+            )
         if self.split not in SPLITS:
             raise ValueError(f"{self.path}: split must be one of {', '.join(SPLITS)}, got {self.split!r}")
 
@@ -80,7 +85,7 @@ class Entry:
         """
         stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(self.path).stem)[:40]
         part = f"{self.hash or self.path}:{self.start:.3f}:{self.duration:.3f}"
-        return f"{stem}-{hashlib.sha256(part.encode()).hexdigest()[:12]}"
+        return f"{stem}-{hashlib.sha256(os.fsencode(part)).hexdigest()[:12]}"
 
     def pieces(self, seconds: float) -> Iterator[Entry]:
         """The recording in parts of ``seconds``, the last one shorter; one below :data:`LEAST_SECONDS` is dropped.
@@ -161,7 +166,7 @@ def write(entries: Iterable[Entry], path: str | Path) -> Path:
     """Write a manifest, whole or not at all; files below its folder are named from there."""
     path = Path(path)
     folder = path.parent.resolve()
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with replacing(path) as temporary, temporary.open("w", **TEXT) as file:
         for entry in entries:
             file.write(json.dumps(to_json(entry, folder), ensure_ascii=False) + "\n")
     return path

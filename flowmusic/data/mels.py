@@ -7,7 +7,6 @@ A store is a folder with ``NNNNN.safetensors`` shards (the spectrograms of 64 cl
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,13 @@ import torch
 from torch import Tensor
 
 from flowmusic import audio as audio_tools
-from flowmusic import disk
+from flowmusic import disk, plain
 from flowmusic.atomic import replacing
 from flowmusic.data import corpus
 from flowmusic.data.corpus import Clip
 from flowmusic.data.plan import write_json
 from flowmusic.progress import over
+from flowmusic.tensors import read as read_tensors
 
 SHARD = 64
 Batch = tuple[Tensor, list[list[str]]]
@@ -103,10 +103,8 @@ class MelStore:
 
 def _read(listed: Path) -> tuple[Tensor, list[dict[str, Any]]]:
     """A shard by its list of clips.  Raises: whatever a damaged one makes its readers raise."""
-    from safetensors.torch import load_file
-
-    clips: list[dict[str, Any]] = json.loads(listed.read_text(encoding="utf-8"))
-    mel = load_file(listed.with_suffix(".safetensors"))["mel"]
+    clips: list[dict[str, Any]] = plain.read_json(listed, 256 * plain.MIB)
+    mel = read_tensors(listed.with_suffix(".safetensors"))[0]["mel"]
     if sum(clip["frames"] for clip in clips) != len(mel):
         raise ValueError("its clips and its frames do not go together")
     return mel, clips

@@ -210,7 +210,7 @@ def joined(digests: Sequence[str]) -> str:
 
 def _digest(piece: Entry, root: Path) -> str:
     told = json.dumps(to_json(piece, root), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(told.encode()).hexdigest()
+    return hashlib.sha256(told.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def write_json(path: Path, value: Any) -> None:

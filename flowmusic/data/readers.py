@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TextIO, TypeVar
 
 from flowmusic import disk, plain
-from flowmusic.atomic import replacing
-from flowmusic.data.facts import Facts, Unusable, facts_of
+from flowmusic.atomic import TEXT, replacing
+from flowmusic.data.facts import Facts, facts_of
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -27,11 +27,11 @@ def look(path: Path) -> Facts | str:
     """
     try:
         return facts_of(path)
-    except (Unusable, OSError) as error:
-        if isinstance(error, OSError) and error.errno in disk.OF_THE_MACHINE:
-            raise
-        return plain.reason(error)
     except Exception as error:
+        if disk.is_of_the_machine(error):
+            raise
+        if isinstance(error, (ValueError, OSError)):
+            return plain.reason(error)
         # Decoders meet hostile headers with errors of any kind, memory among them.
         return f"it cannot be decoded ({type(error).__name__}: {plain.reason(error)})"
 
@@ -56,7 +56,7 @@ class Cache:
                     self._known[facts.path] = facts
         self._file: TextIO | None = None
         with self._spared():
-            self._file = path.open("a", encoding="utf-8")
+            self._file = path.open("a", **TEXT)
             if path.stat().st_size:
                 self._file.write("\n")
 
@@ -81,7 +81,7 @@ class Cache:
     def keep(self, facts: Sequence[Facts]) -> None:
         """Write the file anew with these alone, and close it."""
         self.close()
-        with self._spared(), replacing(self.path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        with self._spared(), replacing(self.path) as temporary, temporary.open("w", **TEXT) as file:
             for each in facts:
                 file.write(json.dumps(each.to_json(), ensure_ascii=False) + "\n")
 

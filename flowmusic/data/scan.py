@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from flowmusic.atomic import replacing
+from flowmusic.atomic import TEXT, replacing
 from flowmusic.audio_files import LOSSLESS, SUFFIXES
 from flowmusic.data import captions, fingerprint, splits
 from flowmusic.data.facts import SILENT_DB, Facts
 from flowmusic.data.manifest import LEAST_SECONDS, Entry, write
 from flowmusic.data.readers import Cache, look, look_at
+from flowmusic.paths import sibling
 
 UNREADABLE, SHORT, SILENT, SIDECAR, MISSING = "unreadable", "too short", "silent", "sidecar", "not found"
 ROW = "table row"
@@ -117,7 +118,7 @@ def scan(folder: Path, out: Path, settings: Settings, begin: Callable[[int, int]
     stems = stems_of(files)
     parts = {Path(part) for each in stems.values() for part in each.values()}
     problems: list[Problem] = []
-    wanted = [path for path in files if path not in parts and _nameable(path, problems)]
+    wanted = [path for path in files if path not in parts]
     told: dict[Path, captions.Said] = {}
     if settings.table is not None:
         table = captions.Table.read(settings.table)
@@ -159,23 +160,23 @@ def save(found: Scan, out: Path) -> list[Path]:
     """Write the manifest and, beside it, the problems (an empty file where there are none)."""
     problems = problems_file(out)
     folder = out.parent.absolute()
-    with replacing(problems) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with replacing(problems) as temporary, temporary.open("w", **TEXT) as file:
         for each in found.problems:
             path = Path(each.path)
             name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else each.path
             line = {"path": name, "problem": each.problem, "detail": each.detail}
-            file.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace").decode() + "\n")
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
     return [write(found.entries, out), problems]
 
 
 def problems_file(out: Path) -> Path:
     """``manifest.jsonl`` -> ``manifest.problems.jsonl``."""
-    return out.with_name(f"{out.stem}.problems.jsonl")
+    return sibling(out, ".problems.jsonl")
 
 
 def facts_file(out: Path) -> Path:
     """``manifest.jsonl`` -> ``manifest.facts.jsonl``."""
-    return out.with_name(f"{out.stem}.facts.jsonl")
+    return sibling(out, ".facts.jsonl")
 
 
 def duplicates(
@@ -215,16 +216,6 @@ def duplicates(
 def _worth(facts: Facts, said: int) -> tuple[bool, float, int, int, str]:
     lossy = Path(facts.path).suffix.lower() not in LOSSLESS
     return (lossy, -facts.duration, -facts.rate, -said, facts.path)
-
-
-def _nameable(path: Path, problems: list[Problem]) -> bool:
-    try:
-        str(path).encode("utf-8")
-    except UnicodeEncodeError:
-        shown = str(path).encode("utf-8", "backslashreplace").decode()
-        problems.append(Problem(shown, UNREADABLE, "its name is not UTF-8; rename it"))
-        return False
-    return True
 
 
 def _facts(

@@ -224,8 +224,8 @@ def write_shard(path: str | Path, samples: Iterable[ClipSample]) -> ShardInfo:
             for sample in samples:
                 sample.checked()
                 stored = {name: tensor.contiguous() for name, tensor in sorted(sample.tensors.items())}
-                info = json.dumps(dict(sample.info), sort_keys=True, ensure_ascii=False).encode()
-                data = save(stored)
+                text = json.dumps(dict(sample.info), sort_keys=True, ensure_ascii=False)
+                info, data = text.encode("utf-8", "backslashreplace"), save(stored)
                 if len(data) > MOST_CLIP or file.tell() > MOST_SHARD - MOST_CLIP:
                     raise BrokenShardError(
                         f"{path.name} grows larger than is read again; set build.seconds or build.clips_per_shard lower"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -16,7 +17,7 @@ KINDS = ("artist:", "album:", "folder:")
 
 def share_of(name: str) -> float:
     """A number in [0, 1) from a hash of a name."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+    return int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:8], "big") / 2**64
 
 
 def choose(name: str, validation: float, test: float) -> str:

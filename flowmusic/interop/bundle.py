@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic import disk, limits, plain, publishable
-from flowmusic.atomic import temporary_folder
+from flowmusic.atomic import temporary_folder, write_text
 from flowmusic.hashes import of_file, of_unchanged
 from flowmusic.interop import eight_bit
 from flowmusic.interop.fitting import CorruptWeights, ModelError, differences, fill, filled
@@ -156,7 +156,7 @@ def write(
         described = {"format": FORMAT, **told, "sha256": digest}
         (temporary / "config.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
         card = publishable.prose(card).rstrip()
-        (temporary / "card.md").write_text(f"{card}\n\nsha256 of model.safetensors: `{digest}`\n")
+        write_text(temporary / "card.md", f"{card}\n\nsha256 of model.safetensors: `{digest}`\n")
     return folder
 
 

@@ -6,7 +6,6 @@ layout, and the package's own ``24khz`` and ``48khz``.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flowmusic import plain
 from flowmusic.codec.encodec import EncodecCodec, EncodecSettings, build_encodec, pretrained
 from flowmusic.interop import hub, names
 from flowmusic.interop.bundle import CorruptWeights, ModelError, fill
 from flowmusic.interop.pickles import read_pickle, tensors_of
 from flowmusic.interop.stored_config import StoredConfig
+from flowmusic.tensors import TensorsError
+from flowmusic.tensors import read as read_tensors
 from flowmusic.types import Audio
 
 COMPRESSION = "compression_state_dict.bin"
@@ -195,8 +197,8 @@ def known_of_audiocraft(config: StoredConfig) -> dict[str, Any]:
 def known_of_transformers(path: Path) -> dict[str, Any]:
     """What a config.json says beyond the shapes.  Raises: ModelError, CorruptWeights."""
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        config = plain.read_json(path)
+    except plain.PlainError as error:
         raise CorruptWeights(f"{path} cannot be parsed ({error}); download it again") from None
     if not isinstance(config, dict) or config.get("model_type") != "encodec":
         raise ModelError(f"{path} does not describe an EnCodec: its model_type is not 'encodec'")
@@ -214,14 +216,11 @@ def known_of_transformers(path: Path) -> dict[str, Any]:
 
 
 def _from_transformers(folder: Path, mean: float, std: float) -> EncodecCodec:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     weights = folder / "model.safetensors"
     if weights.is_file():
         try:
-            tensors = load_file(weights)
-        except SafetensorError as error:
+            tensors = read_tensors(weights)[0]
+        except TensorsError as error:
             raise CorruptWeights(f"{weights} cannot be read ({error}); download it again") from None
     else:
         weights = folder / "pytorch_model.bin"

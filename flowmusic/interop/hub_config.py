@@ -7,11 +7,10 @@ the class that we name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from flowmusic import plain
+from flowmusic import limits, plain
 from flowmusic.interop.bundle import ModelError
 
 LEFT_OUT = frozenset(
@@ -34,7 +33,7 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ModelError(f"{path} is not a description of a model; fetch it again")
     kept: dict[str, Any] = _kept(found)
-    wrong = next(_endless(kept, ""), None)
+    wrong = next(limits.oversized(kept, MOST, MOST_LAYERS), None)
     if wrong is not None:
         raise ModelError(f"{path} asks for {wrong}, which no model of this kind has; fetch it again")
     return kept
@@ -44,14 +43,3 @@ def _kept(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _kept(part) for key, part in value.items() if key not in LEFT_OUT}
     return [_kept(part) for part in value] if isinstance(value, list) else value
-
-
-def _endless(value: Any, name: str) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, part in value.items():
-            yield from _endless(part, key)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _endless(part, name)
-    elif isinstance(value, int) and abs(value) > (MOST_LAYERS if "layers" in name or name == "depths" else MOST):
-        yield f"{plain.shown(name)} = {plain.shown(value)}"

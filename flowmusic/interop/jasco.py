@@ -86,7 +86,8 @@ def from_checkpoint(
     checkpoint = read_checkpoint(folder)
     tensors = names.jasco_from_checkpoint(checkpoint.tensors)
     settings = describe(checkpoint, tensors)
-    return _generator(settings, tensors, folder, device, name, precision, adapters, trainable)
+    sha256 = bundle.fingerprint(folder)
+    return _generator(settings, tensors, folder, sha256, device, name, precision, adapters, trainable)
 
 
 def from_bundle(
@@ -105,7 +106,8 @@ def from_bundle(
     settings = found.config.get("settings")
     if not isinstance(settings, dict):
         raise ModelError(f"{found.folder}: config.yaml has no settings; convert the checkpoint again")
-    return _generator(settings, tensors, found.folder, device, name, precision, adapters, trainable)
+    sha256 = found.config["sha256"]  # which reading has compared
+    return _generator(settings, tensors, found.folder, sha256, device, name, precision, adapters, trainable)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -226,6 +228,7 @@ def _generator(
     settings: Mapping[str, Any],
     tensors: Mapping[str, Tensor],
     folder: Path,
+    sha256: str,
     device: str,
     name: str,
     precision: str,
@@ -263,16 +266,10 @@ def _generator(
     network.requires_grad_(False)
     codec = EncodecCodec(network, mean, std).to(device)
     encoder.set_drum_codes(*drum_codes_of(codec, seconds))
+    # The codec is in the same file.
+    weights = {"model": sha256}
     return Generator(
-        field,
-        encoder,
-        codec,
-        name=name,
-        seconds=seconds,
-        defaults=defaults,
-        adapters=applied,
-        # The codec is in the same file.
-        weights={"model": bundle.fingerprint(folder)},
+        field, encoder, codec, name=name, seconds=seconds, defaults=defaults, adapters=applied, weights=weights
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flowmusic.atomic import write_text
 from flowmusic.interop import bundle, jasco, names
 from flowmusic.interop.bundle import CHECKPOINT, ModelError
 from flowmusic.interop.encodec import COMPRESSION
@@ -77,7 +78,7 @@ def to_checkpoint(source: str | Path, target: str | Path) -> Path:
     with bundle.writing(target) as temporary:
         torch.save(state, temporary / CHECKPOINT)
         torch.save(compression, temporary / COMPRESSION)
-        (temporary / CARD).write_text(_card(found.config), encoding="utf-8")
+        write_text(temporary / CARD, _card(found.config))
     return target
 
 

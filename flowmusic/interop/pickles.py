@@ -21,6 +21,7 @@ from torch import Tensor
 
 from flowmusic import plain
 from flowmusic.interop.bundle import CorruptWeights, ModelError
+from flowmusic.paths import in_utf8
 
 ZIP_MAGIC = b"PK\x03\x04"
 LFS_MAGIC = b"version https://git-lfs"
@@ -40,12 +41,13 @@ class UnsafeFile(ModelError):
     """The file holds more than tensors and plain data, so that loading it could run code; it was not loaded."""
 
 
-def read_pickle(path: str | Path, keys: Sequence[str] = ()) -> dict[str, Any]:
+def read_pickle(path: str | Path, keys: Sequence[str] = (), mmap: bool = False) -> dict[str, Any]:
     """The dictionary in a file of ``torch.save``: tensors (on the CPU), text, numbers and containers of these.
 
     Args:
         path: the file.
         keys: entries that it must have.
+        mmap: leave tensors on the disk until they are used.
 
     Raises: ModelError if this is no such file or lacks an entry, UnsafeFile (a ModelError) if it holds objects
         of any other kind, CorruptWeights if it is one that was cut off or damaged.
@@ -75,7 +77,8 @@ def read_pickle(path: str | Path, keys: Sequence[str] = ()) -> dict[str, Any]:
         stranger = _named(path)
         if stranger:
             raise pickle.UnpicklingError(f"GLOBAL {stranger}")
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with in_utf8(path) as name:
+            content = torch.load(name, map_location="cpu", weights_only=True, mmap=mmap)
         stranger = _stranger(content, size)
     except (UnsafeFile, CorruptWeights):
         raise

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from flowmusic.interop.parity import codec, double, flow, preprocessing, style
+from flowmusic.paths import in_utf8
 
 Recompute = Callable[[Mapping[str, Tensor], Mapping[str, str]], dict[str, list[Tensor]]]
 KINDS: Mapping[str, Recompute] = {
@@ -103,9 +104,9 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if not path.is_file():
         raise NotGolden(f"file not found: {path}")
     try:
-        with safe_open(path, framework="pt") as file:
+        with in_utf8(path) as name, safe_open(name, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise NotGolden(f"{path} is not a safetensors file ({error})") from None
     if "kind" not in metadata:

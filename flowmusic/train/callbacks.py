@@ -97,6 +97,13 @@ class Checkpoint(ModelCheckpoint):
             assert self.dirpath is not None
             trainer.save_checkpoint(Path(self.dirpath) / f"{self.filename}.ckpt")
 
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: Lightning would keep places of this machine."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Not obeyed, in older checkpoints: Lightning removes the file that they call the best before this one."""
+
 
 class AveragedWeights(EMAWeightAveraging):
     """Exponential moving average of the parameters, used in validation, samples and the exported bundle.

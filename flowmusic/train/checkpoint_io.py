@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning import LightningModule, Trainer
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback
 
 from flowmusic.atomic import replacing
-from flowmusic.train.checkpoints import PREVIOUS, read
+from flowmusic.train.checkpoints import KEYS, LAST, PREVIOUS, UnfitCheckpoint, read
 
 
 class PlainCheckpoints(TorchCheckpointIO):
@@ -23,10 +27,36 @@ class PlainCheckpoints(TorchCheckpointIO):
         """Raises: OSError naming the file; UnsafeCheckpoint if a callback's state is no plain data."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path, durable=True, previous=path.with_name(PREVIOUS)) as temporary:
+        previous = path.with_name(PREVIOUS) if path.name == LAST else None
+        with replacing(path, durable=True, previous=previous) as temporary:
             torch.save(checkpoint, temporary)
             read(temporary, mmap=True)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """As :func:`read`, whatever is asked for."""
-        return read(path)
+        return read(path, KEYS)
+
+
+class Restored(Callback):
+    """Knows whether a run has taken up the state of its checkpoint, to tell what went wrong before."""
+
+    def __init__(self, checkpoint: Path | None) -> None:
+        self.checkpoint = checkpoint
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.checkpoint = None
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Around the fit.  Raises: UnfitCheckpoint where Lightning or torch stumbled over the checkpoint."""
+        try:
+            yield
+        except (LookupError, TypeError, AttributeError, RuntimeError, ValueError) as error:
+            said = " ".join(str(error).split())
+            unnamed = isinstance(error, LookupError | TypeError | AttributeError)
+            if self.checkpoint is None or not (unnamed or "state_dict" in said or "state dict" in said):
+                raise
+            raise UnfitCheckpoint(
+                f"{self.checkpoint} does not fit this run ({type(error).__name__}: {said[:160]}); put the run's own "
+                "checkpoint in its place, or give resume=false to begin anew"
+            ) from error

@@ -6,10 +6,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
-from flowmusic import disk, limits
+from flowmusic import disk, limits, plain
+from flowmusic.train import overrides as typed
 from flowmusic.train import sweep
 
 Action = Callable[[DictConfig, list[str], list[str] | None], float | None]
@@ -44,7 +47,18 @@ def compose_alone(config_name: str, overrides: list[str]) -> DictConfig:
     from hydra import compose, initialize
 
     with initialize(config_path=None, version_base="1.3"):
-        return compose(alone(config_name), overrides)
+        return compose(alone(config_name), typed.quoted(overrides))
+
+
+def _as_given(overrides: ListConfig) -> list[str]:
+    """Overrides with what they refer to; of something that Hydra itself does not know, as they were typed."""
+    found = []
+    for place, node in enumerate(overrides._iter_ex(resolve=False)):
+        try:
+            found.append(str(overrides[place]))
+        except OmegaConfBaseException:
+            found.append(str(node))
+    return found
 
 
 def run(
@@ -62,10 +76,10 @@ def run(
     """
     import hydra
     from hydra.core.hydra_config import HydraConfig
-    from hydra.errors import HydraException
+    from hydra.errors import HydraException, OverrideParseException
     from hydra.types import RunMode
-    from omegaconf.errors import OmegaConfBaseException
 
+    overrides = typed.quoted(overrides)
     folder = str(config_folder()) if groups else None
     name = config_name if groups else alone(config_name)
 
@@ -74,7 +88,7 @@ def run(
     @hydra.main(config_path=folder, config_name=name, version_base="1.3")
     def entry(cfg: DictConfig) -> float | None:
         hydra_cfg = HydraConfig.get()
-        task = list(hydra_cfg.overrides.task)
+        task = _as_given(cast(ListConfig, hydra_cfg.overrides.task))
         if hydra_cfg.mode is RunMode.MULTIRUN:
             return action(cfg, task, sweep.varying(task, overrides))
         try:
@@ -96,7 +110,11 @@ def run(
     except expected as error:
         text = disk.told(error) if isinstance(error, OSError) and error.errno is not None else str(error)
         message = sweep.missing_plugin(text) or " ".join(text.split())
-        print(f"{label}: error: {message}", file=sys.stderr)
+        if isinstance(error, OverrideParseException):
+            message = f"{typed.ADVICE}: {message}"
+        if isinstance(error, InterpolationKeyError) and any("${" in each for each in overrides):
+            message = f"{message}; ${{...}} stands for the value of another key: a file of such a name must be renamed"
+        print(plain.shortened(f"{label}: error: {message}"), file=sys.stderr)
         return 2
     finally:
         sys.argv = argv

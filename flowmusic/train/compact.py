@@ -25,6 +25,10 @@ WEIGHTS, AVERAGES = "current_model_state", "state_dict"
 """Lightning's names: with averaging, the trained weights are under the first and the averages under the second."""
 
 
+class NotCompact(ValueError):
+    """This is not what :func:`compact` made; the message follows the name of the file."""
+
+
 def compact(checkpoint: dict[str, Any], moments: bool = True) -> dict[str, Any]:
     """A Lightning checkpoint as smaller plain data, for :func:`expand`.  Small and integer tensors stay exact.
 
@@ -52,9 +56,17 @@ def compact(checkpoint: dict[str, Any], moments: bool = True) -> dict[str, Any]:
 
 
 def expand(compacted: dict[str, Any]) -> dict[str, Any]:
-    """The checkpoint again, as Lightning reads it.  Raises: ValueError for anything but :func:`compact`'s."""
+    """The checkpoint again, as Lightning reads it.  Raises: NotCompact for anything but :func:`compact`'s."""
     if not isinstance(compacted, dict) or compacted.get("format") != MARK:
-        raise ValueError("this is not a compact checkpoint; was it packed by another version?")
+        raise NotCompact("is not a compact checkpoint; was it packed by another version?")
+    try:
+        return _expanded(compacted)
+    except (LookupError, TypeError, AttributeError, RuntimeError, ValueError) as error:
+        said = " ".join(str(error).split())[:160]
+        raise NotCompact(f"is damaged, or of another version ({type(error).__name__}: {said}); pack it again") from None
+
+
+def _expanded(compacted: dict[str, Any]) -> dict[str, Any]:
     found = dict(compacted["checkpoint"])
     if WEIGHTS in found:
         found[WEIGHTS] = {name: _restored(value) for name, value in found[WEIGHTS].items()}

@@ -10,6 +10,7 @@ import torch
 from flowmusic.interop import bundle, ways
 from flowmusic.interop import joint as text_audio
 from flowmusic.interop.fitting import AVERAGES
+from flowmusic.plain import read_json, read_text
 
 KINDS = {
     "flowmusic.codec.spectral.SpectralCodec": "spectral",
@@ -62,13 +63,11 @@ def card(
 
 def corpus_note(folder: Path) -> str:
     """What the corpus says of itself, as a Markdown table (no paths)."""
-    import json
-
     settings = folder / "corpus.json"
     if not settings.is_file():
         return ""
     rows = []
-    for key, value in json.loads(settings.read_text()).items():
+    for key, value in read_json(settings).items():
         if isinstance(value, list):
             value = "; ".join(
                 ", ".join(f"{k} {str(v)[:16]}" for k, v in item.items() if k in ("name", "sha256"))
@@ -124,7 +123,7 @@ def export_codec(
         eight_bits,
     ) + corpus_note(Path(settings["corpus"]))
     if origin is not None:
-        text += f"\n## Before it was trained on\n\n{(origin.folder / 'card.md').read_text()}"
+        text += f"\n## Before it was trained on\n\n{read_text(origin.folder / 'card.md')}"
     return bundle.write(folder, description, tensors, text, eight_bits=eight_bits)
 
 

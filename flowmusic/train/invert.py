@@ -28,6 +28,7 @@ from flowmusic.generate.generator import Generator, check_seed
 from flowmusic.model.pseudowords import Concept
 from flowmusic.model.text import SHA256, TextEncoder
 from flowmusic.train.excerpts import encode, part
+from flowmusic.train.identity import OtherRun, told
 from flowmusic.types import Audio, Controls, FrameGrid
 
 TEMPLATES = (
@@ -208,11 +209,12 @@ def invert(
         settings: see :class:`Settings`.
         partial: file that holds the state while the learning runs.  One that is there from the same clips, model,
             name, vectors, seed and settings is continued, with the result of a run that never stopped; any other is
-            replaced.  It is left there: the caller removes it once the result is safe.
+            refused.  It is left there: the caller removes it once the result is safe.
         report: called after every step.
 
     Returns: the vectors with the lowest held-out loss, the starting word's if nothing was better.
-    Raises: ValueError for a model without pseudowords, or clips, name or numbers that cannot be used; DamagedState.
+    Raises: ValueError for a model without pseudowords, or clips, name or numbers that cannot be used; DamagedState;
+        OtherRun.
     """
     text = check_model(generator)
     settings = settings or Settings()
@@ -298,13 +300,18 @@ class _State:
 
     @staticmethod
     def read(path: Path | None, made_from: dict[str, Any]) -> _State | None:
-        """The state of the same run, or None.  Raises: DamagedState."""
+        """The state of the same run, or None if there is none.  Raises: DamagedState; OtherRun."""
         if path is None or not path.is_file():
             return None
         try:
             found = torch.load(path, weights_only=True)
-            if found.pop("made_from") != made_from:
-                return None
+            before = found.pop("made_from")
+            other = [(key, before.get(key), now) for key, now in made_from.items() if before.get(key) != now]
+            if other:
+                raise OtherRun(
+                    f"{path} belongs to another run ({told(other)}); repeat its command, give another --out, or delete "
+                    "it to begin anew"
+                )
             return _State(**found)
         except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, AttributeError) as error:
             raise DamagedState(

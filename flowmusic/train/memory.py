@@ -57,5 +57,5 @@ def advice(cfg: DictConfig) -> str:
     return (
         f"out of memory with data.batch={batch}, trainer.accumulate_grad_batches={accumulate} and "
         f"trainer.precision={trainer.precision}; change one at a time, in this order: {'; '.join(found)}. "
-        "dry_run=true tells what a run needs; the same command goes on from the last checkpoint"
+        "dry_run=true tells what a run needs; resume=anyway goes on with a run that has begun"
     )

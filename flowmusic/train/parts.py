@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from flowmusic import plain
 from flowmusic.atomic import replacing
 
 PART_BYTES = 16 * 2**20
@@ -63,7 +64,7 @@ def read_index(folder: str | Path) -> dict[str, Any]:
     if not file.is_file():
         raise PartsError(f"{file} is missing: {folder} holds no parts, or their writing was cut off")
     try:
-        index: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        index: dict[str, Any] = plain.read_json(file)
         names: list[str] = [index["name"], *(name for name, size, digest in index["parts"])]
     except (ValueError, KeyError, TypeError) as error:
         raise PartsError(f"{file} is no index of parts ({error})") from error

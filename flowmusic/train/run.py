@@ -12,7 +12,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,15 @@ from omegaconf import DictConfig, OmegaConf
 from flowmusic import disk, limits, progress
 from flowmusic.atomic import remove_stale, write_text
 from flowmusic.data.errors import WrongData
-from flowmusic.locks import InUse, locked
+from flowmusic.locks import NAME, InUse, locked
+from flowmusic.paths import is_utf8, lastingly_linked
 from flowmusic.train import checkpoints, command, identity, memory, ranks, sweep
-from flowmusic.train.checkpoints import UnsafeCheckpoint
+from flowmusic.train import overrides as typed
+from flowmusic.train.checkpoints import UnfitCheckpoint, UnsafeCheckpoint
 from flowmusic.train.command import WrongSettings, config_folder
 
-LOCK = ".training"
-"""The file of a run's folder whose lock a training holds."""
+RESUME = (True, False, "anyway")
+"""Values of ``resume``; the last goes on whatever differs."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +68,17 @@ def train(cfg: DictConfig) -> TrainResult:
     """Fit what the configuration describes; resume from ``<out>/checkpoints/last.ckpt`` if it is there.
 
     Raises: LimitError for numbers that no training has; OtherRun for the folder of another run; InUse while another
-    process trains there; DamagedCheckpoint and UnsafeCheckpoint; OutOfMemory, with what to change; and whatever else
-    goes wrong.
+    process trains there; DamagedCheckpoint, UnsafeCheckpoint and UnfitCheckpoint; OutOfMemory, with what to change; and
+    whatever else goes wrong.
     """
+    if cfg.resume not in RESUME:
+        raise WrongSettings(f"resume must be true, false or anyway, got {cfg.resume}")
     check_numbers(cfg)
     folder = Path(cfg.out)
     folder.mkdir(parents=True, exist_ok=True)
     busy = f"another training is running in {folder}; wait for it, or give another out=FOLDER"
     try:
-        with locked(folder / LOCK, busy) if first_rank() else nullcontext():
+        with locked(folder / NAME, busy) if first_rank() else nullcontext():
             if first_rank():
                 remove_stale(folder, folder / "checkpoints")
             return _train(cfg)
@@ -97,7 +101,7 @@ def _train(cfg: DictConfig) -> TrainResult:
     from hydra.utils import instantiate
     from lightning import seed_everything
 
-    from flowmusic.train.checkpoint_io import PlainCheckpoints
+    from flowmusic.train.checkpoint_io import PlainCheckpoints, Restored
     from flowmusic.train.sharding import is_sharded
     from flowmusic.train.steps_bar import StepsBar
 
@@ -107,20 +111,25 @@ def _train(cfg: DictConfig) -> TrainResult:
     seed_everything(int(cfg.seed), workers=True, verbose=False)
     folder = Path(cfg.out)
     first = first_rank()
-    resume = find_checkpoint(cfg)
+    whose = identity.of(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
     if first:
-        claim(cfg, folder)
+        check_owner(cfg, folder, whose)
+    resume = find_checkpoint(cfg)
     data = instantiate(cfg.data)
     model = instantiate(cfg.model)
     callbacks = [instantiate(c) for c in cfg.callbacks.values() if c is not None]
     if cfg.trainer.get("enable_progress_bar", True):
         callbacks.append(StepsBar())
-    loggers = [instantiate(c) for c in cfg.logger.values() if c is not None]
-    trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers or False, plugins=[PlainCheckpoints()])
+    restored = Restored(resume)
+    loggers = [instantiate(c, **_for_a_logger(c)) for c in cfg.logger.values() if c is not None]
+    shell = {"callbacks": [*callbacks, restored], "logger": loggers or False, "plugins": [PlainCheckpoints()]}
+    trainer = instantiate(cfg.trainer, **shell)
     if cfg.export is not None and is_sharded(trainer):
         raise WrongSettings("a sharded run is not made into a bundle when it ends; set export=null")
+    if first:
+        claim(cfg, folder, whose)
     began = time.monotonic()
-    with ranks.started(trainer, folder / "config.yaml"):
+    with ranks.started(trainer, folder / identity.CONFIG), restored.explained():
         trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=True)
     # The budget's checkpoint knows the sittings before this one, killed ones too.
     wall_s = time.monotonic() - began + sum(getattr(callback, "before_wall_s", 0.0) for callback in callbacks)
@@ -130,7 +139,7 @@ def _train(cfg: DictConfig) -> TrainResult:
     run |= {"metrics": metrics, "paused": paused}
     try:
         if first:
-            write_text(folder / "metrics.json", json.dumps(run, indent=2, sort_keys=True) + "\n")
+            write_text(folder / identity.RESULT, json.dumps(run, indent=2, sort_keys=True) + "\n")
     finally:
         # Whether the figures can be written or not: the model is worth more.
         if first and cfg.export is not None and trainer.state.finished and not trainer.fast_dev_run and not paused:
@@ -140,15 +149,29 @@ def _train(cfg: DictConfig) -> TrainResult:
     return TrainResult(metrics, folder, {"model": model, "data": data, "trainer": trainer})
 
 
-def claim(cfg: DictConfig, folder: Path) -> None:
-    """Note the configuration in the run's folder.  Raises: OtherRun, and changes nothing, if it is another run's."""
-    plain = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(plain, dict)
+def _for_a_logger(settings: Any) -> dict[str, str]:
+    """TensorBoard takes paths in UTF-8 alone, and Lightning's logger replaces ``$HOME`` in them: those get a link."""
+    folder = settings.get("save_dir")
+    return {} if folder is None or (is_utf8(folder) and "$" not in folder) else {"save_dir": lastingly_linked(folder)}
+
+
+def check_owner(cfg: DictConfig, folder: Path, whose: Mapping[str, Any]) -> None:
+    """Raises: OtherRun if another run's results lie there, and nobody said what to do with them."""
+    if cfg.resume == "anyway":
+        other = identity.differences(folder, whose)
+        if other:
+            print(f"notice: the run goes on with other settings: {identity.told(other)}", file=sys.stderr)
+    elif cfg.resume:
+        identity.check(folder, whose)
+
+
+def claim(cfg: DictConfig, folder: Path, whose: Mapping[str, Any]) -> None:
+    """Make the folder this run's, when all that it consists of could be made."""
     if not cfg.resume:
-        (folder / identity.FILE).unlink(missing_ok=True)
-        (folder / "config.yaml").unlink(missing_ok=True)
-    identity.claim(folder, {str(key): value for key, value in plain.items()})
-    write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+        checkpoints.forget(folder / "checkpoints")
+        (folder / identity.RESULT).unlink(missing_ok=True)
+    identity.note(folder, whose)
+    write_text(folder / identity.CONFIG, OmegaConf.to_yaml(cfg, resolve=True))
 
 
 def first_rank() -> bool:
@@ -185,7 +208,7 @@ def compose(overrides: list[str]) -> DictConfig:
     from hydra import initialize_config_dir
 
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        cfg = hydra_compose("train", overrides=overrides)
+        cfg = hydra_compose("train", overrides=typed.quoted(overrides))
     note_overrides(cfg, overrides)
     return cfg
 
@@ -198,8 +221,9 @@ def note_overrides(cfg: DictConfig, overrides: Sequence[str]) -> None:
 def data_folder(override: str) -> str:
     """``data=FOLDER`` as ``latents=FOLDER``: ``data`` is a group of configurations, whose names go before folders."""
     key, _, value = override.partition("=")
-    named = (config_folder() / "data" / f"{value}.yaml").is_file()
-    return f"latents={value}" if key == "data" and not named and Path(value).is_dir() else override
+    if key != "data" or (config_folder() / "data" / f"{value}.yaml").is_file():
+        return override
+    return f"latents={value}" if os.path.isdir(value) else override
 
 
 def check_writable(folder: Path) -> None:
@@ -231,7 +255,8 @@ def main(overrides: list[str]) -> int:
             print(result.folder)
         return result.metrics.get(cfg.objective) if cfg.objective else None
 
-    wrong = (FileNotFoundError, identity.OtherRun, InUse, UnsafeCheckpoint, WrongData, WrongSettings)
+    checkpoint = (UnfitCheckpoint, UnsafeCheckpoint)
+    wrong = (FileNotFoundError, identity.OtherRun, InUse, *checkpoint, WrongData, WrongSettings)
     return command.run("flowmusic train", "train", action, overrides, wrong)
 
 

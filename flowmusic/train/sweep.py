@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from flowmusic.train import identity
+from flowmusic.paths import cut
 
 MAX_NAME = 120
+"""Bytes."""
 PLUGINS = {"optuna": "hydra-optuna-sweeper", "submitit": "hydra-submitit-launcher"}
 
 
@@ -47,25 +47,17 @@ def name_of(overrides: Sequence[str]) -> str:
     'control.drums.blur_s=0.04,seed=1'
     """
     name = ",".join(sorted(override.lstrip("+") for override in overrides)).replace("/", "-") or "point"
-    if len(name) <= MAX_NAME:
-        return name
-    return f"{name[:MAX_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    data = os.fsencode(name)
+    return name if len(data) <= MAX_NAME else f"{cut(name, MAX_NAME)}-{hashlib.sha256(data).hexdigest()[:8]}"
 
 
 def move_to_point(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Give a point of a sweep its own folder under ``out``, where its run, if it was stopped, goes on.
 
     An ``out`` that varies by itself (``out=x/${hydra:job.num}``) is still given a folder for each point.
-    Raises: OtherRun if that folder holds a run with other settings.
     """
-    folder = Path(cfg.out) / name_of(overrides)
     # Interpolations on ``out`` (logs, checkpoints, bundle) follow.
-    cfg.out = str(folder)
-    if not cfg.resume or not (folder / "config.yaml").is_file():
-        return
-    found = _settings(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
-    wanted = _settings(OmegaConf.to_container(cfg, resolve=True))
-    identity.refuse(folder, found, wanted)
+    cfg.out = str(Path(cfg.out) / name_of(overrides))
 
 
 def missing_plugin(message: str) -> str | None:
@@ -74,8 +66,3 @@ def missing_plugin(message: str) -> str | None:
         if any(f"hydra/{kind}/{plugin}" in message for kind in ("sweeper", "launcher")):
             return f"{package} is not installed, which sweep={plugin} needs; pip install 'flowmusic[sweeps]'"
     return None
-
-
-def _settings(config: Any) -> dict[str, Any]:
-    """Dotted key -> value of everything that decides what a run learns."""
-    return dict(identity.leaves({key: value for key, value in config.items() if key not in identity.MAY_CHANGE}))

@@ -11,6 +11,7 @@ import soundfile
 from flowmusic.apps import cli
 from flowmusic.corpus.fonts import wheel_font
 from flowmusic.data import manifest
+from tests.controls import midi_bytes as b
 from tests.data.music import short
 from tests.data.scores import song
 
@@ -96,10 +97,13 @@ def test_midi_files_are_rendered_once_each(here: Path, capsys: pytest.CaptureFix
     song(here / "mid" / "same notes.mid", 0, bpm=150)
     (here / "mid" / "copy.MID").write_bytes(first.read_bytes())
     (here / "mid" / "broken.mid").write_bytes(b"MThd")
+    (here / "mid" / "cut.kar").write_bytes(b.smf(b.tempo(90) + b.tune(), promised=2))
+    (here / "mid" / "readme.txt").write_text("no MThd")
     command = ["data", "read", "midi", "mid", "--out", "out", "--workers", "1", "--max-seconds", "2.5", "--quiet"]
     command += ["--soundfont", str(wheel_font())]
     assert cli.main(command) == 0
-    (entry,) = manifest.read(here / "out" / "manifest.jsonl")
+    entry, cut = sorted(manifest.read(here / "out" / "manifest.jsonl"), key=lambda each: each.tags["source"])
+    assert cut.tags["source"] == "cut.kar" and "90 bpm" in cut.text[0]
     assert entry.duration == 2.5 and set(entry.stems) == {"drums"} and entry.dataset == "midi"
     assert entry.text == ("music with acoustic grand piano, flute, finger electric bass and drums, 120 bpm",)
     assert entry.labels is not None
@@ -109,7 +113,7 @@ def test_midi_files_are_rendered_once_each(here: Path, capsys: pytest.CaptureFix
     assert len(labels["drums"]["onsets"]) == 10 and max(row[1] for row in labels["melody"]) <= 2.5
     told = [json.loads(line) for line in (here / "out" / "manifest.problems.jsonl").read_text().splitlines()]
     assert sorted((Path(each["path"]).name, each["problem"]) for each in told) == [
-        ("broken.mid", "unreadable"), ("copy.MID", "repeats"), ("same notes.mid", "repeats")
+        ("broken.mid", "unreadable"), ("copy.MID", "repeats"), ("cut.kar", "mended"), ("same notes.mid", "repeats")
     ]  # fmt: skip
     mix, rate = soundfile.read(entry.path)
     drums, _ = soundfile.read(entry.stems["drums"])

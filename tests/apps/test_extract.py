@@ -149,3 +149,37 @@ def test_an_empty_picture_says_so(here: Path) -> None:
     with pytest.raises(ValueError, match=r"got 0\.0 s"):
         plot.draw(plot.Picture("nothing", 0.0), "q.png")
     assert not Path("q.png").exists()
+
+
+def test_a_midi_file_says_exactly_what_it_holds(
+    here: Path, capsys: pytest.CaptureFixture[str], model: Generator, ears: object
+) -> None:
+    from tests.controls import midi_bytes as b
+
+    kit = b"".join(b.note(pitch, 480, channel=9) for pitch in (36, 38) * 4)
+    (here / "tune.kar").write_bytes(b.smf(b.signature(3, 4) + b.tempo(90), b.name("Melody") + b.tune(), kit))
+    (here / "tune.controls").mkdir()
+    (here / "tune.controls" / "drums.wav").write_bytes(b"of another file")
+    assert main(["extract", "tune.kar"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == ["tune.controls/controls.json", "tune.controls/controls.png"]
+    assert "note: the melody of tune.kar is the track 'Melody', which says" in err
+    sheet = ControlSheet.read("tune.controls")
+    assert sorted(path.name for path in Path("tune.controls").iterdir()) == ["controls.json", "controls.png"]
+    beat = 60 / 90
+    assert (sheet.bpm, sheet.bpm_confidence, sheet.chords, sheet.source) == (90.0, 1.0, None, "tune.kar")
+    assert sheet.beats == pytest.approx([beat * n for n in range(9)], abs=1e-3)
+    assert sheet.downbeats == pytest.approx([0.0, 3 * beat, 6 * beat], abs=1e-3)
+    assert sheet.melody is not None and [row[2] for row in sheet.melody] == list(b.PITCHES)
+    assert sheet.drums_onsets == pytest.approx([beat * n for n in range(8)], abs=1e-3)
+    assert sheet.drums_classes is not None and len(sheet.drums_classes["kick"]) == 4
+    assert main(["generate", "t", "--controls", "tune.controls", "--seconds", "2", "--quiet"]) == 0
+    (here / "film.mid").write_bytes(b.smf(b.tune(500), division=0xE728))  # 40 parts of 25 frames a second
+    assert main(["extract", "film.mid"]) == 0
+    film = ControlSheet.read("film.controls")
+    assert (film.bpm, film.beats, film.melody and film.melody[1]) == (None, None, (0.5, 1.0, 69))
+    assert "film.mid tells no beats, so no tempo is taken" in capsys.readouterr().err
+    (here / "bad.mid").write_bytes(b"MThd")
+    assert main(["extract", "bad.mid"]) == 2
+    assert "cannot read bad.mid as MIDI: it ends within its header" in capsys.readouterr().err
+    assert not (here / "bad.controls").exists()

@@ -171,6 +171,24 @@ def test_a_damaged_state_is_named(here: Path, toy: Generator, wav: Write, capsys
     refused(["invert", str(clip(wav)), "--token", "x", "--quiet"], ["x.partial", "delete it"], capsys)
 
 
+def test_another_run_and_a_second_one_at_once_are_refused(
+    here: Path, toy: Generator, wav: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["invert", str(clip(wav)), "--token", "dusk", "--steps", "2", "--quiet"]
+
+    def second(path: Path, found: Concept) -> Path:
+        refused(argv, ["another run goes on in dusk.partial", "--out"], capsys)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(concept, "write", second)
+    assert main(argv) == 1
+    capsys.readouterr()
+    before = Path("dusk.partial").read_bytes()
+    refused([*argv, "--seed", "1", "--vectors", "3"], ["dusk.partial", "vectors was 2, is 3; seed was 0, is 1"], capsys)
+    assert Path("dusk.partial").read_bytes() == before
+    assert sorted(path.name for path in here.iterdir()) == ["dusk.partial", "ref.wav"]
+
+
 def test_the_state_outlives_a_result_that_cannot_be_written(
     here: Path, toy: Generator, wav: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

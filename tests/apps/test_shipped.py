@@ -13,6 +13,7 @@ import torch
 from flowmusic.apps.cli import main
 from flowmusic.apps.take import details
 from flowmusic.generate.generator import Generator
+from flowmusic.interop import bundle
 from tests.apps.conftest import clicks, tone
 from tests.apps.test_extract import quick as quick
 from tests.apps.test_extract import song
@@ -61,6 +62,11 @@ def test_from_a_recording_to_a_take(here: Path, wav: Write, model: Generator) ->
     sheet = told / "song.controls" / "controls.json"
     assert asked["sha256"]["chords"] == hashlib.sha256(sheet.read_bytes()).hexdigest()
     assert asked["use"] == ["beats", "chords"] and any("loop.wav" in words for words in asked["warnings"])
+
+
+def test_a_model_knows_the_hashes_of_its_weights() -> None:
+    weights = {"model": bundle.fingerprint("nano"), "codec": bundle.fingerprint("nano_codec")}
+    assert bundle.load("nano").weights == weights
 
 
 def test_what_is_not_the_default_is_recorded(here: Path) -> None:

@@ -52,6 +52,7 @@ def sheets(draw: st.DrawFn) -> ControlSheet:
         seconds=draw(st.floats(0.1, 1000)),
         frame_rate=draw(st.sampled_from([Fraction(25), Fraction(75, 2), Fraction(50)])),
         bpm=optional(st.floats(20, 400)),
+        bpm_confidence=optional(st.floats(0, 1)),
         beats=optional(ascending().map(tuple)),
         chords=optional(spans.map(lambda s: tuple((a, b, draw(labels)) for a, b in s))),
         melody=optional(spans.map(lambda s: tuple((a, b, draw(pitches)) for a, b in s))),
@@ -80,6 +81,8 @@ def test_the_file_has_the_documented_keys_and_one_chord_a_line(tmp_path: Path) -
     data = json.loads(text)
     documented = ["source", "seconds", "frame_rate", "bpm", "beats", "downbeats", "chords", "melody", "drums"]
     assert list(data) == documented
+    sure = json.loads(replace(SHEET, bpm_confidence=0.7).write(tmp_path / "sure").read_text(encoding="utf-8"))
+    assert list(sure)[3:5] == ["bpm", "bpm_confidence"] and sure["bpm_confidence"] == 0.7
     assert data["drums"] == {"onsets": [0, 1, 2.5], "stem": "drums.wav"} and data["frame_rate"] == 25
     assert '    [4.0, 10.0, "Am7"]\n' in text
 
@@ -118,6 +121,7 @@ def test_keys_may_be_left_out() -> None:
         ({"frame_rate": [25]}, r"frame_rate must be .*got \[25\]"),
         ({"bpm": 5}, "bpm must be .* from 20 to 400.*got 5"),
         ({"bpm": True}, "bpm must be a number, got true"),
+        ({"bpm_confidence": 2}, "bpm_confidence must be a number from 0 to 1, got 2"),
         ({"beats": 3}, "beats must be a list of seconds, got 3"),
         ({"beats": [0, 1, 0.5]}, r"beats\[2\] = 0.5 must come after beats\[1\] = 1"),
         ({"beats": [0, "x"]}, r'beats\[1\] must be a number, got "x"'),
@@ -209,6 +213,12 @@ def test_a_longer_recording_is_cut_with_a_notice() -> None:
     with pytest.warns(ControlNotice, match=r"'song.wav' last 10 s and are cut at the clip's 4 s"):
         tracks = sheet_to_controls(SHEET, FrameGrid(Fraction(25), 100)).tracks
     assert all(track.known.shape == (1, 100) for track in tracks.values())
+    late = replace(SHEET, melody=((5.0, 6.0, 60),), drums_onsets=(4.5,))
+    with pytest.warns(ControlNotice) as told:
+        sheet_to_controls(late, FrameGrid(Fraction(25), 100), use=["melody", "drums"])
+    assert [str(each.message).partition(" nothing is left: ")[2] for each in told][1:] == [
+        "the first sound begins at 5 s", "the first sound begins at 4.5 s"
+    ]  # fmt: skip
 
 
 def test_a_shorter_recording_loops_its_drums_and_leaves_the_rest_unknown() -> None:

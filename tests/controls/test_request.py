@@ -149,6 +149,9 @@ def test_a_clean_request_is_silent() -> None:
         ({"chords": [(2, 1, "C")]}, r"chord 0 \(C\).*got 2 to 1"),
         ({"melody": []}, "melody has no notes"),
         ({"melody": [(0, 0, 60)]}, "note 0"),
+        ({"melody": [(9.99, 12, 60)]}, r"melody would only begin at 9.99 s.*clip's end at 10 s.*--seconds 14\)"),
+        ({"melody": [(3599, 3600, 60)]}, "would only begin at 3599 s, after the clip's end at 10 s; cut what comes"),
+        ({"drums": [12.0]}, "first onset would only begin at 12 s"),
         ({"drums": [float("inf")]}, "drum onset 0.*got inf"),
     ],
 )

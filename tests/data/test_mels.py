@@ -109,3 +109,19 @@ def test_what_windows_refuse(tmp_path: Path) -> None:
         MelWindows(store, (2.0, 1.0), 2, 1, 0)
     with pytest.raises(ValueError, match=r"1 clips last .* a batch needs 2"):
         MelWindows(store, (3.5, 4.0), 2, 1, 0)
+
+
+def test_a_store_that_is_damaged_or_cannot_be_kept_is_made_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    music, features = corpus(tmp_path / "music", {"train": 3}), Levels()
+    whole = read([music], tmp_path / "store", features)
+    (shard,) = (tmp_path / "store").rglob("*.safetensors")
+    shard.write_bytes(shard.read_bytes()[:-8])
+    again = read([music], tmp_path / "store", features)
+    assert features.calls == 6 and str(shard.with_suffix(".json")) in caplog.text and "made anew" in caplog.text
+    (tmp_path / "file").write_text("no folder")
+    elsewhere = read([music], tmp_path / "file" / "store", features)
+    assert "it is made again by the next run" in caplog.text
+    for store in (again, elsewhere):
+        assert store.clips == whole.clips and torch.equal(store.window(2, 0, 9), whole.window(2, 0, 9))

@@ -242,3 +242,25 @@ def test_a_table_of_captions_and_splits(folder: Path, tmp_path: Path) -> None:
 def test_a_folder_without_audio(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no audio under"):
         scan.scan(tmp_path, tmp_path / "m.jsonl", SETTINGS)
+
+
+def test_a_memory_that_cannot_be_written_or_read_costs_no_scan(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wav(folder / "a.wav", piece(0, 2.0))
+    before = scan.scan(folder, tmp_path / "a.jsonl", scan.Settings())
+    blocked = scan.facts_file(tmp_path / "b.jsonl")
+    blocked.mkdir()
+    found = scan.scan(folder, tmp_path / "b.jsonl", scan.Settings())
+    assert found.entries == before.entries and found.problems == before.problems
+    assert str(blocked) in caplog.text and "looks at these files again" in caplog.text
+
+
+def test_what_is_wrong_with_the_machine_is_no_fault_of_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> None:
+        raise OSError(28, "No space left on device", "decoded.wav")
+
+    wav(folder / "a.wav", piece(0, 2.0))
+    monkeypatch.setattr(readers, "facts_of", full)
+    with pytest.raises(OSError, match="No space left"):
+        scan.scan(folder, folder.parent / "m.jsonl", scan.Settings())

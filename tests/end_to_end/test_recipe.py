@@ -70,7 +70,7 @@ def test_an_interrupted_recipe_goes_on_elsewhere(tmp_path: Path, capfd: pytest.C
         assert said.endswith("next: codec") or len(heard) < 9
     assert said == "2 of 9 stages done; next: codec"
     (tmp_path / "here").rename(tmp_path / "gone")
-    saved = torch.load(tmp_path / "gone" / checkpoint, weights_only=False)["global_step"]
+    saved = torch.load(tmp_path / "gone" / checkpoint, weights_only=True)["global_step"]
     assert saved >= 1
     done = sit("there", saved + 2, "30", "--from", str(tmp_path / "parts"), "--out", str(tmp_path / "parts2"))
     assert done == "9 of 9 stages done"

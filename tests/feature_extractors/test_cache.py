@@ -165,3 +165,15 @@ def test_results_must_be_dataclasses(tmp_path: Path) -> None:
 def test_mappings_of_times_come_back(tmp_path: Path) -> None:
     first, second = (cache.analyse(Onsets("drums"), band(), tmp_path) for _ in range(2))
     assert first == second and first.classes is not None
+
+
+def test_a_result_outlives_a_cache_that_cannot_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    found: Result = cache.analyse(Counting(), AUDIO, tmp_path / "file" / "features")
+    assert same(found, Counting().analyse(AUDIO))
+    assert f"{tmp_path / 'file'}" in caplog.text and "the result is not kept" in caplog.text
+    monkeypatch.delenv("FLOWMUSIC_CACHE", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    assert cache.default_folder().name == "features"

@@ -3,8 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from feature_extractors import Beats, Onsets, beats, flux, madmom_compat, pulse
 from flowmusic.controls import beats as beat_control
@@ -70,18 +68,6 @@ def test_beats_become_phases(track: Audio) -> None:
     values = Beats("flux")(track, grid)
     assert bool(values.known.all())
     assert beat_control.tempo(values) == pytest.approx(120.0, abs=1.0)
-
-
-@given(st.floats(60.0, 200.0), st.integers(5, 40))
-def test_tempo_of_quantised_beats(bpm: float, count: int) -> None:
-    times = tuple(round(60.0 / bpm * n, 2) for n in range(count))
-    assert beats.tempo(times) == pytest.approx(bpm, rel=0.02)
-
-
-def test_tempo_survives_a_missing_beat_and_needs_two() -> None:
-    assert beats.tempo((0.0, 0.5, 1.5, 2.0, 2.5)) == pytest.approx(120.0)
-    assert beats.tempo((0.7,)) is None
-    assert beats.tempo(()) is None
 
 
 @pytest.mark.parametrize("bpm", [70.0, 96.0, 120.0, 150.0, 160.0])

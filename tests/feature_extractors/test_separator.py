@@ -127,8 +127,8 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path: Path)
     train_separator.train(resumed, found, 2, **tiny)
     for ours, theirs in ((whole.net, resumed.net), (whole.average, resumed.average)):
         assert all(torch.equal(a, b) for a, b in zip(ours.state_dict().values(), theirs.state_dict().values()))
-    with pytest.raises(ValueError, match=r"was trained with --seed 3, not 4"):
-        train_separator.State.read(tmp_path / "c", 4)
+    with pytest.raises(ValueError, match=r"another run \(seed was 3, is 4; data was"):
+        train_separator.State.read(tmp_path / "c", 4, train_separator.data_of(found))
 
 
 def test_the_loss_is_least_for_the_truth() -> None:
@@ -146,10 +146,11 @@ def test_the_command_stops_resumes_and_names_errors(
     (corpus / "test").rename(corpus / "train")
     arguments = [str(corpus), "--steps", "3", "--out", str(out)]
     assert train_separator.main([*arguments, "--minutes", "1e-9"]) == 0
-    assert train_separator.State.read(tmp_path / "net.safetensors.ckpt", 0).step == 1
+    data = train_separator.data_of(separator_data.recordings([corpus], "train"))
+    assert train_separator.State.read(tmp_path / "net.safetensors.ckpt", 0, data).step == 1
     assert "stopped at step 1 of 3" in capsys.readouterr().out and not out.exists()
     assert train_separator.main(arguments) == 0
-    assert train_separator.State.read(tmp_path / "net.safetensors.ckpt", 0).step == 3
+    assert train_separator.State.read(tmp_path / "net.safetensors.ckpt", 0, data).step == 3
     assert DrumSeparator(out).analyse(band()).drums.samples.shape == band().samples.shape
     for wrong, message in (
         ([str(tmp_path)], "no drum stems"),

@@ -125,8 +125,15 @@ def test_training_goes_on_where_it_stopped(source: chord_data.Recordings, tmp_pa
         second.advance()
     for mine, theirs in ((second.net, whole.net), (second.averaged, whole.averaged)):
         assert all(torch.equal(a, b) for a, b in zip(mine.parameters(), theirs.parameters()))
-    with pytest.raises(ValueError, match="4 steps with seed 3, not of 9 with seed 3"):
-        train_chord_net.Trainer([source], 9, seed=3).restore(tmp_path / "state")
+    other = chord_data.Recordings(source.magnitudes, source.spans, source.changes[:-1])
+    for another, says in (
+        (train_chord_net.Trainer([source], 9, seed=3), r"another run \(steps was 4, is 9\)"),
+        (train_chord_net.Trainer([source], 4, seed=2), "seed was 3, is 2"),
+        (train_chord_net.Trainer([other], 4, seed=3), "data was"),
+        (train_chord_net.Trainer([source], 4, seed=3, precision="bf16"), "precision was 32, is bf16"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            another.restore(tmp_path / "state")
 
 
 def test_training_learns(source: chord_data.Recordings) -> None:

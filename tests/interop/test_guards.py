@@ -125,7 +125,7 @@ def change_metadata(folder: Path, **changes: str) -> None:
         ({"structure": '{"_class": "os.system"}'}, "no plain demucs model"),
         ({"kwargs": "["}, "is not JSON"),
         ({"kwargs": "[]"}, "describes no network"),
-        ({"kwargs": '{"sources": ["a"], "t_layers": 1000000}'}, "t_layers = 1e.06, which no demucs model has"),
+        ({"kwargs": '{"sources": ["a"], "t_layers": 1000000}'}, "t_layers = 1000000, which no demucs model has"),
         ({"kwargs": '{"sources": ["a"], "channels": 100000}'}, "does not fit the network"),
         ({"args": '[{"_type": "fraction", "numerator": 1, "denominator": 0}]'}, "does not fit the network"),
     ],

@@ -114,7 +114,7 @@ def test_an_adversarial_run_resumes_exactly(wave_corpus: Path, tmp_path: Path) -
     train(compose([*here, f"out={tmp_path / 'stopped'}", "trainer.max_steps=4"]))
     result = train(compose([*here, f"out={tmp_path / 'stopped'}", "trainer.max_steps=6"]))
     one, two = (
-        torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=False)["current_model_state"]
+        torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True)["current_model_state"]
         for name in ("straight", "stopped")
     )
     judged = [name for name in one if name.startswith("discriminator.")]

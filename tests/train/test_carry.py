@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -108,12 +109,24 @@ def test_what_cannot_be_made_smaller_is_said() -> None:
         compact.compact(broken)
     with pytest.raises(ValueError, match="not a compact checkpoint"):
         compact.expand(checkpoint())
+    small = compact.compact(checkpoint())
+    changes: list[dict[str, Any]] = [
+        {"state_dict": 3},
+        {"optimizer_states": [{}]},
+        {"current_model_state": {"a": {"kind": "even"}}},
+    ]
+    for change in changes:
+        with pytest.raises(compact.NotCompact, match="is damaged, or of another version"):
+            compact.expand({**small, "checkpoint": {**small["checkpoint"], **change}})
+    large = {"kind": "even", "codes": torch.zeros(1, 128, dtype=torch.int8), "scale": torch.ones(1), "shape": [9**9]}
+    with pytest.raises(compact.NotCompact, match="RuntimeError"):
+        compact.expand({**small, "checkpoint": {**small["checkpoint"], "current_model_state": {"a": large}}})
 
 
 def test_a_carried_run_goes_on(store: Path, tmp_path: Path) -> None:
     here = [*TINY_FLOW, f"latents={store}", "export=null", "model.field.width=64"]
     train(compose([*here, f"out={tmp_path / 'run'}", "trainer.max_steps=4"]))
-    exact = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=False)
+    exact = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     whole = (tmp_path / "run" / "checkpoints" / "last.ckpt").stat().st_size
     sizes = {}
     for moments in (True, False):
@@ -122,7 +135,7 @@ def test_a_carried_run_goes_on(store: Path, tmp_path: Path) -> None:
         sizes[moments] = sum(p.stat().st_size for p in written)
         carry.unpack(tmp_path / "parts", there)
         assert (there / "config.yaml").is_file()
-        found = torch.load(there / "checkpoints" / "last.ckpt", weights_only=False)
+        found = torch.load(there / "checkpoints" / "last.ckpt", weights_only=True)
         assert found["global_step"] == 4 and bool(found["optimizer_states"][0]["state"]) is moments
         for name, value in exact["current_model_state"].items():
             assert torch.allclose(found["current_model_state"][name].float(), value.float(), rtol=1e-3, atol=1e-5), name

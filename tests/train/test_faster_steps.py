@@ -20,7 +20,7 @@ def flow(store: Path, out: Path, *overrides: str) -> list[str]:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    found = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=False)
+    found = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     tensors: dict[str, torch.Tensor] = found["current_model_state"]
     return tensors
 
@@ -30,7 +30,7 @@ def test_a_sitting_that_ends_is_saved_at_its_last_step_and_not_exported(store: P
     here = [o for o in here if o != "export=null"]
     paused = train(compose([*here, "callbacks.budget.sitting_wall_s=0.01", "codec_name=nano_codec"]))
     steps = paused.objects["trainer"].global_step
-    saved = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=False)
+    saved = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert saved["global_step"] == steps >= 1
     assert saved["averaging_state"]["n_averaged"] == steps  # of this step as well
     assert not (tmp_path / "run" / "bundle").exists()
@@ -42,7 +42,7 @@ def test_a_sitting_that_ends_is_saved_at_its_last_step_and_not_exported(store: P
 def test_a_pause_between_checkpoints_resumes_exactly(store: Path, tmp_path: Path) -> None:
     rare = "callbacks.checkpoint.every_n_train_steps=3"
     train(compose(flow(store, tmp_path / "stopped", rare, "callbacks.budget.until=1")))
-    begun = torch.load(tmp_path / "stopped" / "checkpoints" / "last.ckpt", weights_only=False)["global_step"]
+    begun = torch.load(tmp_path / "stopped" / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
     wanted = -(-(begun + 1) // 3) * 3
     train(compose(flow(store, tmp_path / "stopped", rare, f"trainer.max_steps={wanted}")))
     train(compose(flow(store, tmp_path / "straight", rare, f"trainer.max_steps={wanted}")))

@@ -49,10 +49,10 @@ def test_stop_and_resume_equals_a_straight_run(base: Path, store: Path, tmp_path
     one, two = (adapter.read(tmp_path / name / "adapter.safetensors").tensors for name in ("straight", "stopped"))
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
     assert any(float(tensor.abs().max()) > 0 for name, tensor in one.items() if name.endswith("lora_B"))
-    checkpoint = torch.load(tmp_path / "straight" / "checkpoints" / "last.ckpt", weights_only=False)
+    checkpoint = torch.load(tmp_path / "straight" / "checkpoints" / "last.ckpt", weights_only=True)
     assert all("lora_" in name for name in checkpoint["state_dict"])
     other = tuned(base, store, tmp_path / "stopped", "trainer.max_steps=8", "model.lora.alpha=1.0")
-    with pytest.raises(ValueError, match="other settings"):
+    with pytest.raises(ValueError, match=r"model\.lora\.alpha was"):
         train(compose(other))
 
 

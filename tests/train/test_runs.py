@@ -49,7 +49,7 @@ def tones_with_drums(folder: Path) -> Path:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=False)
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     tensors: dict[str, torch.Tensor] = checkpoint["current_model_state"]
     return tensors
 

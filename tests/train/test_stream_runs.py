@@ -35,7 +35,7 @@ def run(shards: Path, out: Path, *overrides: str) -> list[str]:
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
     """What is trained, and its averages."""
-    checkpoint = torch.load(out / "checkpoints" / "last.ckpt", weights_only=False)
+    checkpoint = torch.load(out / "checkpoints" / "last.ckpt", weights_only=True)
     averages = {f"average of {name}": value for name, value in checkpoint["state_dict"].items()}
     return {**checkpoint["current_model_state"], **averages}
 

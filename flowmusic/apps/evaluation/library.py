@@ -19,6 +19,7 @@ from flowmusic.data import corpus
 from flowmusic.data.latents import LatentStore, index_of
 from flowmusic.metrics.copying import nearest, token_agreement
 from flowmusic.metrics.style import CHUNK_SECONDS, EMBEDDING, Reference, chunks, mel_stats
+from flowmusic.tensors import read as read_tensors
 from flowmusic.types import Audio, Codec
 
 TRAIN = "train"
@@ -165,9 +166,9 @@ def _indexed(clips: Sequence[corpus.Clip], rate: int, cache: Path, fingerprint: 
 
 
 def _part(path: Path, clips: Sequence[corpus.Clip], rate: int, tell: Callable[[int], Any]) -> tuple[Tensor, list[int]]:
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import save_file
 
-    found = disk.remembered(path, load_file)
+    found = disk.remembered(path, lambda kept: read_tensors(kept)[0])
     if found is not None:
         tell(len(clips))
         return found["embeddings"], found["counts"].tolist()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from urllib.parse import quote
 
-from flowmusic import disk, publishable
+from flowmusic import disk, paths, publishable
 from flowmusic.apps.corpus_clips import LabelledClip
 from flowmusic.apps.evaluation import spectrogram
 from flowmusic.apps.evaluation.listening import Heard
@@ -182,7 +181,7 @@ def _text(value: object) -> str:
 
 
 def _url(path: Path | str) -> str:
-    return quote(Path(path).as_posix())
+    return paths.url(Path(path).as_posix())
 
 
 def players(results: Results, count: int) -> int:

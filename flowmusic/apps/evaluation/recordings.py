@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from flowmusic import audio as audio_tools
-from flowmusic import progress
+from flowmusic import plain, progress
 from flowmusic.apps.adherence import spans_until, times_until
 from flowmusic.apps.corpus_clips import LabelledClip, digest_of
 from flowmusic.apps.evaluation.store import key_of, slug
@@ -128,7 +128,7 @@ def _clip(
     prompt, files = path.with_suffix(PROMPT_SUFFIX), [path]
     text = None
     if TEXT in chosen and prompt.is_file():
-        text = prompt.read_text(encoding="utf-8").strip() or None
+        text = plain.read_text(prompt).strip() or None
         files.append(prompt)
     controls = Controls((text,), {name: batched(track) for name, track in tracks.items()})
     # Other extractors hear other controls, and takes of those are other takes.

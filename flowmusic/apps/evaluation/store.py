@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flowmusic import plain
 from flowmusic.apps.take import write_json
+from flowmusic.paths import cut
 from flowmusic.types import Audio
 
 SUFFIX = ".flac"
+MOST_NAME = 150
+"""Bytes of a name of which a file is called; a key and endings follow."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +89,17 @@ def key_of(*values: Any) -> str:
 
 
 def slug(name: str) -> str:
-    """A name as part of a path."""
-    return re.sub(r"[^\w.-]+", "_", name)
+    """A name as part of a path: letters of any script, digits, ``_``, ``.`` and ``-``; long ones end in a hash."""
+    plain = re.sub(r"[^\w.-]+", "_", name)
+    if len(os.fsencode(plain)) <= MOST_NAME:
+        return plain
+    return f"{cut(plain, MOST_NAME)}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:
     """Plain data; None if there is none, or what is there was damaged: it is made again."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
+        found = plain.read_json(path)
+    except (FileNotFoundError, plain.PlainError):
         return None
     return found if isinstance(found, dict) else None

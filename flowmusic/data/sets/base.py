@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flowmusic import beside, plain
+from flowmusic import beside, disk, plain
 from flowmusic.atomic import write_text
 from flowmusic.data import tables
 from flowmusic.data.facts import Unusable, header
 from flowmusic.data.manifest import Entry, file_hash
 from flowmusic.data.readers import look_at
 from flowmusic.data.scan import MISSING, ROW, SIDECAR, UNREADABLE, Problem, Progress, Scan
+from flowmusic.paths import sibling
 
 Item = TypeVar("Item", Mapping[str, Any], dict[str, str], Entry)
 Begin = Callable[[int, int], Progress] | None
@@ -133,9 +134,11 @@ def finish(job: _Job) -> tuple[Entry, str] | str:
             tags=dict(draft.tags),
             stems={name: str(path.absolute()) for name, path in draft.stems.items() if path.is_file()},
         )
-    except (ValueError, OSError) as error:
-        return plain.reason(error)
     except Exception as error:
+        if disk.is_of_the_machine(error):
+            raise
+        if isinstance(error, (ValueError, OSError)):
+            return plain.reason(error)
         # Decoders meet hostile headers with errors of any kind, memory among them.
         return f"it cannot be decoded ({type(error).__name__}: {plain.reason(error)})"
     if draft.labels is None:
@@ -156,12 +159,12 @@ def finish(job: _Job) -> tuple[Entry, str] | str:
 
 def labels_folder(out: Path) -> Path:
     """``maestro.jsonl`` -> ``maestro.labels`` beside it."""
-    return out.with_name(f"{out.stem}.labels")
+    return sibling(out, ".labels")
 
 
 def audio_folder(out: Path) -> Path:
     """``musdb18.jsonl`` -> ``musdb18.audio`` beside it: what had to be unpacked or mixed."""
-    return out.with_name(f"{out.stem}.audio")
+    return sibling(out, ".audio")
 
 
 def rows(path: Path, needed: Sequence[str], delimiter: str = ",") -> Iterator[tuple[int, dict[str, str] | str]]:

@@ -125,7 +125,7 @@ def licences_of(path: Path) -> dict[str, str]:
     if not path.is_file():
         return found
     track: str | None = None
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+    for line in path.read_text(encoding="utf-8-sig", errors="replace").split("\n"):
         named = _TRACK.search(line)
         if named:
             track = str(int(named.group(1) or named.group(2)))

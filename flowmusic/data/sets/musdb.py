@@ -7,6 +7,7 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
+from flowmusic import disk
 from flowmusic.atomic import replacing
 from flowmusic.data.facts import Unusable
 from flowmusic.data.scan import Scan
@@ -68,10 +69,13 @@ def unpack(path: Path, folder: Path) -> None:
         target = folder / f"{name}.flac"
         if target.is_file():
             continue
-        command = ["ffmpeg", "-v", "error", "-y", "-i", str(path), "-map", f"0:a:{number}", "-c:a", "flac"]
+        command = ["ffmpeg", "-v", "error", "-y", "-i", f"file:{path}", "-map", f"0:a:{number}", "-c:a", "flac"]
         with replacing(target) as temporary:
-            done = subprocess.run([*command, str(temporary)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            done = subprocess.run(
+                [*command, str(temporary)], capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL
+            )
             if done.returncode != 0:
+                disk.check(target)  # if it is the disk that is full, that is what to say
                 raise Unusable(f"ffmpeg cannot unpack it: {(done.stderr.strip().splitlines() or ['unknown'])[-1]}")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flowmusic.audio_files import SUFFIXES
-from flowmusic.data import captions
+from flowmusic.data import captions, tables
 from flowmusic.data.facts import header
 from flowmusic.data.scan import MISSING, Problem, Scan
 from flowmusic.data.sets.base import Begin, DataSet, Draft, complete, drafted, first_file, rows
@@ -35,7 +35,7 @@ def read(source: Path, out: Path, workers: int = 1, begin: Begin = None) -> Scan
         if clip is None:
             lost.append(Problem(f"{row['ytid']}", MISSING, f"no clip of this video below {table.parent}"))
             return None
-        begins, ends = float(row["start_s"]), float(row["end_s"])
+        begins, ends = (float(tables.decimal(row[name])) for name in ("start_s", "end_s"))
         if not 0.0 <= begins < ends < MOST_SECONDS:
             raise ValueError(f"start_s and end_s are {begins:g} and {ends:g}, no part of a video")
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -114,7 +115,7 @@ def add_up(stems: tuple[Path, ...], out: Path) -> None:
     if out.is_file():
         return
     try:
-        read = [soundfile.read(path, dtype="float32", always_2d=True) for path in stems]
+        read = [soundfile.read(os.fsencode(path), dtype="float32", always_2d=True) for path in stems]
     except soundfile.LibsndfileError as error:
         raise Unusable(f"its drum stems cannot be read ({error.error_string.strip()})") from None
     total = np.zeros((max(len(samples) for samples, _ in read), read[0][0].shape[1]), np.float32)
@@ -122,7 +123,7 @@ def add_up(stems: tuple[Path, ...], out: Path) -> None:
         total[: len(samples)] += samples
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as temporary:
-        soundfile.write(temporary, total, read[0][1], format="FLAC", subtype="PCM_24")
+        soundfile.write(os.fsencode(temporary), total, read[0][1], format="FLAC", subtype="PCM_24")
 
 
 SET = DataSet(

@@ -1,0 +1,52 @@
+"""``flowmusic extract`` of a MIDI file: what it says exactly as ``controls.json``, and a picture."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowmusic import disk
+from flowmusic.apps.errors import reading_input
+from flowmusic.apps.extract import PICTURE, placed, written
+
+if TYPE_CHECKING:
+    from flowmusic.apps.plot import Picture
+    from flowmusic.controls.files import ControlSheet
+
+
+def extract(path: Path, out: Path) -> list[Path]:
+    """Write a folder as for a recording, but for the drum stem: there is no sound.
+
+    Returns: the files written, controls.json first.
+    Raises: UsageError for a file that cannot be read; OSError that names what cannot be written.
+    """
+    from flowmusic.apps import plot, scores
+    from flowmusic.apps.asked import gathering
+
+    notices: list[str] = []
+    with reading_input(), gathering(notices):
+        sheet = scores.sheet(scores.read(path), path)
+    for notice in notices:
+        print(f"note: {notice}", file=sys.stderr)
+    with placed(out) as temporary:
+        sheet.write(temporary)
+        with disk.spared(out / PICTURE), disk.naming(out, temporary):
+            plot.draw(drawn(sheet), temporary / PICTURE)
+    return written(out)
+
+
+def drawn(sheet: ControlSheet) -> Picture:
+    """A control sheet as a picture's content."""
+    from flowmusic.apps.plot import Picture
+
+    return Picture(
+        title=sheet.source,
+        seconds=sheet.seconds,
+        chords=sheet.chords or (),
+        notes=sheet.melody or (),
+        onsets=sheet.drums_onsets or (),
+        beats=sheet.beats or (),
+        downbeats=sheet.downbeats or (),
+        bpm=sheet.bpm,
+    )
