@@ -16,6 +16,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS := dev,madmom,ray
+# What commands import most of.  Without its bytecode torch alone takes a second longer to start, wherever Python may
+# not write beside its sources; all that is installed would be half a gigabyte.
+COMPILED := torch torchaudio numpy scipy sympy mpmath yaml safetensors tokenizers einops encodec librosa \
+    numba lightning torchmetrics hydra omegaconf matplotlib
 
 # Workers of pytest, each on one thread: two of them are quicker than one with two.
 WORKERS ?= 2
@@ -41,6 +45,9 @@ $(READY): pyproject.toml constraints.txt
 	fi
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip install --python $(BIN)/python --constraints constraints.txt --editable '.[$(EXTRAS)]'
+	@cd "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" && \
+	    "$(CURDIR)/$(BIN)/python" -m compileall -q -j $(WORKERS) $(COMPILED) "$(CURDIR)/flowmusic" "$(CURDIR)/feature_extractors" || \
+	    echo "some modules could not be byte-compiled: commands start later, and work" >&2
 	@touch $@
 
 demo: $(READY)

@@ -7,9 +7,11 @@ the first byte is read, so the claim is compared with the file first.
 
 from __future__ import annotations
 
+import functools
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -26,6 +28,46 @@ MOST_ARRAYS = 2048 * MIB
 
 class TensorsError(ValueError):
     """A file of tensors cannot be used; the message names the file, and the tensor where it is one."""
+
+
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """Modules made in here have names and shapes, and neither values nor memory (torch's device ``meta``).
+
+    torch computes there by code that imports its compiler, which takes seconds; so nothing is drawn, and what comes of
+    a tensor and a number is an empty tensor of the same shape.
+    """
+    import torch
+
+    with torch.device("meta"), _shapes_only()():
+        yield
+
+
+@functools.cache
+def _shapes_only() -> Any:
+    import torch
+    from torch import Tensor
+    from torch.overrides import TorchFunctionMode
+
+    draws = {Tensor.normal_, Tensor.uniform_, Tensor.exponential_, Tensor.bernoulli_, Tensor.random_}
+    drawn = {torch.randn, torch.rand}
+    arithmetic = {Tensor.add, Tensor.sub, Tensor.mul, Tensor.div, Tensor.__rsub__, Tensor.__rdiv__, Tensor.pow}
+
+    class ShapesOnly(TorchFunctionMode):
+        """Leaves out what would only compute values."""
+
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = dict(kwargs or {})
+            if func in draws or getattr(func, "__module__", None) == "torch.nn.init":
+                return args[0] if args else kwargs["tensor"]
+            if func in drawn:
+                kwargs.pop("generator", None)
+                return torch.empty(*args, **kwargs)
+            if func in arithmetic and not kwargs and not isinstance(args[1], Tensor):
+                return torch.empty(args[0].shape, dtype=args[0].dtype)
+            return func(*args, **kwargs)
+
+    return ShapesOnly
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> str | None:

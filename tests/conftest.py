@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
+# Hashes of weights are not remembered among the user's.
+os.environ.setdefault("FLOWMUSIC_CACHE", os.path.join(tempfile.gettempdir(), f"flowmusic-tests-{os.getuid()}"))
 
 import pytest
 from hypothesis import HealthCheck, settings

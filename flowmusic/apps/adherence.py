@@ -91,18 +91,23 @@ def listeners(chords: Chords | None = None) -> Listeners:
 
 
 def judge(audio: Audio, requested: Requested, downbeats: Sequence[float] = ()) -> Adherence:
-    """Listen to a take, mono or ``[C, N]``, for everything that was requested; ``downbeats`` in s begin its bars."""
-    from feature_extractors.listeners import describe
-    from flowmusic.metrics.adherence import measure, remembering
-    from flowmusic.metrics.bars import by_bar
+    """Listen to a take, mono or ``[C, N]``, for everything that was requested; ``downbeats`` in s begin its bars.
 
-    ears = remembering(audio, listeners())
+    Where nothing was requested, nobody who could listen is loaded.
+    """
     asked = {
         "chords": bool(requested.chords),
         "drums": bool(requested.onsets),
         "melody": bool(requested.melody),
         "beats": bool(requested.beats),
     }
+    if not any(asked.values()):
+        return Adherence({}, {}, {})
+    from feature_extractors.listeners import describe
+    from flowmusic.metrics.adherence import measure, remembering
+    from flowmusic.metrics.bars import by_bar
+
+    ears = remembering(audio, listeners())
     with warnings.catch_warnings():
         # A score that is nan explains itself below.
         warnings.simplefilter("ignore", UserWarning)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from flowmusic import __version__, progress
+from flowmusic.apps import threads
 from flowmusic.apps.errors import DONE, UsageError, guarded
 
 COMMANDS = {
@@ -88,11 +89,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     label = f"flowmusic {arguments[0]}" if arguments and arguments[0] in COMMANDS else "flowmusic"
 
     progress.no_bars_in_a_log()
+    threads.wait_asleep()
 
     def command() -> int:
         if arguments and arguments[0] in FORWARDED:
             return int(importlib.import_module(FORWARDED[arguments[0]]).main(arguments[1:]) or DONE)
         parsed = build_parser().parse_args(arguments)
+        if hasattr(parsed, "threads"):
+            threads.settle(parsed.threads)
         with progress.quieted(getattr(parsed, "quiet", False)):
             return int(parsed.run(parsed))
 

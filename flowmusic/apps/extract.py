@@ -37,6 +37,7 @@ either is said.  What is longer than a song needs room on the disk of DIR while 
         "audio", type=flags.existing_file, metavar="AUDIO", help="WAV, FLAC, OGG, MP3; more with ffmpeg; or MIDI"
     )
     parser.add_argument("--out", type=flags.output_folder, metavar="DIR", help="default: AUDIO's name + .controls")
+    flags.add_threads(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress or notices; only the names of the files")
     parser.add_argument(
         "--no-stems", action="store_true", help=f"leave {STEM} out; generate then takes the onsets in controls.json"

@@ -50,6 +50,7 @@ style_detail = integer("style_detail")
 steps = integer("solver_steps")
 seed = integer("seed")
 count = integer("takes")
+threads = integer("threads")
 share = limited("share")
 
 
@@ -240,3 +241,13 @@ def device(text: str) -> str:
     if not re.fullmatch(r"cpu|cuda(:\d+)?|mps", text):
         raise argparse.ArgumentTypeError(f"unknown device {text!r}; write cpu, cuda, cuda:N or mps")
     return text
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """``--threads``, which the command line settles before the command runs (:mod:`flowmusic.apps.threads`)."""
+    parser.add_argument(
+        "--threads",
+        type=threads,
+        metavar="N",
+        help="to compute on (OMP_NUM_THREADS, or one for each core, at most 8)",
+    )

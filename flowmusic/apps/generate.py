@@ -115,6 +115,7 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     )
     add("--device", type=flags.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="of the model's matrix products (fp32)")
+    flags.add_threads(parser)
     add("--out", type=flags.audio_output, default="take.wav", metavar="FILE", help="take.wav; also .flac, .ogg")
     add("--quiet", action="store_true", help="no progress, notices or scores; only the names of the files")
 

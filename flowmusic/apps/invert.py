@@ -57,6 +57,7 @@ goes on from there when the same command is given again."""
     add("--init", type=flags.words, default="music", metavar="WORD", help="the word to start from (music)")
     add("--model", default="nano", metavar="NAME|DIR", help="see `flowmusic models` (nano)")
     add("--device", type=flags.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
+    flags.add_threads(parser)
     add("--out", type=flags.output((SUFFIX,)), metavar="FILE", help="default: NAME.safetensors")
     add("--quiet", action="store_true", help="no progress or losses; only the name of the file")
 

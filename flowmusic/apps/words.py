@@ -8,7 +8,6 @@ captions are known; others are an error.  What is lost by the 8 bits, pack print
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -21,7 +20,9 @@ from flowmusic.apps.errors import DONE, UsageError, guarded, reading_input
 from flowmusic.atomic import replacing
 from flowmusic.tensors import read as read_tensors
 
-TOKENIZER, ROWS, CONFIG, EMBEDDING = "tokenizer", "rows", "config", "embeddings.word_embeddings.weight"
+TOKENIZER, ROWS, EMBEDDING = "tokenizer", "rows", "embeddings.word_embeddings.weight"
+CONFIG = "config"
+"""Of the published encoder, in files of earlier versions; its sizes are those of :class:`MiniLM`."""
 
 
 def captions(corpora: Sequence[Path]) -> list[str]:
@@ -46,17 +47,17 @@ def small_encoder(texts: Sequence[str]) -> dict[str, Any]:
     tensors = dict(model.state_dict())
     tensors[EMBEDDING] = tensors[EMBEDDING][rows].contiguous()
     stored = {k: v if v.dtype == torch.int8 or v.ndim < 2 else v.half() for k, v in eight_bit.pack(tensors).items()}
-    for name, file in ((TOKENIZER, "tokenizer.json"), (CONFIG, "config.json")):
-        stored[name] = torch.from_numpy(np.frombuffer((weights_folder() / file).read_bytes(), np.uint8).copy())
+    described = (weights_folder() / "tokenizer.json").read_bytes()
+    stored[TOKENIZER] = torch.from_numpy(np.frombuffer(described, np.uint8).copy())
     return {**stored, ROWS: torch.tensor(rows)}
 
 
 def encoder(stored: dict[str, Any]) -> Any:
     """A text encoder from what :func:`small_encoder` made."""
     from tokenizers import Tokenizer
-    from transformers import BertConfig, BertModel
 
     from flowmusic.interop import eight_bit
+    from flowmusic.model.minilm import MiniLM
     from flowmusic.model.text import MAX_TOKENS, TextEncoder
 
     class SmallEncoder(TextEncoder):
@@ -65,8 +66,7 @@ def encoder(stored: dict[str, Any]) -> Any:
         def _load(self) -> tuple[Any, Any]:
             plain = {k: v for k, v in stored.items() if k not in (TOKENIZER, CONFIG, ROWS)}
             tensors = {k: v.float() if v.is_floating_point() else v for k, v in eight_bit.unpack(plain).items()}
-            config = {**json.loads(bytes(stored[CONFIG].numpy())), "vocab_size": len(stored[ROWS])}
-            model = BertModel(BertConfig(**config), add_pooling_layer=False)
+            model = MiniLM(vocabulary=len(stored[ROWS]))
             model.load_state_dict(tensors)
             model.eval().requires_grad_(False)
             tokenizer = Tokenizer.from_str(bytes(stored[TOKENIZER].numpy()).decode())

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic import audio as audio_tools
+from flowmusic import lazily
 from flowmusic.codec.latent import LatentCodec
 from flowmusic.plain import shown
 from flowmusic.types import Audio
@@ -31,7 +32,8 @@ class ResidualQuantizer(nn.Module):
 
     def __init__(self, dim: int = 64, levels: int = 4, bins: int = 512, decay: float = 0.98) -> None:
         super().__init__()
-        from encodec.quantization.core_vq import ResidualVectorQuantization
+        with lazily.loaded("torchaudio"):
+            from encodec.quantization.core_vq import ResidualVectorQuantization
 
         self.levels = levels
         self.rvq = ResidualVectorQuantization(
@@ -72,7 +74,8 @@ class SeanetCodec(LatentCodec):
         noise: float = 0.1,
         quantizer: nn.Module | None = None,
     ) -> None:
-        from encodec.modules import SEANetDecoder, SEANetEncoder
+        with lazily.loaded("torchaudio"):
+            from encodec.modules import SEANetDecoder, SEANetEncoder
 
         hop = 1
         for ratio in ratios:
@@ -187,8 +190,9 @@ class EncodecNetwork(nn.Module):
 
 def build_encodec(settings: EncodecSettings) -> EncodecNetwork:
     """An EnCodec network with fresh weights, made of the package's modules."""
-    from encodec.modules import SEANetDecoder, SEANetEncoder
-    from encodec.quantization import ResidualVectorQuantizer
+    with lazily.loaded("torchaudio"):
+        from encodec.modules import SEANetDecoder, SEANetEncoder
+        from encodec.quantization import ResidualVectorQuantizer
 
     shared = {**asdict(settings), "ratios": list(settings.ratios)}
     for name in ("rate", "n_q", "bins", "normalize"):

@@ -74,11 +74,12 @@ class EnergyHead(nn.Module):
             raise ValueError(f"the energy head's hop {hop} must divide the decoder's {spectral_hop}")
         self.n_fft, self.hop, self.bands, self.each = n_fft, hop, bands, spectral_hop // hop
         edges = band_edges(rate, n_fft, from_hz, bands)
-        member = torch.zeros(bands, n_fft // 2 + 1)
+        member, untouched = torch.zeros(bands, n_fft // 2 + 1), torch.ones(n_fft // 2 + 1)
         for band, (first, end) in enumerate(zip(edges, edges[1:], strict=False)):
             member[band, first:end] = 1.0
+            untouched[first:end] = 0.0
         self.register_buffer("member", member, persistent=False)
-        self.register_buffer("untouched", 1.0 - member.sum(0), persistent=False)
+        self.register_buffer("untouched", untouched, persistent=False)
         self.net = nn.Sequential(nn.Linear(features, width), nn.GELU(), nn.Linear(width, self.each * bands))
 
     def forward(self, hidden: Tensor) -> Tensor:

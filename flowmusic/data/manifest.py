@@ -15,12 +15,15 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from flowmusic import beside, limits, paths, plain
+from flowmusic import beside, hashes, limits, paths, plain
 from flowmusic.atomic import TEXT, replacing
 
 SPLITS = ("train", "validation", "test")
 LEAST_SECONDS = 1.0
 """What is left of a recording after the last whole piece is dropped if it is shorter."""
+
+file_hash = hashes.of_file
+"""How a recording's content is named: :attr:`Entry.hash`."""
 
 
 @dataclass(frozen=True)
@@ -259,9 +262,3 @@ def _named(path: str, folder: Path | None) -> str:
     if folder is None or not whole.is_absolute() or not whole.resolve().is_relative_to(folder):
         return path
     return whole.resolve().relative_to(folder).as_posix()
-
-
-def file_hash(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

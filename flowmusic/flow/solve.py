@@ -1,6 +1,7 @@
 """Integrate a velocity field along a time grid.  The only file that imports torchdiffeq.
 
-The names of the solvers are also the choices of a command line, so this file loads torch only to solve.
+The names of the solvers are also the choices of a command line, so this file loads torch only to solve; and
+torchdiffeq, whose own imports take longer than a short take, only for the solvers that are not written out here.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ SOLVERS: Mapping[str, Solver] = {
     "dopri5": Solver(5, None),
 }
 """By torchdiffeq's names.  rk4 is Kutta's 3/8 rule; dopri5 (Dormand-Prince) adapts its steps to a tolerance; ab2
-(Adams-Bashforth) is ours, for torchdiffeq's multistep methods take equal steps only."""
+(Adams-Bashforth) is ours, for torchdiffeq's multistep methods take equal steps only, and so are euler and midpoint,
+which are equal to torchdiffeq's to the bit."""
 
 ADAPTIVE_ESTIMATE = 100
 """Evaluations announced to a progress bar before an adaptive solve; it grows if more are needed."""
@@ -77,7 +79,6 @@ def solve(
     Raises: ValueError for an unknown method or a grid that is not strictly monotone.
     """
     import torch
-    from torchdiffeq import odeint
 
     from flowmusic.types import Solution
 
@@ -100,13 +101,32 @@ def solve(
     grid = times.to(z_0.device, torch.float64 if adaptive else z_0.dtype)
     if adaptive:
         grid = grid[[0, -1]]
-    if method == "ab2":
-        z = _adams_bashforth(evaluate, z_0, grid)
+    if method in _OURS:
+        z = _OURS[method](evaluate, z_0, grid)
     else:
+        from torchdiffeq import odeint
+
         z = odeint(evaluate, z_0, grid, method=method, rtol=tolerance, atol=tolerance)[-1]
     if progress is not None and adaptive:
         progress(done, done)
     return Solution(z=z, num_evals=done)
+
+
+def _euler(evaluate: Callable[[Tensor, Tensor], Tensor], z: Tensor, times: Tensor) -> Tensor:
+    """Along the velocity at the start of each step (Hairer, Norsett & Wanner 1993, section I.7)."""
+    for start, end in zip(times, times[1:], strict=False):
+        z = z + (end - start) * evaluate(start, z)
+    return z
+
+
+def _midpoint(evaluate: Callable[[Tensor, Tensor], Tensor], z: Tensor, times: Tensor) -> Tensor:
+    """Along the velocity in the middle of each step, where half a step of Euler's leads (as above, section II.1)."""
+    for start, end in zip(times, times[1:], strict=False):
+        step = end - start
+        half = 0.5 * step
+        middle = z + evaluate(start, z) * half
+        z = z + step * evaluate(start + half, middle)
+    return z
 
 
 def _adams_bashforth(evaluate: Callable[[Tensor, Tensor], Tensor], z: Tensor, times: Tensor) -> Tensor:
@@ -124,3 +144,11 @@ def _adams_bashforth(evaluate: Callable[[Tensor, Tensor], Tensor], z: Tensor, ti
         z = z + step * slope
         before, previous = v, step
     return z
+
+
+_OURS: Mapping[str, Callable[[Callable[[Tensor, Tensor], Tensor], Tensor, Tensor], Tensor]] = {
+    "euler": _euler,
+    "midpoint": _midpoint,
+    "ab2": _adams_bashforth,
+}
+"""Fixed-step methods that are written out here: ``(evaluate, z_0 [B, T, D], times [steps + 1]) -> z``."""

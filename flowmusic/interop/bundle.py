@@ -10,7 +10,6 @@ The description is data, not code: ``kind`` is looked up in an allow-list of con
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 
 from flowmusic import disk, limits, plain, publishable
 from flowmusic.atomic import temporary_folder, write_text
+from flowmusic.hashes import of_file, of_unchanged
 from flowmusic.interop import eight_bit
 from flowmusic.interop.fitting import CorruptWeights, ModelError, differences, fill, filled
 from flowmusic.tensors import read as read_tensors
@@ -96,17 +96,11 @@ def available() -> dict[str, Path]:
     return {p.parent.name: p.parent for p in sorted(EMBEDDED.glob("*/config.yaml"))}
 
 
-def tensor_hash(path: Path) -> str:
-    """sha256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def fingerprint(name: str | Path) -> str:
     """sha256 of the weights of a model, ours or a published checkpoint.  Raises: as :func:`find`."""
     folder = find(name)
     ours = folder / "model.safetensors"
-    return tensor_hash(ours if ours.is_file() else folder / CHECKPOINT)
+    return of_unchanged(ours if ours.is_file() else folder / CHECKPOINT)
 
 
 @contextmanager
@@ -157,7 +151,7 @@ def write(
             kept = tensor.detach().cpu()
             stored[name] = (kept.to(torch.float16) if half and _halves(name, kept) else kept).contiguous()
         save_file(stored, temporary / "model.safetensors")
-        digest = tensor_hash(temporary / "model.safetensors")
+        digest = of_file(temporary / "model.safetensors")
         told = publishable.cleaned(config, keep=VERBATIM)
         described = {"format": FORMAT, **told, "sha256": digest}
         (temporary / "config.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
@@ -224,7 +218,7 @@ def read(name: str | Path, *, raw: bool = False) -> Bundle:
     weights = folder / "model.safetensors"
     if not weights.is_file():
         raise CorruptWeights(f"{weights} is missing; {advice}")
-    if tensor_hash(weights) != config.get("sha256"):
+    if of_unchanged(weights) != config.get("sha256"):
         raise CorruptWeights(f"{weights} is damaged: its sha256 is not the one in config.yaml; {advice}")
     try:
         tensors = read_tensors(weights)[0]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from flowmusic import plain
-from flowmusic.tensors import not_finite
+from flowmusic.tensors import not_finite, without_memory
 
 AVERAGES = ("embed_avg", "cluster_size")
 """Ends of the names of codebooks' running averages, which are training state and not shipped."""
@@ -53,7 +52,7 @@ def filled(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], folder:
     Raises: ModelError for a description that makes no network; CorruptWeights as :func:`fill`.
     """
     try:
-        with torch.device("meta"):
+        with without_memory():
             empty = make()
         _check_fit(empty.state_dict(), with_averages(empty, tensors), folder)
         network = make()

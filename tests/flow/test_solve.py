@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +17,7 @@ from flowmusic.flow.keep import keeping
 from flowmusic.flow.solve import SOLVERS, expected_evals, solve
 from flowmusic.types import VelocityField
 
+ROOT = Path(__file__).resolve().parents[2]
 FIXED = [name for name, solver in SOLVERS.items() if solver.evals_per_step is not None]
 
 ANY_STEPS = ["shifted", "sway", "uniform"]
@@ -35,6 +39,41 @@ def test_error_on_a_linear_field_falls_with_the_declared_order(name: str) -> Non
     mean_h, mean_e = sum(logs_h) / 4, sum(logs_e) / 4
     slope = sum((h - mean_h) * (e - mean_e) for h, e in zip(logs_h, logs_e)) / sum((h - mean_h) ** 2 for h in logs_h)
     assert abs(slope - SOLVERS[name].order) < 0.2, (errors, slope)
+
+
+@pytest.mark.parametrize("name", ["euler", "midpoint"])
+@pytest.mark.parametrize("backwards", [False, True])
+@given(
+    steps=st.integers(1, 9),
+    grid=st.sampled_from(ANY_STEPS),
+    seed=st.integers(0, 999),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+)
+@settings(max_examples=15)
+def test_ours_are_torchdiffeqs_to_the_bit(
+    name: str, backwards: bool, steps: int, grid: str, seed: int, dtype: torch.dtype
+) -> None:
+    from torchdiffeq import odeint
+
+    weights, start = torch.randn(2, 2, 4, 4, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+    def field(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(z @ weights[0] + t[:, None, None]) + torch.sin(3 * z)
+
+    times = grids.named(grid, steps)
+    times = times.flip(0) if backwards else times
+    reference = odeint(lambda t, z: field(z, t.to(dtype).expand(len(z))), start, times.to(dtype), method=name)[-1]
+    assert torch.equal(solve(field, start, times, name).z, reference)
+
+
+def test_the_usual_solvers_load_no_other_library() -> None:
+    code = (
+        "import sys, torch; from flowmusic.flow import grids; from flowmusic.flow.solve import solve; "
+        "[solve(lambda z, t: z, torch.ones(1, 2, 3), grids.uniform(2), n) for n in ('euler', 'midpoint', 'ab2')]; "
+        "print([name for name in ('torchdiffeq', 'scipy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-6, 1e-9])

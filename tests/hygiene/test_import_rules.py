@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("flowmusic", "feature_extractors")
 
 BASE = frozenset(
-    "atomic audio audio_files beside caches disk guidance limits locks paths plain progress publishable tensors types "
-    "units text_files".split()
+    "atomic audio audio_files beside caches disk guidance hashes lazily limits locks paths plain progress "
+    "publishable tensors text_files types units".split()
 )
 EXTRACTORS = "feature_extractors"
 

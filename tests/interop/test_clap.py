@@ -8,8 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from flowmusic.hashes import of_file
 from flowmusic.interop import joint as text_audio
-from flowmusic.interop.bundle import ModelError, tensor_hash
+from flowmusic.interop.bundle import ModelError
 from flowmusic.interop.clap import Clap
 from flowmusic.metrics.text_audio import TextAudio
 from flowmusic.model.encode import ConditionEncoder
@@ -63,7 +64,7 @@ def test_it_can_be_what_a_generator_reads_words_with(folder: Path) -> None:
     settings = {"model": f"clap:./{folder.name}", "dim": tiny_clap.DIM, "words": False}
     encoder = ConditionEncoder(4, 16, {}, joint=settings)
     text_audio.attach(encoder, folder.parent)
-    assert encoder.joint is not None and encoder.joint.sha256 == tensor_hash(folder / "model.safetensors")
+    assert encoder.joint is not None and encoder.joint.sha256 == of_file(folder / "model.safetensors")
     vectors, there = encoder.joint.vectors(["slow jazz", None])
     assert there.tolist() == [[True], [False]]
     assert torch.allclose(vectors[0], Clap(folder).embed_texts(["slow jazz"])[0], atol=1e-5)

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,17 @@ def test_continuous_integration_runs_make_test() -> None:
     script = ROOT / ".ci/run"
     assert os.access(script, os.X_OK)
     assert script.read_text(encoding="utf-8").rstrip().endswith("make test")
+
+
+def test_what_is_byte_compiled_is_there() -> None:
+    """With a recipe that only prints, so nothing is installed."""
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("make is not installed")
+    words = [make, "--dry-run", "--always-make", "setup"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    (line,) = [line for line in done.stdout.splitlines() if "-m compileall" in line]
+    packages = [word for word in line.split("-j", 1)[1].split()[1:] if word.isidentifier()]
+    assert "torch" in packages
+    missing = [name for name in packages if not (Path(sysconfig.get_path("purelib")) / name).is_dir()]
+    assert missing == []
