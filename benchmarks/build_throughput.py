@@ -33,8 +33,9 @@ from flowmusic.apps.building.clip import ClipBuilder, read_part
 from flowmusic.apps.building.settings import ClipSettings, ExtractorChoice
 from flowmusic.audio_files import SUFFIXES
 from flowmusic.data import manifest
-from flowmusic.data.manifest import Entry, file_hash
+from flowmusic.data.manifest import Entry
 from flowmusic.data.shards import ShardIndex, write_shard
+from flowmusic.hashes import of_file
 from flowmusic.types import Audio
 
 CONTROLS = ("chords", "melody", "drums", "beats")
@@ -49,7 +50,7 @@ def entries_of(folder: Path, clips: int, seconds: float) -> list[Entry]:
     for path in paths:
         facts = soundfile.info(path)
         length = min(seconds, facts.duration)
-        found.append(Entry(str(path), length, facts.samplerate, facts.channels, file_hash(path)))
+        found.append(Entry(str(path), length, facts.samplerate, facts.channels, of_file(path)))
     if not found:
         raise SystemExit(f"no recordings under {folder}")
     return found

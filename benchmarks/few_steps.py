@@ -74,7 +74,7 @@ def evaluate(
     from safetensors.torch import save_file
 
     from flowmusic.apps.adherence_table import item
-    from flowmusic.apps.take import write_json
+    from flowmusic.atomic import write_readable_json
     from flowmusic.metrics.adherence import measure
     from flowmusic.types import Controls
 
@@ -99,7 +99,7 @@ def evaluate(
         # A clip without a tune has no such score, and one that nothing can be compared with is nan.
         plain = {key: scores[key] for key in SHOWN if not math.isnan(scores.get(key, math.nan))}
         content = {"scores": plain, "seconds": seconds, "evals": takes.num_evals, "draw": asdict(draw)}
-        write_json(content, folder / f"{clip.id}.json")
+        write_readable_json(folder / f"{clip.id}.json", content)
     print(f"{draw.name}: clips {rows.start} to {rows.stop - 1}", file=sys.stderr, flush=True)
 
 

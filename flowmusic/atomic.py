@@ -7,7 +7,9 @@ behind.  So :func:`remove_stale` can tell what a killed process left from what a
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -131,3 +133,16 @@ def _settle(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_json(path: str | Path, value: Any) -> Path:
+    """Write plain data as compact JSON, whole or not at all."""
+    return write_text(path, json.dumps(value, ensure_ascii=False))
+
+
+def write_readable_json(path: str | Path, value: Any) -> Path:
+    """Write plain data as JSON for people: a chord, a note or a row of beats on one line; NaN is refused."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # A string holds no raw newline, so none is touched.
+    text = re.sub(r"\[\n[^\[\]{}]*\]", lambda row: re.sub(r"\n\s*", " ", row[0]), text)
+    return write_text(path, text)

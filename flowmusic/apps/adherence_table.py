@@ -155,12 +155,11 @@ def _evaluate(
             folder = args.out / "audio"
             folder.mkdir(exist_ok=True)
             Audio(sounds["model"].samples, sounds["model"].rate).write(folder / f"{clip.id}.wav")
-        from flowmusic.apps.take import write_json
+        from flowmusic.atomic import write_readable_json
 
         plain = {system: {k: v for k, v in row.items() if v == v} for system, row in scores.items()}
-        write_json(
-            {"scores": plain, "seconds_per_clip": seconds, "num_evals": takes.num_evals}, cache / f"{clip.id}.json"
-        )
+        found = {"scores": plain, "seconds_per_clip": seconds, "num_evals": takes.num_evals}
+        write_readable_json(cache / f"{clip.id}.json", found)
 
 
 def item(audio: Audio, place: int) -> Audio:
@@ -186,7 +185,7 @@ def open_cache(out: Path, settings: Mapping[str, Any], name: str = "clips") -> P
 
     Raises: UsageError if it holds results with other settings.
     """
-    from flowmusic.apps.take import write_json
+    from flowmusic.atomic import write_readable_json
 
     cache = out / name
     cache.mkdir(parents=True, exist_ok=True)
@@ -199,7 +198,7 @@ def open_cache(out: Path, settings: Mapping[str, Any], name: str = "clips") -> P
                 f"{out} holds results with other settings ({', '.join(other_keys)}); give another --out, or remove it"
             )
     else:
-        write_json(settings, file)
+        write_readable_json(file, settings)
     return cache
 
 

@@ -26,10 +26,10 @@ from flowmusic.corpus.fonts import GPL_NOTICE, Font, FontError, choose_fonts
 from flowmusic.corpus.splits import stream
 from flowmusic.corpus.synth import FontSynth, SynthError
 from flowmusic.data import scan
-from flowmusic.data.manifest import file_hash
 from flowmusic.data.readers import look_at
 from flowmusic.data.sets.base import Draft, complete
 from flowmusic.data.splits import choose
+from flowmusic.hashes import of_file
 
 REPEATED, MENDED = "repeats", "mended"
 MOST_SECONDS = 600.0
@@ -108,7 +108,7 @@ def distinct(
     by_bytes: dict[str, Path] = {}
     hashes: dict[Path, str] = {}
     for path in files:
-        hashes[path] = file_hash(path)
+        hashes[path] = of_file(path)
         first = by_bytes.setdefault(hashes[path], path)
         if first != path:
             problems.append(scan.Problem(str(path), REPEATED, f"the same bytes as {first}"))

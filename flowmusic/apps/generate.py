@@ -280,7 +280,8 @@ def _finish(
     """
     from flowmusic import audio
     from flowmusic.apps.adherence import requested_of
-    from flowmusic.apps.take import record, table, write_json
+    from flowmusic.apps.take import record, table
+    from flowmusic.atomic import write_readable_json
 
     sound = _sound(take, asked)
     requested = requested_of(written.only(take.controls.names()), asked.seconds)
@@ -309,10 +310,10 @@ def _finish(
         raise OSError(error.errno, f"{error.strerror} ({again})", error.filename) from error
     try:
         # Before anyone listens: should a recogniser fail, the take can still be repeated.
-        write_json(content(judged), described)
+        write_readable_json(described, content(judged))
         print(out, flush=True)
         adherence = _listen(take, asked, written) if judged is None else judged
-        print(write_json(content(adherence), described), flush=True)
+        print(write_readable_json(described, content(adherence)), flush=True)
     except OSError as error:
         raise OSError(error.errno, f"{error.strerror} ({out} is written; {again})", error.filename) from error
     if not quiet:

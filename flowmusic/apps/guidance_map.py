@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     """Generate, measure, and write OUT/guidance.json, OUT/guidance.md and OUT/guidance.png."""
     from flowmusic.apps.adherence_table import open_cache
     from flowmusic.apps.style_table import generate, load
-    from flowmusic.apps.take import write_json
+    from flowmusic.atomic import write_readable_json
     from flowmusic.interop import bundle
     from flowmusic.types import Guidance
 
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
         if not file.exists():
             name = f"cell {number} of {len(cells)}, alpha {alpha:g}, beta {beta:g}"
             takes = generate(generator, wanted, Guidance.double(alpha, beta), args, name)
-            write_json({"scores": measure(listener.embed_audio(takes), said, takes, cases, reference)}, file)
+            write_readable_json(file, {"scores": measure(listener.embed_audio(takes), said, takes, cases, reference)})
     print(_report(args, cells, bounds(listener, said, cases, reference), settings))
     return DONE
 

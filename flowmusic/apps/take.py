@@ -7,8 +7,6 @@ A take is passed on, so the record tells files by name and by the hash of their 
 from __future__ import annotations
 
 import argparse
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -105,22 +103,12 @@ def details(args: argparse.Namespace, asked: Asked) -> dict[str, Any]:
 def _content_hash(source: Path) -> str | None:
     """SHA-256 of a file, or of the controls in a folder; None for what has gone since it was read."""
     from flowmusic.controls.files import NAME
-    from flowmusic.data.manifest import file_hash
+    from flowmusic.hashes import of_file
 
     try:
-        return file_hash(source / NAME if source.is_dir() else source)
+        return of_file(source / NAME if source.is_dir() else source)
     except OSError:
         return None
-
-
-def write_json(data: Mapping[str, Any], path: Path) -> Path:
-    """Write a JSON file, whole or not at all; NaN is refused."""
-    from flowmusic.atomic import write_text
-
-    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    # A chord, a note or a row of beats on one line; a string holds no raw newline, so none is touched.
-    text = re.sub(r"\[\n[^\[\]{}]*\]", lambda row: re.sub(r"\n\s*", " ", row[0]), text)
-    return write_text(path, text)
 
 
 def table(adherence: Adherence) -> list[str]:

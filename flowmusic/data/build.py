@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from flowmusic import disk, plain
-from flowmusic.atomic import remove_stale, write_text
+from flowmusic.atomic import remove_stale, write_json, write_text
 from flowmusic.data import clip_checks, statistics
-from flowmusic.data.manifest import SPLITS, Entry, file_hash
-from flowmusic.data.plan import Plan, Shard, write_json
+from flowmusic.data.manifest import SPLITS, Entry
+from flowmusic.data.plan import Plan, Shard
 from flowmusic.data.shards import ClipSample, ShardIndex, ShardInfo, write_shard
 from flowmusic.data.stream import read_whole
+from flowmusic.hashes import of_file
 
 RECORDS, FAILURES = "records", "failures.jsonl"
 MOST_RECORD = 64 * plain.MIB
@@ -141,7 +142,7 @@ def _had(shard: Shard, out: Path) -> Iterator[tuple[str, ClipSample]]:
     if record is None or record.shard is None or record.digests != shard.digests[: len(record.digests)]:
         return
     tar = out / shard.name
-    if not tar.is_file() or file_hash(tar) != record.shard.sha256:
+    if not tar.is_file() or of_file(tar) != record.shard.sha256:
         return
     try:
         found = read_whole(out, record.shard)
@@ -270,7 +271,7 @@ def _verified(out: Path, info: ShardInfo) -> tuple[list[ClipSample], str]:
     tar = out / info.name
     if not tar.is_file():
         return [], "is missing"
-    if file_hash(tar) != info.sha256:
+    if of_file(tar) != info.sha256:
         return [], "is damaged: its SHA-256 is not the index's"
     try:
         return read_whole(out, info), ""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import beside, plain
-from flowmusic.data.manifest import SPLITS, Entry, file_hash
+from flowmusic.data.manifest import SPLITS, Entry
+from flowmusic.hashes import of_file
 
 DATASET = "flowmusic-corpus"
 """Name of the data set in manifests."""
@@ -91,7 +92,7 @@ def manifest_entries(folder: str | Path) -> list[Entry]:
                     duration=facts.duration,
                     rate=facts.samplerate,
                     channels=facts.channels,
-                    hash=file_hash(clip.audio),
+                    hash=of_file(clip.audio),
                     text=tuple(clip.labels.get("captions", ())),
                     split=split,
                     dataset=DATASET,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from flowmusic import audio_files
 from flowmusic.data import fingerprint
-from flowmusic.data.manifest import file_hash
+from flowmusic.hashes import of_file
 
 SILENT_DB = -60.0
 """A recording without a second that is louder (RMS, dBFS) is silent."""
@@ -111,7 +111,7 @@ def facts_of(path: str | Path) -> Facts:
         path=str(path.absolute()),
         size=status.st_size,
         mtime_ns=status.st_mtime_ns,
-        hash=file_hash(path),
+        hash=of_file(path),
         rate=rate,
         channels=channels,
         duration=round(frames / rate, 6),

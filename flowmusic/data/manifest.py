@@ -15,15 +15,12 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from flowmusic import beside, hashes, limits, paths, plain
+from flowmusic import beside, limits, paths, plain
 from flowmusic.atomic import TEXT, replacing
 
 SPLITS = ("train", "validation", "test")
 LEAST_SECONDS = 1.0
 """What is left of a recording after the last whole piece is dropped if it is shorter."""
-
-file_hash = hashes.of_file
-"""How a recording's content is named: :attr:`Entry.hash`."""
 
 
 @dataclass(frozen=True)

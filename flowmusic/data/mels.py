@@ -17,10 +17,9 @@ from torch import Tensor
 
 from flowmusic import audio as audio_tools
 from flowmusic import disk, plain
-from flowmusic.atomic import replacing
+from flowmusic.atomic import replacing, write_json
 from flowmusic.data import corpus
 from flowmusic.data.corpus import Clip
-from flowmusic.data.plan import write_json
 from flowmusic.progress import over
 from flowmusic.tensors import read as read_tensors
 

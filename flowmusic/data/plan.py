@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import plain
-from flowmusic.atomic import write_text
+from flowmusic.atomic import write_json
 from flowmusic.data.manifest import SPLITS, Entry, to_json
 
 NAME = "plan.json"
@@ -211,8 +211,3 @@ def joined(digests: Sequence[str]) -> str:
 def _digest(piece: Entry, root: Path) -> str:
     told = json.dumps(to_json(piece, root), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(told.encode("utf-8", "backslashreplace")).hexdigest()
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write plain data, whole or not at all."""
-    write_text(path, json.dumps(value, ensure_ascii=False))

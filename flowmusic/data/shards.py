@@ -29,7 +29,7 @@ from flowmusic.data.clip_checks import CONFIDENCE
 from flowmusic.data.errors import BrokenShardError
 from flowmusic.data.heard import HEARD
 from flowmusic.data.latents import LATENTS
-from flowmusic.data.manifest import file_hash
+from flowmusic.hashes import of_file
 from flowmusic.plain import MIB
 
 __all__ = ["CONFIDENCE", "ClipSample", "ShardIndex", "ShardInfo", "read_shard", "write_shard"]
@@ -232,7 +232,7 @@ def write_shard(path: str | Path, samples: Iterable[ClipSample]) -> ShardInfo:
                     )
                 writer.write({"__key__": sample.key, INFO: info, TENSORS: data})
                 clips, frames = clips + 1, frames + sample.frames
-        return ShardInfo(path.name, clips, frames, temporary.stat().st_size, file_hash(temporary))
+        return ShardInfo(path.name, clips, frames, temporary.stat().st_size, of_file(temporary))
 
 
 def read_shard(location: str | Path, name: str, digest: Any = None, size: int = MOST_SHARD) -> Iterator[ClipSample]:

@@ -16,8 +16,8 @@ from typing import Any
 
 from flowmusic import plain
 from flowmusic.atomic import write_text
-from flowmusic.data.manifest import file_hash
 from flowmusic.data.plan import MOST_PLAN
+from flowmusic.hashes import of_file
 from flowmusic.train.checkpoints import LAST, PREVIOUS
 
 FILE, CONFIG, RESULT = "identity.json", "config.yaml", "metrics.json"
@@ -151,7 +151,7 @@ def _content(value: Any, out: str) -> Any:
 
 def _digest(file: Path) -> str:
     if file.name != "plan.json":
-        return file_hash(file)
+        return of_file(file)
     # Other splits may be built later, and the tars may be made again elsewhere: what is planned is the same.
     plan = plain.read_json(file, MOST_PLAN)
     content = json.dumps([plan.get("settings"), plan.get("shards", {}).get("train")], sort_keys=True)

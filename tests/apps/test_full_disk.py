@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import torch
 
-from flowmusic import audio, disk
-from flowmusic.apps import plot, take
+from flowmusic import atomic, audio, disk
+from flowmusic.apps import plot
 from flowmusic.apps.cli import main
 from flowmusic.apps.errors import FAILED, USAGE, guarded
 from flowmusic.generate.generator import Generator
@@ -99,15 +99,15 @@ def test_a_take_that_does_not_fit_says_how_to_make_it_again(
 def test_a_take_is_kept_though_its_record_cannot_be(
     here: Path, model: Generator, time: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write, calls = take.write_json, []
+    write, calls = atomic.write_readable_json, []
 
-    def full(data: Any, path: Path) -> Path:
+    def full(path: Path, data: Any) -> Path:
         calls.append(path)
         if len(calls) == time:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        return write(data, path)
+        return write(path, data)
 
-    monkeypatch.setattr(take, "write_json", full)
+    monkeypatch.setattr(atomic, "write_readable_json", full)
     assert main(["generate", "x", "--chords", "C", "--seconds", "1", "--seed", "5", "--quiet"]) == FAILED
     said = one_line(capsys)
     assert "take.json: No space left on device (take.wav is written; --seed 5 makes this take again)" in said

@@ -11,6 +11,7 @@ import pytest
 from flowmusic.data import manifest
 from flowmusic.data.manifest import Entry
 from flowmusic.data.sets import SETS
+from flowmusic.hashes import of_file
 from tests.data.music import short
 
 LINE = {"duration": 1.5, "sample_rate": 8000, "amplitude": None, "weight": None, "info_path": None}
@@ -81,4 +82,4 @@ def test_reading_a_folder_of_them_fills_in_what_they_do_not_say(tmp_path: Path) 
         (str(audio[1]), "test", 1),
         (str(audio[0]), "train", 1),
     ]
-    assert all(entry.hash == manifest.file_hash(entry.path) for entry in found.entries)
+    assert all(entry.hash == of_file(entry.path) for entry in found.entries)

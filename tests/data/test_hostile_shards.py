@@ -21,10 +21,10 @@ from flowmusic.data import build, shards
 from flowmusic.data.build import Record, verify
 from flowmusic.data.errors import BrokenShardError, WrongData
 from flowmusic.data.latents import LatentStore
-from flowmusic.data.manifest import file_hash
 from flowmusic.data.shards import ClipSample, ShardIndex, read_shard, write_shard
 from flowmusic.data.streamed import ShardData
 from flowmusic.data.transport import StrayShard
+from flowmusic.hashes import of_file
 from tests.train import tiny_shards
 
 NAME = "train-000000.tar"
@@ -143,7 +143,7 @@ def test_an_index_that_is_no_json(folder: Path, text: bytes) -> None:
 def replace_shard(folder: Path, data: bytes) -> None:
     """Another file in the place of the first shard, with an index that vouches for it."""
     (folder / NAME).write_bytes(data)
-    digest = file_hash(folder / NAME)
+    digest = of_file(folder / NAME)
     change_index(folder, lambda told: told["shards"][0].update(bytes=len(data), sha256=digest))
 
 

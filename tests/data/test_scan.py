@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from flowmusic.data import facts, manifest, readers, scan
+from flowmusic.hashes import of_file
 from tests.data.crash import crash
 from tests.data.music import RATE, piece, short, wav
 
@@ -46,7 +47,7 @@ def test_facts_captions_labels_and_stems(folder: Path, tmp_path: Path) -> None:
     assert set(entries) == {"plain.wav", "two.flac"}
     plain, two = entries["plain.wav"], entries["two.flac"]
     assert (plain.duration, plain.rate, plain.channels, plain.text) == (1.5, 8_000, 1, ("one", "two"))
-    assert plain.hash == manifest.file_hash(plain.path) and plain.licence == "mine" and plain.labels is None
+    assert plain.hash == of_file(plain.path) and plain.licence == "mine" and plain.labels is None
     assert (two.duration, two.rate, two.channels, two.text) == (2.0, 2_000, 2, ("a", "b"))
     assert two.licence == "CC0" and two.labels == str(folder / "deep" / "two.json") and two.dataset == "own"
     assert two.stems == {"drums": str(folder / "deep" / "two.drums.flac")}

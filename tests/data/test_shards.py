@@ -15,6 +15,7 @@ import torch
 from flowmusic.data import manifest
 from flowmusic.data.manifest import Entry
 from flowmusic.data.shards import CONFIDENCE, ClipSample, ShardIndex, read_shard, write_shard
+from flowmusic.hashes import of_file
 
 
 def sample(number: int, frames: int = 5) -> ClipSample:
@@ -39,7 +40,7 @@ def test_what_is_written_is_read_back_in_order(tmp_path: Path) -> None:
     written = [sample(number, 4 + number) for number in range(3)]
     info = write_shard(tmp_path / "train-000000.tar", written)
     assert (info.clips, info.frames) == (3, 4 + 5 + 6)
-    assert info.sha256 == manifest.file_hash(tmp_path / info.name)
+    assert info.sha256 == of_file(tmp_path / info.name)
     for found, wanted in zip(read_shard(tmp_path, info.name), written, strict=True):
         assert_same(found, wanted)
 

@@ -17,8 +17,8 @@ from safetensors.torch import load, save
 from flowmusic.apps.errors import one_line
 from flowmusic.data.build import verify
 from flowmusic.data.latents import LatentStore
-from flowmusic.data.manifest import file_hash
 from flowmusic.data.streamed import ShardData
+from flowmusic.hashes import of_file
 from tests.fuzz.campaign import Input, Refused, both_ways, run
 from tests.fuzz.mutate import changed, mutated
 from tests.train import tiny_shards
@@ -113,7 +113,7 @@ def folders(seed: int, count: int, folder: Path) -> Iterator[Input]:
         else:
             data = hostile_tar(tar, rng)
             (folder / NAME).write_bytes(data)
-            told["shards"][0].update(bytes=len(data), sha256=file_hash(folder / NAME))
+            told["shards"][0].update(bytes=len(data), sha256=of_file(folder / NAME))
             if rng.random() < 0.2:
                 told["shards"][0].update(clips=rng.randrange(4), frames=rng.randrange(300))
         (folder / NAME).write_bytes(data)

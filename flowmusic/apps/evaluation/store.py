@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import plain
-from flowmusic.apps.take import write_json
+from flowmusic.atomic import write_readable_json
 from flowmusic.paths import cut
 from flowmusic.types import Audio
 
@@ -65,7 +65,7 @@ class Store:
         path = self._path("takes", system, clip, key).with_suffix(SUFFIX)
         path.parent.mkdir(parents=True, exist_ok=True)
         audio_tools.write(audio, path)
-        write_json(facts, path.with_suffix(".json"))
+        write_readable_json(path.with_suffix(".json"), facts)
         return Take(path, key, facts)
 
     def heard(self, system: str, clip: str, key: str, listen: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -75,7 +75,7 @@ class Store:
         if found is None:
             found = listen()
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(found, path)
+            write_readable_json(path, found)
         return found
 
     def _path(self, kind: str, system: str, clip: str, key: str) -> Path:

@@ -12,9 +12,10 @@ from flowmusic import beside, disk, plain
 from flowmusic.atomic import write_text
 from flowmusic.data import tables
 from flowmusic.data.facts import Unusable, header
-from flowmusic.data.manifest import Entry, file_hash
+from flowmusic.data.manifest import Entry
 from flowmusic.data.readers import look_at
 from flowmusic.data.scan import MISSING, ROW, SIDECAR, UNREADABLE, Problem, Progress, Scan
+from flowmusic.hashes import of_file
 from flowmusic.paths import sibling
 
 Item = TypeVar("Item", Mapping[str, Any], dict[str, str], Entry)
@@ -125,7 +126,7 @@ def finish(job: _Job) -> tuple[Entry, str] | str:
             duration=round(meant, 6),
             rate=rate,
             channels=channels,
-            hash=file_hash(draft.audio),
+            hash=of_file(draft.audio),
             start=draft.start,
             text=draft.text,
             licence=draft.licence,
