@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from feature_extractors.chords import ChordAnalysis, Chords
     from feature_extractors.demucs_stems import Demucs
     from feature_extractors.drums import DrumAnalysis, Drums
-    from feature_extractors.listeners import default_listeners
     from feature_extractors.melody import Melody, MelodyAnalysis
     from feature_extractors.onsets import OnsetAnalysis, Onsets
     from feature_extractors.run import Extraction, Extractors, extract, extract_file, extract_folder
@@ -43,7 +42,6 @@ _HOMES = {
     "Separator": "stems",
     "Stems": "stems",
     "best_available": "stems",
-    "default_listeners": "listeners",
     "extract": "run",
     "extract_file": "run",
     "extract_folder": "run",
@@ -67,7 +65,6 @@ __all__ = [
     "Separator",
     "Stems",
     "best_available",
-    "default_listeners",
     "extract",
     "extract_file",
     "extract_folder",
