@@ -49,7 +49,9 @@ class NotFinite(RuntimeError):
 class GenerationDefaults:
     """What a model is best sampled with, used where a call says nothing; plain data, as a bundle stores it.
 
-    ``guidance``, ``guidance_interval`` and ``apg`` are what :meth:`Guidance.of` takes.
+    ``guidance``, ``guidance_interval`` and ``apg`` are what :meth:`Guidance.of` takes.  ``shortest_window`` is the
+    length (s) of the shortest window in which the field is drawn as well as in one of its trained length
+    (docs/speed.md); None: it is drawn in no shorter one.
     """
 
     guidance: Mapping[str, float] = field(default_factory=lambda: {"all": 2.0})
@@ -59,6 +61,7 @@ class GenerationDefaults:
     tolerance: float = 1e-4
     guidance_interval: Sequence[float] | None = None
     apg: Mapping[str, float | None] | None = None
+    shortest_window: float | None = None
 
     def guide(
         self,
@@ -213,7 +216,8 @@ class Generator:
         Any length: the grid is covered by windows of the trained length, which overlap by 2.5 s.  Each window has its
         own part of the controls, and what earlier windows made on the overlap is held fixed and given to the encoder
         as context, so a window continues the music before it (there is nothing to cross-fade: both agree).
-        A grid shorter than one window is cut from a full one.
+        A grid shorter than that gets a window of its own length, down to ``defaults.shortest_window``, from which it
+        is cut.
 
         Args:
             controls: batch of B; every track on ``grid``.
@@ -240,7 +244,7 @@ class Generator:
         noises = [torch.Generator().manual_seed((seed + item) % MAX_SEED) for item in range(controls.batch)]
 
         controls_here = controls.to(self.device)
-        window = self.grid().length
+        window = self._window(grid)
         overlap = min(round(OVERLAP_SECONDS * float(grid.frame_rate)), window // 2)
         parts = cover(grid.length, window, overlap)
         known, keep = self._canvas(context, controls.batch, grid.length, parts[-1].stop)
@@ -270,6 +274,12 @@ class Generator:
         return Generation(
             audio, latents.cpu(), controls, guidance, seed, evals, solver, steps, time_grid, tuple(unread)
         )
+
+    def _window(self, grid: FrameGrid) -> int:
+        """Frames that are drawn at once."""
+        trained, shortest = self.grid().length, self.defaults.shortest_window
+        least = trained if shortest is None else min(trained, self.grid(shortest).length)
+        return min(trained, max(least, grid.length))
 
     def _field(self, controls: Controls, guidance: Guidance, z_0: Tensor, known: Tensor, keep: Tensor) -> VelocityField:
         held = bool(keep.any())

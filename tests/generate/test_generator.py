@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -59,6 +61,17 @@ def test_any_length(seconds: float) -> None:
     frames = generator.grid(seconds).length
     assert take.latents.shape == (1, frames, DIM)
     assert take.audio.samples.shape == (1, 1, frames * RATE // FRAME_RATE)
+
+
+@pytest.mark.parametrize(("seconds", "frames"), [(0.3, 10), (0.6, 15), (1.0, 25), (2.0, 50), (3.2, 50)])
+def test_a_short_take_is_drawn_in_its_share_of_a_window(seconds: float, frames: int) -> None:
+    generator = tiny_generator()
+    generator.defaults = replace(generator.defaults, shortest_window=0.4)
+    drawn: list[int] = []
+    generator.field.register_forward_pre_hook(lambda _, inputs: drawn.append(inputs[0].shape[1]))
+    grid = generator.grid(seconds)
+    assert generator.generate(Controls(("ab",)), grid=grid, seed=3).latents.shape[1] == grid.length
+    assert set(drawn) == {frames}
 
 
 def test_a_shorter_take_is_the_start_of_a_full_one() -> None:
