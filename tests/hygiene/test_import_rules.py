@@ -26,7 +26,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "model": frozenset({"controls"}),
     "generate": frozenset({"flow", "model", "codec", "controls"}),
     # codec and interop beyond the plan: codecs are trained here too, and a run ends in a bundle of its own.
-    "train": frozenset({"data", "model", "flow", "generate", "metrics", "codec", "interop"}),
+    # feature_extractors: its networks are trained here.
+    "train": frozenset({"data", "model", "flow", "generate", "metrics", "codec", "interop", EXTRACTORS}),
     # The parity command recomputes everything that a foreign model's files hold: controls, flow and losses too.
     "interop": frozenset({"model", "codec", "generate", "controls", "flow"}),
     "data": frozenset({"controls"}),
