@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader
 
@@ -112,7 +111,9 @@ class NetworkData(NumberedData):
         return self.numbered(self.train_batch)
 
     def val_dataloader(self) -> DataLoader:
-        return DataLoader(Steps(self.validation.__getitem__, 0, len(self.validation)), batch_size=None, collate_fn=_same)
+        return DataLoader(
+            Steps(self.validation.__getitem__, 0, len(self.validation)), batch_size=None, collate_fn=_same
+        )
 
 
 class ChordData(NetworkData):

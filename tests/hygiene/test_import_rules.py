@@ -34,7 +34,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     # A learned metric is a bundle of ours, which the reader of bundles loads.
     "metrics": frozenset({"controls", "interop"}),
     "corpus": frozenset({"controls"}),
-    EXTRACTORS: frozenset({"controls"}),
+    # The table of ceilings scores extractors; the metrics import none of these.
+    EXTRACTORS: frozenset({"controls", "metrics"}),
 }
 
 # Package from elsewhere -> where it may be imported (a file, or a folder that ends in a slash).
