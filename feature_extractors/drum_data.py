@@ -24,7 +24,7 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class Example:
-    """Mel magnitudes ``[F, 64]`` in half precision, targets ``[F, 4]`` in 0..1 of ``drum_net.OUTPUTS``, and hits [s]."""
+    """Mel magnitudes ``[F, 64]`` in half precision, targets ``[F, 4]`` of ``drum_net.OUTPUTS`` in 0..1, hits [s]."""
 
     magnitude: Tensor
     target: Tensor

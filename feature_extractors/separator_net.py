@@ -6,9 +6,9 @@ outputs (Hybrid Demucs, Defossez 2021, arXiv 2111.03600).  In place of its recur
 and the normalisation is by batch, so that what a sample depends on is bounded and long recordings can be cut without
 a trace.  The spectral branch gives a complex mask, the other a waveform; ``rest = mix - drums``.
 
-Weights: an earlier form of ``flowmusic train experiment=separator`` on ``flowmusic corpus --hours 8 --seed 1`` and 3000 clips of
-12 s (sound fonts FluidR3, FluidR3Mono and MuseScore General Lite, all MIT); a moving average, in half precision;
-Apache-2.0.  The file's metadata and docs/drums.md say how it was trained and what it reaches.
+Weights: an earlier form of ``flowmusic train experiment=separator`` on ``flowmusic corpus --hours 8 --seed 1`` and a
+corpus of 3000 clips of 12 s (sound fonts FluidR3, FluidR3Mono and MuseScore General Lite, all MIT); a moving average,
+in half precision; Apache-2.0.  The file's metadata and docs/drums.md say how it was trained and what it reaches.
 """
 
 from __future__ import annotations
