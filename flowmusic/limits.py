@@ -117,7 +117,7 @@ _TABLE = (
          whole=True),
     _row("neighbours", "neighbours", 1, 1000, "of one vector", whole=True),
     _row("count", "things", 0, 1_000_000, "of what is counted in a configuration",
-         "limit pairs group windows captions text_cache lanes validation_batches validation_shards "
+         "limit pairs group windows captions text_cache lanes validation_batches validation_shards validation_clips "
          "calibration_batches prepare_batches iterations num_sanity_val_steps save_top_k flush_logs_every_n_steps "
          "format version", whole=True,
          all_by_minus_one=True),

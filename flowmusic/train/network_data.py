@@ -51,8 +51,8 @@ class NetworkData(NumberedData):
         corpus, more: corpus folders; the training clips of all of them join, and so do the validation clips.
         crop_seconds: length of a training crop.
         batch, seed: training batch and its seed.
-        limit: at most so many training clips of each corpus (None: all).
-        validation_clips: at most so many validation clips of each corpus (None: all).
+        limit: at most so many training clips of each corpus (None or -1: all).
+        validation_clips: at most so many validation clips of each corpus (None or -1: all).
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class NetworkData(NumberedData):
         super().__init__()
         self.folders = [Path(folder) for folder in (corpus, *more)]
         self.crop_seconds, self.batch, self.seed = crop_seconds, batch, seed
-        self.limit, self.validation_clips = limit, validation_clips
+        self.limit, self.validation_clips = (None if most == -1 else most for most in (limit, validation_clips))
         self.train_batch: Callable[[int], Any] | None = None
         self.validation: Sequence[Any] = ()
 
