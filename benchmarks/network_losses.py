@@ -21,13 +21,13 @@ def main() -> int:
     print(f"| run | steps | loss of the last {args.last} steps | last validation |\n|---|---|---|---|")
     for folder in args.run:
         logs, result = sorted(folder.glob("csv/**/metrics.csv")), folder / "metrics.json"
-        if not logs or not result.is_file():
-            print(
-                f"error: no finished run with a csv log in {folder}; give folders of `flowmusic train`", file=sys.stderr
-            )
+        losses: list[float] = []
+        if logs and result.is_file():
+            with logs[-1].open(newline="") as file:
+                losses = [float(row["train/loss"]) for row in csv.DictReader(file) if row.get("train/loss")]
+        if not losses:
+            print(f"error: {folder} is no finished run of `flowmusic train` with a csv log", file=sys.stderr)
             return 2
-        with logs[-1].open(newline="") as file:
-            losses = [float(row["train/loss"]) for row in csv.DictReader(file) if row.get("train/loss")]
         run = json.loads(result.read_text())
         figures = sorted(run["metrics"].items())
         shown = ", ".join(f"{name[11:]} {value:.3f}" for name, value in figures if name.startswith("validation/"))

@@ -41,6 +41,11 @@ class LitDrumNet(LightningModule):
         total_steps: int = 2200,
     ) -> None:
         super().__init__()
+        if not 1 <= network.outputs <= len(drum_net.OUTPUTS):
+            raise ValueError(
+                f"model.network.outputs must be from 1 to {len(drum_net.OUTPUTS)} ({', '.join(drum_net.OUTPUTS)}), got "
+                f"{network.outputs}"
+            )
         # A third faster on a CPU.
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.make_optimizer, self.weight = optimizer, tuple(weight)

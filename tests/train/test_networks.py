@@ -153,6 +153,11 @@ def test_what_is_wrong_with_a_corpus_is_said_in_one_line(
         assert said.startswith("flowmusic train: error: ") and says in said and len(said) <= 500
 
 
+def test_there_are_four_outputs(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(overrides("drum_net", corpus, tmp_path / "run", 1, "model.network.outputs=5")) == 2
+    assert "model.network.outputs must be from 1 to 4 (any, kick, snare, hat), got 5" in capsys.readouterr().err
+
+
 def test_a_separator_needs_stems(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(corpus, tmp_path / "mixes", ignore=shutil.ignore_patterns("*.drums.flac"))
     assert main(overrides("separator", tmp_path / "mixes", tmp_path / "run", 1)) == 2
