@@ -24,8 +24,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from feature_extractors import drum_net, madmom_compat, scoring, signals
-from feature_extractors.ceilings import CONTROL_RATE, ONSET_S, Clip, clips_of, read_clip
+from feature_extractors import drum_net, madmom_compat, signals
+from feature_extractors.ceilings import CONTROL_RATE, ONSET_S, Clip, clips_of, nan_if_unscored, read_clip
 from feature_extractors.drums import Drums
 from feature_extractors.melody import Melody
 from feature_extractors.onsets import Onsets
@@ -35,6 +35,9 @@ from flowmusic.apps.corpus_clips import round_trip
 from flowmusic.atomic import write_text
 from flowmusic.controls import drums as drum_control
 from flowmusic.interop.bundle import load_codec
+from flowmusic.metrics.melody import Pitches, melody_pc
+from flowmusic.metrics.onsets import onset_f1
+from flowmusic.metrics.signal import si_sdr
 from flowmusic.types import Audio, FrameGrid
 
 Scores = dict[tuple[str, ...], list[float]]
@@ -79,7 +82,7 @@ def onset_scores(scores: Scores, clip: Clip, wrong: Mapping[str, Any], stems: Ma
         for against, labels in (("truth", clip.labels), ("no skill", wrong)):
             drums = labels.get("drums") or {}
             wanted = drums.get("onsets") if hits == "any drum" else (drums.get("classes") or {}).get(hits)
-            _add(scores, (hits, detector, source, against), scoring.f_measure(wanted or (), times, ONSET_S))
+            _add(scores, (hits, detector, source, against), nan_if_unscored(onset_f1, wanted or (), times, ONSET_S))
 
 
 def separator_scores(scores: Scores, clip: Clip, stems: Mapping[str, Stems], pitch: str, coded: bool) -> None:
@@ -93,17 +96,21 @@ def separator_scores(scores: Scores, clip: Clip, stems: Mapping[str, Stems], pit
     for name, parts in stems.items():
         for part, truth in () if coded else (("drums", drums), ("rest", mix - drums)):
             estimate = signals.samples_of(parts.drums if part == "drums" else parts.rest, clip.mix.rate)
-            value = scoring.si_sdr(estimate, truth)
+            value = _si_sdr(estimate, truth)
             _add(scores, (name, f"SI-SDR {part}"), value)
-            _add(scores, (name, f"gain {part}"), value - scoring.si_sdr(mix, truth))
+            _add(scores, (name, f"gain {part}"), value - _si_sdr(mix, truth))
         strength = Drums(stems=SEPARATORS[name]).strength(parts.drums, clip.mix)
-        by_band = [scoring.f_measure(a, b, ONSET_S) for a, b in zip(true_bands, _bands(strength), strict=True)]
+        by_band = [nan_if_unscored(onset_f1, a, b, ONSET_S) for a, b in zip(true_bands, _bands(strength), strict=True)]
         _add(scores, (name, "control, by band"), float(np.mean([score for score in by_band if math.isfinite(score)])))
         times = drum_control.onsets_from_track(drum_control.strength_to_track(torch.from_numpy(strength), grid))
-        _add(scores, (name, "drum control"), scoring.f_measure(clip.labels["drums"]["onsets"], times, ONSET_S))
+        _add(scores, (name, "drum control"), nan_if_unscored(onset_f1, clip.labels["drums"]["onsets"], times, ONSET_S))
         heard = Melody(model=pitch).analyse(parts.rest)
         notes = clip.labels.get("melody") or ()
-        _add(scores, (name, "melody"), scoring.pitch_accuracy(notes, heard.times, heard.pitch, octaves=False))
+        _add(scores, (name, "melody"), nan_if_unscored(melody_pc, notes, Pitches(heard.times, heard.pitch)))
+
+
+def _si_sdr(estimate: np.ndarray, truth: np.ndarray) -> float:
+    return nan_if_unscored(si_sdr, torch.from_numpy(estimate), torch.from_numpy(truth))
 
 
 def _bands(strength: np.ndarray) -> list[list[float]]:

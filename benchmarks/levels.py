@@ -18,8 +18,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from feature_extractors import Extractors, extract, recording, scoring
-from feature_extractors.ceilings import BEAT_S, ONSET_S, clips_of
+from feature_extractors import Extractors, extract, recording
+from feature_extractors.ceilings import BEAT_S, ONSET_S, clips_of, nan_if_unscored
+from flowmusic.metrics.beats import beat_f1
+from flowmusic.metrics.chords import chord_acc
+from flowmusic.metrics.melody import Pitches, melody_rpa
+from flowmusic.metrics.onsets import onset_f1
 from flowmusic.types import Audio
 
 FIGURES = ("melody", "chords", "drum onsets", "beats")
@@ -65,10 +69,10 @@ def scores(found: Mapping[str, Any], labels: Mapping[str, Any]) -> list[float]:
     """How right each of :data:`FIGURES` is: 50 cents, maj/min, 50 ms, 70 ms."""
     times, pitch = found["line"]
     return [
-        scoring.pitch_accuracy(labels.get("melody") or (), times, pitch, True),
-        scoring.chord_agreement(labels.get("chords") or (), found["chords"]),
-        scoring.f_measure((labels.get("drums") or {}).get("onsets") or (), found["onsets"], ONSET_S),
-        scoring.f_measure(labels.get("beats") or (), found["beats"], BEAT_S),
+        nan_if_unscored(melody_rpa, labels.get("melody") or (), Pitches(times, pitch)),
+        nan_if_unscored(chord_acc, labels.get("chords") or (), found["chords"]),
+        nan_if_unscored(onset_f1, (labels.get("drums") or {}).get("onsets") or (), found["onsets"], ONSET_S),
+        nan_if_unscored(beat_f1, labels.get("beats") or (), found["beats"], BEAT_S),
     ]
 
 

@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from feature_extractors import madmom_compat, scoring
+from feature_extractors import madmom_compat
 from feature_extractors.beats import Beats
 from feature_extractors.chords import Chords
 from feature_extractors.drums import Drums
@@ -32,6 +33,10 @@ from feature_extractors.stems import HarmonicPercussive, Separator
 from flowmusic import plain
 from flowmusic.atomic import write_text
 from flowmusic.controls import drums as drum_control
+from flowmusic.metrics.beats import beat_f1
+from flowmusic.metrics.chords import chord_acc
+from flowmusic.metrics.melody import Pitches, melody_pc, melody_rpa
+from flowmusic.metrics.onsets import onset_f1
 from flowmusic.types import Audio, FrameGrid
 
 ONSET_S, BEAT_S = 0.05, 0.07
@@ -203,19 +208,27 @@ def _without(clip: Clip) -> Audio | None:
 
 
 def _chords(found: Sequence[Sequence]) -> Scorer:
-    return lambda labels: scoring.chord_agreement(labels.get("chords") or (), found)
+    return lambda labels: nan_if_unscored(chord_acc, labels.get("chords") or (), found)
 
 
 def _times(key: str, found: Sequence[float], tolerance_s: float) -> Scorer:
     def score(labels: Mapping[str, Any]) -> float:
         source = (labels.get("drums") or {}) if key == "onsets" else labels
-        return scoring.f_measure(source.get(key) or (), found, tolerance_s)
+        return nan_if_unscored(onset_f1 if key == "onsets" else beat_f1, source.get(key) or (), found, tolerance_s)
 
     return score
 
 
 def _pitch(times: np.ndarray, midi: np.ndarray, octaves: bool) -> Scorer:
-    return lambda labels: scoring.pitch_accuracy(labels.get("melody") or (), times, midi, octaves)
+    heard = Pitches(times, midi)
+    return lambda labels: nan_if_unscored(melody_rpa if octaves else melody_pc, labels.get("melody") or (), heard)
+
+
+def nan_if_unscored(score: Callable[..., float], *arguments: Any) -> float:
+    """A score that is nan, without the warning, where the labels have nothing to be found."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return score(*arguments)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

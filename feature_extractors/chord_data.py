@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from feature_extractors import chord_features, chord_labels, signals
-from flowmusic import plain
+from feature_extractors import chord_features, chord_labels, corpus_labels, signals
 from flowmusic.atomic import replacing
 from flowmusic.types import Audio
 
@@ -59,9 +58,7 @@ def recordings(corpus: Path, split: str, cache: Path, limit: int | None = None) 
 
     Raises: ValueError if the split holds no clips.
     """
-    paths = sorted((corpus / split).glob("*.json"))[:limit]
-    if not paths:
-        raise ValueError(f"no clips in {corpus / split}; make some with `flowmusic corpus --out {corpus}`")
+    paths = corpus_labels.paths(corpus, split, limit)
     names = "\n".join([str(corpus.resolve()), split, *(path.name for path in paths)])
     key = f"{corpus.name}-{split}-v{VERSION}-{hashlib.sha256(names.encode()).hexdigest()[:12]}"
     array, index = cache / f"{key}.npy", cache / f"{key}.json"
@@ -81,7 +78,7 @@ def _compute(paths: Sequence[Path], training: bool, array: Path, index: Path) ->
     entries: list[dict[str, Any]] = []
     first = 0
     for n, path in enumerate(paths):
-        chords = plain.read_json(path)["chords"]
+        chords = corpus_labels.read(path, "chords")["chords"]
         mix = _samples(path.with_suffix(".flac"))
         heard = [mix]
         stem = path.with_name(f"{path.stem}.drums.flac")

@@ -6,8 +6,8 @@ is applied to each of the 12 pitch classes with the same weights, seeing the oth
 chord types with their basses, and no chord, so that root, quality and bass are decided together (structured chord
 spaces: McFee & Bello, ISMIR 2017).
 
-Weights: ``train_chord_net`` on two composed corpora and codec round trips, 17 CPU minutes; Apache-2.0; data, commands
-and figures in ``chord_net.md``, comparison with madmom in ``docs/chords.md``.
+Weights: ``flowmusic train experiment=chord_net`` on two composed corpora and codec round trips, 17 CPU minutes;
+Apache-2.0; data, commands and figures in ``chord_net.md``, comparison with madmom in ``docs/chords.md``.
 """
 
 from __future__ import annotations

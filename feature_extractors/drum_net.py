@@ -8,11 +8,11 @@ snare and hi-hat from each other.
 Two trained networks of this kind come with the package (Apache-2.0; sound fonts FluidR3 and MuseScore General
 Lite, both MIT), and docs/drums.md compares them with other detectors:
 
-- for any drum, with one output: an earlier form of ``train_drum_net --any --steps 2500 --clips 800`` on ``flowmusic
-  corpus --hours 8 --seed 1``.  The metrics listen with it.  Onset F1 at 50 ms in mixes: 0.96 with those fonts, 0.93
-  with a font it never heard.
-- for classes: ``train_drum_net`` with its defaults on that corpus and one of 3000 clips of 12 s, seed 0, 13 minutes on
-  a shared CPU core.  Its own "any" output is not used: the other network hears any drum a little better.
+- for any drum, with one output: an earlier form of ``flowmusic train experiment=drum_net``, 2500 steps, 800 clips of
+  ``flowmusic corpus --hours 8 --seed 1``.  The metrics listen with it.  Onset F1 at 50 ms in mixes: 0.96 with those
+  fonts, 0.93 with a font it never heard.
+- for classes: ``experiment=drum_class_net`` in an earlier form, on that corpus and one of 3000 clips of 12 s, seed 0,
+  13 minutes on a shared CPU core.  Its own "any" output is not used: the other network hears any drum a little better.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ OUTPUTS = ("any", *CLASSES)
 THRESHOLD = 0.6
 """Of any drum's probability, chosen on clips that it was not trained on."""
 CLASS_THRESHOLDS = {"kick": 0.65, "snare": 0.6, "hat": 0.55}
-"""The same by class, the best on the validation split, as ``train_drum_net`` prints them."""
+"""The same by class, the best on the validation split, as a training logs them (``validation/threshold_NAME``)."""
 _WINDOW_FRAMES, _CONTEXT_FRAMES = 3000, 20
 
 

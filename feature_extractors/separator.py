@@ -24,7 +24,7 @@ class DrumSeparator:
     Each channel is separated by itself.  The network hears up to 16 kHz; what lies above stays in the rest.
 
     Args:
-        weights: a file of ``train_separator``; None takes the one that comes with the package.
+        weights: a file of ``flowmusic train experiment=separator``; None takes the one that comes with the package.
     """
 
     weights: Path | None = None

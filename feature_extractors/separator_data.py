@@ -5,7 +5,6 @@ Every crop is made from its own seed alone, so a training that resumes sees what
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from feature_extractors import corpus_labels
 from feature_extractors.separator_net import LEVEL, RATE
-from flowmusic import plain
 
 _OWN, _NO_DRUMS, _ONLY_DRUMS = 0.25, 0.1, 0.05
 """Shares of crops that keep a clip's own drums, have none, and have nothing else; the others are remixed."""
@@ -38,8 +37,8 @@ def recordings(folders: Sequence[Path], split: str, clips: int | None = None) ->
     found: list[Recording] = []
     for folder in folders:
         here = []
-        for path in sorted((folder / split).glob("*.json"))[:clips]:
-            labels = plain.read_json(path)
+        for path in corpus_labels.paths(folder, split, clips):
+            labels = corpus_labels.read(path, "sample_rate", "seconds")
             if labels["sample_rate"] != RATE:
                 raise ValueError(f"{path} has {labels['sample_rate']} samples a second; the separator takes {RATE}")
             stem = path.with_name(f"{path.stem}.drums.flac")

@@ -6,9 +6,9 @@ outputs (Hybrid Demucs, Defossez 2021, arXiv 2111.03600).  In place of its recur
 and the normalisation is by batch, so that what a sample depends on is bounded and long recordings can be cut without
 a trace.  The spectral branch gives a complex mask, the other a waveform; ``rest = mix - drums``.
 
-Weights: ``train_separator`` with its defaults on ``flowmusic corpus --hours 8 --seed 1`` and a corpus of 3000 clips of
-12 s (sound fonts FluidR3, FluidR3Mono and MuseScore General Lite, all MIT); a moving average, in half precision;
-Apache-2.0.  The file's metadata and docs/drums.md say how it was trained and what it reaches.
+Weights: an earlier form of ``flowmusic train experiment=separator`` on ``flowmusic corpus --hours 8 --seed 1`` and a
+corpus of 3000 clips of 12 s (sound fonts FluidR3, FluidR3Mono and MuseScore General Lite, all MIT); a moving average,
+in half precision; Apache-2.0.  The file's metadata and docs/drums.md say how it was trained and what it reaches.
 """
 
 from __future__ import annotations
@@ -213,7 +213,9 @@ def _windows(scaled: Callable[[slice], Tensor], length: int, net: SeparatorNet) 
 def load(path: Path = WEIGHTS) -> SeparatorNet:
     """The trained network, ready to run.  Raises: ValueError if the file is missing or holds another network."""
     if not path.is_file():
-        raise ValueError(f"no weights of the separator in {path}; train some with feature_extractors.train_separator")
+        raise ValueError(
+            f"no weights of the separator in {path}; train some with `flowmusic train experiment=separator`"
+        )
     net = SeparatorNet()
     try:
         net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in read_tensors(path)[0].items()})

@@ -117,7 +117,7 @@ _TABLE = (
          whole=True),
     _row("neighbours", "neighbours", 1, 1000, "of one vector", whole=True),
     _row("count", "things", 0, 1_000_000, "of what is counted in a configuration",
-         "limit pairs group windows captions text_cache lanes validation_batches validation_shards "
+         "limit pairs group windows captions text_cache lanes validation_batches validation_shards validation_clips "
          "calibration_batches prepare_batches iterations num_sanity_val_steps save_top_k flush_logs_every_n_steps "
          "format version", whole=True,
          all_by_minus_one=True),
@@ -130,7 +130,7 @@ _TABLE = (
     _row("learning_rate", "", 0, 10, "above, every step destroys what was learned", "lr"),
     _row("loss_weight", "", 0, 1e6, "of a part of a loss, a decay of weights or a clipped gradient",
          "weight weight_decay complex_weight wave_weight sdr_weight spectrum_weight larger matching align "
-         "gradient_clip_val temperature"),
+         "gradient_clip_val temperature triad_share"),
     _row("noise", "", 0, 1000, "in units of latents, which are about 1", "noise sigma_min equalise_db"),
     _row("budget", "seconds", 0, 1e11, "of work, or since 1970", "wall_s cpu_s sitting_wall_s until reserve_s"),
     _row("short_time", "seconds", 0, 60, "of a blur or a bin of the drum control", "blur_s bin_s"),
@@ -143,7 +143,8 @@ _TABLE = (
     _row("heads", "heads", 1, 1024, "of attention", "heads num_heads", whole=True),
     _row("width", "channels", 0, 65_536, "of a layer or a feature; the widest networks have some 20000",
          "width dim features frames_dim time_dim time_hidden text_dim chords_dim drums_dim melody_dim "
-         "drums_latent_dim head_width wave_dim spectrum_dim filters n_filters bands words dimension", whole=True),
+         "hidden outputs drums_latent_dim head_width wave_dim spectrum_dim filters n_filters bands words dimension",
+         whole=True),
     _row("expansion", "", 0.01, 64, "how much wider a layer is inside", "expansion compress"),
     _row("vocabulary", "entries", 1, 10_000_000, "of a table of vectors",
          "ids bins chords_card melody_bins vocab_size", whole=True),

@@ -109,15 +109,22 @@ class AveragedWeights(EMAWeightAveraging):
     """Exponential moving average of the parameters, used in validation, samples and the exported bundle.
 
     The decay warms up (1 + k) / (10 + k), so that short runs are not averaged with their initialisation.
+
+    Args:
+        decay: what an average keeps of itself in a step, in the long run.
+        use_buffers: average the buffers too, for a network with batch normalisation: averaged weights need averaged
+            statistics.  Else buffers are those of the last step.
     """
 
-    def __init__(self, decay: float = 0.999) -> None:
+    def __init__(self, decay: float = 0.999, use_buffers: bool = False) -> None:
         if not 0.0 <= decay < 1.0:
             raise ValueError(f"decay must be in [0, 1), got {decay}")
-        super().__init__(use_buffers=False, decay=decay)
+        super().__init__(use_buffers=use_buffers, decay=decay)
         limit = decay
 
         def average(averaged: Any, current: Any, num_averaged: Any) -> Any:
+            if not averaged.is_floating_point():
+                return current  # a count of batches
             count = float(num_averaged)
             weight = min(limit, (1.0 + count) / (10.0 + count))
             return averaged + (current - averaged) * (1.0 - weight)
@@ -132,4 +139,6 @@ class AveragedWeights(EMAWeightAveraging):
             )
         if stage == "fit":
             # As Lightning's, which calls configure_model first and warns: ours does nothing where nothing is sharded.
-            self._average_model = AveragedModel(pl_module, pl_module.device, use_buffers=False, **self._kwargs)
+            self._average_model = AveragedModel(
+                pl_module, pl_module.device, use_buffers=self._use_buffers, **self._kwargs
+            )

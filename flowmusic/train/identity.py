@@ -31,7 +31,7 @@ MAY_CHANGE = (
     *("model.optimizer.fused", "model.optimizer.foreach"),
     *("data.batch", "data.group", "data.windows", "data.workers", "data.lanes", "data.verify", "data.resident"),
     *("data.text_cache", "data.validation_batch", "data.validation_batches", "data.validation_shards"),
-    "data.validation_crop_seconds",
+    *("data.validation_crop_seconds", "data.validation_clips", "data.cache"),
 )
 """Those among them that may change when a run goes on: how long, how fast, in which order, and how it is judged.
 

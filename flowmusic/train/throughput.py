@@ -80,4 +80,6 @@ def size_of(batch: Any) -> tuple[int, float]:
     latents = getattr(batch, "latents", None)
     if latents is not None:
         return len(latents), len(latents) * batch.grid.seconds
+    if isinstance(batch, tuple | list) and batch:
+        batch = batch[0]  # inputs and what is wanted of them
     return (len(batch), 0.0) if hasattr(batch, "__len__") else (0, 0.0)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from feature_extractors import Chords, chord_decode, chord_features, chord_labels, chord_net, scoring
+from feature_extractors import Chords, chord_decode, chord_features, chord_labels, chord_net
 from flowmusic.controls import vocabulary
+from flowmusic.metrics.chords import chord_acc
 from flowmusic.types import Audio
 from tests.feature_extractors.sounds import tone, triad
 
@@ -170,9 +171,9 @@ def clips() -> Iterator[list[tuple[Audio, tuple]]]:
 
 
 def test_shipped_weights_hear_composed_music(clips: list[tuple[Audio, tuple]]) -> None:
-    scores = [scoring.chord_agreement(chords, Chords("ours").analyse(audio).changes) for audio, chords in clips]
+    scores = [chord_acc(chords, Chords("ours").analyse(audio).changes) for audio, chords in clips]
     assert np.nanmean(scores) > 0.8, scores
-    wrong = [scoring.chord_agreement(clips[n - 1][1], Chords("ours").analyse(clips[n][0]).changes) for n in range(3)]
+    wrong = [chord_acc(clips[n - 1][1], Chords("ours").analyse(clips[n][0]).changes) for n in range(3)]
     assert np.nanmean(wrong) < 0.4, wrong
 
 

@@ -10,11 +10,10 @@ from feature_extractors import (
     DrumSeparator,
     HarmonicPercussive,
     Separator,
-    scoring,
     separator_data,
     separator_net,
-    train_separator,
 )
+from flowmusic.metrics.signal import si_sdr
 from flowmusic.types import Audio
 from tests.feature_extractors.conftest import Song
 from tests.feature_extractors.corpus import write_corpus
@@ -82,7 +81,7 @@ def test_beats_median_filtering_on_an_unheard_font(songs: list[Song]) -> None:
         for song in songs:
             stems = separator.analyse(Audio(song.mix[None], RATE))
             parts = ((stems.drums, song.drums), (stems.rest, song.mix - song.drums))
-            found.append([scoring.si_sdr(part.samples[0].numpy(), truth.numpy()) for part, truth in parts])
+            found.append([si_sdr(part.samples[0], truth) for part, truth in parts])
         return np.mean(found, 0)
 
     ours, median = scores(DrumSeparator()), scores(HarmonicPercussive())
@@ -115,48 +114,3 @@ def test_crops_are_made_from_their_step_alone(tmp_path: Path) -> None:
     # What is read is the stem and what is left of the mix.
     drums, rest = separator_data.read(found[0], 100, 5000)
     assert torch.allclose(drums + rest, Audio.read(found[0].mix).samples[0, 100:5100], atol=1e-6)
-
-
-def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
-    found = separator_data.recordings([write_corpus(tmp_path)], "test")
-    tiny = {"batch": 2, "crop": 20 * separator_net.HOP}
-    whole = train_separator.train(train_separator.State.new(3), found, 2, **tiny)
-    train_separator.train(train_separator.State.new(3), found, 2, until=1, **tiny).write(tmp_path / "c")
-    resumed = train_separator.State.read(tmp_path / "c", 3)
-    assert resumed.step == 1
-    train_separator.train(resumed, found, 2, **tiny)
-    for ours, theirs in ((whole.net, resumed.net), (whole.average, resumed.average)):
-        assert all(torch.equal(a, b) for a, b in zip(ours.state_dict().values(), theirs.state_dict().values()))
-    with pytest.raises(ValueError, match=r"another run \(seed was 3, is 4; data was"):
-        train_separator.State.read(tmp_path / "c", 4, train_separator.data_of(found))
-
-
-def test_the_loss_is_least_for_the_truth() -> None:
-    drums, rest = noise(2, 8192), noise(2, 8192, seed=1)
-    right = train_separator.loss_of(drums, drums, drums + rest)
-    assert float(right) < 1e-3 < float(train_separator.loss_of(drums + rest, drums, drums + rest))
-
-
-def test_the_command_stops_resumes_and_names_errors(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(train_separator, "BATCH", 2)
-    monkeypatch.setattr(train_separator, "CROP", 20 * separator_net.HOP)
-    corpus, out = write_corpus(tmp_path / "corpus"), tmp_path / "net.safetensors"
-    (corpus / "test").rename(corpus / "train")
-    arguments = [str(corpus), "--steps", "3", "--out", str(out)]
-    assert train_separator.main([*arguments, "--minutes", "1e-9"]) == 0
-    data = train_separator.data_of(separator_data.recordings([corpus], "train"))
-    assert train_separator.State.read(tmp_path / "net.safetensors.ckpt", 0, data).step == 1
-    assert "stopped at step 1 of 3" in capsys.readouterr().out and not out.exists()
-    assert train_separator.main(arguments) == 0
-    assert train_separator.State.read(tmp_path / "net.safetensors.ckpt", 0, data).step == 3
-    assert DrumSeparator(out).analyse(band()).drums.samples.shape == band().samples.shape
-    for wrong, message in (
-        ([str(tmp_path)], "no drum stems"),
-        ([str(corpus), "--steps", "0"], "must be positive"),
-        ([str(corpus), "--out", str(tmp_path / "no" / "x")], "output folder does not exist"),
-    ):
-        capsys.readouterr()
-        assert train_separator.main(wrong) == 2
-        assert message in capsys.readouterr().err

@@ -26,14 +26,16 @@ ALLOWED: dict[str, frozenset[str]] = {
     "model": frozenset({"controls"}),
     "generate": frozenset({"flow", "model", "codec", "controls"}),
     # codec and interop beyond the plan: codecs are trained here too, and a run ends in a bundle of its own.
-    "train": frozenset({"data", "model", "flow", "generate", "metrics", "codec", "interop"}),
+    # feature_extractors: its networks are trained here.
+    "train": frozenset({"data", "model", "flow", "generate", "metrics", "codec", "interop", EXTRACTORS}),
     # The parity command recomputes everything that a foreign model's files hold: controls, flow and losses too.
     "interop": frozenset({"model", "codec", "generate", "controls", "flow"}),
     "data": frozenset({"controls"}),
     # A learned metric is a bundle of ours, which the reader of bundles loads.
     "metrics": frozenset({"controls", "interop"}),
     "corpus": frozenset({"controls"}),
-    EXTRACTORS: frozenset({"controls"}),
+    # The table of ceilings scores extractors; the metrics import none of these.
+    EXTRACTORS: frozenset({"controls", "metrics"}),
 }
 
 # Package from elsewhere -> where it may be imported (a file, or a folder that ends in a slash).

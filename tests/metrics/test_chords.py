@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feature_extractors import scoring
-from flowmusic.controls.vocabulary import LABELS
+from flowmusic.controls.vocabulary import LABELS, NO_CHORD, split
 from flowmusic.metrics.chords import chord_acc, chord_iou, to_harte
 
 TRIADS = ["C", "Am", "F", "G7", "Dm7", "Ebmaj7", "N", "F#m6", "Bb6"]
@@ -53,18 +52,34 @@ def test_perfect_is_one(changes: list[tuple[float, float, str]]) -> None:
     assert chord_iou(changes, changes) == pytest.approx(1.0)
 
 
+def by_tenths(requested: list[tuple[float, float, str]], recognised: list[tuple[float, float, str]]) -> float:
+    """The share of scored tenths of a second with the right root and third; all of these changes lie between tenths."""
+
+    def at(changes: list[tuple[float, float, str]], tenth: int) -> tuple[int, bool] | str | None:
+        label = next(name for start, end, name in changes if start <= tenth / 10 + 0.05 < end)
+        chord = split(label)
+        if chord is None:
+            return label if label == NO_CHORD else None
+        minor = {"": False, "7": False, "maj7": False, "6": False, "m": True, "m7": True, "m6": True}.get(chord.suffix)
+        return None if minor is None else (chord.root, minor)
+
+    pairs = [(at(requested, n), at(recognised, n)) for n in range(100)]
+    scored = [wanted == found for wanted, found in pairs if wanted is not None]
+    return sum(scored) / len(scored) if scored else math.nan
+
+
 @given(timelines(TRIADS), timelines(TRIADS))
-def test_symmetric_over_the_same_span_and_equal_to_the_obvious_twin(
+def test_symmetric_over_the_same_span_and_a_share_of_its_time(
     a: list[tuple[float, float, str]], b: list[tuple[float, float, str]]
 ) -> None:
     assert chord_acc(a, b) == pytest.approx(chord_acc(b, a))
-    assert chord_acc(a, b) == pytest.approx(scoring.chord_agreement(a, b))
+    assert chord_acc(a, b) == pytest.approx(by_tenths(a, b))
 
 
 @given(timelines(["C", "Am", "Bdim", "Caug", "Am7b5", "N", "UNK"]), timelines(TRIADS))
 @pytest.mark.filterwarnings("ignore:chord_acc")
 def test_unscored_chords_are_left_out_alike(a: list, b: list) -> None:
-    assert chord_acc(a, b) == pytest.approx(scoring.chord_agreement(a, b), nan_ok=True)
+    assert chord_acc(a, b) == pytest.approx(by_tenths(a, b), nan_ok=True)
 
 
 def test_weights_are_durations() -> None:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from feature_extractors import scoring
 from flowmusic.metrics.melody import Pitches, chroma_argmax, chroma_cos, melody_cos, melody_pc, melody_rpa, pitches_at
 from flowmusic.types import Audio
 
@@ -41,13 +40,6 @@ def test_share_of_requested_frames() -> None:
     assert melody_pc(NOTES, line(-1.0)) == 0.0
     assert melody_rpa(NOTES, line(60.4)) == pytest.approx(2 / 3)
     assert melody_rpa(NOTES, line(60.6)) == 0.0
-
-
-@pytest.mark.parametrize("midi", [59.7, 60.2, 76.0, -1.0])
-def test_equal_to_the_obvious_twin(midi: float) -> None:
-    heard = line(midi)
-    assert melody_pc(NOTES, heard) == scoring.pitch_accuracy(NOTES, heard.times, heard.midi, octaves=False)
-    assert melody_rpa(NOTES, heard) == scoring.pitch_accuracy(NOTES, heard.times, heard.midi, octaves=True)
 
 
 @pytest.mark.parametrize("score", [melody_pc, melody_rpa])

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feature_extractors import scoring
 from flowmusic.metrics.beats import beat_f1
 from flowmusic.metrics.onsets import merge, onset_f1
 
@@ -31,9 +30,16 @@ def test_symmetric(score, a: list[float], b: list[float]) -> None:
 
 
 @given(times, times)
-def test_equal_to_the_obvious_twin(a: list[float], b: list[float]) -> None:
-    assert onset_f1(a, b, 0.06) == pytest.approx(scoring.f_measure(a, b, 0.06))
-    assert beat_f1(a, b, 0.06) == pytest.approx(scoring.f_measure(a, b, 0.06))
+def test_as_many_pairs_as_can_be(a: list[float], b: list[float]) -> None:
+    """Windows are equally wide, so taking the earliest free partner of each time in turn matches the most."""
+    free, matched = sorted(b), 0
+    for time in sorted(a):
+        partner = next((other for other in free if abs(other - time) <= 0.06), None)
+        if partner is not None:
+            free.remove(partner)
+            matched += 1
+    assert onset_f1(a, b, 0.06) == pytest.approx(2.0 * matched / (len(a) + len(b)))
+    assert beat_f1(a, b, 0.06) == pytest.approx(2.0 * matched / (len(a) + len(b)))
 
 
 def test_tolerances() -> None:

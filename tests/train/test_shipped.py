@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import torch
 
-from feature_extractors import training
 from flowmusic.data.shards import ShardIndex
 from flowmusic.interop import adapter, bundle, concept, joint, ways
 from flowmusic.metrics import report
@@ -21,7 +20,7 @@ from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
 from flowmusic.model.pseudowords import Concept
 from flowmusic.model.text import DIM, SHA256
-from flowmusic.train import wandb
+from flowmusic.train import network_export, wandb
 from flowmusic.train.export import export_flow
 from flowmusic.train.run import compose, train
 from tests.telltale import FOLDER, SECRET, URL, leaks
@@ -101,7 +100,7 @@ def test_descriptions_and_cards(tmp_path: Path) -> None:
     notes = {"model": f"{place}, 6 steps", "text": URL}
     summary = report.table({"model": [{"a": 1.0}]}, notes)
     report.write(summary, tmp_path / "out", extra={"settings": {"corpus": place, "text": URL}}, more=f"see '{place}'")
-    training.save_weights(
+    network_export.save_weights(
         {"a": torch.zeros(2)}, tmp_path / "out" / "net.safetensors", {"data": f"of {URL}", "at": place}
     )
     assert leaks(tmp_path / "out", SECRET, FOLDER, str(tmp_path)) == []

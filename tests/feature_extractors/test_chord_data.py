@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from feature_extractors import chord_crops, chord_data, chord_features, chord_labels, chord_net, train_chord_net
+from feature_extractors import chord_crops, chord_data, chord_features, chord_labels
 from flowmusic.types import Audio
 from tests.feature_extractors.sounds import RATE, clicks, triad
 
@@ -97,73 +97,12 @@ def test_a_pause_is_no_chord() -> None:
     assert torch.equal(wanted.argmax(-1) == chord_labels.NONE, gone)
 
 
-def test_the_loss_counts_labelled_time_and_triads() -> None:
-    target = chord_labels.targets([(0.0, 1.0, "C")], 20)  # the second half is not labelled
-    logits = torch.zeros(1, 20, 193)
-    logits[0, :, C] = 20.0
-    assert float(train_chord_net.loss_of(logits, target[None])) == pytest.approx(0.0, abs=1e-4)
-    relative, stranger = (torch.zeros(1, 20, 193) for _ in range(2))
-    relative[0, :, chord_labels.class_of("C7")] = 5.0
-    stranger[0, :, chord_labels.class_of("F#7")] = 5.0
-    near, far = (float(train_chord_net.loss_of(x, target[None])) for x in (relative, stranger))
-    assert near < far
-
-
-def test_training_goes_on_where_it_stopped(source: chord_data.Recordings, tmp_path: Path) -> None:
-    def trainer() -> train_chord_net.Trainer:
-        return train_chord_net.Trainer([source], 4, seed=3, batch=2, crop=16)
-
-    whole, first, second = trainer(), trainer(), trainer()
-    for _ in range(4):
-        whole.advance()
-    for _ in range(2):
-        first.advance()
-    first.save(tmp_path / "state")
-    second.restore(tmp_path / "state")
-    assert second.step == 2
-    for _ in range(2):
-        second.advance()
-    for mine, theirs in ((second.net, whole.net), (second.averaged, whole.averaged)):
-        assert all(torch.equal(a, b) for a, b in zip(mine.parameters(), theirs.parameters()))
-    other = chord_data.Recordings(source.magnitudes, source.spans, source.changes[:-1])
-    for another, says in (
-        (train_chord_net.Trainer([source], 9, seed=3), r"another run \(steps was 4, is 9\)"),
-        (train_chord_net.Trainer([source], 4, seed=2), "seed was 3, is 2"),
-        (train_chord_net.Trainer([other], 4, seed=3), "data was"),
-        (train_chord_net.Trainer([source], 4, seed=3, precision="bf16"), "precision was 32, is bf16"),
-    ):
-        with pytest.raises(ValueError, match=says):
-            another.restore(tmp_path / "state")
-
-
-def test_training_learns(source: chord_data.Recordings) -> None:
-    trainer = train_chord_net.Trainer([source], 40, seed=0, batch=3, crop=20)
-    losses = [trainer.advance() for _ in range(40)]
-    assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:5])
-
-
-def test_the_command_trains_stops_and_goes_on(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "net.safetensors"
-    command = [str(corpus), "--cache", str(tmp_path / "cache"), "--steps", "2", "--precision", "32", "--out", str(out)]
-    assert train_chord_net.main([*command, "--minutes", "0"]) == 0
-    assert "stopped at step 0 of 2" in capsys.readouterr().out
-    assert not out.exists()
-    assert train_chord_net.main([*command, "--every", "1"]) == 0
-    captured = capsys.readouterr()
-    assert captured.out.strip() == str(out)
-    assert captured.err.count("majmin") == 2
-    assert isinstance(chord_net.load(out), chord_net.ChordNet)
-
-
-def test_bad_input_is_named(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "empty").mkdir()
-    cache = ["--cache", str(tmp_path / "cache")]
-    for arguments, message in (
-        ([str(tmp_path / "empty")], "no clips to train on"),
-        ([str(corpus), "--out", str(tmp_path / "missing" / "net")], "output folder does not exist"),
-        ([str(corpus), "--steps", "0"], "at least 1"),
-    ):
-        assert train_chord_net.main([*arguments, *cache]) == 2
-        assert message in capsys.readouterr().err
+def test_bad_corpora_are_named(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no clips in"):
         chord_data.recordings(corpus, "test", tmp_path)
+    for split, content in (("a", "[]"), ("b", '{"beats": []}'), ("c", "{")):
+        folder = tmp_path / split
+        folder.mkdir()
+        (folder / "0.json").write_text(content)
+        with pytest.raises(ValueError, match=r"0\.json"):
+            chord_data.recordings(tmp_path, split, tmp_path / "cache")

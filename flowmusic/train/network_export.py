@@ -1,0 +1,52 @@
+"""From a trained network that extracts features to the file that its extractor reads."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from flowmusic import publishable
+from flowmusic.atomic import replacing
+
+
+def export_network(path: str, module: Any, data: Any, run: Mapping[str, Any], settings: Mapping[str, Any]) -> Path:
+    """Write the network's weights; for arguments see :func:`flowmusic.train.export.export_codec`."""
+    return save_weights(module.network.state_dict(), Path(path))
+
+
+def export_separator(path: str, module: Any, data: Any, run: Mapping[str, Any], settings: Mapping[str, Any]) -> Path:
+    """Write the separator's weights, and in the file's metadata what they were trained on and how well they do."""
+    figures = {part: run["metrics"].get(f"validation/si_sdr_{part}_db", math.nan) for part in ("drums", "rest")}
+    facts = {
+        "data": data.described,
+        "steps": run["steps"],
+        "of_steps": settings["model"]["total_steps"],
+        "seed": run["seed"],
+        "minutes": round(run["wall_s"] / 60.0, 1),
+        "validation": f"SI-SDR of drums {figures['drums']:.2f} dB, of the rest {figures['rest']:.2f} dB, "
+        f"{len(data.validation)} clips",
+        "licence": "Apache-2.0",
+    }
+    return save_weights(module.network.state_dict(), Path(path), facts)
+
+
+def save_weights(weights: Mapping[str, Tensor], path: Path, facts: Mapping[str, Any] | None = None) -> Path:
+    """A network's tensors as safetensors in half precision, integers as they are.
+
+    Args:
+        weights: by name.
+        path: the file.
+        facts: plain data about the training, kept in the file's metadata under ``training``.
+    """
+    from safetensors.torch import save_file
+
+    stored = {name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in weights.items()}
+    told = None if facts is None else {"training": json.dumps(publishable.cleaned(facts))}
+    with replacing(path) as temporary:
+        save_file(stored, temporary, metadata=told)
+    return path
