@@ -4,6 +4,12 @@ Values ``[T, 4]``: sin and cos of the beat phase, sin and cos of the bar phase, 
 (sin 0, cos 1) is on the beat, or on the downbeat.  Between beats the phase runs linearly; before the first and after
 the last it goes on at the tempo of the nearest interval.  Where downbeats are not known both bar values are 0, which
 no phase gives.  A beat is the felt one: in 6/8 the dotted quarter, two to a bar; ``bpm`` counts the same.
+
+>>> beats, downbeats = grid_times(120, "3/4", seconds=2.0)
+>>> beats, downbeats
+((0.0, 0.5, 1.0, 1.5), (0.0, 1.5))
+>>> round(tempo(to_track(beats, downbeats, FrameGrid.of_seconds(2, 25))), 3)
+120.0
 """
 
 from __future__ import annotations

@@ -2,6 +2,12 @@
 
 Letters: T frames, F features, S sub-bins in time, N samples, D latent size, K codebook entries, ``*`` any leading
 dims.  What passes is meant to be enough to steer by and too little to copy: a pitch range, a blur in time, few levels.
+
+>>> ramp = torch.arange(6.0)[:, None]
+>>> block_blur(ramp, 3).flatten(), quantise_levels(torch.tensor([0.1, 0.2, 0.9]))
+(tensor([1., 1., 1., 4., 4., 4.]), tensor([0.0000, 0.3333, 1.0000]))
+>>> one_hot(torch.tensor([0.1, 0.7, 0.2]), threshold=0.5)
+tensor([0., 1., 0.])
 """
 
 from __future__ import annotations

@@ -80,6 +80,11 @@ def onset_strength(samples: Any, rate: int) -> Tensor:
     Returns: ``[3, S]`` float32 in 0-1 with S = ceil(100 N / rate): the strength of a hit, relative to the strongest of
     its band, in the bin floor(100 s) of its beginning s; 0 elsewhere, and everywhere for silence.
     Raises: ValueError for other shapes, low rates, NaN or infinity.
+
+    >>> click = torch.zeros(8000)
+    >>> click[4000:4040] = 1.0
+    >>> onset_strength(click, rate=8000).nonzero()[:, 1].unique()  # half a second, in hundredths
+    tensor([50])
     """
     if getattr(samples, "ndim", 1) != 1:
         raise ValueError(f"onset strength needs mono samples [N], got shape {tuple(samples.shape)}")

@@ -3,6 +3,14 @@
 A frame of a grid at ``frame_rate`` holds ``subs = 100 / frame_rate`` sub-bins (rounded, at least 1): four at 25 Hz,
 two at 50 Hz.  Values are ``[T, subs * 3]`` with feature ``3 * sub + band``: time first, then low, mid, high, so that
 ``values.reshape(T * subs, 3)`` is the control as a drawing.  Levels are 0, 1/3, 2/3 and 1; zeros are known silence.
+
+>>> track = onsets_to_track([0.0, 0.5], FrameGrid.of_seconds(1, 25), levels=[1.0, 0.4], classes={"kick": [0.0]})
+>>> to_drawing(track)[:, [0, 50]]  # low, mid, high; sub-bins of 10 ms
+tensor([[1.0000, 0.3333],
+        [0.0000, 0.3333],
+        [0.0000, 0.3333]])
+>>> loop_length(2.05, last_onset_s=1.75, bpm=120)
+2.0
 """
 
 from __future__ import annotations

@@ -2,6 +2,10 @@
 
 Bin k is MIDI ``LOWEST + k`` (G2-B6).  A note sounds in a frame if it sounds at the frame's centre; a frame without
 one is all zeros, which is known silence, not absence.
+
+>>> track = to_track([(0.0, 0.4, 60), (0.4, 1.0, 100)], FrameGrid.of_seconds(1, 25))
+>>> track.values.shape, from_track(track)  # E7 lies outside and moves down an octave
+(torch.Size([25, 53]), ((0.0, 0.4, 60), (0.4, 1.0, 88)))
 """
 
 from __future__ import annotations

@@ -94,6 +94,12 @@ def guided(
     Shape: the result maps ``z [B, T, D], t [B] -> [B, T, D]``.
     Raises: ValueError if the weights are not finite or do not sum to 1, and for an interval or a projection without
         ``plain``.
+
+    >>> said = Condition(frames=None, tokens=torch.ones(1, 1, 1), tokens_mask=torch.ones(1, 1, dtype=torch.bool))
+    >>> nothing = Condition(None, torch.zeros(1, 1, 1), said.tokens_mask)
+    >>> field = guided(lambda z, t, condition: condition.tokens.expand_as(z), [(said, 3.0), (nothing, -2.0)])
+    >>> field(torch.zeros(1, 4, 1), torch.zeros(1)).flatten()
+    tensor([3., 3., 3., 3.])
     """
     weights = [float(w) for _, w in branches]
     if not all(map(math.isfinite, weights)) or abs(sum(weights) - 1.0) > 1e-6:

@@ -19,6 +19,11 @@ def keeping(
     """``field`` with kept frames tied to ``known``.
 
     Shape: z_0 (the solve's start) and known latents ``[B, T, D]``; keep ``[B, T]`` bool.
+
+    >>> z_0, known, keep = torch.zeros(1, 3, 1), torch.ones(1, 3, 1), torch.tensor([[True, True, False]])
+    >>> velocity = keeping(lambda z, t: torch.full_like(z, 7.0), z_0, known, keep)
+    >>> velocity(z_0, torch.zeros(1)).flatten()
+    tensor([1., 1., 7.])
     """
     if z_0.shape != known.shape or keep.shape != known.shape[:-1]:
         raise ValueError(

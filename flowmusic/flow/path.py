@@ -37,6 +37,11 @@ def optimal_transport(z_0: Tensor, z_1: Tensor, t: Tensor, sigma_min: float = SI
 
     Shape: z_0 (noise) and z_1 (data) ``[B, T, D]``, t ``[B]`` in [0, 1].
     Raises: ValueError if the shapes disagree.
+
+    >>> import torch
+    >>> sample = optimal_transport(torch.zeros(1, 2, 1), torch.ones(1, 2, 1), torch.tensor([0.25]))
+    >>> sample.z_t.flatten(), sample.velocity.flatten()
+    (tensor([0.2500, 0.2500]), tensor([1., 1.]))
     """
     if z_0.shape != z_1.shape:
         raise ValueError(f"noise and data must have one shape, got {tuple(z_0.shape)} and {tuple(z_1.shape)}")

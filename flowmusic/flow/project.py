@@ -17,6 +17,10 @@ def split(update: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
     """Parts of an update parallel and orthogonal to ``along``, per item, over frames and channels together.
 
     Shape: ``[B, T, D], [B, T, D]`` -> the same, twice; they add up to the update.
+
+    >>> update, along = torch.tensor([[[3.0, 4.0]]]), torch.tensor([[[2.0, 0.0]]])
+    >>> [part.tolist() for part in split(update, along)]
+    [[[[3.0, 0.0]]], [[[0.0, 4.0]]]]
     """
     # In double, as in the paper's code: products over a whole take lose digits in fp32.
     u, a = update.double().flatten(1), along.double().flatten(1)

@@ -2,6 +2,10 @@
 
 A sampler takes ``(batch, generator)`` and returns t ``[B]`` in [0, 1) on the device of the generator; a weight takes t
 ``[B]`` and returns w(t) ``[B]``.
+
+>>> t = stratified(4, torch.Generator().manual_seed(0))
+>>> sorted((4 * t).int().tolist()), weight_increasing(torch.tensor([0.0, 0.5]))
+([0, 1, 2, 3], tensor([1.0000, 1.5000]))
 """
 
 from __future__ import annotations

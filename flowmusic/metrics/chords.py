@@ -54,6 +54,9 @@ def chord_acc(requested: Iterable[Sequence], recognised: Iterable[Sequence]) -> 
 
     Returns nan, with a warning, if nothing requested can be compared.
     Raises: ChordError for unreadable labels and for times that overlap or descend.
+
+    >>> chord_acc([(0.0, 2.0, "C"), (2.0, 4.0, "Am")], [(0.0, 3.0, "Cmaj7"), (3.0, 4.0, "A:min")])
+    0.75
     """
     import mir_eval
 

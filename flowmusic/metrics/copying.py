@@ -49,6 +49,9 @@ def token_agreement(tokens: Tensor, other: Tensor, window: int) -> float:
     Args:
         tokens, other: codes of one codebook, ``[T]`` and ``[U]`` int.
         window: frames that are compared at once; a recording that is shorter is compared whole.
+
+    >>> token_agreement(torch.tensor([1, 2, 3, 4]), torch.tensor([9, 1, 2, 3, 9]), window=4)
+    0.75
     """
     if tokens.ndim != 1 or other.ndim != 1 or not len(tokens) or not len(other) or window < 1:
         raise ValueError(

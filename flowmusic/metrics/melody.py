@@ -34,6 +34,10 @@ def melody_pc(notes: Iterable[Sequence[float]], heard: Pitches) -> float:
     """Share of frames inside requested notes whose heard pitch class is the requested one, in 0..1.
 
     Frames without a pitch count as wrong.  Returns nan, with a warning, if no frame lies inside a note.
+
+    >>> heard = Pitches(times=np.arange(4) / 2, midi=np.array([60.0, 72.2, 61.0, -1.0]))
+    >>> melody_pc([(0.0, 2.0, 60)], heard), melody_rpa([(0.0, 2.0, 60)], heard)
+    (0.5, 0.25)
     """
     wanted = pitches_at(notes, heard.times)
     inside = wanted >= 0

@@ -14,6 +14,10 @@ def si_sdr(estimate: Tensor, reference: Tensor) -> float:
 
     Shape: both ``[*, N]``; the longer one is cut.  Equal up to a gain is +inf; an estimate orthogonal to the
     reference, silence included, is -inf.  A silent reference gives nan, with a warning.
+
+    >>> reference = torch.tensor([1.0, 1.0, -1.0, -1.0])
+    >>> round(si_sdr(3.0 * reference + torch.tensor([0.3, -0.3, 0.3, -0.3]), reference), 3)
+    20.0
     """
     if estimate.shape[:-1] != reference.shape[:-1]:
         raise ValueError(f"estimate {tuple(estimate.shape)} and reference {tuple(reference.shape)} differ in channels")

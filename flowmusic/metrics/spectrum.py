@@ -50,6 +50,10 @@ def log_spectral_distance(estimate: Tensor, reference: Tensor, above_hz: float =
     Args:
         estimate, reference: power spectra of :func:`power`, of equal shape.
         above_hz: only bins from here on.
+
+    >>> spectrum = torch.ones(SIZE // 2 + 1, 3)
+    >>> round(log_spectral_distance(4.0 * spectrum, spectrum), 2)
+    6.02
     """
     first = math.ceil(above_hz * SIZE / RATE)
     one, other = (10.0 * torch.log10(each[first:].double().clamp_min(FLOOR)) for each in (estimate, reference))

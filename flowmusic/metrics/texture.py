@@ -43,6 +43,11 @@ def band_texture(audio: Audio) -> np.ndarray:
     distance has the unit dB^2.
 
     Args: one recording, ``[C, N]`` at any rate.  Returns: ``[P, 64]``, P at least 1; zeros for silence.
+
+    >>> noise = Audio(torch.randn(1, 64_000, generator=torch.Generator().manual_seed(0)), 32_000)
+    >>> features = band_texture(noise)
+    >>> features.shape, round(float(features[:, 20:31].mean() * np.sqrt(BANDS)), 1)  # mean peakiness, 2.5 dB
+    ((3, 64), 2.5)
     """
     samples = audio_tools.mono(audio_tools.resample(audio, RATE)).samples.reshape(-1).float().cpu()
     samples = torch.nn.functional.pad(samples, (0, max(0, round(PATCH_SECONDS * RATE) - len(samples))))
