@@ -49,6 +49,7 @@ def grid_times(
     if not (math.isfinite(seconds) and seconds > 0 and math.isfinite(offset_s)):
         raise ValueError(f"seconds must be positive and the offset finite, got {seconds} and {offset_s}")
     per_bar = _meter(meter).beats_per_bar
+    # Beats lie at offset + k beat for every whole k, negative ones too; within the clip first <= k < last.
     first = math.ceil(-offset_s / beat_s - 1e-9)
     last = math.ceil((seconds - offset_s) / beat_s - 1e-9)
     beats = tuple(max(0.0, offset_s + k * beat_s) for k in range(first, last))
@@ -90,6 +91,7 @@ def to_track(
     position = _interpolate(centres, beats, index)
     values[:, :2] = _circle(position)
     if len(downbeats) >= 2:
+        # Downbeats in beats, not in seconds: within a bar the phase follows the tempo, as the beats do.
         down = _interpolate(downbeats, beats, index)
         values[:, 2:] = _circle(_interpolate(position, down, np.arange(len(down), dtype=np.float64)))
     elif len(downbeats) == 1 and beats_per_bar is not None:
@@ -152,6 +154,7 @@ def _crossings(pair: np.ndarray, known: np.ndarray, centres: np.ndarray) -> tupl
     ends = np.array([centres[where[0]] - half_frame, centres[where[-1]] + half_frame])
     low, high = _interpolate(ends, centres[where], turns)
     counts = np.arange(math.ceil(low - 1e-6), math.ceil(high - 1e-6), dtype=np.float64)
+    # Interpolation over turns needs turns that ascend: where noise runs back they stand still, almost.
     rising = np.maximum.accumulate(turns) + 1e-12 * np.arange(len(turns))
     return tuple(max(0.0, float(t)) for t in _interpolate(counts, rising, centres[where]))
 

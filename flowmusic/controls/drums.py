@@ -96,6 +96,7 @@ def strength_to_track(strength: Tensor, grid: FrameGrid) -> Track:
     strength = strength.detach().float().cpu()
     rate = _sub_rate(grid)
     total = grid.length * sub_bins(grid)
+    # Middles of the bins: their edges lie on those of sub-bins, where rounding would decide.
     times = (torch.arange(strength.shape[1], dtype=torch.float64) + 0.5) / STRENGTH_RATE
     place = torch.floor(times * rate + 1e-6).long()
     inside = place < total
@@ -226,6 +227,7 @@ def loop_drums(
     out = torch.zeros(len(BANDS), total)
     for repeat in range(math.ceil(total / rate / length_s - 1e-9)):
         # Each repeat is placed anew from seconds, so that rounding does not add up.
+        # Half a sub-bin makes the nearest one of the one that holds the instant.
         first = seconds_to_frame(repeat * length_s + 0.5 / rate, grid.frame_rate * sub_bins(grid))
         end = seconds_to_frame((repeat + 1) * length_s + 0.5 / rate, grid.frame_rate * sub_bins(grid))
         width = min(end, total) - first

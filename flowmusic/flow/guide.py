@@ -109,6 +109,7 @@ def guided(
         return _sum(field, live)
     if plain is None:
         raise ValueError("a guidance interval or projection needs the plain condition to compare with")
+    # The update is zero: there is nothing to switch off, and nothing to project.
     if len(live) == 1 and live[0][0] is plain:
         return _sum(field, live)
     strong = _sum(field, live) if projection is None else _projected(field, live, plain, Projector(projection))
@@ -121,6 +122,7 @@ def _stacked(field: ConditionedField, conditions: Sequence[Condition]) -> Veloci
     count = len(conditions)
 
     def velocities(z: Tensor, t: Tensor) -> Tensor:
+        # repeat gives all of z, then all of z again: the condition-major order of stack().
         v = evaluate(z.repeat(count, *(1,) * (z.ndim - 1)), t.repeat(count))
         return v.reshape(count, *z.shape)
 

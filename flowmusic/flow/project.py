@@ -49,11 +49,14 @@ class Projector:
             if self._updates is not None:
                 update = update + wanted.momentum * self._updates
             self._updates = update
+        # What an update of the velocity moves the predicted data by, per unit (see the module's head).
         left = 1.0 - per_item(t, z)
         if wanted.norm is not None:
             size = left * update.square().flatten(1).mean(1).sqrt().reshape(left.shape)
+            # min(1, norm / size), in a form that does not divide by zero.
             update = update * (wanted.norm / size.clamp_min(wanted.norm))
         if wanted.eta == 1.0:
             return update
+        # Along the predicted data, not along the velocity: the former is what saturates.
         parallel, orthogonal = split(update, z + left * plain)
         return orthogonal + wanted.eta * parallel

@@ -100,6 +100,7 @@ def solve(
         v = field(z, t.to(z.dtype).expand(z.shape[0]))
         done += 1
         if progress is not None:
+            # Nobody knows when an adaptive solver ends, so its bar must not be full before.
             progress(done, max(total, done + 1) if adaptive else total)
         return v
 
@@ -145,6 +146,7 @@ def _adams_bashforth(evaluate: Callable[[Tensor, Tensor], Tensor], z: Tensor, ti
     for start, end in zip(times, times[1:], strict=False):
         step = end - start
         v = evaluate(start, z)
+        # The mean over the step of the line v + (v - before) s / previous, 0 <= s <= step.
         slope = v if before is None else v + 0.5 * (step / previous) * (v - before)
         z = z + step * slope
         before, previous = v, step

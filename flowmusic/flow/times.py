@@ -40,11 +40,13 @@ def logit_normal(batch: int, generator: Generator, mean: float = 0.0, std: float
     if not std > 0:
         raise ValueError(f"std of the logit-normal sampler must be positive, got {std}")
     normal = torch.randn(batch, generator=generator, device=generator.device)
+    # At the ends the best guess is the mean of noise or of data; what is hard to learn lies between (same paper).
     return torch.sigmoid(mean + std * normal)
 
 
 def cosine(batch: int, generator: Generator) -> Tensor:
     """t = 1 - cos(pi u / 2): the noisy half of the path more often.  Shape: ``[B]``."""
+    # The density is du / dt = 2 / (pi sqrt(t (2 - t))), which falls from t = 0 to t = 1.
     return 1.0 - torch.cos(0.5 * math.pi * uniform(batch, generator))
 
 

@@ -252,6 +252,7 @@ class Generator:
         each = solve.expected_evals(solver, steps)
         for number, part in enumerate(parts):
             here = slice(part.start, part.stop)
+            # One generator per item, on the CPU: an item's noise depends neither on its batch nor on the device.
             draws = [torch.randn(window, self.codec.dim, generator=noise) for noise in noises]
             z_0 = torch.stack(draws).to(self.device)
             field = self._field(cut_controls(controls_here, part), guidance, z_0, known[:, here], keep[:, here])

@@ -79,6 +79,7 @@ def chord_acc(requested: Iterable[Sequence], recognised: Iterable[Sequence]) -> 
 def chord_iou(requested: Iterable[Sequence], recognised: Iterable[Sequence]) -> float:
     """Intersection over union of the two labelled time lines: a / (2 - a) for an agreement of a; nan as there."""
     agreement = chord_acc(requested, recognised)
+    # Of two labelled lines of length L, a L is common and 2 L - a L is in either.
     return agreement / (2.0 - agreement)
 
 

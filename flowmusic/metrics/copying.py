@@ -37,6 +37,7 @@ def nearest(reference: Reference, chunks: Tensor) -> Nearest:
     ours = torch.nn.functional.normalize((chunks - reference.mean) / reference.std, dim=1)
     theirs = torch.nn.functional.normalize(reference.embeddings, dim=1)
     similarity = ours @ theirs.T
+    # Over the flattened [C, N]: the remainder is the column, a chunk of the corpus.
     best = int(similarity.argmax())
     return Nearest(reference.songs[best % len(reference.songs)], float(similarity.flatten()[best]))
 

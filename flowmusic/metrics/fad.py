@@ -90,6 +90,7 @@ def fad(clips: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> Interva
     without = np.array(
         [frechet(target, Gaussian.of(np.concatenate([*clips[:n], *clips[n + 1 :]]))) for n in range(count)]
     )
+    # Means without one clip lie n - 1 times closer together than single clips do; the factor makes up for it.
     error = math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
     return Interval(value, max(0.0, value - Z_95 * error), value + Z_95 * error, count)
 

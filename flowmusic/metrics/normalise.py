@@ -82,6 +82,7 @@ def bootstrap_norm(
     if math.isnan(value):
         return Interval(math.nan, math.nan, math.nan, count)
     picks = np.random.default_rng(seed).integers(0, count, (draws, count))
+    # The same clips for all three: that some clips are easier than others then cancels in the ratio.
     s, f, t = (row[picks].mean(1) for row in rows)
     usable = t - f >= LEAST_RANGE
     low, high = _percentiles((s[usable] - f[usable]) / (t[usable] - f[usable]), level)

@@ -46,6 +46,7 @@ def merge(times: np.ndarray, closer_than_s: float) -> np.ndarray:
     """Keep the first of ascending times that follow one another within ``closer_than_s``."""
     kept: list[float] = []
     for time in times:
+        # From the last that is kept, not the last seen: a roll must not become one onset.
         if not kept or time - kept[-1] > closer_than_s:
             kept.append(float(time))
     return np.array(kept)

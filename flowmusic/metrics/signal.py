@@ -28,6 +28,7 @@ def si_sdr(estimate: Tensor, reference: Tensor) -> float:
     if energy == 0.0:
         warnings.warn("si_sdr: the reference is silent or empty; the score is nan", stacklevel=2)
         return math.nan
+    # The multiple of s that is nearest to x; what is left is orthogonal to it, so that gain costs nothing.
     target = (x @ s) / energy * s
     kept, lost = float(target @ target), float(((x - target) ** 2).sum())
     # Below double precision relative to the target the distortion is rounding.

@@ -76,6 +76,7 @@ def band_errors(estimate: Tensor, reference: Tensor) -> dict[str, float]:
 
     Shape: power spectra of :func:`power`.
     """
+    # Levels are relative to each recording's whole; with the ratio of the wholes they are relative to each other.
     gain = 10.0 * math.log10(max(float(estimate.double().sum()), 1e-30) / max(float(reference.double().sum()), 1e-30))
     ours, theirs = band_levels(estimate), band_levels(reference)
     return {

@@ -162,6 +162,7 @@ def hits(cosines: Tensor, k: int) -> Tensor:
         raise ValueError(f"retrieval needs a square matrix of cosines, got {tuple(cosines.shape)}")
     own = cosines.diagonal()[:, None]
     equal, ahead = (cosines == own).sum(1), (cosines > own).sum(1)
+    # Of `equal` places in random order behind `ahead` better ones, k - ahead lie within the first k.
     return ((k - ahead) / equal).clamp(0.0, 1.0)
 
 

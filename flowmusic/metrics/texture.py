@@ -25,6 +25,7 @@ RATE, SIZE, HOP, BANDS = 32_000, 4096, 640, 16
 @functools.cache
 def _member() -> Tensor:
     """Which bins a band is made of, of equal width on the mel scale, at least 8 bins.  Shape: ``[BANDS, F]``."""
+    # The mel scale of O'Shaughnessy (1987), and back.
     low, high = (2595.0 * math.log10(1.0 + hz / 700.0) for hz in (60.0, 14_000.0))
     mel = np.linspace(low, high, BANDS + 1)
     edges = np.round(700.0 * (10.0 ** (mel / 2595.0) - 1.0) * SIZE / RATE).astype(int)
@@ -66,6 +67,7 @@ def band_texture(audio: Audio) -> np.ndarray:
     # The floor is added before the logarithm, so that rounding under silence has no texture.
     log = 10.0 * torch.log10(power + floor * 0.1)
     geometric = (member @ log / width).numpy().astype(float)
+    # Powers of noise are exponential, E ln P = ln E P - 0.577 (Euler's constant): 10 log10(e^0.577) = 2.5 dB.
     peaks = 10.0 * np.log10(mean + floor * 0.1) - geometric
     features = np.concatenate([level, peaks]) / np.sqrt(BANDS)
     patches = [features[:, start : start + frames] for start in starts]

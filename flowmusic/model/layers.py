@@ -22,6 +22,7 @@ def sinusoid(t: Tensor, dim: int, scale: float = 1000.0) -> Tensor:
 
 def rotary_table(length: int, dim: int, device: torch.device, base: float = 10_000.0) -> tuple[Tensor, Tensor]:
     """Cosines and sines ``[T, dim / 2]`` of rotary positions (Su et al. 2021, arXiv 2104.09864)."""
+    # Pair i turns by T base^(-2i / dim): query times key then depends on the difference of their positions alone.
     inverse = base ** (-torch.arange(0, dim, 2, device=device, dtype=torch.float32) / dim)
     angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] * inverse
     return angles.cos(), angles.sin()
