@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import pkgutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-import feature_extractors
-import flowmusic
 
 CORE = ("types", "audio", "units", "guidance", "controls", "flow", "metrics", "generate")
 """Files and folders of flowmusic whose modules each show at least one example."""
@@ -28,32 +24,22 @@ WITHOUT = {
     "flowmusic.metrics.adherence": "an example would need a recogniser; those of the single metrics show the values",
 }
 """Modules of the core that show none, and why."""
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("flowmusic", "feature_extractors")
 
 
-def found() -> dict[str, str]:
-    """Text of every module but the packages themselves, by its name."""
-    modules = {}
-    for package in (flowmusic, feature_extractors):
-        for info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            if not info.ispkg:
-                spec = info.module_finder.find_spec(info.name, None)
-                assert spec is not None and spec.origin is not None
-                modules[info.name] = Path(spec.origin).read_text(encoding="utf-8")
-        modules[package.__name__] = Path(str(package.__file__)).read_text(encoding="utf-8")
-    return modules
+def dotted(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = found()
-SHOWN = [name for name, text in MODULES.items() if ">>> " in text]
-
-
-def is_core(name: str) -> bool:
-    parts = name.split(".")
-    return parts[0] == "flowmusic" and parts[1:2] != [] and parts[1] in CORE and not parts[-1].startswith("_")
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+SHOWN = [dotted(path) for path in SOURCES if ">>> " in path.read_text(encoding="utf-8")]
+PUBLIC = [dotted(path) for path in SOURCES if not path.stem.startswith("_")]
 
 
 def test_every_module_of_the_core_shows_an_example() -> None:
-    core = {name for name in MODULES if is_core(name)}
+    core = {name for top in CORE for name in PUBLIC if f"{name}.".startswith(f"flowmusic.{top}.")}
     assert {name.split(".")[1] for name in core} == set(CORE)
     assert sorted(core - set(SHOWN) - set(WITHOUT)) == []
 

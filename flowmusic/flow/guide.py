@@ -109,7 +109,7 @@ def guided(
         return _sum(field, live)
     if plain is None:
         raise ValueError("a guidance interval or projection needs the plain condition to compare with")
-    # The update is zero: there is nothing to switch off, and nothing to project.
+    # All weight is on the plain branch, so the update is 0: nothing to switch off, nothing to project.
     if len(live) == 1 and live[0][0] is plain:
         return _sum(field, live)
     strong = _sum(field, live) if projection is None else _projected(field, live, plain, Projector(projection))

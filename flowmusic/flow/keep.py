@@ -30,7 +30,7 @@ def keeping(
             f"shapes disagree: z_0 {tuple(z_0.shape)}, known {tuple(known.shape)}, keep {tuple(keep.shape)}"
         )
     kept = keep[..., None]
-    # It does not depend on t, so every method integrates it exactly: kept frames end at known + sigma_min z_0.
+    # This does not depend on t, so every method integrates it exactly: kept frames end at known + sigma_min z_0.
     towards = path.velocity(z_0, known, sigma_min)
 
     def velocity(z: Tensor, t: Tensor) -> Tensor:

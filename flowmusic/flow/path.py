@@ -24,6 +24,8 @@ def per_item(t: Tensor, like: Tensor) -> Tensor:
 def point(z_0: Tensor, z_1: Tensor, t: Tensor, sigma_min: float = SIGMA_MIN) -> Tensor:
     """z_t on the optimal-transport path (eq. 22).  Shape: z_0, z_1 ``[B, T, D]``, t ``[B]`` -> ``[B, T, D]``."""
     time = per_item(t, z_1)
+    # Mean t z_1 and deviation 1 - (1 - sigma_min) t change linearly (eq. 20), so that every sample moves straight and
+    # evenly.
     return (1.0 - (1.0 - sigma_min) * time) * z_0 + time * z_1
 
 

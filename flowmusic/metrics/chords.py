@@ -70,6 +70,7 @@ def chord_acc(requested: Iterable[Sequence], recognised: Iterable[Sequence]) -> 
     est_intervals, est_labels = mir_eval.util.adjust_intervals(*_arrays(heard), start, end, "N", "N")
     intervals, ref, est = mir_eval.util.merge_labeled_intervals(*_arrays(wanted), est_intervals, est_labels)
     comparisons = mir_eval.chord.majmin(ref, est)
+    # mir_eval gives -1 where the requested chord is not of the vocabulary.
     if not np.any(comparisons >= 0):
         warnings.warn("chord_acc: none of the requested chords is major, minor or N; the score is nan", stacklevel=2)
         return math.nan

@@ -73,6 +73,8 @@ class Attention(nn.Module):
         source: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:
+        # Both have a length of sqrt(head_dim) times their scales, so logits stay bounded however large the weights
+        # grow.
         query = self.normalise(self.split(self.query(x)), self.query_scale)
         key, value = self.keys(x if source is None else source)
         if rotary is not None:
