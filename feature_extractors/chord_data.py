@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from feature_extractors import chord_features, chord_labels, corpus_labels, signals
+from flowmusic import plain
 from flowmusic.atomic import replacing
 from flowmusic.types import Audio
 

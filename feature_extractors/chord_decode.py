@@ -109,6 +109,7 @@ def viterbi(scores: Iterable[np.ndarray], cost: float) -> np.ndarray:
     survivors = Survivors()
     for row in rows:
         best = int(total.argmax())
+        # Every change costs the same, so that the best state of all is the only one worth coming from.
         leave = total[best] - cost
         survivors.add(np.where(total >= leave, own, np.int16(best)))
         total = np.maximum(total, leave) + row

@@ -55,6 +55,7 @@ def magnitude(samples: Tensor) -> Tensor:
         padded = F.pad(samples, (size // 2, size // 2 + HOP))
         window = torch.hann_window(size)
         spectrum = torch.stft(padded, size, HOP, window=window, center=False, return_complex=True)
+        # A sine of amplitude A has a magnitude of A / 2 times the window's sum.
         total += (spectrum.abs()[:, :frames].T @ filters[size]) * (2.0 / float(window.sum()))
     return total
 

@@ -55,6 +55,7 @@ def peaks(strength: np.ndarray, threshold: float, combine_s: float) -> tuple[np.
     if strength.size == 0:
         return np.zeros(0), np.zeros(0)
     padded = np.pad(strength, (10, 7))
+    # Padded by 10 and 7, the window at n holds the frames n - 10 to n + 7.
     mean = np.lib.stride_tricks.sliding_window_view(padded, 18).mean(1)
     highest = np.lib.stride_tricks.sliding_window_view(np.pad(strength, 3), 7).max(1)
     candidates = np.flatnonzero((strength >= highest) & (strength >= mean + threshold))
@@ -74,6 +75,7 @@ def _flux(samples: np.ndarray) -> np.ndarray:
 
 def _rise(log_mel: Tensor) -> np.ndarray:
     """Summed positive change over two frames; silence before the first.  Shape: ``[F, bands] -> [F]``."""
+    # Neighbouring frames share four fifths of their samples, so one step holds little of a rise.  Falls are no onsets.
     before = torch.nn.functional.pad(log_mel, (0, 0, 2, 0))[:-2]
     return (log_mel - before).clamp(min=0.0).sum(1).numpy()
 
@@ -90,6 +92,7 @@ def _log_mel(samples: Tensor) -> Tensor:
 @functools.cache
 def mel_filters(rate: int, size: int, bands: int, low_hz: float, high_hz: float) -> Tensor:
     """Triangular filters, evenly spaced in mel, with a peak of 1.  Shape: ``[bands, size // 2 + 1]``."""
+    # The mel scale of O'Shaughnessy (1987), and back.
     low, high = (2595.0 * np.log10(1.0 + hz / 700.0) for hz in (low_hz, high_hz))
     edges = 700.0 * (10.0 ** (np.linspace(low, high, bands + 2) / 2595.0) - 1.0)
     hz = np.arange(size // 2 + 1) * rate / size

@@ -71,10 +71,12 @@ def harmonic_salience(frames: Tensor, num_harmonics: int = 8, decay: float = 0.8
     smooth = torch.nn.functional.avg_pool1d(magnitude[:, None], 255, stride=1, padding=127, count_include_pad=False)[
         :, 0
     ]
+    # Over the mean around it, a partial counts by how far it stands out; the floor keeps what is almost silent small.
     floor = 1e-4 * size + 0.3 * smooth.mean(1, keepdim=True)
     white = torch.log1p(magnitude / (smooth + floor))
     total = torch.zeros(len(frames), BINS)
     for harmonic in range(1, num_harmonics + 1):
+        # Padding has put the spectrum's bins 2 Hz apart, between which a straight line is near enough.
         position = torch.from_numpy(BIN_HZ * harmonic * padded / RATE)
         inside = position < white.shape[1] - 2
         low = position.clamp(max=white.shape[1] - 2).floor().long()
@@ -116,6 +118,7 @@ def viterbi(salience: Rows, reach: int = 12, jump: float = 1e-3, sharpness: floa
             best = near[here, step]
             origin = here + steps[step]
             top = int(score.argmax())
+            # All leaps cost the same, so only the best state of all can be worth leaping from: S comparisons, not S^2.
             leap = score[top] + math.log(jump)
             survivors.add(np.where(leap > best, top, origin))
             score = np.maximum(best, leap) + evidence
@@ -130,6 +133,7 @@ def level_db(samples: Rows, hop: int, size: int = 1024) -> np.ndarray:
         centres = hop * np.arange(block.start, block.stop)
         first, last = np.maximum(centres - side, 0), np.minimum(centres + side, len(samples))
         near = samples[int(first[0]) : int(last[-1])].astype(np.float64)
+        # Running sums: the energy of any frame is a difference of two.
         power = np.concatenate([[0.0], np.cumsum(near**2)])
         mean = (power[last - first[0]] - power[first - first[0]]) / np.maximum(last - first, 1)
         parts.append(10.0 * np.log10(np.maximum(mean, 1e-12)))
@@ -140,6 +144,7 @@ def tuning(midi: np.ndarray) -> float:
     """How far a recording lies from equal temperament at 440 Hz: circular mean, in -0.5..0.5 semitones."""
     if midi.size == 0:
         return 0.0
+    # A semitone is one turn, so that +0.49 and -0.49 are neighbours and do not average to 0.
     turn = np.exp(2j * np.pi * midi).mean()
     return float(np.angle(turn) / (2 * np.pi))
 

@@ -23,6 +23,7 @@ def period(strength: np.ndarray, fps: float, min_bpm: float, max_bpm: float) -> 
     if size < 2 * low:
         return None
     centred = strength - strength.mean()
+    # The autocorrelation by Wiener-Khinchin; twice the length keeps its ends from wrapping around.
     spectrum = np.abs(np.fft.rfft(centred, 2 * size)) ** 2
     correlation = np.fft.irfft(spectrum)[:size]
     if correlation[0] <= 0.0:
@@ -37,6 +38,7 @@ def period(strength: np.ndarray, fps: float, min_bpm: float, max_bpm: float) -> 
         weight * np.interp(multiple * lags, place, correlation, right=0.0)
         for multiple, weight in ((1, 1.0), (2, 0.5), (3, 0.25), (4, 0.25))
     )
+    # A bell over octaves of tempo: half and double tempo are equally far from the preferred one.
     score = score * np.exp(-0.5 * (np.log2(lags / (60.0 * fps / PRIOR_BPM)) / 0.9) ** 2)
     best = int(np.argmax(score))
     return float(lags[best]) if score[best] > 0.0 else None
@@ -67,6 +69,7 @@ def beats(strength: np.ndarray, lag: float) -> np.ndarray:
         if inside.any():
             options = total[before[inside]] + cost[inside]
             best = int(options.argmax())
+            # A chain that would lose by its past begins here.
             if options[best] > 0.0:
                 total[n] = value[n] + options[best]
                 back[n] = before[inside][best]

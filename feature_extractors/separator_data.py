@@ -5,6 +5,7 @@ Every crop is made from its own seed alone, so a training that resumes sees what
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

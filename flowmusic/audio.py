@@ -2,6 +2,12 @@
 
 Anything that libsndfile reads is read directly; the rest is decoded by ffmpeg where it is installed.
 Rates are Hz, samples are float32 ``[C, N]``, levels are dB relative to full scale.
+
+>>> tone = Audio(0.5 * torch.sin(0.3 * torch.arange(8000))[None], rate=8000)
+>>> resample(tone, 32_000).samples.shape, fit(tone, 100).samples.shape
+(torch.Size([1, 32000]), torch.Size([1, 100]))
+>>> round(rms_db(tone.samples), 1)
+-9.0
 """
 
 from __future__ import annotations

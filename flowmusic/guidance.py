@@ -75,6 +75,11 @@ class Guidance:
         interval: the times, 0 noise and 1 data, both ends included, in which the weights apply (Kynkaanniemi et al.
             2024, arXiv 2404.07724); at others everything that is given has weight 1 and nothing else is evaluated.
         projection: what is kept of the weighted sum; None: all of it.
+
+    >>> [(sorted(term.keep), term.weight) for term in Guidance.of({"all": 2.0, "text": 1.0}).terms]
+    [(['*'], 2.0), (['text'], 1.0), ([], -2.0)]
+    >>> [round(term.weight, 2) for term in Guidance.double(3.0, 5.0).terms]
+    [15.0, -12.0, -2.0]
     """
 
     terms: tuple[Term, ...]

@@ -66,7 +66,11 @@ class Audio:
 
 @dataclass(frozen=True)
 class FrameGrid:
-    """The one clock: ``length`` frames at ``frame_rate`` per second, frame n covering [n, n+1) / frame_rate."""
+    """The one clock: ``length`` frames at ``frame_rate`` per second, frame n covering [n, n+1) / frame_rate.
+
+    >>> FrameGrid.of_seconds(2.02, 25)
+    FrameGrid(frame_rate=Fraction(25, 1), length=51)
+    """
 
     frame_rate: Fraction
     length: int
@@ -159,6 +163,12 @@ class Controls:
     """What a person asks for: text and style per item, and tracks by name.  A missing name is absent everywhere.
 
     Shape: text has length B, and so has style unless it is empty; every track has a leading batch dimension B.
+
+    >>> grid = FrameGrid.of_seconds(2, 25)
+    >>> chords = Track(torch.full((1, 50), 3), torch.ones(1, 50, dtype=torch.bool), grid)
+    >>> both = Controls(("a slow waltz",), {"chords": chords})
+    >>> sorted(both.names()), sorted(both.only({"text"}).names())
+    (['chords', 'text'], ['text'])
     """
 
     text: tuple[Prompt, ...]

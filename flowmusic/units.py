@@ -1,6 +1,11 @@
 """Conversions between seconds, samples, frames, Hz and MIDI: pure, total, and the only place that does them.
 
 Frame n of a grid covers [n, n + 1) / frame_rate seconds; an event at s lies in frame floor(s * frame_rate).
+
+>>> seconds_to_frame(0.3, Fraction(25)), first_frame_at_or_after(0.3, Fraction(25))
+(7, 8)
+>>> hz_to_midi(880.0), round(midi_to_hz(60), 2)
+(81.0, 261.63)
 """
 
 from __future__ import annotations

@@ -30,11 +30,13 @@ def band_edges(rate: int, n_fft: int, from_hz: float, bands: int) -> list[int]:
     """
 
     def mel(hz: float) -> float:
+        # O'Shaughnessy (1987): 1000 mel at 1000 Hz, and evenly spaced in pitch as it is heard.
         return 2595.0 * math.log10(1.0 + hz / 700.0)
 
     low, high = mel(from_hz), mel(rate / 2)
     hz = [700.0 * (10.0 ** ((low + (high - low) * band / bands) / 2595.0) - 1.0) for band in range(bands + 1)]
     edges = [round(each * n_fft / rate) for each in hz]
+    # Ends are exclusive, and the bin at half the rate belongs to the last band.
     edges[-1] = n_fft // 2 + 1
     if any(after <= before for before, after in zip(edges, edges[1:], strict=False)):
         raise ValueError(f"{bands} bands from {from_hz:g} Hz are too narrow for a window of {n_fft} samples")
@@ -104,6 +106,7 @@ class EnergyHead(nn.Module):
         """
         spectrum = stft(wave.float(), self.n_fft, self.hop)
         # No gradient through what is measured: it would reward a decoder for being quiet.
+        # Half, for energies are of powers and gains of amplitudes.
         gains = torch.exp(0.5 * (energies - self._energies(spectrum).detach())).clamp(LEAST, MOST)
         whole = torch.einsum("bsk,kf->bfs", gains, self.member) + self.untouched[:, None]
         return istft(spectrum * whole, self.n_fft, self.hop)

@@ -145,21 +145,25 @@ class HybridCodec(LatentCodec):
         for wave in waves:
             coefficients = self.mdct(wave).transpose(1, 2)
             power = coefficients.square().mean((1, 2), keepdim=True).clamp_min(1e-12)
+            # At one level each, or loud recordings alone would choose the components; their mean is near 0 and stays.
             alike = (coefficients / power.sqrt()).flatten(0, 1)
             wave_products += (alike.T @ alike).double()
             kept.append(coefficients.flatten(0, 1))
             logs = self._stacked(self.log_spectrum(wave)).transpose(1, 2).flatten(0, 1)
             products += (logs.T @ logs).double()
             total, frames = total + logs.sum(0), frames + len(logs)
+        # eigh sorts eigenvalues in ascending order; the components of the largest are wanted.
         chosen = torch.linalg.eigh(wave_products)[1].flip(1)[:, : self.wave_dim].float()
         self.measure_wave.place(chosen.T)
         latents = torch.cat([_compressed(each @ chosen, 1) for each in kept])
         mean, deviation = latents.mean(0), latents.std(0)
+        # Normalisation and projection undone in one matrix: chosen (deviation z + mean).
         self.paint_wave.place(nn.functional.pad(chosen * deviation, (0, self.spectrum_dim)), chosen @ mean)
         # One level for all frames that share a latent frame.
         level = (total / frames).view(self.stack, self.bins).mean(0)
         self.level.copy_(level)
         shift = level.repeat(self.stack)
+        # About the level s that is taken out, with the mean m: E (x - s)(x - s)' = E x x' - s m' - (m - s) s'.
         covariance = products / frames - torch.outer(shift, total / frames) - torch.outer(total / frames - shift, shift)
         values, vectors = torch.linalg.eigh(covariance)
         spread = values.flip(0)[: self.spectrum_dim].clamp_min(1e-12).sqrt().float()
@@ -182,6 +186,7 @@ class HybridCodec(LatentCodec):
         batches = list(waves)
         super().calibrate(batches)
         self.boost.zero_()
+        # Twice, for decoding is not linear in the gains: the second round corrects what the first has changed.
         for _ in range(2):
             self.boost.add_(self._missing(batches[:CALIBRATED]))
 
@@ -250,6 +255,8 @@ class HybridCodec(LatentCodec):
         logs = self.spectrum_head(hidden).transpose(1, 2).float()
         with torch.autocast(latents.device.type, enabled=False):
             straight = self.paint_wave(latents.float())
+            # The inverse of _compressed: the length of c is the root of that of m, so m = |c| c.  The added part is
+            # then in units of |m|, the level of the frame.
             length = (straight.square().sum(1, keepdim=True) + 1e-12).sqrt()
             coefficients = length * (straight + SMALL["wave"] * length * wave)
             logs = (
@@ -262,7 +269,10 @@ class HybridCodec(LatentCodec):
         wave = self.mdct.inverse(painting.coefficients)
         base = stft(wave, self.n_fft, self.spectral_hop)
         held = base * (1.0 - self.share)
+        # The ceiling is above any bin of full-scale audio (a window of 2048 sums to 1024) and stops overflow.
         magnitude = (painting.log_magnitude + self.boost[:, None]).clamp(max=7.0).exp() * self.share
+        # Fast Griffin-Lim: c has the wanted magnitudes and the phases of y; x is what of c a waveform can have,
+        # stft(istft(c)); the next y is x + momentum (x - the x before).
         current, before = base + magnitude * self.seed, None
         for step in range(self.iterations + 1):
             current = held + magnitude * current / current.abs().clamp_min(1e-9)

@@ -152,6 +152,7 @@ class LatentCodec(nn.Module):
         batches = list(waves)
         was_training = self.training
         self.eval()
+        # Without momentum torch keeps the plain mean over all batches.
         momentum, self.norm.momentum = self.norm.momentum, None
         self.norm.reset_running_stats()
         self.norm.train()

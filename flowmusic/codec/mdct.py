@@ -30,8 +30,11 @@ class Mdct(nn.Module):
         self.hop = hop
         n = torch.arange(2 * hop, dtype=torch.float64)
         k = torch.arange(hop, dtype=torch.float64)
+        # What comes back of a frame has its mirror image added in the second half, and subtracted in the first; that of
+        # neighbours cancels, and the squares of the sine's halves add up to 1.
         window = torch.sin(math.pi * (n + 0.5) / (2 * hop))
         cosine = torch.cos(math.pi / hop * (n[:, None] + 0.5 + hop / 2) * (k[None] + 0.5))
+        # The factor gives every column unit length.
         basis = (math.sqrt(2.0 / hop) * window[:, None] * cosine).float()
         self.register_buffer("basis", basis, persistent=False)
 

@@ -47,6 +47,7 @@ class SteadyNorm(nn.BatchNorm1d):
         mean, deviation = x.mean((0, 2)), (x.var((0, 2), unbiased=False) + self.eps).sqrt()
         assert self.running_mean is not None and self.running_var is not None
         before_mean, before = self.running_mean, (self.running_var + self.eps).sqrt()
+        # (x - m) / s = (x - m_batch) / s_batch * r + d, with r = s_batch / s and d = (m_batch - m) / s; Ioffe's limits.
         r = (deviation / before).detach().clamp(1 / 3, 3.0)
         d = ((mean - before_mean) / before).detach().clamp(-5.0, 5.0)
         normalised = super().forward(x)  # and the running statistics move

@@ -13,6 +13,7 @@ from torch import Tensor
 def stft(x: Tensor, n_fft: int, hop: int) -> Tensor:
     """Shape: ``[B, N] -> [B, n_fft // 2 + 1, N // hop]`` complex.  N must be a multiple of hop and exceed n_fft / 2."""
     pad = (n_fft - hop) // 2
+    # Frame n then begins at n hop - (n_fft - hop) / 2, and its middle is (n + 1/2) hop.
     x = torch.nn.functional.pad(x[:, None], (pad, n_fft - hop - pad), mode="reflect")[:, 0]
     window = torch.hann_window(n_fft, device=x.device, dtype=x.dtype)
     return torch.stft(x, n_fft, hop, window=window, center=False, return_complex=True)
@@ -34,5 +35,6 @@ def istft(spectrum: Tensor, n_fft: int, hop: int) -> Tensor:
         folded = torch.nn.functional.fold(columns, (1, total), (1, n_fft), stride=(1, hop))
         return folded[:, 0, 0, pad : pad + frames * hop]
 
+    # sum w y / sum w^2: the signal whose frames are nearest to those given, in squares (Griffin & Lim 1984).
     envelope = overlap_add(window.square()[None, :, None].expand(1, n_fft, frames))
     return overlap_add(pieces) / envelope.clamp_min(1e-8)

@@ -4,6 +4,12 @@ Values ``[T, 4]``: sin and cos of the beat phase, sin and cos of the bar phase, 
 (sin 0, cos 1) is on the beat, or on the downbeat.  Between beats the phase runs linearly; before the first and after
 the last it goes on at the tempo of the nearest interval.  Where downbeats are not known both bar values are 0, which
 no phase gives.  A beat is the felt one: in 6/8 the dotted quarter, two to a bar; ``bpm`` counts the same.
+
+>>> beats, downbeats = grid_times(120, "3/4", seconds=2.0)
+>>> beats, downbeats
+((0.0, 0.5, 1.0, 1.5), (0.0, 1.5))
+>>> round(tempo(to_track(beats, downbeats, FrameGrid.of_seconds(2, 25))), 3)
+120.0
 """
 
 from __future__ import annotations
@@ -43,6 +49,7 @@ def grid_times(
     if not (math.isfinite(seconds) and seconds > 0 and math.isfinite(offset_s)):
         raise ValueError(f"seconds must be positive and the offset finite, got {seconds} and {offset_s}")
     per_bar = _meter(meter).beats_per_bar
+    # Beats lie at offset + k beat for every whole k, negative ones too; within the clip first <= k < last.
     first = math.ceil(-offset_s / beat_s - 1e-9)
     last = math.ceil((seconds - offset_s) / beat_s - 1e-9)
     beats = tuple(max(0.0, offset_s + k * beat_s) for k in range(first, last))
@@ -84,6 +91,7 @@ def to_track(
     position = _interpolate(centres, beats, index)
     values[:, :2] = _circle(position)
     if len(downbeats) >= 2:
+        # Downbeats in beats, not in seconds: within a bar the phase follows the tempo, as the beats do.
         down = _interpolate(downbeats, beats, index)
         values[:, 2:] = _circle(_interpolate(position, down, np.arange(len(down), dtype=np.float64)))
     elif len(downbeats) == 1 and beats_per_bar is not None:
@@ -146,6 +154,7 @@ def _crossings(pair: np.ndarray, known: np.ndarray, centres: np.ndarray) -> tupl
     ends = np.array([centres[where[0]] - half_frame, centres[where[-1]] + half_frame])
     low, high = _interpolate(ends, centres[where], turns)
     counts = np.arange(math.ceil(low - 1e-6), math.ceil(high - 1e-6), dtype=np.float64)
+    # Interpolation over turns needs turns that ascend: where noise runs back they stand still, almost.
     rising = np.maximum.accumulate(turns) + 1e-12 * np.arange(len(turns))
     return tuple(max(0.0, float(t)) for t in _interpolate(counts, rising, centres[where]))
 

@@ -2,6 +2,12 @@
 
 Letters: T frames, F features, S sub-bins in time, N samples, D latent size, K codebook entries, ``*`` any leading
 dims.  What passes is meant to be enough to steer by and too little to copy: a pitch range, a blur in time, few levels.
+
+>>> ramp = torch.arange(6.0)[:, None]
+>>> block_blur(ramp, 3).flatten(), quantise_levels(torch.tensor([0.1, 0.2, 0.9]))
+(tensor([1., 1., 1., 4., 4., 4.]), tensor([0.0000, 0.3333, 1.0000]))
+>>> one_hot(torch.tensor([0.1, 0.7, 0.2]), threshold=0.5)
+tensor([0., 1., 0.])
 """
 
 from __future__ import annotations
@@ -97,6 +103,7 @@ def jasco_melody(salience: Tensor, offset_s: float = 0.0, seconds: float = 10.0,
     per_second = 86
     columns = salience[:, int(offset_s * per_second) : int((offset_s + seconds) * per_second)]
     out = salience.new_zeros(salience.shape[0], int(seconds * frame_rate))
+    # Less than one frame: interpolate would refuse an output of length 0.
     if columns.shape[1] <= per_second / frame_rate:
         return out
     # torch's own interpolation, since ties between semitones hang on its float32 source coordinates.
@@ -126,6 +133,7 @@ def frequency_bandpass(samples: Tensor, rate: int, low_hz: float | None, high_hz
     gain = torch.ones_like(hz)
     for edge, sign in ((low_hz, 1.0), (high_hz, -1.0)):
         if edge is not None:
+            # From -1/2 to 1/2 across a third of an octave: a sine's rise from 0 to 1, 1/2 (-6 dB) at the edge.
             across = (sign * (octaves - math.log2(edge)) * 3.0).clamp(-0.5, 0.5)
             gain = gain * (0.5 + 0.5 * torch.sin(math.pi * across))
     return torch.fft.irfft(spectrum * gain.to(spectrum.dtype), n=padded)[..., :length].to(samples.dtype)
@@ -162,6 +170,7 @@ def smooth_blur(values: Tensor, width: int) -> Tensor:
     frames = torch.arange(length, device=values.device)
     out = torch.zeros_like(values)
     for offset, weight in zip(offsets.tolist(), kernel, strict=True):
+        # So mirrored, a symmetric kernel acts as a symmetric matrix: its columns sum to 1 as its rows do.
         position = (frames + offset) % (2 * length)
         mirrored = torch.where(position < length, position, 2 * length - 1 - position)
         out = out + weight * values.index_select(-2, mirrored)
@@ -201,6 +210,7 @@ def quantise_levels(values: Tensor, levels: int = 4) -> Tensor:
     if levels < 2:
         raise ValueError(f"quantising needs at least 2 levels, got {levels}")
     steps = levels - 1
+    # Halves always go up; torch.round would take them to the even step.
     return torch.floor(values.clamp(0.0, 1.0) * steps + 0.5) / steps
 
 

@@ -12,7 +12,12 @@ FEATURES = 37
 
 
 def table() -> list[list[float]]:
-    """One row per chord id: root one-hot (12), bass one-hot (12), chroma (12), no-chord (1).  Shape: ``[194][37]``."""
+    """One row per chord id: root one-hot (12), bass one-hot (12), chroma (12), no-chord (1).  Shape: ``[194][37]``.
+
+    >>> row = table()[LABELS.index("C/E")]
+    >>> [index for index, value in enumerate(row) if value]  # root C, bass E, and C, E, G
+    [0, 16, 24, 28, 31]
+    """
     rows = []
     for label in LABELS:
         row = [0.0] * FEATURES

@@ -33,7 +33,11 @@ def is_do(name: str) -> bool:
 
 
 def of(name: str, reads: Reads) -> str | None:
-    """The advice for a name that is no chord here, or None if nothing is known about it."""
+    """The advice for a name that is no chord here, or None if nothing is known about it.
+
+    >>> of("Lam", lambda name: name == "Am")
+    "chords are read by letter, not solfège; did you mean 'Am'?"
+    """
     if len(name) > LONGEST:
         return None
     for rule in (_other_marks, _solfege, _german, _letter_case, _degree):

@@ -81,6 +81,12 @@ def sort_lines(text: str) -> Sheet:
     """Find the lines of chords.
 
     Raises: ChordError for a text that is too long, or in which nothing is left.
+
+    >>> sheet = sort_lines("[Verse 1]\\nC  Am  F  G\\nHello my dear friend")
+    >>> [(line.number, line.text) for line in sheet.lines if line.text]
+    [(2, 'C Am F G')]
+    >>> sheet.notices
+    ("skipped in the chord text, being no chords: '[Verse 1]', 'Hello my dear friend'",)
     """
     if len(text) > MOST:
         raise ChordError(f"the chord text has {len(text)} characters, more than {MOST}; give the chords of one song")

@@ -7,6 +7,12 @@ Text (see :func:`parse`) comes in two forms::
 
 A change ``(start_s, end_s, label)`` takes effect at the first frame n with n / frame_rate >= start_s (the rule of the
 JASCO models); frames that no change covers are unknown.
+
+>>> parse("C Am | F", seconds=4.0, bpm=120).changes
+((0.0, 1.0, 'C'), (1.0, 2.0, 'Am'), (2.0, 4.0, 'F'))
+>>> from flowmusic.types import FrameGrid
+>>> from_track(to_track([(0.0, 1.0, "C:min"), (1.0, 2.0, "F")], FrameGrid.of_seconds(2, 25)))
+((0.0, 1.0, 'Cm'), (1.0, 2.0, 'F'))
 """
 
 from __future__ import annotations

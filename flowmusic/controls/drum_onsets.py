@@ -80,6 +80,11 @@ def onset_strength(samples: Any, rate: int) -> Tensor:
     Returns: ``[3, S]`` float32 in 0-1 with S = ceil(100 N / rate): the strength of a hit, relative to the strongest of
     its band, in the bin floor(100 s) of its beginning s; 0 elsewhere, and everywhere for silence.
     Raises: ValueError for other shapes, low rates, NaN or infinity.
+
+    >>> click = torch.zeros(8000)
+    >>> click[4000:4040] = 1.0
+    >>> onset_strength(click, rate=8000).nonzero()[:, 1].unique()  # half a second, in hundredths
+    tensor([50])
     """
     if getattr(samples, "ndim", 1) != 1:
         raise ValueError(f"onset strength needs mono samples [N], got shape {tuple(samples.shape)}")
@@ -126,12 +131,14 @@ def _band_levels(stem: _Stem, rate: int) -> Iterator[Tensor]:
 def _hits(level_db: Tensor, band: int, reference: float) -> list[tuple[float, int, int]]:
     """Peaks of the rise above the recent past: ``(strength, hop index, band)``."""
     padded = torch.nn.functional.pad(level_db[None, None], (_PAST, 0), value=float(level_db.min()))
+    # Padded by _PAST on the left, the window at k holds the moments k - _PAST to k - _LAG.
     past = torch.nn.functional.max_pool1d(padded, _PAST - _LAG + 1, stride=1)[0, 0, : level_db.numel()]
     rise = (level_db - past).clamp(min=0)
     reach = 4
     neighbourhood = torch.nn.functional.max_pool1d(rise[None, None], 2 * reach + 1, stride=1, padding=reach)[0, 0]
     hits: list[tuple[float, int, int]] = []
     for k in torch.nonzero(rise >= neighbourhood.clamp(min=_RISE_DB[band])).flatten().tolist():
+        # The level is highest only after the rise is steepest; 40 ms hold it.
         strength = min(1.0, 1.0 + (float(level_db[k : k + 8].max()) - reference) / _RANGE_DB)
         needed = _RISE_DB[band] + _WEAK_DB * (1.0 - strength)
         if strength > 0.0 and float(rise[k]) >= needed and (not hits or k - hits[-1][1] > 2):
@@ -157,6 +164,7 @@ def _begin(centre: int, stem: _Stem, rate: int) -> int:
     low = max(0, centre - round(0.022 * rate))
     high = min(len(stem), centre + round(0.022 * rate))
     piece = stem[low - width : high + width]
+    # Running sums, whose differences are the energies of all spans at once.
     energy = torch.cat([piece.new_zeros(1, dtype=torch.float64), piece.double().pow(2).cumsum(0)])
     spans = energy[width:] - energy[:-width]
     behind, ahead = spans[: high - low], spans[width : width + high - low]

@@ -3,6 +3,14 @@
 A frame of a grid at ``frame_rate`` holds ``subs = 100 / frame_rate`` sub-bins (rounded, at least 1): four at 25 Hz,
 two at 50 Hz.  Values are ``[T, subs * 3]`` with feature ``3 * sub + band``: time first, then low, mid, high, so that
 ``values.reshape(T * subs, 3)`` is the control as a drawing.  Levels are 0, 1/3, 2/3 and 1; zeros are known silence.
+
+>>> track = onsets_to_track([0.0, 0.5], FrameGrid.of_seconds(1, 25), levels=[1.0, 0.4], classes={"kick": [0.0]})
+>>> to_drawing(track)[:, [0, 50]]  # low, mid, high; sub-bins of 10 ms
+tensor([[1.0000, 0.3333],
+        [0.0000, 0.3333],
+        [0.0000, 0.3333]])
+>>> loop_length(2.05, last_onset_s=1.75, bpm=120)
+2.0
 """
 
 from __future__ import annotations
@@ -88,6 +96,7 @@ def strength_to_track(strength: Tensor, grid: FrameGrid) -> Track:
     strength = strength.detach().float().cpu()
     rate = _sub_rate(grid)
     total = grid.length * sub_bins(grid)
+    # Middles of the bins: their edges lie on those of sub-bins, where rounding would decide.
     times = (torch.arange(strength.shape[1], dtype=torch.float64) + 0.5) / STRENGTH_RATE
     place = torch.floor(times * rate + 1e-6).long()
     inside = place < total
@@ -218,6 +227,7 @@ def loop_drums(
     out = torch.zeros(len(BANDS), total)
     for repeat in range(math.ceil(total / rate / length_s - 1e-9)):
         # Each repeat is placed anew from seconds, so that rounding does not add up.
+        # Half a sub-bin makes the nearest one of the one that holds the instant.
         first = seconds_to_frame(repeat * length_s + 0.5 / rate, grid.frame_rate * sub_bins(grid))
         end = seconds_to_frame((repeat + 1) * length_s + 0.5 / rate, grid.frame_rate * sub_bins(grid))
         width = min(end, total) - first

@@ -2,6 +2,10 @@
 
 Bin k is MIDI ``LOWEST + k`` (G2-B6).  A note sounds in a frame if it sounds at the frame's centre; a frame without
 one is all zeros, which is known silence, not absence.
+
+>>> track = to_track([(0.0, 0.4, 60), (0.4, 1.0, 100)], FrameGrid.of_seconds(1, 25))
+>>> track.values.shape, from_track(track)  # E7 lies outside and moves down an octave
+(torch.Size([25, 53]), ((0.0, 0.4, 60), (0.4, 1.0, 88)))
 """
 
 from __future__ import annotations
@@ -78,6 +82,7 @@ def to_track(notes: Iterable[Sequence[float]], grid: FrameGrid, end_s: float | N
     """
     pitches = torch.full((grid.length,), -1, dtype=torch.int64)
     rate = float(grid.frame_rate)
+    # By ascending pitch: of notes that sound together the highest is written last.
     for start, end, midi in sorted(fold(notes).notes, key=lambda note: note[2]):
         # start <= (n + 0.5) / rate < end
         first = max(0, math.ceil(start * rate - 0.5 - 1e-9))
@@ -127,6 +132,7 @@ def from_salience(
     semitones = bottleneck.salience_to_semitones(salience)
     semitones = bottleneck.pitch_bandpass(semitones, low_midi, high_midi)
     pooled = bottleneck.pool_frames(semitones, salience_rate, grid, first_time_s)
+    # A row reaches half a row beyond its centre.
     end_s = first_time_s + (salience.shape[0] - 0.5) / salience_rate
     centres = (torch.arange(grid.length) + 0.5) / float(grid.frame_rate)
     known = centres < end_s + 1e-6

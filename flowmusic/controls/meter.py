@@ -58,6 +58,10 @@ def parse_meter(text: str) -> Meter:
     """Read a time signature such as ``4/4``, ``3/4`` or ``6/8``.
 
     Raises: ValueError naming what was given and what is allowed.
+
+    >>> meter = parse_meter("6/8")
+    >>> meter.beats_per_bar, meter.beat, meter.bar_seconds(bpm=60)
+    (2, 'dotted quarter', 2.0)
     """
     match = re.fullmatch(r"(\d{1,2})/(\d{1,2})", text.strip())
     count, unit = (int(match[1]), int(match[2])) if match else (0, 0)

@@ -13,7 +13,11 @@ class ControlNotice(UserWarning):
 
 
 def late(first: float, seconds: float) -> str:
-    """What is wrong with notes or hits of which none is heard, as the end of a sentence that names them."""
+    """What is wrong with notes or hits of which none is heard, as the end of a sentence that names them.
+
+    >>> late(12.0, seconds=10.0)
+    "would only begin at 12 s, after the clip's end at 10 s; ask for a longer clip (--seconds 16), or cut ..."
+    """
     enough = math.ceil(first + 4.0)
     longer = f"ask for a longer clip (--seconds {enough}), or " if enough <= limits.limit("seconds").high else ""
     return f"would only begin at {first:.4g} s, after the clip's end at {seconds:g} s; {longer}cut what comes before"

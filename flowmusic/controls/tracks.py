@@ -46,6 +46,11 @@ def crop(track: Track, first: int, length: int) -> Track:
     (features 0 there, ids those of the edge: neither means anything).
 
     Shape: ``known [*, T] -> [*, length]``; values follow.
+
+    >>> track = Track(torch.arange(4), torch.ones(4, dtype=torch.bool), FrameGrid.of_seconds(4, 1))
+    >>> cut = crop(track, 2, 3)
+    >>> cut.values.tolist(), cut.known.tolist()
+    ([2, 3, 3], [True, True, False])
     """
     time = track.known.ndim - 1
     positions = torch.arange(first, first + length, device=track.known.device)

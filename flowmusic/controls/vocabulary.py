@@ -3,6 +3,11 @@
 Id 0 is ``N`` (no chord), 193 is ``UNK``, and 194 (:data:`NULL_ID`, not a label) stands for an absent control.  The
 other 192 are 12 roots x 16 types, in the first-seen order of the data the models were trained on.  Each root has one
 spelling; the spelling of a bass depends on its root (``C#/E#`` but ``Ab7/C``).
+
+>>> len(LABELS), label_id("C/E"), transpose("C/E", 2)
+(194, 51, 'D/F#')
+>>> sorted(pitch_classes("Am7").notes)
+[0, 4, 7, 9]
 """
 
 from __future__ import annotations

@@ -94,6 +94,12 @@ def guided(
     Shape: the result maps ``z [B, T, D], t [B] -> [B, T, D]``.
     Raises: ValueError if the weights are not finite or do not sum to 1, and for an interval or a projection without
         ``plain``.
+
+    >>> said = Condition(frames=None, tokens=torch.ones(1, 1, 1), tokens_mask=torch.ones(1, 1, dtype=torch.bool))
+    >>> nothing = Condition(None, torch.zeros(1, 1, 1), said.tokens_mask)
+    >>> field = guided(lambda z, t, condition: condition.tokens.expand_as(z), [(said, 3.0), (nothing, -2.0)])
+    >>> field(torch.zeros(1, 4, 1), torch.zeros(1)).flatten()
+    tensor([3., 3., 3., 3.])
     """
     weights = [float(w) for _, w in branches]
     if not all(map(math.isfinite, weights)) or abs(sum(weights) - 1.0) > 1e-6:
@@ -103,6 +109,7 @@ def guided(
         return _sum(field, live)
     if plain is None:
         raise ValueError("a guidance interval or projection needs the plain condition to compare with")
+    # All weight is on the plain branch, so the update is 0: nothing to switch off, nothing to project.
     if len(live) == 1 and live[0][0] is plain:
         return _sum(field, live)
     strong = _sum(field, live) if projection is None else _projected(field, live, plain, Projector(projection))
@@ -115,6 +122,7 @@ def _stacked(field: ConditionedField, conditions: Sequence[Condition]) -> Veloci
     count = len(conditions)
 
     def velocities(z: Tensor, t: Tensor) -> Tensor:
+        # repeat gives all of z, then all of z again: the condition-major order of stack().
         v = evaluate(z.repeat(count, *(1,) * (z.ndim - 1)), t.repeat(count))
         return v.reshape(count, *z.shape)
 

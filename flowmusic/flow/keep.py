@@ -19,12 +19,18 @@ def keeping(
     """``field`` with kept frames tied to ``known``.
 
     Shape: z_0 (the solve's start) and known latents ``[B, T, D]``; keep ``[B, T]`` bool.
+
+    >>> z_0, known, keep = torch.zeros(1, 3, 1), torch.ones(1, 3, 1), torch.tensor([[True, True, False]])
+    >>> velocity = keeping(lambda z, t: torch.full_like(z, 7.0), z_0, known, keep)
+    >>> velocity(z_0, torch.zeros(1)).flatten()
+    tensor([1., 1., 7.])
     """
     if z_0.shape != known.shape or keep.shape != known.shape[:-1]:
         raise ValueError(
             f"shapes disagree: z_0 {tuple(z_0.shape)}, known {tuple(known.shape)}, keep {tuple(keep.shape)}"
         )
     kept = keep[..., None]
+    # This does not depend on t, so every method integrates it exactly: kept frames end at known + sigma_min z_0.
     towards = path.velocity(z_0, known, sigma_min)
 
     def velocity(z: Tensor, t: Tensor) -> Tensor:

@@ -19,6 +19,11 @@ def flow_matching_loss(
 
     Shape: prediction, velocity ``[B, T, D]``; t ``[B]``; mask ``[B, T]`` bool, True where a frame counts (a batch with
     no such frame gives 0, with a gradient of 0).  Returns a scalar in float32.
+
+    >>> import torch
+    >>> off_by_two, t = torch.full((1, 4, 2), 2.0), torch.tensor([0.5])
+    >>> flow_matching_loss(off_by_two, torch.zeros(1, 4, 2), t, weight=lambda t: 1.0 + t)
+    tensor(6.)
     """
     if prediction.shape != velocity.shape:
         raise ValueError(f"shapes disagree: prediction {tuple(prediction.shape)}, velocity {tuple(velocity.shape)}")

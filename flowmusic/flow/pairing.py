@@ -17,6 +17,10 @@ def nearest(noise: Tensor, data: Tensor) -> Tensor:
 
     Shape: ``[B, T, D], [B, T, D] -> [B, T, D]``; row n goes with row n of the data.
     Raises: ValueError if the shapes disagree.
+
+    >>> data = torch.tensor([-1.0, 5.0]).reshape(2, 1, 1)
+    >>> nearest(torch.tensor([4.0, 0.0]).reshape(2, 1, 1), data).flatten()
+    tensor([0., 4.])
     """
     from scipy.optimize import linear_sum_assignment
 

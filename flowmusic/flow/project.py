@@ -17,6 +17,10 @@ def split(update: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
     """Parts of an update parallel and orthogonal to ``along``, per item, over frames and channels together.
 
     Shape: ``[B, T, D], [B, T, D]`` -> the same, twice; they add up to the update.
+
+    >>> update, along = torch.tensor([[[3.0, 4.0]]]), torch.tensor([[[2.0, 0.0]]])
+    >>> [part.tolist() for part in split(update, along)]
+    [[[[3.0, 0.0]]], [[[0.0, 4.0]]]]
     """
     # In double, as in the paper's code: products over a whole take lose digits in fp32.
     u, a = update.double().flatten(1), along.double().flatten(1)
@@ -45,11 +49,14 @@ class Projector:
             if self._updates is not None:
                 update = update + wanted.momentum * self._updates
             self._updates = update
+        # What an update of the velocity moves the predicted data by, per unit (see the module's head).
         left = 1.0 - per_item(t, z)
         if wanted.norm is not None:
             size = left * update.square().flatten(1).mean(1).sqrt().reshape(left.shape)
+            # min(1, norm / size), in a form that does not divide by zero.
             update = update * (wanted.norm / size.clamp_min(wanted.norm))
         if wanted.eta == 1.0:
             return update
+        # Along the predicted data, not along the velocity: the former is what saturates.
         parallel, orthogonal = split(update, z + left * plain)
         return orthogonal + wanted.eta * parallel

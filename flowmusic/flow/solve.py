@@ -77,6 +77,11 @@ def solve(
         progress: called as ``progress(done, total)`` after every evaluation.
 
     Raises: ValueError for an unknown method or a grid that is not strictly monotone.
+
+    >>> import torch
+    >>> found = solve(lambda z, t: z, torch.ones(1, 1, 1), torch.linspace(0, 1, 11), "midpoint")  # the solution is e
+    >>> round(float(found.z), 3), found.num_evals
+    (2.714, 20)
     """
     import torch
 
@@ -95,6 +100,7 @@ def solve(
         v = field(z, t.to(z.dtype).expand(z.shape[0]))
         done += 1
         if progress is not None:
+            # Nobody knows when an adaptive solver ends, so its bar must not be full before.
             progress(done, max(total, done + 1) if adaptive else total)
         return v
 
@@ -140,6 +146,7 @@ def _adams_bashforth(evaluate: Callable[[Tensor, Tensor], Tensor], z: Tensor, ti
     for start, end in zip(times, times[1:], strict=False):
         step = end - start
         v = evaluate(start, z)
+        # The mean over the step of the line v + (v - before) s / previous, 0 <= s <= step.
         slope = v if before is None else v + 0.5 * (step / previous) * (v - before)
         z = z + step * slope
         before, previous = v, step

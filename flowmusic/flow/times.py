@@ -2,6 +2,10 @@
 
 A sampler takes ``(batch, generator)`` and returns t ``[B]`` in [0, 1) on the device of the generator; a weight takes t
 ``[B]`` and returns w(t) ``[B]``.
+
+>>> t = stratified(4, torch.Generator().manual_seed(0))
+>>> sorted((4 * t).int().tolist()), weight_increasing(torch.tensor([0.0, 0.5]))
+([0, 1, 2, 3], tensor([1.0000, 1.5000]))
 """
 
 from __future__ import annotations
@@ -36,11 +40,13 @@ def logit_normal(batch: int, generator: Generator, mean: float = 0.0, std: float
     if not std > 0:
         raise ValueError(f"std of the logit-normal sampler must be positive, got {std}")
     normal = torch.randn(batch, generator=generator, device=generator.device)
+    # At the ends the best guess is the mean of noise or of data; what is hard to learn lies between (same paper).
     return torch.sigmoid(mean + std * normal)
 
 
 def cosine(batch: int, generator: Generator) -> Tensor:
     """t = 1 - cos(pi u / 2): the noisy half of the path more often.  Shape: ``[B]``."""
+    # The density is du / dt = 2 / (pi sqrt(t (2 - t))), which falls from t = 0 to t = 1.
     return 1.0 - torch.cos(0.5 * math.pi * uniform(batch, generator))
 
 

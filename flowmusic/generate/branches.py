@@ -16,6 +16,9 @@ def merge(guidance: Guidance, controls: Controls) -> tuple[Term, ...]:
 
     Two terms that keep different names but the same *present* controls have equal fields, so they are one branch: with
     text alone, ``all=2, text=1`` is a single branch of weight 3 beside the unconditional one.
+
+    >>> merge(Guidance.of({"all": 2.0, "text": 1.0}), Controls(("a slow waltz",)))
+    (Term(keep=frozenset({'text'}), weight=3.0), Term(keep=frozenset(), weight=-2.0))
     """
     here = present(controls)
     weights: dict[frozenset[str], float] = {}

@@ -52,6 +52,10 @@ class GenerationDefaults:
     ``guidance``, ``guidance_interval`` and ``apg`` are what :meth:`Guidance.of` takes.  ``shortest_window`` is the
     length (s) of the shortest window in which the field is drawn as well as in one of its trained length
     (docs/speed.md); None: it is drawn in no shorter one.
+
+    >>> guidance = GenerationDefaults(guidance_interval=(0.2, 1.0)).guide({"all": 3.0})
+    >>> [term.weight for term in guidance.terms], guidance.interval
+    ([3.0, -2.0], (0.2, 1.0))
     """
 
     guidance: Mapping[str, float] = field(default_factory=lambda: {"all": 2.0})
@@ -252,6 +256,7 @@ class Generator:
         each = solve.expected_evals(solver, steps)
         for number, part in enumerate(parts):
             here = slice(part.start, part.stop)
+            # One generator per item, on the CPU: an item's noise depends neither on its batch nor on the device.
             draws = [torch.randn(window, self.codec.dim, generator=noise) for noise in noises]
             z_0 = torch.stack(draws).to(self.device)
             field = self._field(cut_controls(controls_here, part), guidance, z_0, known[:, here], keep[:, here])

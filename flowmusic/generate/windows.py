@@ -21,6 +21,9 @@ def cover(length: int, window: int, overlap: int) -> tuple[Window, ...]:
 
     The last window is moved back to end at ``length`` rather than cut, because a field is at its best on the length
     that it was trained on; a length below one window gives one window that reaches past the end.
+
+    >>> [(part.start, part.stop) for part in cover(600, window=250, overlap=62)]
+    [(0, 250), (188, 438), (350, 600)]
     """
     if length < 1 or window < 1:
         raise ValueError(f"length and window must be at least one frame, got {length} and {window}")

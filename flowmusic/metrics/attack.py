@@ -64,6 +64,13 @@ def _rise(envelope: np.ndarray, width: int) -> float | None:
 
 
 def rise_milliseconds(audio: Audio, onsets: Sequence[float]) -> float:
-    """Median rise time of the isolated hits in milliseconds; nan if there is none."""
+    """Median rise time of the isolated hits in milliseconds; nan if there is none.
+
+    >>> import torch
+    >>> ramp = torch.linspace(0.0, 1.0, 320)  # 10 ms at 32 kHz
+    >>> burst = torch.cat([torch.zeros(6400), ramp, torch.ones(6400)]) * torch.sin(torch.arange(13_120.0))
+    >>> round(rise_milliseconds(Audio(burst[None], 32_000), [0.2]))
+    8
+    """
     found = rise_seconds(audio, onsets)
     return 1000.0 * float(np.median(found)) if found else math.nan

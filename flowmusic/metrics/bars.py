@@ -34,6 +34,10 @@ def by_bar(
         requested, recognised: ``(start [s], end [s], label)``, see :mod:`flowmusic.metrics.chords`.
         downbeats: ascending times in seconds.
         end_s: of the last bar.
+
+    >>> asked, heard = [(0.0, 2.0, "C"), (2.0, 4.0, "Am")], [(0.0, 3.0, "C"), (3.0, 4.0, "Am")]
+    >>> [(bar.start, bar.agreement) for bar in by_bar(asked, heard, downbeats=[0.0, 2.0], end_s=4.0)]
+    [(0.0, 1.0), (2.0, 0.5)]
     """
     edges = [0.0, *(time for time in downbeats if SHORTEST_S < time < end_s - SHORTEST_S), end_s]
     found = []

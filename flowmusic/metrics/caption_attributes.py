@@ -121,6 +121,9 @@ def balanced(heard: Sequence[str], true: Sequence[str | None], answers: int) -> 
 
     Returns: nan if no clip has a true answer.
     Raises: ValueError if the lengths differ, or for fewer than two answers.
+
+    >>> balanced(["slow", "slow", "fast"], ["slow", "fast", "fast"], answers=2)  # recalls of 1 and a half
+    0.5
     """
     if len(heard) != len(true) or answers < 2:
         raise ValueError(

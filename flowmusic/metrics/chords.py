@@ -54,6 +54,9 @@ def chord_acc(requested: Iterable[Sequence], recognised: Iterable[Sequence]) -> 
 
     Returns nan, with a warning, if nothing requested can be compared.
     Raises: ChordError for unreadable labels and for times that overlap or descend.
+
+    >>> chord_acc([(0.0, 2.0, "C"), (2.0, 4.0, "Am")], [(0.0, 3.0, "Cmaj7"), (3.0, 4.0, "A:min")])
+    0.75
     """
     import mir_eval
 
@@ -67,6 +70,7 @@ def chord_acc(requested: Iterable[Sequence], recognised: Iterable[Sequence]) -> 
     est_intervals, est_labels = mir_eval.util.adjust_intervals(*_arrays(heard), start, end, "N", "N")
     intervals, ref, est = mir_eval.util.merge_labeled_intervals(*_arrays(wanted), est_intervals, est_labels)
     comparisons = mir_eval.chord.majmin(ref, est)
+    # mir_eval gives -1 where the requested chord is not of the vocabulary.
     if not np.any(comparisons >= 0):
         warnings.warn("chord_acc: none of the requested chords is major, minor or N; the score is nan", stacklevel=2)
         return math.nan
@@ -76,6 +80,7 @@ def chord_acc(requested: Iterable[Sequence], recognised: Iterable[Sequence]) -> 
 def chord_iou(requested: Iterable[Sequence], recognised: Iterable[Sequence]) -> float:
     """Intersection over union of the two labelled time lines: a / (2 - a) for an agreement of a; nan as there."""
     agreement = chord_acc(requested, recognised)
+    # Of two labelled lines of length L, a L is common and 2 L - a L is in either.
     return agreement / (2.0 - agreement)
 
 

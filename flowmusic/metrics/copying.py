@@ -37,6 +37,7 @@ def nearest(reference: Reference, chunks: Tensor) -> Nearest:
     ours = torch.nn.functional.normalize((chunks - reference.mean) / reference.std, dim=1)
     theirs = torch.nn.functional.normalize(reference.embeddings, dim=1)
     similarity = ours @ theirs.T
+    # Over the flattened [C, N]: the remainder is the column, a chunk of the corpus.
     best = int(similarity.argmax())
     return Nearest(reference.songs[best % len(reference.songs)], float(similarity.flatten()[best]))
 
@@ -49,6 +50,9 @@ def token_agreement(tokens: Tensor, other: Tensor, window: int) -> float:
     Args:
         tokens, other: codes of one codebook, ``[T]`` and ``[U]`` int.
         window: frames that are compared at once; a recording that is shorter is compared whole.
+
+    >>> token_agreement(torch.tensor([1, 2, 3, 4]), torch.tensor([9, 1, 2, 3, 9]), window=4)
+    0.75
     """
     if tokens.ndim != 1 or other.ndim != 1 or not len(tokens) or not len(other) or window < 1:
         raise ValueError(

@@ -57,6 +57,10 @@ def frechet(one: Gaussian, other: Gaussian) -> float:
     ``|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))``.  The trace of the root is that of the symmetric
     ``(R C2 R)^(1/2)`` with ``R = C1^(1/2)``, whose eigenvalues stay real where few embeddings make the covariances
     singular and a general matrix root fails.
+
+    >>> one, other = Gaussian(np.zeros(1), np.eye(1)), Gaussian(np.array([3.0]), 4.0 * np.eye(1))
+    >>> frechet(one, other)  # 3^2 between the means, (2 - 1)^2 between the deviations
+    10.0
     """
     if one.mean.shape != other.mean.shape:
         raise ValueError(f"the embeddings have {len(one.mean)} and {len(other.mean)} channels; use one embedding")
@@ -86,6 +90,7 @@ def fad(clips: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> Interva
     without = np.array(
         [frechet(target, Gaussian.of(np.concatenate([*clips[:n], *clips[n + 1 :]]))) for n in range(count)]
     )
+    # Means without one clip lie n - 1 times closer together than single clips do; the factor makes up for it.
     error = math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
     return Interval(value, max(0.0, value - Z_95 * error), value + Z_95 * error, count)
 

@@ -15,7 +15,11 @@ RATE, SIZE, HOP, BANDS = 32_000, 2048, 512, 64
 
 @functools.cache
 def filters() -> Tensor:
-    """Shape: ``[BANDS, SIZE / 2 + 1]``."""
+    """Shape: ``[BANDS, SIZE / 2 + 1]``.
+
+    >>> filters().shape
+    torch.Size([64, 1025])
+    """
     librosa = caches.librosa()
 
     return torch.from_numpy(librosa.filters.mel(sr=RATE, n_fft=SIZE, n_mels=BANDS, fmin=30.0, fmax=14_000.0)).float()

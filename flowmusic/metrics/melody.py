@@ -34,6 +34,10 @@ def melody_pc(notes: Iterable[Sequence[float]], heard: Pitches) -> float:
     """Share of frames inside requested notes whose heard pitch class is the requested one, in 0..1.
 
     Frames without a pitch count as wrong.  Returns nan, with a warning, if no frame lies inside a note.
+
+    >>> heard = Pitches(times=np.arange(4) / 2, midi=np.array([60.0, 72.2, 61.0, -1.0]))
+    >>> melody_pc([(0.0, 2.0, 60)], heard), melody_rpa([(0.0, 2.0, 60)], heard)
+    (0.5, 0.25)
     """
     wanted = pitches_at(notes, heard.times)
     inside = wanted >= 0
@@ -92,6 +96,7 @@ def pitches_at(notes: Iterable[Sequence[float]], times: np.ndarray) -> np.ndarra
 def chroma_argmax(audio: Audio) -> np.ndarray:
     """The strongest pitch class (C = 0) of every frame, -1 in silence.  Shape: ``[1 + N // 4096]`` int at 32 kHz."""
     samples = audio_io.resample(audio_io.mono(audio), CHROMA_RATE).samples.reshape(-1).float().cpu()
+    # Silence beyond the ends: to be reflected there, a recording would have to be longer than half a window, 0.26 s.
     padded = torch.nn.functional.pad(samples, (CHROMA_FFT // 2, CHROMA_FFT // 2))
     window = torch.hann_window(CHROMA_FFT)
     power = torch.stft(padded, CHROMA_FFT, CHROMA_HOP, window=window, center=False, return_complex=True).abs() ** 2

@@ -2,6 +2,11 @@
 
 ``norm = (score - shuffled) / (truth - shuffled)``: 0 is what an output gets that ignores the control, 1 what the
 reference audio gets against its own labels.  Raw control scores mislead (no-skill onset F1 is about 0.4).
+
+>>> norm(score=0.65, shuffled=0.4, truth=0.9)
+0.5
+>>> bootstrap([0.5, 0.6, 0.7, 0.8])
+Interval(mean=0.65, low=0.55, high=0.75, count=4)
 """
 
 from __future__ import annotations
@@ -77,6 +82,7 @@ def bootstrap_norm(
     if math.isnan(value):
         return Interval(math.nan, math.nan, math.nan, count)
     picks = np.random.default_rng(seed).integers(0, count, (draws, count))
+    # The same clips for all three: that some clips are easier than others then cancels in the ratio.
     s, f, t = (row[picks].mean(1) for row in rows)
     usable = t - f >= LEAST_RANGE
     low, high = _percentiles((s[usable] - f[usable]) / (t[usable] - f[usable]), level)

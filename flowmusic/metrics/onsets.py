@@ -26,6 +26,9 @@ def onset_f1(requested: Iterable[float], detected: Iterable[float], tolerance_s:
 
     Returns nan, with a warning, if nothing was requested, and 0 if something was but nothing was detected.
     Raises: ValueError for times that are not finite or negative.
+
+    >>> onset_f1([0.5, 1.0, 1.01], [0.52, 1.2])  # two of the three are one; one hit of two and two
+    0.5
     """
     import mir_eval
 
@@ -43,6 +46,7 @@ def merge(times: np.ndarray, closer_than_s: float) -> np.ndarray:
     """Keep the first of ascending times that follow one another within ``closer_than_s``."""
     kept: list[float] = []
     for time in times:
+        # From the last that is kept, not the last seen: a roll must not become one onset.
         if not kept or time - kept[-1] > closer_than_s:
             kept.append(float(time))
     return np.array(kept)

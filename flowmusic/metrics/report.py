@@ -69,6 +69,10 @@ def table(
         ceiling: the system whose normalised score is 1.
 
     Raises: ValueError if systems differ in their number of clips.
+
+    >>> rows = {"shuffled": [{"onset_f1": 0.4}] * 2, "truth": [{"onset_f1": 0.9}] * 2, "take": [{"onset_f1": 0.65}] * 2}
+    >>> print(to_markdown(table(rows)).splitlines()[-3])
+    | take | 0.650 [0.650, 0.650] → 0.50 |
     """
     lengths = {system: len(rows) for system, rows in scores.items()}
     if len(set(lengths.values())) > 1:

@@ -14,6 +14,10 @@ def si_sdr(estimate: Tensor, reference: Tensor) -> float:
 
     Shape: both ``[*, N]``; the longer one is cut.  Equal up to a gain is +inf; an estimate orthogonal to the
     reference, silence included, is -inf.  A silent reference gives nan, with a warning.
+
+    >>> reference = torch.tensor([1.0, 1.0, -1.0, -1.0])
+    >>> round(si_sdr(3.0 * reference + torch.tensor([0.3, -0.3, 0.3, -0.3]), reference), 3)
+    20.0
     """
     if estimate.shape[:-1] != reference.shape[:-1]:
         raise ValueError(f"estimate {tuple(estimate.shape)} and reference {tuple(reference.shape)} differ in channels")
@@ -24,6 +28,7 @@ def si_sdr(estimate: Tensor, reference: Tensor) -> float:
     if energy == 0.0:
         warnings.warn("si_sdr: the reference is silent or empty; the score is nan", stacklevel=2)
         return math.nan
+    # The multiple of s that is nearest to x; what is left is orthogonal to it, so that gain costs nothing.
     target = (x @ s) / energy * s
     kept, lost = float(target @ target), float(((x - target) ** 2).sum())
     # Below double precision relative to the target the distortion is rounding.

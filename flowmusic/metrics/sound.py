@@ -82,7 +82,11 @@ def _order(name: str) -> tuple[int, float, str]:
 
 
 def misses(row: Mapping[str, Interval]) -> list[str]:
-    """What keeps a codec's row of :meth:`Sound.rows` from passing, in words; none: it passes."""
+    """What keeps a codec's row of :meth:`Sound.rows` from passing, in words; none: it passes.
+
+    >>> misses({"si_sdr": Interval(11.0, 10.0, 12.0, 4), "lsd": Interval(5.0, 4.5, 5.5, 4)})
+    ['si_sdr 11.00 (at least 12)', 'fad_mfcc_patches nan (0 to 3.5)']
+    """
     bars = {"si_sdr": (LEAST_SI_SDR, math.inf), "lsd": (0.0, MOST_LSD), f"fad_{fad.EMBEDDING}": (0.0, MOST_FAD)}
     bars |= {name: (-MOST_BAND, MOST_BAND) for name in row if name.startswith("band_")}
     found = []

@@ -50,6 +50,10 @@ def log_spectral_distance(estimate: Tensor, reference: Tensor, above_hz: float =
     Args:
         estimate, reference: power spectra of :func:`power`, of equal shape.
         above_hz: only bins from here on.
+
+    >>> spectrum = torch.ones(SIZE // 2 + 1, 3)
+    >>> round(log_spectral_distance(4.0 * spectrum, spectrum), 2)
+    6.02
     """
     first = math.ceil(above_hz * SIZE / RATE)
     one, other = (10.0 * torch.log10(each[first:].double().clamp_min(FLOOR)) for each in (estimate, reference))
@@ -72,6 +76,7 @@ def band_errors(estimate: Tensor, reference: Tensor) -> dict[str, float]:
 
     Shape: power spectra of :func:`power`.
     """
+    # Levels are relative to each recording's whole; with the ratio of the wholes they are relative to each other.
     gain = 10.0 * math.log10(max(float(estimate.double().sum()), 1e-30) / max(float(reference.double().sum()), 1e-30))
     ours, theirs = band_levels(estimate), band_levels(reference)
     return {

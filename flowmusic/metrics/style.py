@@ -95,6 +95,11 @@ def knn_common(reference: Reference, condition: Tensor, output: Tensor, song: st
     """Share of the ``k`` songs nearest to the excerpt that are among those nearest to the output, in 0..1.
 
     The excerpt's own song counts for neither.  Returns nan if the corpus has no ``k`` other songs.
+
+    >>> corpus = Reference.of(torch.tensor([[0.0, 1.0], [0.1, 1.0], [1.0, 0.0], [1.0, 0.2]]), ("a", "b", "c", "d"))
+    >>> excerpt, take = torch.tensor([0.0, 0.9]), torch.tensor([0.9, 0.1])
+    >>> knn_common(corpus, excerpt, take, song="a", k=2)
+    0.5
     """
     ours = set(reference.nearest_songs(condition, k, song))
     if len(ours) < k:

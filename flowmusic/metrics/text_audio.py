@@ -153,11 +153,16 @@ def hits(cosines: Tensor, k: int) -> Tensor:
 
     Among equal columns the order is taken as random, so a model that tells nothing apart is at chance, k / N.
     Raises: ValueError unless the matrix is square and not empty.
+
+    >>> cosines = torch.tensor([[0.9, 0.1, 0.2], [0.8, 0.5, 0.1], [0.3, 0.3, 0.3]])
+    >>> hits(cosines, k=1)
+    tensor([1.0000, 0.0000, 0.3333])
     """
     if cosines.ndim != 2 or cosines.shape[0] != cosines.shape[1] or not len(cosines):
         raise ValueError(f"retrieval needs a square matrix of cosines, got {tuple(cosines.shape)}")
     own = cosines.diagonal()[:, None]
     equal, ahead = (cosines == own).sum(1), (cosines > own).sum(1)
+    # Of `equal` places in random order behind `ahead` better ones, k - ahead lie within the first k.
     return ((k - ahead) / equal).clamp(0.0, 1.0)
 
 

@@ -45,6 +45,13 @@ class TextMatch:
             attributes: attribute -> its true word (``{"tempo": "slow"}``).
             choices: attribute -> the words it is recognised among; the most similar one is what is heard.  An
                 attribute with fewer than two is left out, and ``text_attr`` with none.
+
+        >>> import torch
+        >>> axes = torch.eye(2)
+        >>> rows = lambda texts: axes[[int(text == "slow") for text in texts]]
+        >>> match = TextMatch("toy", lambda audio: axes[:1], rows)
+        >>> match.scores(Audio(torch.zeros(1, 8), 8), "fast", {"tempo": "slow"}, {"tempo": ["fast", "slow"]})
+        {'text_cos': 1.0, 'text_attr': 0.0}
         """
         heard = self.embed_audio(audio).reshape(-1)
         scores: dict[str, float] = {}

@@ -25,6 +25,7 @@ RATE, SIZE, HOP, BANDS = 32_000, 4096, 640, 16
 @functools.cache
 def _member() -> Tensor:
     """Which bins a band is made of, of equal width on the mel scale, at least 8 bins.  Shape: ``[BANDS, F]``."""
+    # The mel scale of O'Shaughnessy (1987), and back.
     low, high = (2595.0 * math.log10(1.0 + hz / 700.0) for hz in (60.0, 14_000.0))
     mel = np.linspace(low, high, BANDS + 1)
     edges = np.round(700.0 * (10.0 ** (mel / 2595.0) - 1.0) * SIZE / RATE).astype(int)
@@ -43,6 +44,11 @@ def band_texture(audio: Audio) -> np.ndarray:
     distance has the unit dB^2.
 
     Args: one recording, ``[C, N]`` at any rate.  Returns: ``[P, 64]``, P at least 1; zeros for silence.
+
+    >>> noise = Audio(torch.randn(1, 64_000, generator=torch.Generator().manual_seed(0)), 32_000)
+    >>> features = band_texture(noise)
+    >>> features.shape, round(float(features[:, 20:31].mean() * np.sqrt(BANDS)), 1)  # mean peakiness, 2.5 dB
+    ((3, 64), 2.5)
     """
     samples = audio_tools.mono(audio_tools.resample(audio, RATE)).samples.reshape(-1).float().cpu()
     samples = torch.nn.functional.pad(samples, (0, max(0, round(PATCH_SECONDS * RATE) - len(samples))))
@@ -61,6 +67,7 @@ def band_texture(audio: Audio) -> np.ndarray:
     # The floor is added before the logarithm, so that rounding under silence has no texture.
     log = 10.0 * torch.log10(power + floor * 0.1)
     geometric = (member @ log / width).numpy().astype(float)
+    # Powers of noise are exponential, E ln P = ln E P - 0.577 (Euler's constant): 10 log10(e^0.577) = 2.5 dB.
     peaks = 10.0 * np.log10(mean + floor * 0.1) - geometric
     features = np.concatenate([level, peaks]) / np.sqrt(BANDS)
     patches = [features[:, start : start + frames] for start in starts]

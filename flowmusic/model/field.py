@@ -64,6 +64,7 @@ class VectorField(nn.Module):
         t = t.expand(z.shape[0]) if t.ndim == 0 else t
         features = sinusoid(t, 256)
         if r is not None:
+            # At r = t the two added terms cancel: a plain field's weights go on as an average one's without a jump.
             features = features + sinusoid(t - r.expand_as(t), 256) - sinusoid(torch.zeros_like(t), 256)
         time = self.time(features)
         if self.pool is not None and condition.pooled is not None:
@@ -79,6 +80,7 @@ class VectorField(nn.Module):
         kept: list[Tensor] = []
         for index, block in enumerate(self.blocks):
             if index >= len(self.blocks) - half:
+                # The last that was kept is the first to be joined: layer i meets layer L - 1 - i.
                 skip = self.skips[index - (len(self.blocks) - half)]
                 x = skip(torch.cat([x, kept.pop()], dim=-1))
             x = run(block, self.checkpointing, x, modulation, rotary, condition.tokens, condition.tokens_mask)

@@ -22,6 +22,7 @@ def sinusoid(t: Tensor, dim: int, scale: float = 1000.0) -> Tensor:
 
 def rotary_table(length: int, dim: int, device: torch.device, base: float = 10_000.0) -> tuple[Tensor, Tensor]:
     """Cosines and sines ``[T, dim / 2]`` of rotary positions (Su et al. 2021, arXiv 2104.09864)."""
+    # Pair i turns by T base^(-2i / dim): query times key then depends on the difference of their positions alone.
     inverse = base ** (-torch.arange(0, dim, 2, device=device, dtype=torch.float32) / dim)
     angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] * inverse
     return angles.cos(), angles.sin()
@@ -72,6 +73,8 @@ class Attention(nn.Module):
         source: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:
+        # Both have a length of sqrt(head_dim) times their scales, so logits stay bounded however large the weights
+        # grow.
         query = self.normalise(self.split(self.query(x)), self.query_scale)
         key, value = self.keys(x if source is None else source)
         if rotary is not None:

@@ -64,6 +64,7 @@ class Codebook(nn.Module):
         """Move the codes towards what was assigned to them; revive those that hardly anything is assigned to."""
         count = torch.bincount(codes, minlength=len(self.embed)).to(x)
         total = torch.zeros_like(self.embed).index_add_(0, codes, x)
+        # k-means with a running mean: averaged sums over averaged counts (van den Oord et al., appendix A.1).
         self.cluster_size.lerp_(count, 1.0 - decay)
         self.embed_avg.lerp_(total, 1.0 - decay)
         # Laplace smoothing keeps a rare code from being divided by next to nothing.
@@ -134,6 +135,7 @@ class ResidualVQ(nn.Module):
             residual = residual - vectors
         values = total.reshape(x.shape).to(x)
         if self.training:
+            # The value of the codes with the gradient of x: the nearest code has none of its own (straight through).
             values = x + (values - x).detach()
         return Quantised(values, torch.stack(codes, dim=1), torch.stack(penalties).mean())
 

@@ -126,6 +126,7 @@ class AveragedWeights(EMAWeightAveraging):
             if not averaged.is_floating_point():
                 return current  # a count of batches
             count = float(num_averaged)
+            # 1 - decay = 9 / (10 + k): until the limit holds, the mean age in the average is a tenth of the run so far.
             weight = min(limit, (1.0 + count) / (10.0 + count))
             return averaged + (current - averaged) * (1.0 - weight)
 

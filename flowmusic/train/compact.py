@@ -122,6 +122,7 @@ def _logarithmic(name: str, value: Tensor) -> dict[str, Any]:
     logs = torch.where(blocks > 0, blocks, 1.0).log()
     low = torch.where(blocks > 0, logs, torch.inf).amin(1).nan_to_num(posinf=0.0)
     high = torch.where(blocks > 0, logs, -torch.inf).amax(1).nan_to_num(neginf=0.0)
+    # Even steps of the logarithm are even relative errors, at most exp(step / 2) - 1.
     step = ((high - low) / 254).clamp_min(1e-12)
     codes = ((logs - low[:, None]) / step[:, None]).round().clamp(0, 254) + 1
     codes = torch.where(blocks > 0, codes, 0.0).to(torch.uint8)

@@ -34,6 +34,7 @@ def pinball(missing: Tensor, quantile: float) -> Tensor:
 
     Args: ``missing``: what is wanted less what was predicted.
     """
+    # The slopes to either side are q and 1 - q: they balance where a share q of what is wanted lies below.
     return 2.0 * torch.maximum(quantile * missing, (quantile - 1.0) * missing).mean()
 
 

@@ -162,6 +162,7 @@ class LitFlow(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         # The number differs between processes and between the batches that one step accumulates.
         number = self.global_step if batch.number is None else batch.number
+        # The factor exceeds the batches of all but huge runs: neighbouring seeds share no noise.
         loss = self.loss(batch, Generator().manual_seed(self.seed * 1_000_003 + number))
         self.log("train/loss", loss, batch_size=len(batch.latents), sync_dist=True)
         # One pair tells nothing apart: such are clips that nobody described, in the group of shards that has come.

@@ -39,6 +39,7 @@ def complex_loss(estimate: Tensor, target: Tensor, n_fft: int = 2048, power: flo
     window = torch.hann_window(n_fft, device=target.device)
     spectra = torch.stft(torch.cat([estimate, target]), n_fft, n_fft // 4, window=window, return_complex=True)
     magnitude = (spectra.real.square() + spectra.imag.square() + 1e-4).sqrt()
+    # |S|^(p - 1) S: the magnitude to the power of p, and the phase as it is.
     compressed = torch.view_as_real(spectra) * magnitude.pow(power - 1.0)[..., None]
     estimated, wanted = compressed.chunk(2)
     scale = wanted.abs().mean(dim=(1, 2, 3)).clamp_min(1e-2)

@@ -1,9 +1,8 @@
-"""Every module loads, light ones stay light, public names exist, and the examples in docstrings are true."""
+"""Every module loads, light ones stay light, and public names exist."""
 
 from __future__ import annotations
 
 import ast
-import doctest
 import importlib
 import importlib.metadata
 import re
@@ -35,13 +34,6 @@ def test_module_imports_and_says_what_it_is(path: Path) -> None:
     module = importlib.import_module(dotted(path))
     text = path.read_text(encoding="utf-8")
     assert module.__doc__ or not text.strip(), f"{path.name} has no docstring"
-
-
-@pytest.mark.parametrize("path", named([path for path in SOURCES if ">>> " in path.read_text(encoding="utf-8")]))
-def test_docstring_examples_are_true(path: Path) -> None:
-    result = doctest.testmod(importlib.import_module(dotted(path)), optionflags=doctest.ELLIPSIS)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 def test_files_stay_small() -> None:
