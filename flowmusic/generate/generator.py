@@ -52,10 +52,6 @@ class GenerationDefaults:
     ``guidance``, ``guidance_interval`` and ``apg`` are what :meth:`Guidance.of` takes.  ``shortest_window`` is the
     length (s) of the shortest window in which the field is drawn as well as in one of its trained length
     (docs/speed.md); None: it is drawn in no shorter one.
-
-    >>> guidance = GenerationDefaults(guidance_interval=(0.2, 1.0)).guide({"all": 3.0})
-    >>> [term.weight for term in guidance.terms], guidance.interval
-    ([3.0, -2.0], (0.2, 1.0))
     """
 
     guidance: Mapping[str, float] = field(default_factory=lambda: {"all": 2.0})
@@ -73,7 +69,12 @@ class GenerationDefaults:
         interval: Sequence[float] | None = None,
         apg: Mapping[str, float | None] | None = None,
     ) -> Guidance:
-        """Guidance with what is given in place of these, each by itself; see :meth:`Guidance.of`."""
+        """Guidance with what is given in place of these, each by itself; see :meth:`Guidance.of`.
+
+        >>> guidance = GenerationDefaults(guidance_interval=(0.2, 1.0)).guide({"all": 3.0})
+        >>> [term.weight for term in guidance.terms], guidance.interval
+        ([3.0, -2.0], (0.2, 1.0))
+        """
         return Guidance.of(
             self.guidance if weights is None else weights,
             self.guidance_interval if interval is None else interval,

@@ -82,6 +82,5 @@ def _frame(samples: np.ndarray, size: int, period: float) -> tuple[float, float]
         if bend < 0.0:
             value -= (before - after) ** 2 / (8.0 * bend)
     value = min(max(value, 10.0 ** (-MOST_DB / 10.0)), 1.0 - 10.0 ** (-MOST_DB / 10.0))
-    # Noise is not like itself a period later, so r is the harmonics' share of the power, H / (H + N), and r / (1 - r) =
-    # H / N.
+    # Noise is not like itself a period later: r is the harmonics' share H / (H + N), and r / (1 - r) is H / N.
     return power, 10.0 * math.log10(value / (1.0 - value))
