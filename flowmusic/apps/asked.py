@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from flowmusic.controls.files import ControlSheet
+    from flowmusic.annotations.json_file import ControlsFile
     from flowmusic.generate.generator import Generator
     from flowmusic.types import Audio, Controls, FrameGrid, Track
 
@@ -82,7 +82,7 @@ class Asked:
     chords: str | None
     melody: Recording | tuple[tuple[float, float, int], ...] | None
     drums: Drums | None
-    sheet: ControlSheet | None
+    sheet: ControlsFile | None
     sheet_drums: Drums | None
     style: Excerpt | None
     use: frozenset[str] | None
@@ -158,10 +158,10 @@ def read(args: argparse.Namespace) -> Asked:
     )
 
 
-def _read_sheet(args: argparse.Namespace, sources: dict[str, str]) -> tuple[ControlSheet, frozenset[str], Drums | None]:
-    from flowmusic.controls.files import ControlSheet
+def _read_sheet(args: argparse.Namespace, sources: dict[str, str]) -> tuple[ControlsFile, frozenset[str], Drums | None]:
+    from flowmusic.annotations.json_file import ControlsFile
 
-    sheet = ControlSheet.read(args.controls)
+    sheet = ControlsFile.read(args.controls)
     missing = sorted((args.use or frozenset()) - sheet.names())
     if missing:
         has = ", ".join(sorted(sheet.names())) or "none"
@@ -294,7 +294,7 @@ def to_controls(asked: Asked, grid: FrameGrid) -> Controls:
 
     Raises: ValueError as :func:`flowmusic.controls.request.request`.  Adds to ``asked.notices``.
     """
-    from flowmusic.controls.files import sheet_to_controls
+    from flowmusic.annotations.tracks import controls_of_file
     from flowmusic.controls.request import request
     from flowmusic.types import Controls
 
@@ -302,7 +302,7 @@ def to_controls(asked: Asked, grid: FrameGrid) -> Controls:
         given: dict[str, Track] = {}
         if asked.sheet is not None:
             stem = asked.sheet_drums.track(grid) if asked.sheet_drums is not None else None
-            given = dict(sheet_to_controls(asked.sheet, grid, asked.use, stem).tracks)
+            given = dict(controls_of_file(asked.sheet, grid, asked.use, stem).tracks)
         written = request(
             asked.text,
             grid=grid,

@@ -81,14 +81,14 @@ def write(found: Extraction, recording: Recording, name: str, out: Path, keep_st
     Returns: the files written, controls.json first.
     Raises: OSError that names what else cannot be.
     """
+    from flowmusic.annotations.json_file import NAME
     from flowmusic.apps import plot
-    from flowmusic.controls.files import NAME
 
     with temporary_folder(out) as temporary, disk.naming(out, temporary):
         stem = found.written_stem if keep_stem else None
         if stem is not None:
             stem.write(temporary / STEM)
-        found.sheet(name, stem=None if stem is None else STEM).write(temporary)
+        found.file(name, stem=None if stem is None else STEM).write(temporary)
         with disk.spared(out / PICTURE), disk.naming(out, temporary):
             plot.draw(picture(found, recording, name), temporary / PICTURE)
         os.chmod(temporary, 0o755)
@@ -109,16 +109,10 @@ def picture(found: Extraction, sound: Audio | Recording, name: str) -> Picture:
     from feature_extractors.recording import Recording
     from flowmusic.apps.plot import Picture
 
-    melody, beats = found.melody, found.beats
+    melody = found.melody
     return Picture(
         title=name,
-        seconds=found.seconds,
-        chords=found.chords.changes if found.chords else (),
-        notes=melody.notes if melody else (),
-        onsets=found.drums.onsets if found.drums else (),
-        beats=beats.beats if beats else (),
-        downbeats=beats.downbeats if beats else (),
-        bpm=beats.bpm if beats else None,
+        annotations=found.annotations,
         waveform=Recording.of(sound).rows,
         salience=melody.salience if melody else None,
         salience_times=melody.times if melody else None,

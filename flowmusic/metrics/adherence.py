@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from flowmusic.annotations.annotation import Annotations
 from flowmusic.metrics.beats import beat_f1
 from flowmusic.metrics.chords import chord_acc
 from flowmusic.metrics.melody import Pitches, melody_cos, melody_pc
@@ -21,19 +22,6 @@ from flowmusic.types import Audio
 
 Heard = TypeVar("Heard")
 KEYS = ("chord_acc", "chord_iou", "onset_f1", "melody_pc", "melody_cos", "beat_f1")
-
-
-@dataclass(frozen=True)
-class Requested:
-    """What was asked for, in seconds; None, and an empty sequence, is not asked for.
-
-    chords ``(start, end, label)``; onsets of the drums; melody notes ``(start, end, MIDI)``; beats.
-    """
-
-    chords: Sequence[Sequence] | None = None
-    onsets: Sequence[float] | None = None
-    melody: Sequence[Sequence] | None = None
-    beats: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,19 +52,19 @@ def remembering(audio: Audio, listeners: Listeners) -> Listeners:
     )
 
 
-def measure(audio: Audio, requested: Requested, listeners: Listeners) -> dict[str, float]:
+def measure(audio: Audio, requested: Annotations, listeners: Listeners) -> dict[str, float]:
     """Raw scores of one recording, in 0..1, a subset of :data:`KEYS`.
 
-    A metric is present when its control was requested and its listener is given (``melody_cos`` needs none but comes
-    with ``melody_pc``).  A value is nan where its module says so.
+    A metric is present when its control was requested, in that something of it is to be heard, and its listener is
+    given (``melody_cos`` needs none but comes with ``melody_pc``).  A value is nan where its module says so.
     """
     scores: dict[str, float] = {}
     if requested.chords and listeners.chords:
         agreement = chord_acc(requested.chords, listeners.chords(audio))
         scores["chord_acc"] = agreement
         scores["chord_iou"] = agreement / (2.0 - agreement)
-    if requested.onsets and listeners.onsets:
-        scores["onset_f1"] = onset_f1(requested.onsets, listeners.onsets(audio))
+    if requested.drums and requested.drums.onsets and listeners.onsets:
+        scores["onset_f1"] = onset_f1(requested.drums.onsets, listeners.onsets(audio))
     if requested.melody and listeners.melody:
         scores["melody_pc"] = melody_pc(requested.melody, listeners.melody(audio))
         scores["melody_cos"] = melody_cos(requested.melody, audio)

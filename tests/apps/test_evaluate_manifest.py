@@ -83,8 +83,8 @@ def test_labels_are_controls_where_they_are(run: Callable[..., int], here: Path)
     grid = FrameGrid.of_seconds(2.0, 25)
     first, second, bare = read_listed(found, "test", None, grid, RATE, ["text", "chords", "drums", "melody", "beats"])
     # The first begins at 2 s of its file, and so do its labels.
-    assert first.requested.chords == [(0.0, 2.0, "C")] and second.requested.chords == [(0.0, 2.0, "F")]
-    assert first.requested.onsets == [0.0, 0.5] and second.requested.onsets == [1.0]
+    assert first.requested.chords == ((0.0, 2.0, "C"),) and second.requested.chords == ((0.0, 2.0, "F"),)
+    assert first.requested.events("drums") == (0.0, 0.5) and second.requested.events("drums") == (1.0,)
     assert first.requested_names == {"chords", "drums", "beats"} and bare.requested_names == frozenset()
     assert set(first.controls.tracks) == {"chords", "drums", "beats"} and set(bare.controls.tracks) == set()
     assert first.digest != second.digest

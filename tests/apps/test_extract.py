@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from flowmusic.annotations.annotation import Annotations, DrumHits
+from flowmusic.annotations.json_file import ControlsFile
 from flowmusic.apps import extract, plot
 from flowmusic.apps.cli import main
-from flowmusic.controls.files import ControlSheet
 from flowmusic.generate.generator import Generator
 from tests.apps.conftest import RATE, clicks, tone
 
@@ -53,7 +54,7 @@ def test_a_folder_with_json_stem_and_picture(here: Path, wav: Write, capsys: pyt
     assert data["drums"]["stem"] == "drums.wav" and len(data["drums"]["onsets"]) >= 5
     assert data["chords"][0][2].startswith("C") and "note: " not in err  # chords need no extra package
     assert (folder / "controls.png").read_bytes().startswith(b"\x89PNG")
-    assert ControlSheet.read(folder).seconds == 3.0
+    assert ControlsFile.read(folder).annotations.seconds == 3.0
 
 
 def test_what_was_extracted_can_be_used(
@@ -137,7 +138,11 @@ def test_pictures_of_any_length(seconds: float, here: Path) -> None:
     import matplotlib.image
 
     chords = ((0.0, seconds / 2, "Am7/G"), (seconds / 2, seconds, "N"))
-    path = plot.draw(plot.Picture("a_$b$.wav", seconds, chords, ((0.0, seconds, 95),), (0.1,), (0.0,), (0.0,)), "p.png")
+    drums = DrumHits((0.1,))
+    known = Annotations(
+        seconds, beats=(0.0,), downbeats=(0.0,), chords=chords, melody=((0.0, seconds, 95),), drums=drums
+    )
+    path = plot.draw(plot.Picture("a_$b$.wav", known), "p.png")
     pixels = matplotlib.image.imread(path)
     assert pixels.shape[0] > 500 and pixels.shape[1] <= 60 * 110
     assert pixels[..., :3].std() > 0.02
@@ -145,7 +150,7 @@ def test_pictures_of_any_length(seconds: float, here: Path) -> None:
 
 
 def test_an_empty_picture_says_so(here: Path) -> None:
-    plot.draw(plot.Picture("nothing", 1.0), "p.png")
+    plot.draw(plot.Picture("nothing", Annotations(1.0)), "p.png")
     with pytest.raises(ValueError, match=r"got 0\.0 s"):
-        plot.draw(plot.Picture("nothing", 0.0), "q.png")
+        plot.draw(plot.Picture("nothing", Annotations(0.0)), "q.png")
     assert not Path("q.png").exists()
