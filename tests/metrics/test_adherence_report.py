@@ -10,7 +10,7 @@ import torch
 
 from flowmusic.annotations.annotation import Annotations, DrumHits
 from flowmusic.metrics import report
-from flowmusic.metrics.adherence import KEYS, Listeners, average, measure
+from flowmusic.metrics.adherence import KEYS, Listeners, average, measure, score
 from flowmusic.metrics.melody import Pitches
 from flowmusic.types import Audio
 
@@ -125,3 +125,12 @@ def test_files_are_written_whole(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["report.json", "report.md"]
     with pytest.raises(ValueError, match="folder does not exist"):
         report.write(report.table(rows), tmp_path / "missing")
+
+
+def test_two_annotations_are_compared() -> None:
+    same = score(REQUESTED, REQUESTED)
+    assert same == {"chord_acc": 1.0, "chord_iou": 1.0, "onset_f1": 1.0, "melody_pc": 1.0, "beat_f1": 1.0}
+    heard = Annotations(chords=((0.0, 0.5, "C"), (0.5, 1.0, "F")), melody=((0.0, 0.25, 72), (0.25, 0.5, 61)), beats=())
+    scores = score(REQUESTED, heard)
+    assert scores == {"chord_acc": 0.5, "chord_iou": pytest.approx(1 / 3), "melody_pc": 0.25, "beat_f1": 0.0}
+    assert score(heard, Annotations()) == score(Annotations(melody=()), heard) == {}
