@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flowmusic.annotations import of_midi
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError
 from flowmusic.atomic import replacing
@@ -199,7 +200,7 @@ def make(job: Job) -> str:
     if not rendered.mix.any():
         return "it renders to silence"
     seconds = len(rendered.mix) / rendered.sample_rate
-    labels = midi_labels.labels(score)
+    labels = of_midi.labels(score)
     labels = {
         "source": job.path.name,
         "seconds": seconds,

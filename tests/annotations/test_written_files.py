@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import soundfile
 import torch
 
+from flowmusic.annotations import of_midi
 from flowmusic.annotations.annotation import Annotations, DrumHits
 from flowmusic.annotations.json_file import ControlsFile
 from flowmusic.annotations.labels_file import labels_of
@@ -17,7 +19,7 @@ from flowmusic.annotations.tracks import from_tracks
 from flowmusic.apps import take as take_file
 from flowmusic.apps.adherence import Adherence
 from flowmusic.apps.asked import Asked
-from flowmusic.controls import midi, midi_labels
+from flowmusic.controls import midi
 from flowmusic.controls.request import request
 from flowmusic.data import manifest, shards
 from flowmusic.data import plan as plans
@@ -68,11 +70,12 @@ def test_labels() -> None:
 
 
 def test_labels_of_midi(tmp_path: Path) -> None:
-    made = midi_labels.labels(midi.read(song(tmp_path / "a.mid", 3, 100)))
+    score = midi.read(song(tmp_path / "a.mid", 3, 100))
+    made = of_midi.labels(score)
     assert json.dumps(made) + "\n" == (WRITTEN / "midi_labels.json").read_text(encoding="utf-8")
     read = labels_of(WRITTEN / "midi_labels.json")
     assert read.names() == ("melody", "drums", "beats") and read.meter == "4/4" and read.bpm == made["bpm"]
-    assert [list(note) for note in read.melody or ()] == [list(note) for note in made["melody"]]
+    assert of_midi.annotations_of(score) == replace(read, seconds=score.seconds)
 
 
 def test_take_json(tmp_path: Path) -> None:
