@@ -198,7 +198,9 @@ def _read_clip(path: Path, seconds: float, notices: list[str]) -> Audio:
 
 
 def _read_melody(path: Path, seconds: float, notices: list[str]) -> Recording | tuple[tuple[float, float, int], ...]:
-    from flowmusic.controls import melody, midi, midi_melody
+    from flowmusic.annotations.annotation import Annotations
+    from flowmusic.annotations.tracks import to_tracks
+    from flowmusic.controls import midi, midi_melody
 
     if midi.is_midi(path):
         return midi_melody.melody_of(midi.read(path)).notes
@@ -210,9 +212,8 @@ def _read_melody(path: Path, seconds: float, notices: list[str]) -> Recording | 
         raise ValueError(
             f"no melody was found in {path}; a single voice or instrument between 65 and 1300 Hz is needed"
         )
-    return Recording(
-        recording.seconds, lambda grid: melody.to_track(notes, _own_grid(recording, grid), end_s=recording.seconds)
-    )
+    sung = Annotations(recording.seconds, melody=notes)
+    return Recording(recording.seconds, lambda grid: to_tracks(sung, _own_grid(recording, grid))["melody"])
 
 
 def _read_drums(path: Path, seconds: float, notices: list[str], drums_alone: bool | None = None) -> Drums:

@@ -12,7 +12,6 @@ import torch
 
 from flowmusic import audio as audio_tools
 from flowmusic.annotations.annotation import Annotations
-from flowmusic.annotations.labels_file import of_record
 from flowmusic.annotations.tracks import to_tracks
 from flowmusic.controls import TRACKS
 from flowmusic.controls.tracks import batched
@@ -94,8 +93,7 @@ def read_clip(
     """
     from feature_extractors.drums import Drums
 
-    labels = clip.labels
-    annotations = of_record(labels, clip.audio.with_suffix(".json"))
+    annotations = clip.annotations
     end_s, lasts = grid.seconds, annotations.seconds or 0.0
     if lasts < end_s - 1.0 / float(grid.frame_rate):
         raise ValueError(f"{clip.audio} lasts {lasts:g} s, {end_s:g} s are asked for; give fewer seconds")
@@ -114,7 +112,7 @@ def read_clip(
         audio_tools.fit(audio, round(end_s * rate)),
         controls,
         annotations.part(0.0, end_s),
-        attributes_of(labels.get("tags", {})),
+        attributes_of(clip.labels.get("tags", {})),
         digest_of(files),
     )
     return whole.asking_only(*wanted)

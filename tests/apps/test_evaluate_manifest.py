@@ -96,6 +96,25 @@ def test_labels_are_controls_where_they_are(run: Callable[..., int], here: Path)
     assert "melody_pc" not in rows["model"] and "text only" in rows
 
 
+def test_labels_are_known_as_far_as_they_reach(here: Path) -> None:
+    """As in a build: labels of 3 s say nothing of the rest of a clip of 5 s."""
+    names = ["chords", "melody", "drums", "beats"]
+    record = {
+        "seconds": 3.0,
+        "chords": [[0, 5, "F"]],
+        "melody": [[0, 1, 60]],
+        "beats": [0.5 * n for n in range(10)],
+        "drums": {"onsets": [1.0, 4.0]},
+    }
+    (here / "labels.json").write_text(json.dumps(record))
+    entries = [entry(here / f"{number}.wav", number, 5.0, labels=str(here / "labels.json")) for number in range(2)]
+    found = manifest.write(entries, here / "all.jsonl")
+    clip = read_listed(found, "test", None, FrameGrid.of_seconds(5.0, 25), RATE, names)[0]
+    assert {name: int(track.known.sum()) for name, track in clip.controls.tracks.items()} == dict.fromkeys(names, 75)
+    # What is scored ends there as well.
+    assert clip.requested.chords == ((0.0, 3.0, "F"),) and clip.requested.events("drums") == (1.0,)
+
+
 def test_a_clip_that_is_a_little_short_ends_in_silence(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     entries = [entry(here / "0.wav", 0, 1.9), entry(here / "1.wav", 1, 2.0), entry(here / "2.wav", 2, 1.0)]
     found = manifest.write(entries, here / "all.jsonl")

@@ -94,7 +94,7 @@ def _clip(
     tracks = to_tracks(annotations, grid, wanted, entry.start, lasts)
     stem = entry.stems.get("drums")
     if stem is not None and "drums" in chosen:
-        tracks["drums"] = _drums(_part(stem, entry.start, seconds), grid, drum_control)
+        tracks["drums"] = _drums(_part(stem, entry.start, lasts), grid, drum_control)
     elif drum_control is not None:
         tracks.pop("drums", None)  # codes of a codec are heard in a stem, and nothing else makes them
     # A control of which nothing is known in this part is not one that it has.
