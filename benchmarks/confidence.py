@@ -15,7 +15,9 @@ import numpy as np
 import torch
 
 from feature_extractors import Beats, Chords, Extractors, extract
-from flowmusic.controls import beats, chords, melody
+from flowmusic.annotations.annotation import Annotations
+from flowmusic.annotations.tracks import to_tracks
+from flowmusic.controls import TRACKS
 from flowmusic.data import corpus
 from flowmusic.types import Audio, FrameGrid, Track
 
@@ -27,27 +29,23 @@ def beside(hit: np.ndarray) -> np.ndarray:
     return hit | np.append(hit[1:], False) | np.append(False, hit[:-1])
 
 
-def right(name: str, found: Track, labels: dict, onsets: tuple[float, ...]) -> np.ndarray | None:
+def right(name: str, found: Track, labels: Annotations, onsets: tuple[float, ...]) -> np.ndarray | None:
     """Which frames are right; None where the labels tell nothing."""
     grid = found.grid
+    truth = to_tracks(labels, grid, [name])[name]
     if name == "chords":
-        return (found.values == chords.to_track(labels["chords"], grid).values).numpy()
+        return (found.values == truth.values).numpy()
     if name == "melody":
-        return (found.values == melody.to_track(labels["melody"], grid).values).all(1).numpy()
+        return (found.values == truth.values).all(1).numpy()
     if name == "drums":
-        heard, truth = (np.zeros(grid.length, bool) for _ in range(2))
-        for hits, times in ((heard, onsets), (truth, labels["drums"]["onsets"])):
+        heard, struck = (np.zeros(grid.length, bool) for _ in range(2))
+        for hits, times in ((heard, onsets), (struck, labels.events("drums") or ())):
             hits[[min(int(time * RATE), grid.length - 1) for time in times]] = True
-        return np.where(heard, beside(truth), ~truth | beside(heard))
-    if len(labels["beats"]) < 2 or not found.known.any():
+        return np.where(heard, beside(struck), ~struck | beside(heard))
+    if not truth.known.any() or not found.known.any():
         return None
-    phases = [np.arctan2(t[:, 1], t[:, 0]) / (2 * np.pi) for t in _circles(found, labels)]
+    phases = [np.arctan2(t.values[:, 1].numpy(), t.values[:, 0].numpy()) / (2 * np.pi) for t in (found, truth)]
     return np.abs((phases[0] - phases[1] + 0.5) % 1.0 - 0.5) < 0.15
-
-
-def _circles(found: Track, labels: dict) -> tuple[np.ndarray, np.ndarray]:
-    truth = beats.to_track(labels["beats"], labels["downbeats"], found.grid)
-    return found.values.numpy(), truth.values.numpy()
 
 
 def area(sure: np.ndarray, good: np.ndarray) -> float:
@@ -71,7 +69,7 @@ def main() -> None:
         chords=Chords("madmom" if args.madmom else "ours", "triads" if args.madmom else "full"),
         beats=Beats("madmom" if args.madmom else "flux"),
     )
-    use = ("chords", "beats") if args.madmom else ("chords", "melody", "drums", "beats")
+    use = ("chords", "beats") if args.madmom else TRACKS
     collected: dict[str, tuple[list, list]] = {name: ([], []) for name in use}
     for clip in corpus.clips(args.corpus, args.split, args.clips):
         audio = Audio.read(clip.audio)
@@ -80,7 +78,7 @@ def main() -> None:
         onsets = found.drums.onsets if found.drums is not None else ()
         told = found.confidence(grid)
         for name, track in found.tracks(grid).items():
-            good = right(name, track, clip.labels, onsets)
+            good = right(name, track, clip.annotations, onsets)
             if good is not None:
                 collected[name][0].append(told[name].numpy())
                 collected[name][1].append(good)

@@ -11,7 +11,8 @@ import numpy as np
 from feature_extractors import drum_net, flux, madmom_compat, pulse, signals, tempo
 from feature_extractors.recording import Recording, levelled
 from feature_extractors.rows import Rows
-from flowmusic.controls import beats as beat_control
+from flowmusic.annotations.annotation import Annotations
+from flowmusic.annotations.tracks import to_tracks
 from flowmusic.types import Audio, FrameGrid, Track
 
 FPS = 100
@@ -80,9 +81,12 @@ class Beats:
         return _analysis(rows, sure, tempo.sounding(samples, madmom_compat.RATE), chance)
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
-        """Beat and bar phase on a grid; unknown where no two beats were found.  Shape: values ``[T, 4]``."""
+        """Beat and bar phase on a grid, unknown after the recording's end, and where no two beats were found.
+
+        Shape: values ``[T, 4]``.
+        """
         found = self.analyse(audio)
-        return beat_control.to_track(found.beats, found.downbeats, grid)
+        return to_tracks(Annotations(audio.seconds, beats=found.beats, downbeats=found.downbeats), grid)["beats"]
 
     def resolved(self) -> str:
         """The detector that will run."""

@@ -9,7 +9,8 @@ import numpy as np
 
 from feature_extractors import chord_decode, chord_features, chord_net, madmom_chords, madmom_compat, signals
 from feature_extractors.recording import Recording, levelled
-from flowmusic.controls import chords as chord_control
+from flowmusic.annotations.annotation import Annotations
+from flowmusic.annotations.tracks import to_tracks
 from flowmusic.controls import vocabulary
 from flowmusic.types import Audio, FrameGrid, Track
 
@@ -72,8 +73,8 @@ class Chords:
         return ChordAnalysis(found, chord_decode.confidence(scores, path, types))
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
-        """Chord ids on a grid.  Shape: values ``[T]`` int64."""
-        return chord_control.to_track(self.analyse(audio).changes, grid)
+        """Chord ids on a grid, unknown after the recording's end.  Shape: values ``[T]`` int64."""
+        return to_tracks(Annotations(audio.seconds, chords=self.analyse(audio).changes), grid)["chords"]
 
     def resolved(self) -> str:
         """The detector that will run."""

@@ -16,6 +16,8 @@ from feature_extractors.pitch import Note
 from feature_extractors.recording import Recording, levelled
 from feature_extractors.rows import Rows, Scaled, gathered
 from flowmusic import caches
+from flowmusic.annotations.annotation import Annotations
+from flowmusic.annotations.tracks import to_tracks
 from flowmusic.controls import melody as melody_control
 from flowmusic.types import Audio, FrameGrid, Track
 
@@ -116,7 +118,7 @@ class Melody:
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
         """The melody control on a grid, unknown after the recording's end.  Shape: values ``[T, 53]``."""
-        return melody_control.to_track(self.analyse(audio).notes, grid, end_s=audio.seconds)
+        return to_tracks(Annotations(audio.seconds, melody=self.analyse(audio).notes), grid)["melody"]
 
     def _salience(self, samples: Rows, hop: int, scratch: Path | None) -> Rows:
         """Salience of every bin, none outside the range.  Shape: ``[N] -> [F, 360]``."""

@@ -12,7 +12,8 @@ import numpy as np
 from feature_extractors import drum_net, flux, madmom_compat, signals
 from feature_extractors.recording import Recording, levelled
 from feature_extractors.rows import Joined, Rows
-from flowmusic.controls import drums as drum_control
+from flowmusic.annotations.annotation import Annotations, DrumHits
+from flowmusic.annotations.tracks import to_tracks
 from flowmusic.types import Audio, FrameGrid, Track
 
 DETECTORS = ("madmom", "flux", "drums")
@@ -69,8 +70,8 @@ class Onsets:
         return self._flux(levelled(audio, flux.RATE, within))
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
-        """Onsets as the drum control on a grid."""
-        return drum_control.onsets_to_track(self.analyse(audio).times, grid)
+        """Onsets as the drum control on a grid, unknown after the recording's end."""
+        return to_tracks(Annotations(audio.seconds, drums=DrumHits(self.analyse(audio).times)), grid)["drums"]
 
     def resolved(self) -> str:
         """The detector that will run."""

@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 from torch import Tensor
 
 from feature_extractors import cache, confidence, madmom_compat
@@ -21,16 +22,15 @@ from feature_extractors.drums import DrumAnalysis, Drums
 from feature_extractors.melody import Melody, MelodyAnalysis
 from feature_extractors.recording import Recording
 from feature_extractors.stems import HarmonicPercussive, Separator, separated
+from flowmusic.annotations.annotation import Annotations, DrumHits
+from flowmusic.annotations.json_file import NAME, ControlsFile
+from flowmusic.annotations.tracks import to_tracks
 from flowmusic.audio_files import SUFFIXES
-from flowmusic.controls import beats as beat_control
-from flowmusic.controls import chords as chord_control
-from flowmusic.controls import drums as drum_control
-from flowmusic.controls import files
-from flowmusic.controls import melody as melody_control
+from flowmusic.controls import TRACKS
+from flowmusic.controls.drums import strength_to_track
 from flowmusic.paths import sibling
 from flowmusic.types import Audio, FrameGrid, Track
 
-CONTROLS = ("chords", "melody", "drums", "beats")
 STEM_NAME = "drums.wav"
 Found = TypeVar("Found")
 
@@ -76,48 +76,54 @@ class Extraction:
         """The drums, mono, at the level that they have in the recording.  Shape: ``[1, N]``."""
         return None if self.stem is None else self.stem.audio()
 
+    @property
+    def annotations(self) -> Annotations:
+        """What was heard, in seconds; how sure each control is, is the mean over its analysis."""
+        chords, melody, drums, beats = self.chords, self.melody, self.drums, self.beats
+        sure = {
+            name: float(np.mean(analysis.confidence))
+            for name, analysis in zip(TRACKS, (chords, melody, drums, beats), strict=True)
+            if analysis is not None and len(analysis.confidence)
+        }
+        if beats is not None and beats.bpm_confidence is not None:
+            sure["bpm"] = beats.bpm_confidence
+        return Annotations(
+            seconds=self.seconds,
+            bpm=None if beats is None else beats.bpm,
+            beats=None if beats is None else beats.beats,
+            downbeats=None if beats is None else beats.downbeats,
+            chords=None if chords is None else chords.changes,
+            melody=None if melody is None else melody.notes,
+            # Where no drum is struck, nobody need say of which class.
+            drums=None if drums is None else DrumHits(drums.onsets, drums.classes if drums.onsets else None),
+            confidence=sure,
+        )
+
     def tracks(self, grid: FrameGrid) -> dict[str, Track]:
-        """Unbatched tracks on a grid, by control; what was not looked for is left out."""
-        found: dict[str, Track] = {}
-        if self.chords is not None:
-            found["chords"] = chord_control.to_track(self.chords.changes, grid)
-        if self.melody is not None:
-            found["melody"] = melody_control.to_track(self.melody.notes, grid, end_s=self.seconds)
+        """Unbatched tracks on a grid, by control; what was not looked for is left out.
+
+        The drums are their onset strength, which tells more than the onsets in seconds do.
+        """
+        found = to_tracks(self.annotations, grid)
         if self.drums is not None:
             import torch
 
-            found["drums"] = drum_control.strength_to_track(torch.from_numpy(self.drums.strength), grid)
-        if self.beats is not None:
-            found["beats"] = beat_control.to_track(self.beats.beats, self.beats.downbeats, grid)
+            found["drums"] = strength_to_track(torch.from_numpy(self.drums.strength), grid)
         return found
 
     def confidence(self, grid: FrameGrid) -> dict[str, Tensor]:
         """How sure each of :meth:`tracks` is, frame by frame: ``[T]`` float32 in 0..1."""
         return confidence.on_grid(self.chords, self.melody, self.drums, self.beats, grid)
 
-    def sheet(self, source: str, frame_rate: Fraction | int = 25, stem: str | None = None) -> files.ControlSheet:
+    def file(self, source: str, frame_rate: Fraction | int = 25, stem: str | None = None) -> ControlsFile:
         """The same as ``controls.json`` holds it.  ``stem`` is the drum stem's path relative to the JSON."""
-        beats = self.beats
-        return files.ControlSheet(
-            source=source,
-            seconds=self.seconds,
-            frame_rate=Fraction(frame_rate),
-            bpm=None if beats is None else beats.bpm,
-            bpm_confidence=None if beats is None else beats.bpm_confidence,
-            beats=None if beats is None else beats.beats,
-            downbeats=None if beats is None else beats.downbeats,
-            chords=None if self.chords is None else self.chords.changes,
-            melody=None if self.melody is None else self.melody.notes,
-            drums_onsets=None if self.drums is None else self.drums.onsets,
-            drums_stem=stem,
-            drums_classes=self.drums.classes if self.drums is not None and self.drums.onsets else None,
-        )
+        return ControlsFile(source, Fraction(frame_rate), self.annotations, stem)
 
 
 def extract(
     audio: Audio | Recording,
     extractors: Extractors | None = None,
-    use: Iterable[str] = CONTROLS,
+    use: Iterable[str] = TRACKS,
     cache_folder: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Extraction:
@@ -126,7 +132,7 @@ def extract(
     Args:
         audio: one recording, any rate and channels; what does not fit in memory as :meth:`Recording.read` gives it.
         extractors: None takes the defaults.
-        use: which of :data:`CONTROLS`.
+        use: which of ``TRACKS``.
         cache_folder: keep and reuse results there; None computes.
         progress: called with the name of each step before it runs.
 
@@ -136,9 +142,9 @@ def extract(
     """
     extractors = extractors or Extractors()
     wanted = tuple(use)
-    unknown = [name for name in wanted if name not in CONTROLS]
+    unknown = [name for name in wanted if name not in TRACKS]
     if unknown:
-        raise ValueError(f"unknown control {unknown[0]!r}; choose from {', '.join(CONTROLS)}")
+        raise ValueError(f"unknown control {unknown[0]!r}; choose from {', '.join(TRACKS)}")
     tell = progress or (lambda step: None)
 
     def run(extractor: cache.Analyser[Found], heard: Recording) -> Found:
@@ -180,7 +186,7 @@ def extract_file(
     path: str | Path,
     folder: str | Path | None = None,
     extractors: Extractors | None = None,
-    use: Iterable[str] = CONTROLS,
+    use: Iterable[str] = TRACKS,
     frame_rate: Fraction | int = 25,
     cache_folder: Path | None = None,
     progress: Callable[[str], None] | None = None,
@@ -204,7 +210,7 @@ def extract_file(
     stem = found.written_stem
     if stem is not None:
         stem.write(target / STEM_NAME)
-    found.sheet(path.name, frame_rate, None if stem is None else STEM_NAME).write(target)
+    found.file(path.name, frame_rate, None if stem is None else STEM_NAME).write(target)
     for notice in found.notices:
         if progress:
             progress(notice)
@@ -212,7 +218,7 @@ def extract_file(
 
 
 def extract_folder(
-    folder: str | Path, out: str | Path | None = None, jobs: int = 1, use: Iterable[str] = CONTROLS, again: bool = False
+    folder: str | Path, out: str | Path | None = None, jobs: int = 1, use: Iterable[str] = TRACKS, again: bool = False
 ) -> list[Path]:
     """Extract every audio file under a folder; what is finished is not done again, so a killed run resumes.
 
@@ -232,7 +238,7 @@ def extract_folder(
         raise ValueError(f"no audio files under {root}; looked for {', '.join(sorted(SUFFIXES))}")
     targets = [controls_folder(p if out is None else Path(out) / p.relative_to(root)) for p in paths]
     wanted = tuple(use)
-    todo = [(p, t) for p, t in zip(paths, targets, strict=True) if again or not (t / files.NAME).exists()]
+    todo = [(p, t) for p, t in zip(paths, targets, strict=True) if again or not (t / NAME).exists()]
     if jobs <= 1:
         for path, target in todo:
             extract_file(path, target, use=wanted)

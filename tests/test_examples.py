@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-CORE = ("types", "audio", "units", "guidance", "controls", "flow", "metrics", "generate")
+CORE = ("types", "audio", "units", "guidance", "annotations", "controls", "flow", "metrics", "generate")
 """Files and folders of flowmusic whose modules each show at least one example."""
 FILES = "reads or writes a file, which its tests make"
 WITHOUT = {
-    "flowmusic.controls.checks": FILES,
-    "flowmusic.controls.files": FILES,
+    "flowmusic.annotations.checks": "its messages are what the examples of reading files show",
+    "flowmusic.annotations.json_file": FILES,
+    "flowmusic.annotations.labels_file": FILES,
+    "flowmusic.annotations.of_midi": FILES,
     "flowmusic.controls.midi": FILES,
     "flowmusic.controls.midi_file": FILES,
     "flowmusic.controls.midi_labels": FILES,

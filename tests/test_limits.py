@@ -139,11 +139,11 @@ def sheet(**change: Any) -> Place:
         return {key: put(each, value) for key, each in into.items()} if isinstance(into, dict) else into
 
     def read(value: Any, folder: Path) -> object:
-        from flowmusic.controls.files import ControlSheet
+        from flowmusic.annotations.json_file import ControlsFile
 
         whole = {"source": "a", "seconds": 2.0, "frame_rate": 25, **put(change, value)}
         (folder / "controls.json").write_text(json.dumps(whole, allow_nan=True))
-        return ControlSheet.read(folder)
+        return ControlsFile.read(folder)
 
     return read
 
@@ -162,11 +162,10 @@ def manifest(key: str) -> Place:
 
 
 def labels(value: Any, folder: Path) -> object:
-    from flowmusic.data import labels
-    from flowmusic.types import FrameGrid
+    from flowmusic.annotations.labels_file import labels_of
 
     (folder / "labels.json").write_text(json.dumps({"beats": [value], "seconds": 2.0}))
-    return labels.tracks(labels.read(folder / "labels.json"), 0.0, 2.0, FrameGrid(Fraction(25), 50), ["beats"])
+    return labels_of(folder / "labels.json")
 
 
 def header(key: str) -> Place:

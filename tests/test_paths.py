@@ -70,19 +70,20 @@ def coded(text: str, coding: str) -> bytes:
 
 @pytest.mark.parametrize("coding", CODINGS)
 def test_every_reader_takes_every_coding(coding: str, tmp_path: Path) -> None:
-    from flowmusic.controls.files import ControlSheet
-    from flowmusic.data import captions, heard, labels, manifest, tables
+    from flowmusic.annotations import labels_file
+    from flowmusic.annotations.json_file import ControlsFile
+    from flowmusic.data import captions, heard, manifest, tables
 
     def put(name: str, text: str) -> Path:
         (tmp_path / name).write_bytes(coded(text, coding))
         return tmp_path / name
 
     sheet = put("controls.json", '{"source": "größe.wav", "seconds": 2.0, "frame_rate": 25}')
-    assert ControlSheet.read(sheet).source == "größe.wav"
+    assert ControlsFile.read(sheet).source == "größe.wav"
     line = '{"path": "größe.wav", "duration": 2, "rate": 8000, "channels": 1, "hash": "0", "text": "ein ਊ Tag"}'
     found = manifest.read(put("songs.jsonl", f"{line}\r\n\r\n{line}\n"))
     assert [Path(entry.path).name for entry in found] == ["größe.wav"] * 2 and found[0].text == ("ein ਊ Tag",)
-    assert labels.read(put("labels.json", '{"beats": [0]}')) == {"beats": [0]}
+    assert labels_file.labels_of(put("labels.json", '{"beats": [0]}')).beats == (0.0,)
     assert captions.of_text(put("song.txt", "schön\nlaut\n")).captions == ("schön", "laut")
     assert captions.of_json(put("song.json", '{"caption": "schön"}'))[0].captions == ("schön",)
     assert heard.read_prompts(put("prompts.txt", "schön\n")) == ["schön"]

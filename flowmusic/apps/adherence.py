@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flowmusic.apps.errors import UsageError
+from flowmusic.controls import TRACKS
 
 if TYPE_CHECKING:
     from feature_extractors.chords import Chords
-    from flowmusic.metrics.adherence import Listeners, Requested
+    from flowmusic.annotations.annotation import Annotations
+    from flowmusic.metrics.adherence import Listeners
     from flowmusic.metrics.bars import Bar
-    from flowmusic.types import Audio, Controls
+    from flowmusic.types import Audio
 
 CONTROL_OF = {
     "chord_acc": "chords",
@@ -39,30 +41,6 @@ class Adherence:
     reasons: Mapping[str, str]
     detectors: Mapping[str, str]
     bars: Sequence[Bar] = ()
-
-
-def requested_of(controls: Controls, seconds: float) -> Requested:
-    """What one item of controls asks of the first ``seconds``, as the model was given it."""
-    from flowmusic.controls import beats, chords, drums, melody
-    from flowmusic.metrics.adherence import Requested
-
-    tracks = controls.tracks
-    return Requested(
-        chords=spans_until(chords.from_track(tracks["chords"]), seconds) if "chords" in tracks else None,
-        onsets=times_until(drums.onsets_from_track(tracks["drums"]), seconds) if "drums" in tracks else None,
-        melody=spans_until(melody.from_track(tracks["melody"]), seconds) if "melody" in tracks else None,
-        beats=times_until(beats.from_track(tracks["beats"]).beats, seconds) if "beats" in tracks else None,
-    )
-
-
-def spans_until(spans: Iterable[Sequence[Any]], end_s: float) -> list[tuple[float, float, Any]]:
-    """``(start, end, what)`` that begin before ``end_s``, cut there."""
-    return [(float(start), min(float(end), end_s), what) for start, end, what in spans if start < end_s]
-
-
-def times_until(times: Iterable[float], end_s: float) -> list[float]:
-    """Times before ``end_s``; less than a millisecond before it is the end itself."""
-    return [float(time) for time in times if time < end_s - 1e-3]
 
 
 def chord_recogniser(detector: str | None = None) -> Chords:
@@ -90,17 +68,12 @@ def listeners(chords: Chords | None = None) -> Listeners:
     return Listeners(**default_listeners(chords=chords))
 
 
-def judge(audio: Audio, requested: Requested, downbeats: Sequence[float] = ()) -> Adherence:
-    """Listen to a take, mono or ``[C, N]``, for everything that was requested; ``downbeats`` in s begin its bars.
+def judge(audio: Audio, requested: Annotations) -> Adherence:
+    """Listen to a take, mono or ``[C, N]``, for everything that was requested; downbeats begin the bars.
 
     Where nothing was requested, nobody who could listen is loaded.
     """
-    asked = {
-        "chords": bool(requested.chords),
-        "drums": bool(requested.onsets),
-        "melody": bool(requested.melody),
-        "beats": bool(requested.beats),
-    }
+    asked = {control: bool(requested.events(control)) for control in TRACKS}
     if not any(asked.values()):
         return Adherence({}, {}, {})
     from feature_extractors.listeners import describe
@@ -126,15 +99,6 @@ def judge(audio: Audio, requested: Requested, downbeats: Sequence[float] = ()) -
     words = describe()
     detectors = {control: words[_LISTENER_OF[control]] for control, present in asked.items() if present}
     bars: Sequence[Bar] = ()
-    if requested.chords and downbeats and ears.chords is not None:
-        bars = by_bar(requested.chords, ears.chords(audio), downbeats, audio.seconds)
+    if requested.chords and requested.downbeats and ears.chords is not None:
+        bars = by_bar(requested.chords, ears.chords(audio), requested.downbeats, audio.seconds)
     return Adherence(scores, reasons, detectors, bars)
-
-
-def downbeats_of(controls: Controls, seconds: float) -> list[float]:
-    """Where the bars of one item of controls begin, in the first ``seconds``; empty without a beat grid."""
-    from flowmusic.controls import beats
-
-    if "beats" not in controls.tracks:
-        return []
-    return times_until(beats.from_track(controls.tracks["beats"]).downbeats, seconds)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from flowmusic.annotations.json_file import ControlsFile
     from flowmusic.apps.loops import Drums
-    from flowmusic.controls.files import ControlSheet
     from flowmusic.controls.midi import Score
     from flowmusic.generate.generator import Generator
     from flowmusic.types import Audio, Controls, FrameGrid, Track
@@ -61,7 +61,7 @@ class Asked:
     chords: str | None
     melody: Recording | tuple[tuple[float, float, int], ...] | None
     drums: Drums | None
-    sheet: ControlSheet | None
+    sheet: ControlsFile | None
     sheet_drums: Drums | None
     sheet_stretch: float
     style: Excerpt | None
@@ -149,10 +149,10 @@ def read(args: argparse.Namespace) -> Asked:
     )
 
 
-def _read_sheet(args: argparse.Namespace, sources: dict[str, str]) -> tuple[ControlSheet, frozenset[str], Drums | None]:
-    from flowmusic.controls.files import ControlSheet
+def _read_sheet(args: argparse.Namespace, sources: dict[str, str]) -> tuple[ControlsFile, frozenset[str], Drums | None]:
+    from flowmusic.annotations.json_file import ControlsFile
 
-    sheet = ControlSheet.read(args.controls)
+    sheet = ControlsFile.read(args.controls)
     missing = sorted((args.use or frozenset()) - sheet.names())
     if missing:
         has = ", ".join(sorted(sheet.names())) or "none"
@@ -198,8 +198,9 @@ def _read_clip(path: Path, seconds: float, notices: list[str], spare: float = 1.
 def _read_melody(
     args: argparse.Namespace, files: Mapping[str, Score], notices: list[str]
 ) -> Recording | tuple[tuple[float, float, int], ...]:
+    from flowmusic.annotations.annotation import Annotations
+    from flowmusic.annotations.tracks import to_tracks
     from flowmusic.apps import scores
-    from flowmusic.controls import melody
 
     path, seconds = args.melody, args.seconds
     if "melody" in files:
@@ -212,9 +213,8 @@ def _read_melody(
         raise ValueError(
             f"no melody was found in {path}; a single voice or instrument between 65 and 1300 Hz is needed"
         )
-    return Recording(
-        recording.seconds, lambda grid: melody.to_track(notes, _own_grid(recording, grid), end_s=recording.seconds)
-    )
+    sung = Annotations(recording.seconds, melody=notes)
+    return Recording(recording.seconds, lambda grid: to_tracks(sung, _own_grid(recording, grid))["melody"])
 
 
 def _loop(args: argparse.Namespace, files: Mapping[str, Score], notices: list[str]) -> Drums:

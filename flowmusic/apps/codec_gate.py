@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         row = measure(rebuilt, clip.requested, listeners)
         row["si_sdr"] = heard_sound.add(rebuilt, clip.audio)["si_sdr"]
         scores["codec"].append(row)
-        notes, onsets = clip.requested.melody, clip.requested.onsets
+        notes, onsets = clip.requested.melody, clip.requested.events("drums")
         melody = stem_of(files[index], "melody", clip.audio) if notes else None
         if melody is not None and notes:
             heard_sound.add_melody(round_trip(codec, melody), melody, notes)

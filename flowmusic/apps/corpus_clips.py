@@ -11,19 +11,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from flowmusic import audio as audio_tools
-from flowmusic.apps.adherence import spans_until, times_until
-from flowmusic.controls import beats, chords, melody
-from flowmusic.controls.request import TRACKS
+from flowmusic.annotations.annotation import Annotations
+from flowmusic.annotations.tracks import to_tracks
+from flowmusic.controls import TRACKS
 from flowmusic.controls.tracks import batched
 from flowmusic.data import corpus
-from flowmusic.metrics.adherence import Requested
 from flowmusic.types import TEXT, Audio, Codec, Controls, FrameGrid, Track
 
 if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
 
-FIELD_OF = {"chords": "chords", "drums": "onsets", "melody": "melody", "beats": "beats"}
-"""Control name -> field of :class:`Requested`."""
 DrumControl = Callable[[Audio, FrameGrid], Track]
 """A drum stem as a model's drum control."""
 
@@ -38,7 +35,7 @@ class LabelledClip:
     id: str
     audio: Audio
     controls: Controls
-    requested: Requested
+    requested: Annotations
     attributes: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
 
@@ -50,12 +47,11 @@ class LabelledClip:
     @property
     def requested_names(self) -> frozenset[str]:
         """Controls with something to score."""
-        return frozenset(name for name, field in FIELD_OF.items() if getattr(self.requested, field))
+        return frozenset(name for name in TRACKS if self.requested.events(name))
 
     def asking_only(self, *names: str) -> LabelledClip:
         """The same clip, scored on these controls alone."""
-        fields = [FIELD_OF[name] for name in names if name in FIELD_OF]
-        return replace(self, requested=Requested(**{field: getattr(self.requested, field) for field in fields}))
+        return replace(self, requested=self.requested.only(*names))
 
     def has(self, name: str) -> bool:
         """Whether there is something to ask for under this name, ``text`` included."""
@@ -97,33 +93,26 @@ def read_clip(
     """
     from feature_extractors.drums import Drums
 
-    labels = clip.labels
-    end_s = grid.seconds
-    if labels["seconds"] < end_s - 1.0 / float(grid.frame_rate):
-        raise ValueError(f"{clip.audio} lasts {labels['seconds']:g} s, {end_s:g} s are asked for; give fewer seconds")
+    annotations = clip.annotations
+    end_s, lasts = grid.seconds, annotations.seconds or 0.0
+    if lasts < end_s - 1.0 / float(grid.frame_rate):
+        raise ValueError(f"{clip.audio} lasts {lasts:g} s, {end_s:g} s are asked for; give fewer seconds")
     audio = audio_tools.mono(audio_tools.read(clip.audio, rate=rate))
-    makers: dict[str, Callable[[], Track]] = {
-        "chords": lambda: chords.to_track(labels["chords"], grid),
-        "drums": lambda: (drums or Drums(separate=False))(_stem(clip, end_s), grid),
-        "melody": lambda: melody.to_track(labels["melody"], grid, end_s=labels["seconds"]),
-        "beats": lambda: beats.to_track(labels["beats"], labels["downbeats"], grid),
-    }
     wanted = [name for name in TRACKS if name in frozenset(tracks)]
-    captions = labels["captions"]
-    controls = Controls((captions[0] if captions else None,), {name: batched(makers[name]()) for name in wanted})
-    requested = Requested(
-        chords=spans_until(labels["chords"], end_s),
-        onsets=times_until(labels["drums"]["onsets"], end_s),
-        melody=spans_until(labels["melody"], end_s),
-        beats=times_until(labels["beats"], end_s),
-    )
+    made = to_tracks(annotations, grid, frozenset(wanted) - {"drums"}, seconds=end_s)
+    if "drums" in wanted:
+        made["drums"] = (drums or Drums(separate=False))(_stem(clip, end_s), grid)
+    missing = [name for name in wanted if name not in made]
+    if missing:
+        raise ValueError(f"{clip.audio.with_suffix('.json')} tells no {missing[0]}; make the corpus again")
+    controls = Controls((annotations.text,), {name: batched(made[name]) for name in wanted})
     files = [clip.audio, clip.audio.with_suffix(".json")] + ([clip.stem("drums")] if "drums" in wanted else [])
     whole = LabelledClip(
         clip.id,
         audio_tools.fit(audio, round(end_s * rate)),
         controls,
-        requested,
-        attributes_of(labels.get("tags", {})),
+        annotations.part(0.0, end_s),
+        attributes_of(clip.labels.get("tags", {})),
         digest_of(files),
     )
     return whole.asking_only(*wanted)

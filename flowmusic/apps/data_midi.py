@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import plain
+from flowmusic.annotations import of_midi
 from flowmusic.apps import flags
 from flowmusic.apps.errors import DONE, UsageError
 from flowmusic.atomic import TEXT, replacing
@@ -201,7 +202,7 @@ def make(job: Job) -> str:
     if not rendered.mix.any():
         return "it renders to silence"
     seconds = len(rendered.mix) / rendered.sample_rate
-    labels = midi_labels.labels(score)
+    labels = of_midi.labels(score)
     labels = {
         "source": job.path.name,
         "seconds": seconds,

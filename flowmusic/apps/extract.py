@@ -99,7 +99,7 @@ def write(found: Extraction, recording: Recording, name: str, out: Path, keep_st
         stem = found.written_stem if keep_stem else None
         if stem is not None:
             stem.write(temporary / STEM)
-        found.sheet(name, stem=None if stem is None else STEM).write(temporary)
+        found.file(name, stem=None if stem is None else STEM).write(temporary)
         with disk.spared(out / PICTURE), disk.naming(out, temporary):
             plot.draw(picture(found, recording, name), temporary / PICTURE)
     return written(out)
@@ -108,7 +108,7 @@ def write(found: Extraction, recording: Recording, name: str, out: Path, keep_st
 @contextmanager
 def placed(out: Path) -> Iterator[Path]:
     """A temporary folder for what is extracted; when the block ends well, its files take their places in ``out``."""
-    from flowmusic.controls.files import NAME
+    from flowmusic.annotations.json_file import NAME
 
     with temporary_folder(out) as temporary, disk.naming(out, temporary):
         yield temporary
@@ -126,7 +126,7 @@ def placed(out: Path) -> Iterator[Path]:
 
 def written(out: Path) -> list[Path]:
     """The files of an extraction that are in a folder, controls.json first."""
-    from flowmusic.controls.files import NAME
+    from flowmusic.annotations.json_file import NAME
 
     return [out / file for file in (NAME, STEM, PICTURE) if (out / file).exists()]
 
@@ -136,16 +136,10 @@ def picture(found: Extraction, sound: Audio | Recording, name: str) -> Picture:
     from feature_extractors.recording import Recording
     from flowmusic.apps.plot import Picture
 
-    melody, beats = found.melody, found.beats
+    melody = found.melody
     return Picture(
         title=name,
-        seconds=found.seconds,
-        chords=found.chords.changes if found.chords else (),
-        notes=melody.notes if melody else (),
-        onsets=found.drums.onsets if found.drums else (),
-        beats=beats.beats if beats else (),
-        downbeats=beats.downbeats if beats else (),
-        bpm=beats.bpm if beats else None,
+        annotations=found.annotations,
         waveform=Recording.of(sound).rows,
         salience=melody.salience if melody else None,
         salience_times=melody.times if melody else None,

@@ -11,8 +11,8 @@ from flowmusic.apps.errors import reading_input
 from flowmusic.apps.extract import PICTURE, placed, written
 
 if TYPE_CHECKING:
+    from flowmusic.annotations.json_file import ControlsFile
     from flowmusic.apps.plot import Picture
-    from flowmusic.controls.files import ControlSheet
 
 
 def extract(path: Path, out: Path) -> list[Path]:
@@ -36,17 +36,8 @@ def extract(path: Path, out: Path) -> list[Path]:
     return written(out)
 
 
-def drawn(sheet: ControlSheet) -> Picture:
+def drawn(sheet: ControlsFile) -> Picture:
     """A control sheet as a picture's content."""
     from flowmusic.apps.plot import Picture
 
-    return Picture(
-        title=sheet.source,
-        seconds=sheet.seconds,
-        chords=sheet.chords or (),
-        notes=sheet.melody or (),
-        onsets=sheet.drums_onsets or (),
-        beats=sheet.beats or (),
-        downbeats=sheet.downbeats or (),
-        bpm=sheet.bpm,
-    )
+    return Picture(sheet.source, sheet.annotations)

@@ -12,18 +12,19 @@ from flowmusic import disk, progress
 from flowmusic.apps import choose, flags
 from flowmusic.apps.errors import DONE, UsageError, check_output, reading_input
 from flowmusic.atomic import remove_stale
+from flowmusic.controls import TRACKS
 from flowmusic.flow import grids
 from flowmusic.flow.grids import GRIDS
 from flowmusic.flow.solve import SOLVERS
 from flowmusic.paths import sibling
 
 if TYPE_CHECKING:
+    from flowmusic.annotations.annotation import Annotations
     from flowmusic.apps.adherence import Adherence
     from flowmusic.apps.asked import Asked
     from flowmusic.generate.generator import Generator
     from flowmusic.types import Audio, Controls, Generation
 
-CONTROLS = ("chords", "melody", "drums", "beats")
 NOTHING_TO_JUDGE = (
     "--best-of and --min-adherence choose by chords, drums, melody or beats, and none of them was asked for or can be "
     "recognised here; leave them out, or ask for one"
@@ -77,7 +78,7 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
         help="a pseudoword of `flowmusic invert`, for <name> or <name>:0.6 in TEXT; may be repeated",
     )
     add("--controls", type=flags.existing_path, metavar="DIR|JSON", help="controls that `flowmusic extract` wrote")
-    add("--use", type=flags.names(CONTROLS), metavar="LIST", help=f"which of --controls: {', '.join(CONTROLS)} (all)")
+    add("--use", type=flags.names(TRACKS), metavar="LIST", help=f"which of --controls: {', '.join(TRACKS)} (all)")
     add("--guidance", type=flags.guidance, metavar="K=V,...", help="weights of the controls (the model's own)")
     add(
         "--guidance-interval",
@@ -223,10 +224,16 @@ def _sound(take: Generation, asked: Asked) -> Audio:
 
 def _listen(take: Generation, asked: Asked, written: Controls) -> Adherence:
     """Judge a take in the terms of the request: a model may read the drums as codes."""
-    from flowmusic.apps.adherence import downbeats_of, judge, requested_of
+    from flowmusic.apps.adherence import judge
 
-    kept = written.only(take.controls.names())
-    return judge(_sound(take, asked), requested_of(kept, asked.seconds), downbeats_of(kept, asked.seconds))
+    return judge(_sound(take, asked), _requested(take, asked, written))
+
+
+def _requested(take: Generation, asked: Asked, written: Controls) -> Annotations:
+    """What was asked of a take, of the controls that its model reads."""
+    from flowmusic.annotations.tracks import from_tracks
+
+    return from_tracks(written.only(take.controls.names()), asked.seconds)
 
 
 def check_record(out: Path) -> None:
@@ -279,12 +286,11 @@ def _finish(
     Raises: OSError for what cannot be written, with the seed that gives the take again.
     """
     from flowmusic import audio
-    from flowmusic.apps.adherence import requested_of
     from flowmusic.apps.take import record, table
     from flowmusic.atomic import write_readable_json
 
     sound = _sound(take, asked)
-    requested = requested_of(written.only(take.controls.names()), asked.seconds)
+    requested = _requested(take, asked, written)
 
     def content(adherence: Adherence | None) -> dict[str, Any]:
         return record(

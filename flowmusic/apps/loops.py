@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from flowmusic.annotations.annotation import DrumHits
+from flowmusic.annotations.json_file import ControlsFile
+from flowmusic.annotations.tracks import controls_of_file
 from flowmusic.controls import drums as drum_tracks
 from flowmusic.controls.beats import tempo
-from flowmusic.controls.files import ControlSheet, sheet_to_controls
 from flowmusic.controls.meter import Meter, parse_meter
 from flowmusic.controls.notices import notice
 from flowmusic.controls.tracks import batched, fit_track
@@ -74,13 +76,13 @@ class Drums:
 
 
 def of_sheet(
-    sheet: ControlSheet, grid: FrameGrid, use: frozenset[str], stem: Track | None, stretch: float
+    sheet: ControlsFile, grid: FrameGrid, use: frozenset[str], stem: Track | None, stretch: float
 ) -> dict[str, Track]:
     """The controls of a sheet, its drums ``stretch`` times as long, as their ``stem`` already is."""
     if stretch == 1.0:
-        return dict(sheet_to_controls(sheet, grid, use, stem).tracks)
-    rest = sheet_to_controls(sheet, grid, use - {"drums"})
-    drums = sheet_to_controls(stretched_sheet(sheet, stretch), grid, {"drums"}, stem)
+        return dict(controls_of_file(sheet, grid, use, stem).tracks)
+    rest = controls_of_file(sheet, grid, use - {"drums"})
+    drums = controls_of_file(stretched_sheet(sheet, stretch), grid, {"drums"}, stem)
     return {**rest.tracks, **drums.tracks}
 
 
@@ -169,18 +171,21 @@ def stretched_audio(sound: Audio, times: float) -> Audio:
     return replace(sound, samples=torch.istft(slower, size, hop, window=window, length=length))
 
 
-def stretched_sheet(sheet: ControlSheet, times: float) -> ControlSheet:
+def stretched_sheet(sheet: ControlsFile, times: float) -> ControlsFile:
     """A control sheet whose drums last ``times`` as long; of it only the drums are meant."""
+    known = sheet.annotations
 
     def moved(given: tuple[float, ...]) -> tuple[float, ...]:
         return tuple(time * times for time in given)
 
-    return replace(
-        sheet,
-        seconds=sheet.seconds * times,
-        bpm=None if sheet.bpm is None else sheet.bpm / times,
-        drums_onsets=None if sheet.drums_onsets is None else moved(sheet.drums_onsets),
-        drums_classes=None
-        if sheet.drums_classes is None
-        else {name: moved(given) for name, given in sheet.drums_classes.items()},
+    hits = known.drums
+    if hits is not None:
+        classes = None if hits.classes is None else {name: moved(given) for name, given in hits.classes.items()}
+        hits = DrumHits(moved(hits.onsets), classes)
+    stretched = replace(
+        known,
+        seconds=None if known.seconds is None else known.seconds * times,
+        bpm=None if known.bpm is None else known.bpm / times,
+        drums=hits,
     )
+    return replace(sheet, annotations=stretched)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowmusic import paths
+from flowmusic.annotations.annotation import Annotations
 from flowmusic.atomic import replacing
 
 if TYPE_CHECKING:
@@ -32,25 +33,23 @@ class Waveform(Protocol):
 
 @dataclass(frozen=True)
 class Picture:
-    """What to draw; times are seconds, anything may be empty.
+    """What to draw of a recording, whose length the annotations say; anything else may be unknown.
 
-    Shape: chords ``(start, end, label)``; notes ``(start, end, midi)``; salience ``[F, bins]`` at ``salience_times``
-    ``[F]``, its bins being semitones from ``salience_lowest``; waveform ``[N]`` of any rate over ``seconds``, which is
-    read by slices.
+    Shape: salience ``[F, bins]`` at ``salience_times`` ``[F]``, its bins being semitones from ``salience_lowest``;
+    waveform ``[N]`` of any rate over the whole length, which is read by slices.
     """
 
     title: str
-    seconds: float
-    chords: tuple[tuple[float, float, str], ...] = ()
-    notes: tuple[tuple[float, float, int], ...] = ()
-    onsets: tuple[float, ...] = ()
-    beats: tuple[float, ...] = ()
-    downbeats: tuple[float, ...] = ()
-    bpm: float | None = None
+    annotations: Annotations
     waveform: Waveform | None = None
     salience: np.ndarray | None = None
     salience_times: np.ndarray | None = field(default=None)
     salience_lowest: int = 43
+
+    @property
+    def seconds(self) -> float:
+        """How long the recording lasts; 0 where that is not known."""
+        return self.annotations.seconds or 0.0
 
 
 def colour_of(label: str) -> tuple[float, float, float]:
@@ -68,7 +67,7 @@ def colour_of(label: str) -> tuple[float, float, float]:
 def draw(picture: Picture, path: str | Path) -> Path:
     """Write the picture as PNG, whole or not at all.
 
-    Long recordings get a wider picture, up to 60 inches.  Raises: ValueError if ``seconds`` is not positive.
+    Long recordings get a wider picture, up to 60 inches.  Raises: ValueError if the length is not positive.
     """
     if not picture.seconds > 0:
         raise ValueError(f"nothing to draw: the recording must last a positive time, got {picture.seconds} s")
@@ -80,7 +79,8 @@ def draw(picture: Picture, path: str | Path) -> Path:
     figure = Figure(figsize=(width, 6.4), dpi=110, facecolor=PAPER, layout="constrained")
     FigureCanvasAgg(figure)
     rows = figure.subplots(3, 1, sharex=True, height_ratios=[1.0, 4.2, 1.7])
-    tempo = f"   {picture.bpm:.0f} bpm" if picture.bpm else ""
+    given = picture.annotations
+    tempo = f"   {given.bpm:.0f} bpm" if given.bpm else ""
     title = paths.shown(f"{picture.title}{tempo}")
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, color=INK, parse_math=False)
     _chords(rows[0], picture)
@@ -91,7 +91,7 @@ def draw(picture: Picture, path: str | Path) -> Path:
         for side in row.spines.values():
             side.set_visible(False)
         row.tick_params(colors=INK, labelsize=8, length=0)
-        for beats, style in ((picture.beats, (0, (1, 3))), (picture.downbeats, "-")):
+        for beats, style in ((given.beats or (), (0, (1, 3))), (given.downbeats or (), "-")):
             _verticals(row, beats, *row.get_ylim(), color=GRID_INK, linewidth=0.7, linestyle=style, zorder=0.5)
     rows[-1].set_xlabel("seconds", color=INK, fontsize=9)
     return save(figure, path)
@@ -108,20 +108,22 @@ def save(figure: Any, path: Path) -> Path:
 def _chords(axes: Any, picture: Picture) -> None:
     axes.set_ylim(0, 1)
     axes.set_yticks([0.5], ["chords"])
-    spans = [(start, end, 0.5) for start, end, _ in picture.chords]
-    _bars(axes, spans, 0.9, [colour_of(label) for _, _, label in picture.chords], edgecolors=PAPER, linewidths=1.5)
+    chords = picture.annotations.chords or ()
+    spans = [(start, end, 0.5) for start, end, _ in chords]
+    _bars(axes, spans, 0.9, [colour_of(label) for _, _, label in chords], edgecolors=PAPER, linewidths=1.5)
     # A label that is wider than its block would run into the next one.
-    readable = [c for c in picture.chords if c[1] - c[0] >= 0.013 * min(picture.seconds, 130.0) * max(1, len(c[2]) / 2)]
+    readable = [c for c in chords if c[1] - c[0] >= 0.013 * min(picture.seconds, 130.0) * max(1, len(c[2]) / 2)]
     for start, end, label in readable[:MAX_LABELS]:
         axes.text((start + end) / 2, 0.5, label, ha="center", va="center", fontsize=10, color=INK, parse_math=False)
-    if not picture.chords:
+    if not chords:
         _nothing(axes, "no chords")
 
 
 def _melody(axes: Any, picture: Picture) -> None:
     import numpy as np
 
-    pitches = [midi for _, _, midi in picture.notes]
+    notes = picture.annotations.melody or ()
+    pitches = [midi for _, _, midi in notes]
     low, high = (min(pitches) - 4, max(pitches) + 4) if pitches else (48, 84)
     low, high = min(low, high - 16), max(high, low + 16)
     axes.set_ylim(low - 0.5, high + 0.5)
@@ -152,8 +154,8 @@ def _melody(axes: Any, picture: Picture) -> None:
             zorder=0,
         )
         axes.set_ylim(low - 0.5, high + 0.5)
-    _bars(axes, picture.notes, 0.55, NOTE_INK, alpha=0.9, zorder=3)
-    if not picture.notes:
+    _bars(axes, notes, 0.55, NOTE_INK, alpha=0.9, zorder=3)
+    if not notes:
         _nothing(axes, "no melody")
 
 
@@ -165,9 +167,11 @@ def _rhythm(axes: Any, picture: Picture) -> None:
         top = max(1e-6, float(abs(low).max()), float(abs(high).max()))
         times = [picture.seconds * (i + 0.5) / len(low) for i in range(len(low))]
         axes.fill_between(times, 2.5 + 0.45 * low / top, 2.5 + 0.45 * high / top, color="#7a8596", linewidth=0)
-    _verticals(axes, picture.onsets, 1.1, 1.9, color="#2f6690", linewidth=1.3, zorder=3)
-    axes.plot(picture.beats, [0.5] * len(picture.beats), "o", color="#7a8596", markersize=4, zorder=3)
-    axes.plot(picture.downbeats, [0.5] * len(picture.downbeats), "o", color=INK, markersize=7, zorder=4)
+    given = picture.annotations
+    beats, downbeats = given.beats or (), given.downbeats or ()
+    _verticals(axes, given.events("drums") or (), 1.1, 1.9, color="#2f6690", linewidth=1.3, zorder=3)
+    axes.plot(beats, [0.5] * len(beats), "o", color="#7a8596", markersize=4, zorder=3)
+    axes.plot(downbeats, [0.5] * len(downbeats), "o", color=INK, markersize=7, zorder=4)
 
 
 def _envelope(samples: Waveform, columns: int) -> tuple[np.ndarray, np.ndarray]:

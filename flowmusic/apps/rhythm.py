@@ -17,7 +17,7 @@ from flowmusic.controls.notices import notice
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from flowmusic.controls.files import ControlSheet
+    from flowmusic.annotations.json_file import ControlsFile
     from flowmusic.controls.midi import Score
 
 SAME = 0.005
@@ -62,7 +62,7 @@ def midi_files(args: argparse.Namespace) -> dict[str, Score]:
 
 
 def settle(
-    args: argparse.Namespace, sheet: ControlSheet | None, use: frozenset[str] | None, files: Mapping[str, Score]
+    args: argparse.Namespace, sheet: ControlsFile | None, use: frozenset[str] | None, files: Mapping[str, Score]
 ) -> Rhythm:
     """Who says tempo and meter: the flags, else a control sheet's beats, else a MIDI file for chords in bars.
 
@@ -100,7 +100,7 @@ def settle(
                 f"{' and '.join(kept)} of {args.controls} keep their times, at about {sheet_bpm:g} bpm, though the "
                 f"beat grid is at {grid_bpm:g} bpm"
             )
-    sure = None if sheet is None else sheet.bpm_confidence
+    sure = None if sheet is None else sheet.annotations.confidence.get("bpm")
     if beats_bpm is not None and sure is not None and sure < UNSURE:
         notice(
             f"the tempo of {args.controls}, {beats_bpm:g} bpm, is uncertain (confidence {sure:g}); --bpm replaces it"
@@ -108,11 +108,10 @@ def settle(
     return Rhythm(bpm, grid_bpm, meter)
 
 
-def sheet_tempo(sheet: ControlSheet) -> float | None:
+def sheet_tempo(sheet: ControlsFile) -> float | None:
     """Beats a minute of a control sheet: what it says, else the median of its beats."""
-    if sheet.bpm is not None:
-        return sheet.bpm
-    return midi_labels.tempo(sheet.beats or ())
+    known = sheet.annotations
+    return midi_labels.tempo(known.beats or ()) if known.bpm is None else known.bpm
 
 
 def stretch(args: argparse.Namespace, strength: Tensor, seconds: float, score: Score | None, beat: Rhythm) -> float:
@@ -121,10 +120,10 @@ def stretch(args: argparse.Namespace, strength: Tensor, seconds: float, score: S
     return loops.factor(str(args.drums), strength, seconds, own, beat.grid_bpm, beat.meter, args.stretch)
 
 
-def sheet_stretch(args: argparse.Namespace, sheet: ControlSheet, strength: Tensor | None, beat: Rhythm) -> float:
+def sheet_stretch(args: argparse.Namespace, sheet: ControlsFile, strength: Tensor | None, beat: Rhythm) -> float:
     """The same of the drums of ``--controls``, whose tempo the sheet says."""
     name, own = f"the drums of {args.controls}", args.loop_bpm or sheet_tempo(sheet)
-    return loops.factor(name, strength, sheet.seconds, own, beat.grid_bpm, beat.meter, args.stretch)
+    return loops.factor(name, strength, sheet.annotations.seconds or 0.0, own, beat.grid_bpm, beat.meter, args.stretch)
 
 
 def _meter(meter: str | None, counted: bool, files: Mapping[str, tuple[Path, Score]]) -> Meter:

@@ -17,7 +17,7 @@ from flowmusic.controls.notices import late, notice
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from flowmusic.controls.files import ControlSheet
+    from flowmusic.annotations.json_file import ControlsFile
     from flowmusic.controls.midi import Score
 
 MOST_NOTES = 20_000
@@ -64,16 +64,16 @@ def drums(score: Score, path: Path, seconds: float) -> Tensor:
     score, taken = _with_drums(score)
     if taken:
         notice(f"{path} has no drum channel (10); all its notes are taken for drums by their General-MIDI numbers")
-    found = midi_labels.drum_labels(score)
-    first = found["onsets"][0]
+    hits, of_classes = midi_labels.drum_onsets(score)
+    first = hits[0]
     if first >= seconds:
         raise ValueError(f"the drums of {path} {late(first, seconds)}")
-    length = _whole_bars(score, found["onsets"][-1])
+    length = _whole_bars(score, hits[-1])
     # What lies behind the clip's end is not needed, and may be hours.
     shown = min(length, 2.0 * seconds)
     grid = FrameGrid.of_seconds(shown, tracks.STRENGTH_RATE)
-    onsets = [time for time in found["onsets"] if time < shown]
-    classes = {name: [time for time in times if time < shown] for name, times in found["classes"].items()}
+    onsets = [time for time in hits if time < shown]
+    classes = {name: [time for time in times if time < shown] for name, times in of_classes.items()}
     return tracks.to_drawing(tracks.onsets_to_track(onsets, grid, classes=classes))
 
 
@@ -101,34 +101,31 @@ def tempo_in(score: Score, meter: Meter) -> float | None:
     return bpm if MIN_BPM <= bpm <= MAX_BPM else None
 
 
-def sheet(score: Score, path: Path) -> ControlSheet:
+def sheet(score: Score, path: Path) -> ControlsFile:
     """A file as ``controls.json`` holds it: what it says exactly, no chords.
 
     Raises: MidiError naming the file, for more notes than anybody would edit.
     """
-    from flowmusic.controls.files import ControlSheet
+    from flowmusic.annotations.annotation import DrumHits
+    from flowmusic.annotations.json_file import ControlsFile
+    from flowmusic.annotations.of_midi import annotations_of
 
-    labels, hits = midi_labels.beat_labels(score), midi_labels.drum_labels(score)
+    known = annotations_of(score)
     line = None
     if any(not part.drums for part in score.parts):
         line = _line(score, path)
         notice(f"the melody of {path} is {line.taken}")
-    kit = any(part.drums for part in score.parts)
-    onsets = tuple(hits["onsets"]) if kit else ()
-    if max(len(onsets), len(line.notes) if line else 0) > MOST_NOTES:
+    hits = known.drums if known.drums is not None and known.drums.onsets else DrumHits(())
+    if max(len(hits.onsets), len(line.notes) if line else 0) > MOST_NOTES:
         raise midi.MidiError(f"{path} has more than {MOST_NOTES} notes or drum hits; export a part of it")
-    if "beats" not in labels:
+    if known.beats is None:
         why = f"the notes of {path} do not keep to its beats" if score.beats else f"{path} tells no beats"
         notice(f"{why}, so no tempo is taken from it")
-    return ControlSheet(
-        source=path.name,
+    told = replace(
+        known,
         seconds=round(score.seconds, 4),
-        frame_rate=Fraction(25),
-        bpm=labels.get("bpm"),
-        bpm_confidence=1.0 if "bpm" in labels else None,
-        beats=tuple(labels["beats"]) if "beats" in labels else None,
-        downbeats=tuple(labels["downbeats"]) if labels.get("downbeats") else None,
         melody=line.notes if line else (),
-        drums_onsets=onsets,
-        drums_classes={name: tuple(times) for name, times in hits["classes"].items()} if onsets else None,
+        drums=hits,
+        confidence={} if known.bpm is None else {"bpm": 1.0},
     )
+    return ControlsFile(path.name, Fraction(25), told)

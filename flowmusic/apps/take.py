@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from flowmusic import publishable
 
 if TYPE_CHECKING:
+    from flowmusic.annotations.annotation import Annotations
     from flowmusic.apps.adherence import Adherence
     from flowmusic.apps.asked import Asked
-    from flowmusic.metrics.adherence import Requested
     from flowmusic.metrics.bars import Bar
     from flowmusic.types import Controls, Generation
 
@@ -30,7 +30,7 @@ def record(
     guidance: Mapping[str, float],
     sample_rate: int,
     written: Controls,
-    requested: Requested,
+    requested: Annotations,
     adherence: Adherence | None,
     choice: Mapping[str, Any] | None = None,
     adapters: Sequence[Mapping[str, Any]] = (),
@@ -69,7 +69,7 @@ def record(
             "meter": asked.meter,
             "beats": _times(requested.beats),
             "melody": _rows(requested.melody),
-            "drums": None if requested.onsets is None else {"onsets": _times(requested.onsets)},
+            "drums": None if requested.drums is None else {"onsets": _times(requested.drums.onsets)},
             "sources": dict(asked.sources),
             **inputs,
             "warnings": list(asked.notices),
@@ -102,7 +102,7 @@ def details(args: argparse.Namespace, asked: Asked) -> dict[str, Any]:
 
 def _content_hash(source: Path) -> str | None:
     """SHA-256 of a file, or of the controls in a folder; None for what has gone since it was read."""
-    from flowmusic.controls.files import NAME
+    from flowmusic.annotations.json_file import NAME
     from flowmusic.hashes import of_file
 
     try:

@@ -1,7 +1,7 @@
 """A MIDI file in seconds: notes by part, beats and bars by its tempo map.
 
 This is the one reader of MIDI, whatever a file is read for; what a file says beyond notes and times is in
-:mod:`flowmusic.controls.midi_labels`, and which notes are its melody in :mod:`flowmusic.controls.midi_melody`.
+:mod:`flowmusic.annotations.of_midi`, and which notes are its melody in :mod:`flowmusic.controls.midi_melody`.
 """
 
 from __future__ import annotations

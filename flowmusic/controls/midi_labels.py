@@ -1,6 +1,6 @@
-"""What a MIDI file says exactly: drums, the beat, and sometimes a melody.
+"""What the notes of a MIDI file say: which beats are to be believed, when drums are struck, and a caption.
 
-What it does not say is left out: beats that its notes do not keep to, bars that nobody counted, a lead among equals.
+:mod:`flowmusic.annotations.of_midi` makes annotations of it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from flowmusic.controls.meter import MAX_BPM, MIN_BPM
 from flowmusic.controls.midi import Score
-from flowmusic.controls.midi_melody import lead_of, monophonic
 
 MERGE_S = 0.03
 """Drum hits of one stroke: those within this of the first count once."""
@@ -46,47 +44,13 @@ def on_grid(score: Score) -> float:
     return float(np.mean(away <= ON_GRID))
 
 
-def labels(score: Score) -> dict[str, Any]:
-    """Exact labels, times in seconds of the rendered file, as a corpus writes them.
-
-    ``notes`` by part, ``drums`` (onsets and classes; none where no kit plays), ``beats`` and ``downbeats`` where
-    :func:`on_grid` believes them, ``melody`` where one part is clearly the lead.
-    """
-    found: dict[str, Any] = {"notes": _notes(score), "drums": drum_labels(score), **beat_labels(score)}
-    lead = lead_of(score)
-    if lead is not None:
-        found["melody"] = monophonic(lead.notes)
-        found["melody_from"] = f"part {lead.name!r}"
-    return found
-
-
-def beat_labels(score: Score) -> dict[str, Any]:
-    """``beats``, ``downbeats``, ``bpm`` and, where the file says it, ``meter``; none where notes keep to no beats."""
-    bpm = tempo(score.beats)
-    if bpm is None or not MIN_BPM <= bpm <= MAX_BPM or on_grid(score) < ON_GRID_SHARE:
-        return {}
-    meter = {} if score.meter is None else {"meter": score.meter.name}
-    return {"beats": list(score.beats), "downbeats": list(score.downbeats), "bpm": bpm, **meter}
-
-
-def _notes(score: Score) -> dict[str, list[list[float]]]:
-    found: dict[str, list[list[float]]] = {}
-    for number, part in enumerate(score.parts):
-        name = part.name or ("drums" if part.drums else f"program {part.program}")
-        key = name if name not in found else f"{name} {number}"
-        found[key] = [[round(n.start, 4), round(n.end, 4), n.pitch, n.velocity] for n in part.notes]
-    return found
-
-
-def drum_labels(score: Score) -> dict[str, Any]:
-    """Onsets of all kits together and by class; empty lists where none plays."""
+def drum_onsets(score: Score) -> tuple[list[float], dict[str, list[float]]]:
+    """Onsets of all kits together and by class, in seconds; empty lists where none plays."""
     hits = [note for part in score.parts if part.drums for note in part.notes]
-    return {
-        "onsets": merged([note.start for note in hits]),
-        "classes": {
-            name: merged([note.start for note in hits if note.pitch in pitches]) for name, pitches in CLASSES.items()
-        },
+    classes = {
+        name: merged([note.start for note in hits if note.pitch in pitches]) for name, pitches in CLASSES.items()
     }
+    return merged([note.start for note in hits]), classes
 
 
 def merged(times: Iterable[float], window_s: float = MERGE_S) -> list[float]:

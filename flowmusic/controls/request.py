@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from flowmusic.controls import TRACKS
 from flowmusic.controls import beats as beat_tracks
 from flowmusic.controls import chords as chord_tracks
 from flowmusic.controls import drums as drum_tracks
@@ -15,9 +16,6 @@ from flowmusic.controls.tracks import batched, fit_track, single
 from flowmusic.types import Controls, FrameGrid, Style, Track
 
 __all__ = ["DEFAULT_BPM", "TRACKS", "ControlNotice", "fit_track", "loop_drums", "request"]
-
-TRACKS = ("chords", "melody", "drums", "beats")
-"""The names of the tracks, everywhere."""
 
 DEFAULT_BPM = 120.0
 

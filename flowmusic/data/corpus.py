@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import beside, plain
+from flowmusic.annotations.annotation import Annotations
+from flowmusic.annotations.labels_file import of_record
 from flowmusic.data.manifest import SPLITS, Entry
 from flowmusic.hashes import of_file
 
@@ -25,7 +27,7 @@ class Clip:
 
     @property
     def labels(self) -> dict[str, Any]:
-        """The parsed ``ID.json``: seconds, bpm, meter, beats, downbeats, chords, melody, drums, captions, tags.
+        """The parsed ``ID.json``, with captions, tags and whatever else is no annotation.
 
         Raises: FileNotFoundError; PlainError for what is no JSON object.
         """
@@ -34,6 +36,11 @@ class Clip:
         if not isinstance(parsed, dict):
             raise plain.PlainError(f"{plain.shown(path)} holds no labels but {type(parsed).__name__}; make it again")
         return parsed
+
+    @property
+    def annotations(self) -> Annotations:
+        """The exact annotations in ``ID.json``.  Raises: FileNotFoundError; ValueError for what holds none."""
+        return of_record(self.labels, self.audio.with_suffix(".json"))
 
     def stem(self, name: str) -> Path:
         """Path of a stem, e.g. ``drums``; the corpus must have been written with ``--stems``."""

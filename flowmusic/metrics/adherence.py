@@ -12,28 +12,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+
+from flowmusic.annotations.annotation import Annotations, Chord, DrumHits
 from flowmusic.metrics.beats import beat_f1
 from flowmusic.metrics.chords import chord_acc
-from flowmusic.metrics.melody import Pitches, melody_cos, melody_pc
+from flowmusic.metrics.melody import Pitches, melody_cos, melody_pc, pitches_at
 from flowmusic.metrics.normalise import mean
 from flowmusic.metrics.onsets import onset_f1
 from flowmusic.types import Audio
 
 Heard = TypeVar("Heard")
+PITCH_STEP_S = 0.01
+"""Notes are compared at instants this far apart."""
 KEYS = ("chord_acc", "chord_iou", "onset_f1", "melody_pc", "melody_cos", "beat_f1")
-
-
-@dataclass(frozen=True)
-class Requested:
-    """What was asked for, in seconds; None, and an empty sequence, is not asked for.
-
-    chords ``(start, end, label)``; onsets of the drums; melody notes ``(start, end, MIDI)``; beats.
-    """
-
-    chords: Sequence[Sequence] | None = None
-    onsets: Sequence[float] | None = None
-    melody: Sequence[Sequence] | None = None
-    beats: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,7 @@ class Listeners:
     -> pitch line of everything but its drums; beats: the recording -> beat times.
     """
 
-    chords: Callable[[Audio], Sequence[Sequence]] | None = None
+    chords: Callable[[Audio], Sequence[Chord]] | None = None
     onsets: Callable[[Audio], Sequence[float]] | None = None
     melody: Callable[[Audio], Pitches] | None = None
     beats: Callable[[Audio], Sequence[float]] | None = None
@@ -64,25 +56,43 @@ def remembering(audio: Audio, listeners: Listeners) -> Listeners:
     )
 
 
-def measure(audio: Audio, requested: Requested, listeners: Listeners) -> dict[str, float]:
-    """Raw scores of one recording, in 0..1, a subset of :data:`KEYS`.
+def score(requested: Annotations, recognised: Annotations) -> dict[str, float]:
+    """Raw scores of what was recognised in a recording, in 0..1, a subset of :data:`KEYS`.
 
-    A metric is present when its control was requested and its listener is given (``melody_cos`` needs none but comes
-    with ``melody_pc``).  A value is nan where its module says so.
+    A metric is present when its control was requested, in that something of it is to be heard, and somebody listened
+    for it.  A value is nan where its module says so.  ``melody_cos`` needs the sound, see :func:`measure`.
     """
     scores: dict[str, float] = {}
-    if requested.chords and listeners.chords:
-        agreement = chord_acc(requested.chords, listeners.chords(audio))
+    if requested.chords and recognised.chords is not None:
+        agreement = chord_acc(requested.chords, recognised.chords)
         scores["chord_acc"] = agreement
         scores["chord_iou"] = agreement / (2.0 - agreement)
-    if requested.onsets and listeners.onsets:
-        scores["onset_f1"] = onset_f1(requested.onsets, listeners.onsets(audio))
+    if requested.drums and requested.drums.onsets and recognised.drums is not None:
+        scores["onset_f1"] = onset_f1(requested.drums.onsets, recognised.drums.onsets)
+    if requested.melody and recognised.melody is not None:
+        times = np.arange(0.0, max(end for _, end, _ in requested.melody), PITCH_STEP_S)
+        scores["melody_pc"] = melody_pc(requested.melody, Pitches(times, pitches_at(recognised.melody, times)))
+    if requested.beats and recognised.beats is not None:
+        scores["beat_f1"] = beat_f1(requested.beats, recognised.beats)
+    return scores
+
+
+def measure(audio: Audio, requested: Annotations, listeners: Listeners) -> dict[str, float]:
+    """As :func:`score`, of what the listeners hear in a recording; nobody listens for what was not requested.
+
+    The melody is compared with the pitch line, which is finer than notes; ``melody_cos`` comes with it.
+    """
+    drums = DrumHits(tuple(listeners.onsets(audio))) if requested.events("drums") and listeners.onsets else None
+    recognised = Annotations(
+        chords=tuple(listeners.chords(audio)) if requested.chords and listeners.chords else None,
+        drums=drums,
+        beats=tuple(listeners.beats(audio)) if requested.beats and listeners.beats else None,
+    )
+    scores = score(requested, recognised)
     if requested.melody and listeners.melody:
         scores["melody_pc"] = melody_pc(requested.melody, listeners.melody(audio))
         scores["melody_cos"] = melody_cos(requested.melody, audio)
-    if requested.beats and listeners.beats:
-        scores["beat_f1"] = beat_f1(requested.beats, listeners.beats(audio))
-    return scores
+    return {key: scores[key] for key in KEYS if key in scores}
 
 
 def average(scores: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -11,25 +11,13 @@ from typing import Any
 import pytest
 import torch
 
+from flowmusic.annotations.annotation import Annotations, DrumHits
 from flowmusic.apps import adherence, adherence_table
 from flowmusic.apps.corpus_clips import LabelledClip, other, read_clips, swap
-from flowmusic.controls.request import request
 from flowmusic.generate.generator import Generator
-from flowmusic.metrics.adherence import Listeners, Requested
+from flowmusic.metrics.adherence import Listeners
 from flowmusic.types import Audio, FrameGrid
 from tests.apps.conftest import RATE, clicks
-
-
-def test_requested_is_what_the_model_was_given() -> None:
-    grid = FrameGrid(25, 50)
-    controls = request("t", grid=grid, chords="0:C", melody=[(0.2, 1.0, 60)], drums=[0.1, 1.9], bpm=120)
-    asked = adherence.requested_of(controls, seconds=1.5)
-    assert asked.chords == [(0.0, 1.5, "C")]
-    assert asked.melody == [(pytest.approx(0.2), pytest.approx(1.0), 60)]
-    assert asked.onsets == pytest.approx([0.105])
-    assert asked.beats == pytest.approx([0.0, 0.5, 1.0], abs=0.01)
-    nothing = adherence.requested_of(request("t", grid=grid), seconds=2.0)
-    assert nothing == Requested()
 
 
 def test_the_chord_recogniser_can_be_chosen_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,16 +36,16 @@ def test_the_chord_recogniser_can_be_chosen_and_is_named(monkeypatch: pytest.Mon
 
 def test_judging_asks_only_for_what_was_requested(ears: Listeners) -> None:
     sound = Audio(torch.zeros(1, RATE), RATE)
-    found = adherence.judge(sound, Requested(chords=[(0.0, 0.5, "C"), (0.5, 1.0, "F")], beats=[0.0]))
+    found = adherence.judge(sound, Annotations(chords=((0.0, 0.5, "C"), (0.5, 1.0, "F")), beats=(0.0,)))
     assert found.scores == {"chord_acc": 0.5, "chord_iou": pytest.approx(1 / 3, abs=1e-4), "beat_f1": 1.0}
     assert set(found.detectors) == {"chords", "beats"} and found.reasons == {}
-    assert adherence.judge(sound, Requested()) == adherence.Adherence({}, {}, {})
+    assert adherence.judge(sound, Annotations(melody=())) == adherence.Adherence({}, {}, {})
 
 
 def test_real_recognisers_hear_a_beat() -> None:
     """No stand-ins: clicks every half second are onsets and 120 bpm."""
     times = [0.5 * n for n in range(8)]
-    found = adherence.judge(Audio(clicks(times, 4.0)[None], RATE), Requested(onsets=times))
+    found = adherence.judge(Audio(clicks(times, 4.0)[None], RATE), Annotations(drums=DrumHits(tuple(times))))
     assert found.scores["onset_f1"] is not None and found.scores["onset_f1"] > 0.9
     assert "onset" in found.detectors["drums"]
 
@@ -76,13 +64,14 @@ def clips(corpus: Path) -> list[LabelledClip]:
 def test_clips_are_cut_to_the_model(clips: list[LabelledClip]) -> None:
     assert [clip.audio.seconds for clip in clips] == [2.0] * 3
     assert clips[0].controls.names() == {"text", "chords", "drums", "melody", "beats"}
-    assert clips[1].requested.chords == [(0.0, 1.0, "F"), (1.0, 2.0, "C")]
+    assert clips[1].requested.chords == ((0.0, 1.0, "F"), (1.0, 2.0, "C"))
     assert [sorted(clip.requested_names) for clip in clips] == [
         ["beats", "chords", "drums", "melody"],
         ["beats", "chords", "drums"],
         ["beats", "chords", "melody"],
     ]
-    assert clips[0].asking_only("drums").requested == Requested(onsets=[0.0, 1.0])
+    drums = clips[0].asking_only("drums").requested
+    assert drums.names() == ("drums",) and drums.events("drums") == (0.0, 1.0)
 
 
 def test_a_swap_changes_one_control_for_the_next_clip_that_has_it(clips: list[LabelledClip]) -> None:

@@ -83,8 +83,8 @@ def test_labels_are_controls_where_they_are(run: Callable[..., int], here: Path)
     grid = FrameGrid.of_seconds(2.0, 25)
     first, second, bare = read_listed(found, "test", None, grid, RATE, ["text", "chords", "drums", "melody", "beats"])
     # The first begins at 2 s of its file, and so do its labels.
-    assert first.requested.chords == [(0.0, 2.0, "C")] and second.requested.chords == [(0.0, 2.0, "F")]
-    assert first.requested.onsets == [0.0, 0.5] and second.requested.onsets == [1.0]
+    assert first.requested.chords == ((0.0, 2.0, "C"),) and second.requested.chords == ((0.0, 2.0, "F"),)
+    assert first.requested.events("drums") == (0.0, 0.5) and second.requested.events("drums") == (1.0,)
     assert first.requested_names == {"chords", "drums", "beats"} and bare.requested_names == frozenset()
     assert set(first.controls.tracks) == {"chords", "drums", "beats"} and set(bare.controls.tracks) == set()
     assert first.digest != second.digest
@@ -94,6 +94,25 @@ def test_labels_are_controls_where_they_are(run: Callable[..., int], here: Path)
     assert rows["model"]["chord_acc"]["raw"]["count"] == 2
     assert rows["model"]["chord_acc"]["raw"]["mean"] == pytest.approx(0.5)
     assert "melody_pc" not in rows["model"] and "text only" in rows
+
+
+def test_labels_are_known_as_far_as_they_reach(here: Path) -> None:
+    """As in a build: labels of 3 s say nothing of the rest of a clip of 5 s."""
+    names = ["chords", "melody", "drums", "beats"]
+    record = {
+        "seconds": 3.0,
+        "chords": [[0, 5, "F"]],
+        "melody": [[0, 1, 60]],
+        "beats": [0.5 * n for n in range(10)],
+        "drums": {"onsets": [1.0, 4.0]},
+    }
+    (here / "labels.json").write_text(json.dumps(record))
+    entries = [entry(here / f"{number}.wav", number, 5.0, labels=str(here / "labels.json")) for number in range(2)]
+    found = manifest.write(entries, here / "all.jsonl")
+    clip = read_listed(found, "test", None, FrameGrid.of_seconds(5.0, 25), RATE, names)[0]
+    assert {name: int(track.known.sum()) for name, track in clip.controls.tracks.items()} == dict.fromkeys(names, 75)
+    # What is scored ends there as well.
+    assert clip.requested.chords == ((0.0, 3.0, "F"),) and clip.requested.events("drums") == (1.0,)
 
 
 def test_a_clip_that_is_a_little_short_ends_in_silence(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from flowmusic.annotations.annotation import Annotations, DrumHits
+from flowmusic.annotations.json_file import ControlsFile
 from flowmusic.apps import extract, plot
 from flowmusic.apps.cli import main
-from flowmusic.controls.files import ControlSheet
 from flowmusic.generate.generator import Generator
 from tests.apps.conftest import RATE, clicks, tone
 
@@ -53,7 +54,7 @@ def test_a_folder_with_json_stem_and_picture(here: Path, wav: Write, capsys: pyt
     assert data["drums"]["stem"] == "drums.wav" and len(data["drums"]["onsets"]) >= 5
     assert data["chords"][0][2].startswith("C") and "note: " not in err  # chords need no extra package
     assert (folder / "controls.png").read_bytes().startswith(b"\x89PNG")
-    assert ControlSheet.read(folder).seconds == 3.0
+    assert ControlsFile.read(folder).annotations.seconds == 3.0
 
 
 def test_what_was_extracted_can_be_used(
@@ -137,7 +138,11 @@ def test_pictures_of_any_length(seconds: float, here: Path) -> None:
     import matplotlib.image
 
     chords = ((0.0, seconds / 2, "Am7/G"), (seconds / 2, seconds, "N"))
-    path = plot.draw(plot.Picture("a_$b$.wav", seconds, chords, ((0.0, seconds, 95),), (0.1,), (0.0,), (0.0,)), "p.png")
+    drums = DrumHits((0.1,))
+    known = Annotations(
+        seconds, beats=(0.0,), downbeats=(0.0,), chords=chords, melody=((0.0, seconds, 95),), drums=drums
+    )
+    path = plot.draw(plot.Picture("a_$b$.wav", known), "p.png")
     pixels = matplotlib.image.imread(path)
     assert pixels.shape[0] > 500 and pixels.shape[1] <= 60 * 110
     assert pixels[..., :3].std() > 0.02
@@ -145,9 +150,9 @@ def test_pictures_of_any_length(seconds: float, here: Path) -> None:
 
 
 def test_an_empty_picture_says_so(here: Path) -> None:
-    plot.draw(plot.Picture("nothing", 1.0), "p.png")
+    plot.draw(plot.Picture("nothing", Annotations(1.0)), "p.png")
     with pytest.raises(ValueError, match=r"got 0\.0 s"):
-        plot.draw(plot.Picture("nothing", 0.0), "q.png")
+        plot.draw(plot.Picture("nothing", Annotations(0.0)), "q.png")
     assert not Path("q.png").exists()
 
 
@@ -164,19 +169,20 @@ def test_a_midi_file_says_exactly_what_it_holds(
     out, err = capsys.readouterr()
     assert out.splitlines() == ["tune.controls/controls.json", "tune.controls/controls.png"]
     assert "note: the melody of tune.kar is the track 'Melody', which says" in err
-    sheet = ControlSheet.read("tune.controls")
+    sheet = ControlsFile.read("tune.controls")
     assert sorted(path.name for path in Path("tune.controls").iterdir()) == ["controls.json", "controls.png"]
     beat = 60 / 90
-    assert (sheet.bpm, sheet.bpm_confidence, sheet.chords, sheet.source) == (90.0, 1.0, None, "tune.kar")
-    assert sheet.beats == pytest.approx([beat * n for n in range(9)], abs=1e-3)
-    assert sheet.downbeats == pytest.approx([0.0, 3 * beat, 6 * beat], abs=1e-3)
-    assert sheet.melody is not None and [row[2] for row in sheet.melody] == list(b.PITCHES)
-    assert sheet.drums_onsets == pytest.approx([beat * n for n in range(8)], abs=1e-3)
-    assert sheet.drums_classes is not None and len(sheet.drums_classes["kick"]) == 4
+    known = sheet.annotations
+    assert (known.bpm, known.confidence, known.chords, sheet.source) == (90.0, {"bpm": 1.0}, None, "tune.kar")
+    assert known.beats == pytest.approx([beat * n for n in range(9)], abs=1e-3)
+    assert known.downbeats == pytest.approx([0.0, 3 * beat, 6 * beat], abs=1e-3)
+    assert known.melody is not None and [row[2] for row in known.melody] == list(b.PITCHES)
+    assert known.drums is not None and known.drums.onsets == pytest.approx([beat * n for n in range(8)], abs=1e-3)
+    assert known.drums.classes is not None and len(known.drums.classes["kick"]) == 4
     assert main(["generate", "t", "--controls", "tune.controls", "--seconds", "2", "--quiet"]) == 0
     (here / "film.mid").write_bytes(b.smf(b.tune(500), division=0xE728))  # 40 parts of 25 frames a second
     assert main(["extract", "film.mid"]) == 0
-    film = ControlSheet.read("film.controls")
+    film = ControlsFile.read("film.controls").annotations
     assert (film.bpm, film.beats, film.melody and film.melody[1]) == (None, None, (0.5, 1.0, 69))
     assert "film.mid tells no beats, so no tempo is taken" in capsys.readouterr().err
     (here / "bad.mid").write_bytes(b"MThd")

@@ -309,13 +309,6 @@ def test_use_shields_from_a_missing_stem(here: Path, model: Generator) -> None:
     assert built.names() == {"text", "chords"}
 
 
-def test_flag_choices_agree_with_the_library() -> None:
-    from flowmusic.apps.generate import CONTROLS
-    from flowmusic.controls.request import TRACKS
-
-    assert set(CONTROLS) == set(TRACKS)
-
-
 def test_what_cannot_be_heard_is_null_with_a_reason(
     here: Path, model: Generator, ears: Listeners, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from flowmusic import plain
+from flowmusic.annotations.json_file import ControlsFile
 from flowmusic.apps.cli import main
-from flowmusic.controls.files import ControlSheet
 from flowmusic.data import manifest
 from flowmusic.data.shards import ShardIndex, read_shard
 from flowmusic.generate.generator import Generator
@@ -67,7 +67,7 @@ def test_extract_and_generate(nasty: Path, model: Generator, capfdbinary: Any) -
     assert main(["extract", "--", str(recording)]) == 0
     written = lines(capfdbinary)
     assert all(path.is_file() for path in written) and written[0].name == "controls.json"
-    sheet = ControlSheet.read(written[0])
+    sheet = ControlsFile.read(written[0])
     assert sheet.source == recording.name
     take = nasty / file(nasty.name, ".flac")
     argv = ["generate", "a text", "--seconds=2", "--steps=1", f"--out={take}", "--count=2", "--seed=1", "--bpm=120"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pretty_midi
 import pytest
 
+from flowmusic.annotations import of_midi
 from flowmusic.controls import midi, midi_labels
 from flowmusic.controls.meter import parse_meter
 from tests.controls import midi_bytes as b
@@ -15,7 +16,7 @@ from tests.data.scores import song
 
 def test_labels_of_a_song(tmp_path: Path) -> None:
     score = midi.read(song(tmp_path / "a.mid", bpm=100))
-    found = midi_labels.labels(score)
+    found = of_midi.labels(score)
     assert found["beats"] == pytest.approx([0.6 * n for n in range(len(found["beats"]))], abs=1e-3)
     assert found["downbeats"] == pytest.approx([0.0, 2.4], abs=1e-3) and found["bpm"] == pytest.approx(100, abs=0.1)
     assert found["drums"]["onsets"] == pytest.approx([0.3 * n for n in range(16)], abs=2e-3)
@@ -31,7 +32,7 @@ def test_labels_of_a_song(tmp_path: Path) -> None:
 def test_a_tempo_that_the_notes_do_not_keep_to_is_not_believed(tmp_path: Path) -> None:
     played = midi.read(song(tmp_path / "a.mid", jitter=0.08))
     assert midi_labels.on_grid(played) < 0.6 < 0.99 < midi_labels.on_grid(midi.read(song(tmp_path / "b.mid")))
-    assert "beats" not in midi_labels.labels(played)
+    assert "beats" not in of_midi.labels(played)
 
 
 def test_bars_are_unknown_without_a_time_signature(tmp_path: Path) -> None:
@@ -44,12 +45,12 @@ def test_bars_are_unknown_without_a_time_signature(tmp_path: Path) -> None:
     file = mido.MidiFile(path)
     file.tracks[0] = mido.MidiTrack(m for m in file.tracks[0] if m.type != "time_signature")
     file.save(path)
-    found = midi_labels.labels(midi.read(path))
+    found = of_midi.labels(midi.read(path))
     assert len(found["beats"]) >= 8 and found["downbeats"] == []
 
 
 def test_no_lead_among_equals_and_no_drums_without_a_kit(tmp_path: Path) -> None:
-    found = midi_labels.labels(midi.read(song(tmp_path / "a.mid", parts="bass keys")))
+    found = of_midi.labels(midi.read(song(tmp_path / "a.mid", parts="bass keys")))
     assert "melody" not in found and found["drums"]["onsets"] == []
 
 
@@ -79,7 +80,7 @@ def test_beats_are_counted_as_musicians_do(tmp_path: Path, count: int, unit: int
     assert score.bpm == bpm and score.meter == parse_meter(f"{count}/{unit}") and score.steady
     assert score.beats == pytest.approx([60 / bpm * n for n in range(len(score.beats))], abs=1e-3)
     assert score.downbeats == score.beats[::per_bar] and score.beats[-1] + 60 / bpm >= 24 - 1e-3
-    found = midi_labels.labels(score)
+    found = of_midi.labels(score)
     assert (found["bpm"], found["meter"], found["downbeats"]) == (bpm, f"{count}/{unit}", list(score.downbeats))
 
 
@@ -98,7 +99,7 @@ def test_tempo_and_meter_may_change_in_any_track(tmp_path: Path) -> None:
 def test_ticks_that_are_parts_of_a_second(tmp_path: Path) -> None:
     alone = rows(tmp_path, b.tune(500), division=0xE728)
     assert [note[:2] for note in alone.parts[0].notes] == [(0.5 * n, 0.5 * (n + 1)) for n in range(8)]
-    assert (alone.bpm, alone.beats, "beats" in midi_labels.labels(alone)) == (None, (), False)
+    assert (alone.bpm, alone.beats, "beats" in of_midi.labels(alone)) == (None, (), False)
     told = rows(tmp_path, b.tempo(60) + b.tune(500), division=0xE728)
     assert told.parts[0].notes == alone.parts[0].notes and told.beats == (0.0, 1.0, 2.0, 3.0, 4.0) and told.bpm == 60
     # A quarter of half a second, as in a file of 120 quarters a minute.
@@ -126,6 +127,4 @@ def test_what_cannot_be_played_is_named(tmp_path: Path, tracks: tuple[bytes, ...
 
 def test_a_damaged_tempo_gives_no_beats(tmp_path: Path) -> None:
     score = rows(tmp_path, b.tempo(6e7 / 1) + b.note(60, 2**28 - 1), division=1)
-    assert (
-        score.beats == () and score.seconds == pytest.approx(268.4, abs=0.1) and "bpm" not in midi_labels.labels(score)
-    )
+    assert score.beats == () and score.seconds == pytest.approx(268.4, abs=0.1) and "bpm" not in of_midi.labels(score)

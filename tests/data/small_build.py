@@ -8,8 +8,11 @@ from pathlib import Path
 import torch
 
 from flowmusic import audio as audio_tools
+from flowmusic.annotations.annotation import Annotations
+from flowmusic.annotations.labels_file import labels_of
+from flowmusic.annotations.tracks import to_tracks
 from flowmusic.controls import drums
-from flowmusic.data import corpus, labels
+from flowmusic.data import corpus
 from flowmusic.data import plan as plans
 from flowmusic.data.build import Built, build_shard, finish, unfinished
 from flowmusic.data.latents import KNOWN, LATENTS
@@ -33,8 +36,8 @@ class FoldedClips:
         samples = audio.samples[0]
         latents = samples[: len(samples) // HOP * HOP].reshape(-1, HOP)
         grid = FrameGrid(self.frame_rate, len(latents))
-        told = {} if piece.labels is None else labels.read(piece.labels)
-        tracks = labels.tracks(told, piece.start, audio.seconds, grid, WANTED)
+        told = Annotations() if piece.labels is None else labels_of(piece.labels)
+        tracks = to_tracks(told, grid, WANTED, piece.start, audio.seconds)
         if "drums" in piece.stems:
             stem = audio_tools.read(piece.stems["drums"], start=piece.start, seconds=piece.duration)
             tracks["drums"] = drums.strength_to_track(drums.onset_strength(stem.samples.mean(0), stem.rate), grid)

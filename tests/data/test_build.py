@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,11 @@ import soundfile
 import torch
 
 from flowmusic import audio as audio_tools
-from flowmusic.data import labels, processes, statistics
 from flowmusic.data import plan as plans
+from flowmusic.data import processes, statistics
 from flowmusic.data.build import FAILURES, RECORDS, unfinished, verify
 from flowmusic.data.manifest import Entry
 from flowmusic.data.shards import ShardIndex, read_shard
-from flowmusic.types import FrameGrid
 from tests.data.small_build import RATE, FoldedClips, build_plan
 
 
@@ -184,26 +182,6 @@ LABELS = {
     "downbeats": [1.0, 5.0],
     "drums": {"onsets": [0.5, 3.5], "classes": {"kick": [3.5]}},
 }
-
-
-def test_labels_of_a_file_are_those_of_its_part() -> None:
-    grid = FrameGrid(Fraction(10), 20)
-    names = ("chords", "melody", "beats", "drums")
-    found = labels.tracks(LABELS, 3.0, 2.0, grid, names)
-    from flowmusic.controls import drums
-    from flowmusic.controls.vocabulary import label_id
-
-    assert found["chords"].values.tolist() == [label_id("C")] * 10 + [label_id("Am")] * 10
-    assert found["melody"].values.argmax(1).tolist() == [60 - 43] * 20
-    assert drums.onsets_from_track(found["drums"]) == pytest.approx([0.5], abs=0.06)
-    torch.testing.assert_close(found["beats"].values[5, :2], torch.tensor([0.0, -1.0]), atol=0.35, rtol=0)
-    # Beyond what is labelled nothing is known; nobody claims silence there.
-    late = labels.tracks(LABELS, 7.0, 2.0, grid, names)
-    assert late["chords"].known.tolist() == [True] * 10 + [False] * 10
-    assert not late["beats"].known.any()
-    short = labels.tracks({**LABELS, "seconds": 8.0}, 7.0, 2.0, grid, names)
-    assert all(track.known.tolist() == [True] * 10 + [False] * 10 for track in short.values())
-    assert labels.names({"chords": None, "drums": {}}) == frozenset()
 
 
 def test_statistics_add_up(songs: Callable[..., list[Entry]], tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def heard(sound: Audio | Recording, extractors: Extractors = OURS) -> dict[str, 
     """All that becomes of a recording: what controls.json holds, and the drum control."""
     found = extract(sound, extractors)
     assert found.drums is not None
-    return {**vars(found.sheet("a", 25)), "strength": np.round(found.drums.strength, 3).tolist()}
+    return {**vars(found.annotations), "strength": np.round(found.drums.strength, 3).tolist()}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import torch
 
 from feature_extractors import Beats, Chords, Drums, Extraction, Extractors, Melody, Onsets, __main__, extract, run
 from feature_extractors.listeners import default_listeners, describe
-from flowmusic.controls.files import ControlSheet
-from flowmusic.metrics.adherence import Listeners, Requested, measure
+from flowmusic.annotations.annotation import Annotations, DrumHits
+from flowmusic.annotations.json_file import ControlsFile
+from flowmusic.metrics.adherence import Listeners, measure
 from flowmusic.types import Audio, FrameGrid
 from tests.feature_extractors.sounds import BEATS, RATE, band
 
@@ -33,6 +35,8 @@ def test_everything_is_heard(found: Extraction) -> None:
     assert found.drum_stem is not None and found.drum_stem.samples.shape == (1, round(2.5 * RATE))
     assert found.chords is None
     assert found.notices == ()
+    assert found.annotations.names() == HEARD and set(found.annotations.confidence) == {*HEARD, "bpm"}
+    assert all(0.0 < sure <= 1.0 for sure in found.annotations.confidence.values())
 
 
 def test_tracks_are_those_of_the_extractors(found: Extraction) -> None:
@@ -41,17 +45,21 @@ def test_tracks_are_those_of_the_extractors(found: Extraction) -> None:
     assert set(tracks) == set(HEARD)
     for name, extractor in (("drums", QUICK.drums), ("beats", QUICK.beats)):
         assert torch.equal(tracks[name].values, extractor(band(), grid).values)
+    # The centre of the last frame is the end of the recording, and not before it.
+    assert [int(tracks[name].known.sum()) for name in ("melody", "beats")] == [62, 62]
     assert tracks["melody"].values.shape == (grid.length, 53)
 
 
 def test_sheet_is_what_a_person_edits(found: Extraction, tmp_path: Path) -> None:
-    sheet = found.sheet("song.wav", stem="drums.wav")
-    sheet.write(tmp_path)
-    again = ControlSheet.read(tmp_path)
-    assert again == sheet
-    assert again.drums_classes is not None and set(again.drums_classes) == {"kick", "snare", "hat"}
+    found.file("song.wav", stem="drums.wav").write(tmp_path)
+    again = ControlsFile.read(tmp_path)
+    # How sure it is has a place in the file for the tempo alone.
+    sure = {"bpm": found.annotations.confidence["bpm"]}
+    assert again.annotations == replace(found.annotations, confidence=sure)
+    drums = again.annotations.drums
+    assert drums is not None and drums.classes is not None and set(drums.classes) == {"kick", "snare", "hat"}
     assert (again.source, again.frame_rate, again.drums_stem) == ("song.wav", Fraction(25), "drums.wav")
-    assert again.chords is None
+    assert again.annotations.chords is None
 
 
 def test_only_what_is_asked_for_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +153,7 @@ def test_listeners_fit_the_metrics() -> None:
     assert "madmom" in describe(chords=Chords("madmom"))["chords"]
     chords = ears["chords"]
     assert chords is not None and chords(band()) == Chords().analyse(band()).changes
-    requested = Requested(onsets=BEATS, melody=[(0.0, 1.25, 72), (1.25, 2.5, 69)], beats=BEATS)
+    requested = Annotations(drums=DrumHits(tuple(BEATS)), melody=((0.0, 1.25, 72), (1.25, 2.5, 69)), beats=tuple(BEATS))
     scores = measure(band(), requested, Listeners(**ears))
     assert scores["melody_pc"] > 0.95
     assert scores["onset_f1"] > 0.7

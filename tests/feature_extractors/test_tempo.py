@@ -68,8 +68,8 @@ def test_a_steady_beat_has_one_and_says_how_sure_it_is() -> None:
     assert found.beats.bpm_confidence is not None and found.beats.bpm_confidence > 0.3
     assert all(1.8 < time < 10.2 for time in found.beats.beats)
     assert len(found.beats.beats) == len(found.beats.confidence)
-    sheet = found.sheet("song.wav")
-    assert (sheet.bpm, sheet.bpm_confidence) == (found.beats.bpm, found.beats.bpm_confidence)
+    told = found.annotations
+    assert (told.bpm, told.confidence["bpm"]) == (found.beats.bpm, found.beats.bpm_confidence)
 
 
 def loop(times: list[float], seconds: float) -> np.ndarray:

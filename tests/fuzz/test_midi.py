@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from flowmusic.annotations import of_midi
+from flowmusic.annotations.json_file import from_json, to_json
 from flowmusic.apps import scores
 from flowmusic.controls import midi, midi_labels
-from flowmusic.controls.files import from_json, to_json
 from flowmusic.controls.notices import ControlNotice
 from tests.controls import midi_bytes as b
 from tests.fuzz.campaign import Input, both_ways, run
@@ -78,7 +79,7 @@ def everything(path: Path) -> None:
     assert score.parts and all(0.0 <= note.start < note.end for part in score.parts for note in part.notes)
     assert list(score.beats) == sorted(set(score.beats)) and set(score.downbeats) <= set(score.beats)
     assert all(notice.isprintable() and len(notice) < 200 for notice in score.notices)
-    midi_labels.caption(score, midi_labels.labels(score))
+    midi_labels.caption(score, of_midi.labels(score))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ControlNotice)
         wanted = [lambda: scores.melody(score, path, 20.0), lambda: scores.drums(score, path, 20.0)]

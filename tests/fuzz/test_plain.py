@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
+from flowmusic.annotations.json_file import ControlsFile
+from flowmusic.annotations.labels_file import labels_of
 from flowmusic.apps import recipe
 from flowmusic.controls import chords
-from flowmusic.controls.files import ControlSheet
-from flowmusic.data import captions, corpus, labels, manifest
+from flowmusic.data import captions, corpus, manifest
 from flowmusic.data.sets import slakh
 from flowmusic.interop import bundle
 from flowmusic.interop.stored_config import StoredConfig
@@ -88,13 +89,12 @@ def as_yaml(value: Any) -> str:
 
 
 def read_sheet(path: Path) -> None:
-    sheet = ControlSheet.read(path)
+    sheet = ControlsFile.read(path)
     sheet.stem_path(path)
 
 
 def read_labels(path: Path) -> None:
-    found = labels.read(path)
-    labels.names(found)
+    labels_of(path).names()
 
 
 def read_info(path: Path) -> None:

@@ -22,6 +22,8 @@ EXTRACTORS = "feature_extractors"
 # Layer -> the layers it may import beside itself and BASE.  apps is the composition root and is not limited.
 ALLOWED: dict[str, frozenset[str]] = {
     **{name: frozenset() for name in (*BASE, "codec", "controls", "flow", "embedded")},
+    # What is written about a recording in seconds: its tracks are made of the controls' own rules for each of them.
+    "annotations": frozenset({"controls"}),
     # JASCO's conditioner holds a bottleneck of its own: its drums are blurred inside the model.
     "model": frozenset({"controls"}),
     "generate": frozenset({"flow", "model", "codec", "controls"}),
@@ -30,12 +32,12 @@ ALLOWED: dict[str, frozenset[str]] = {
     "train": frozenset({"data", "model", "flow", "generate", "metrics", "codec", "interop", EXTRACTORS}),
     # The parity command recomputes everything that a foreign model's files hold: controls, flow and losses too.
     "interop": frozenset({"model", "codec", "generate", "controls", "flow"}),
-    "data": frozenset({"controls"}),
+    "data": frozenset({"controls", "annotations"}),
     # A learned metric is a bundle of ours, which the reader of bundles loads.
-    "metrics": frozenset({"controls", "interop"}),
+    "metrics": frozenset({"controls", "annotations", "interop"}),
     "corpus": frozenset({"controls"}),
     # The table of ceilings scores extractors; the metrics import none of these.
-    EXTRACTORS: frozenset({"controls", "metrics"}),
+    EXTRACTORS: frozenset({"controls", "annotations", "metrics"}),
 }
 
 # Package from elsewhere -> where it may be imported (a file, or a folder that ends in a slash).

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 import torch
 
+from flowmusic.annotations.annotation import Annotations, DrumHits
 from flowmusic.metrics import report
-from flowmusic.metrics.adherence import KEYS, Listeners, Requested, average, measure
+from flowmusic.metrics.adherence import KEYS, Listeners, average, measure, score
 from flowmusic.metrics.melody import Pitches
 from flowmusic.types import Audio
 
 AUDIO = Audio(torch.zeros(1, 32_000), 32_000)
-REQUESTED = Requested(chords=[(0.0, 1.0, "C")], onsets=[0.0, 0.5], melody=[(0.0, 1.0, 60)], beats=[0.0, 0.5])
+REQUESTED = Annotations(
+    chords=((0.0, 1.0, "C"),), drums=DrumHits((0.0, 0.5)), melody=((0.0, 1.0, 60),), beats=(0.0, 0.5)
+)
 LISTENERS = Listeners(
     chords=lambda audio: [(0.0, 0.5, "C"), (0.5, 1.0, "F")],
     onsets=lambda audio: [0.01],
@@ -38,16 +41,16 @@ def test_every_control_is_measured() -> None:
 
 
 def test_what_was_not_requested_or_cannot_be_heard_is_left_out() -> None:
-    assert measure(AUDIO, Requested(), LISTENERS) == {}
+    assert measure(AUDIO, Annotations(), LISTENERS) == {}
     assert measure(AUDIO, REQUESTED, Listeners()) == {}
-    assert set(measure(AUDIO, Requested(onsets=[0.1], melody=[], chords=None), LISTENERS)) == {"onset_f1"}
+    assert set(measure(AUDIO, Annotations(drums=DrumHits((0.1,)), melody=(), chords=None), LISTENERS)) == {"onset_f1"}
 
 
 def test_a_listener_hears_only_what_is_needed() -> None:
     def never(audio: Audio) -> list:
         raise AssertionError("this control was not requested")
 
-    measure(AUDIO, Requested(beats=[0.5]), Listeners(never, never, never, lambda audio: [0.5]))
+    measure(AUDIO, Annotations(beats=(0.5,)), Listeners(never, never, never, lambda audio: [0.5]))
 
 
 def test_averages_count_only_clips_that_have_the_metric() -> None:
@@ -122,3 +125,12 @@ def test_files_are_written_whole(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["report.json", "report.md"]
     with pytest.raises(ValueError, match="folder does not exist"):
         report.write(report.table(rows), tmp_path / "missing")
+
+
+def test_two_annotations_are_compared() -> None:
+    same = score(REQUESTED, REQUESTED)
+    assert same == {"chord_acc": 1.0, "chord_iou": 1.0, "onset_f1": 1.0, "melody_pc": 1.0, "beat_f1": 1.0}
+    heard = Annotations(chords=((0.0, 0.5, "C"), (0.5, 1.0, "F")), melody=((0.0, 0.25, 72), (0.25, 0.5, 61)), beats=())
+    scores = score(REQUESTED, heard)
+    assert scores == {"chord_acc": 0.5, "chord_iou": pytest.approx(1 / 3), "melody_pc": 0.25, "beat_f1": 0.0}
+    assert score(heard, Annotations()) == score(Annotations(melody=()), heard) == {}

@@ -5,6 +5,7 @@ Whoever runs it (this process, a worker, Ray on another machine), it gives the s
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,8 +16,10 @@ import torch
 from torch import Tensor
 
 from flowmusic import audio as audio_tools
+from flowmusic.annotations.labels_file import labels_of
+from flowmusic.annotations.tracks import to_tracks
 from flowmusic.apps.building.settings import ClipSettings, ExtractorChoice
-from flowmusic.data import labels
+from flowmusic.controls.notices import ControlNotice
 from flowmusic.data.heard import HEARD
 from flowmusic.data.latents import FEATURES, KNOWN, LATENTS
 from flowmusic.data.manifest import Entry, to_json
@@ -109,9 +112,12 @@ class ClipBuilder:
         codes = self.settings.drums == "codes"
         exact: dict[str, Track] = {}
         if piece.labels is not None:
-            told = labels.read(piece.labels)
             names = [name for name in wanted if not (name == "drums" and (codes or "drums" in piece.stems))]
-            exact.update(labels.tracks(told, piece.start, audio.seconds, grid, names))
+            with warnings.catch_warnings():
+                # Thousands of files may hold the same chord that the vocabulary lacks.
+                warnings.simplefilter("ignore", ControlNotice)
+                told = labels_of(piece.labels)
+            exact.update(to_tracks(told, grid, names, piece.start, audio.seconds))
         if "drums" in wanted and "drums" in piece.stems:
             exact["drums"] = self.drums(read_part(piece.stems["drums"], piece).audio, grid)
         confidence = {name: torch.ones(grid.length) for name in exact}

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from flowmusic import progress
 from flowmusic.apps import flags
 from flowmusic.apps.errors import UsageError
+from flowmusic.controls import TRACKS
 
-CONTROLS = ("chords", "melody", "drums", "beats")
 SPLITS = ("train", "validation", "test")
 ENGINES = ("local", "ray")
 DUPLICATES = ("skip", "keep")
@@ -101,7 +101,7 @@ class Settings:
             clip=ClipSettings(
                 codec=str(config["codec"]),
                 device=_flag(config, "device", flags.device),
-                controls=_names(config, "controls", CONTROLS),
+                controls=_names(config, "controls", TRACKS),
                 drums=_choice(config, "drums", DRUMS),
                 extractors=ExtractorChoice(
                     **{

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from flowmusic import audio as audio_tools
 from flowmusic import plain, progress
-from flowmusic.apps.adherence import spans_until, times_until
 from flowmusic.apps.corpus_clips import LabelledClip, digest_of
 from flowmusic.apps.evaluation.store import key_of, slug
 from flowmusic.audio_files import SUFFIXES, length_of
+from flowmusic.controls import TRACKS
 from flowmusic.controls.drums import codes_to_track
 from flowmusic.controls.tracks import batched
-from flowmusic.metrics.adherence import Requested
 from flowmusic.types import TEXT, Audio, Controls, FrameGrid
 
 PROMPT_SUFFIX = ".txt"
@@ -108,9 +107,9 @@ def _clip(
     taken: set[str],
     drum_codec: object | None,
 ) -> LabelledClip:
-    from feature_extractors.run import CONTROLS, Extractors, extract
+    from feature_extractors.run import Extractors, extract
 
-    use = [name for name in CONTROLS if name in chosen]
+    use = [name for name in TRACKS if name in chosen]
     extractors = Extractors()
     found = extract(audio, extractors, use, cache)
     for notice in found.notices:
@@ -119,12 +118,7 @@ def _clip(
     if drum_codec is not None and found.drum_stem is not None:
         stem = Audio(found.drum_stem.samples[None], found.drum_stem.rate)
         tracks["drums"] = codes_to_track(drum_codec.first_codes(stem)[0], grid)  # type: ignore[attr-defined]
-    requested = Requested(
-        chords=None if found.chords is None else spans_until(found.chords.changes, grid.seconds),
-        onsets=None if found.drums is None else times_until(found.drums.onsets, grid.seconds),
-        melody=None if found.melody is None else spans_until(found.melody.notes, grid.seconds),
-        beats=None if found.beats is None else times_until(found.beats.beats, grid.seconds),
-    )
+    requested = found.annotations.part(0.0, grid.seconds)
     prompt, files = path.with_suffix(PROMPT_SUFFIX), [path]
     text = None
     if TEXT in chosen and prompt.is_file():

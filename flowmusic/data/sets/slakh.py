@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import beside, plain
+from flowmusic.annotations import of_midi
 from flowmusic.atomic import replacing
-from flowmusic.controls import midi, midi_labels
+from flowmusic.controls import midi
 from flowmusic.data.captions import listed
 from flowmusic.data.facts import Unusable
 from flowmusic.data.scan import SIDECAR, Problem, Scan
@@ -103,7 +104,7 @@ def labels(song: Path, stems: tuple[Stem, ...]) -> dict[str, Any]:
             for part in midi.read(stem.midi).parts
         ]
     whole = midi.read(song)
-    return midi_labels.labels(replace(whole, parts=tuple(parts)))
+    return of_midi.labels(replace(whole, parts=tuple(parts)))
 
 
 def add_up(stems: tuple[Path, ...], out: Path) -> None:

@@ -1,4 +1,4 @@
-"""controls.json: round trips, readable errors for hand edits, and what a clip takes from a sheet."""
+"""controls.json: round trips, readable errors for hand edits, and what a clip takes from a file."""
 
 from __future__ import annotations
 
@@ -15,25 +15,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmusic import publishable
+from flowmusic.annotations.annotation import Annotations, DrumHits
+from flowmusic.annotations.json_file import ControlsFile, SheetError, from_json, to_json
+from flowmusic.annotations.tracks import controls_of_file
 from flowmusic.controls import beats, chords, drums, melody
-from flowmusic.controls.files import ControlSheet, SheetError, from_json, sheet_to_controls, to_json
 from flowmusic.controls.notices import ControlNotice
 from flowmusic.controls.vocabulary import LABELS
 from flowmusic.types import FrameGrid
 
 GRID = FrameGrid(Fraction(25), 250)
-SHEET = ControlSheet(
-    source="song.wav",
-    seconds=10.0,
-    frame_rate=Fraction(25),
-    bpm=120.0,
-    beats=tuple(0.5 * k for k in range(20)),
-    chords=((0.0, 4.0, "C"), (4.0, 10.0, "Am7")),
-    melody=((0.5, 1.0, 60), (1.0, 2.0, 62)),
-    drums_onsets=(0.0, 1.0, 2.5),
-    drums_stem="drums.wav",
-    downbeats=(0.0, 2.0, 4.0, 6.0, 8.0),
+SHEET = ControlsFile(
+    "song.wav",
+    Fraction(25),
+    Annotations(
+        seconds=10.0,
+        bpm=120.0,
+        beats=tuple(0.5 * k for k in range(20)),
+        downbeats=(0.0, 2.0, 4.0, 6.0, 8.0),
+        chords=((0.0, 4.0, "C"), (4.0, 10.0, "Am7")),
+        melody=((0.5, 1.0, 60), (1.0, 2.0, 62)),
+        drums=DrumHits((0.0, 1.0, 2.5)),
+    ),
+    "drums.wav",
 )
+
+
+def changed(**change: Any) -> ControlsFile:
+    """The file with other annotations."""
+    return replace(SHEET, annotations=replace(SHEET.annotations, **change))
 
 
 def ascending(size: int = 8) -> st.SearchStrategy[list[float]]:
@@ -41,36 +50,38 @@ def ascending(size: int = 8) -> st.SearchStrategy[list[float]]:
 
 
 @st.composite
-def sheets(draw: st.DrawFn) -> ControlSheet:
+def sheets(draw: st.DrawFn) -> ControlsFile:
     def optional(strategy: st.SearchStrategy[Any]) -> Any:
         return draw(st.none() | strategy)
 
     spans = ascending().map(lambda t: list(zip(t, t[1:])))
     labels, pitches = st.sampled_from(LABELS), st.integers(0, 127)
-    return ControlSheet(
-        source=draw(st.text(max_size=10).map(publishable.place)),  # as it is written
+    bpm = optional(st.floats(20, 400))
+    sure = None if bpm is None else optional(st.floats(0, 1))
+    annotations = Annotations(
         seconds=draw(st.floats(0.1, 1000)),
-        frame_rate=draw(st.sampled_from([Fraction(25), Fraction(75, 2), Fraction(50)])),
-        bpm=optional(st.floats(20, 400)),
-        bpm_confidence=optional(st.floats(0, 1)),
+        bpm=bpm,
         beats=optional(ascending().map(tuple)),
+        downbeats=optional(ascending().map(tuple)),
         chords=optional(spans.map(lambda s: tuple((a, b, draw(labels)) for a, b in s))),
         melody=optional(spans.map(lambda s: tuple((a, b, draw(pitches)) for a, b in s))),
-        drums_onsets=optional(ascending().map(tuple)),
-        drums_stem=optional(st.just("drums.wav")),
-        downbeats=optional(ascending().map(tuple)),
+        drums=optional(ascending().map(tuple).map(DrumHits)),
+        confidence={} if sure is None else {"bpm": sure},
     )
+    rate = draw(st.sampled_from([Fraction(25), Fraction(75, 2), Fraction(50)]))
+    source = draw(st.text(max_size=10).map(publishable.place))  # as it is written
+    return ControlsFile(source, rate, annotations, optional(st.just("drums.wav")))
 
 
 @given(sheets())
-def test_json_round_trip(sheet: ControlSheet) -> None:
+def test_json_round_trip(sheet: ControlsFile) -> None:
     assert from_json(json.loads(json.dumps(to_json(sheet)))) == sheet
 
 
 def test_file_round_trip_by_file_and_folder(tmp_path: Path) -> None:
     path = SHEET.write(tmp_path / "song.controls")
     assert path == tmp_path / "song.controls" / "controls.json"
-    assert ControlSheet.read(path) == ControlSheet.read(path.parent) == SHEET
+    assert ControlsFile.read(path) == ControlsFile.read(path.parent) == SHEET
     assert [file.name for file in path.parent.iterdir()] == ["controls.json"]
     assert SHEET.stem_path(path) == SHEET.stem_path(path.parent) == path.parent / "drums.wav"
     assert replace(SHEET, drums_stem=None).stem_path(path) is None
@@ -81,7 +92,7 @@ def test_the_file_has_the_documented_keys_and_one_chord_a_line(tmp_path: Path) -
     data = json.loads(text)
     documented = ["source", "seconds", "frame_rate", "bpm", "beats", "downbeats", "chords", "melody", "drums"]
     assert list(data) == documented
-    sure = json.loads(replace(SHEET, bpm_confidence=0.7).write(tmp_path / "sure").read_text(encoding="utf-8"))
+    sure = json.loads(changed(confidence={"bpm": 0.7}).write(tmp_path / "sure").read_text(encoding="utf-8"))
     assert list(sure)[3:5] == ["bpm", "bpm_confidence"] and sure["bpm_confidence"] == 0.7
     assert data["drums"] == {"onsets": [0, 1, 2.5], "stem": "drums.wav"} and data["frame_rate"] == 25
     assert '    [4.0, 10.0, "Am7"]\n' in text
@@ -90,21 +101,21 @@ def test_the_file_has_the_documented_keys_and_one_chord_a_line(tmp_path: Path) -
 def test_a_sheet_that_could_not_be_read_back_is_not_written(tmp_path: Path) -> None:
     SHEET.write(tmp_path)
     with pytest.raises(SheetError, match=r"beats\[1\] = 1"):
-        replace(SHEET, beats=(2.0, 1.0)).write(tmp_path)
-    assert ControlSheet.read(tmp_path) == SHEET
+        changed(beats=(2.0, 1.0)).write(tmp_path)
+    assert ControlsFile.read(tmp_path) == SHEET
 
 
 def test_hand_written_chords_become_canonical(tmp_path: Path) -> None:
     data = to_json(SHEET) | {"chords": [[0, 2, "Db"], [2, 4, "A:min7"], [4, 6, "Csus4"]]}
     (tmp_path / "controls.json").write_text(json.dumps(data), encoding="utf-8")
     with pytest.warns(ControlNotice, match=r"chords\[2\]: chord Csus4 is taken as C"):
-        sheet = ControlSheet.read(tmp_path)
-    assert sheet.chords == ((0, 2, "C#"), (2, 4, "Am7"), (4, 6, "C"))
+        sheet = ControlsFile.read(tmp_path)
+    assert sheet.annotations.chords == ((0, 2, "C#"), (2, 4, "Am7"), (4, 6, "C"))
 
 
 def test_keys_may_be_left_out() -> None:
     sheet = from_json({"source": "", "seconds": 4, "frame_rate": "75/2"})
-    assert sheet == ControlSheet("", 4.0, Fraction(75, 2)) and sheet.names() == frozenset()
+    assert sheet == ControlsFile("", Fraction(75, 2), Annotations(seconds=4.0)) and sheet.names() == frozenset()
     assert "downbeats" not in to_json(sheet) and to_json(sheet)["drums"] is None
 
 
@@ -152,7 +163,7 @@ def test_errors_name_file_key_and_index(change: dict[str, Any], message: str, tm
     path = tmp_path / "controls.json"
     path.write_text(json.dumps(to_json(SHEET) | change), encoding="utf-8")
     with pytest.raises(SheetError, match=re.escape(str(path)) + ": .*" + message):
-        ControlSheet.read(path)
+        ControlsFile.read(path)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +180,7 @@ def test_errors_name_file_key_and_index(change: dict[str, Any], message: str, tm
 def test_broken_files_are_named(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "controls.json").write_bytes(content)
     with pytest.raises(SheetError, match=message):
-        ControlSheet.read(tmp_path)
+        ControlsFile.read(tmp_path)
 
 
 def test_a_stem_does_not_lead_out_through_a_link(tmp_path: Path) -> None:
@@ -177,55 +188,60 @@ def test_a_stem_does_not_lead_out_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "secret.wav").touch()
     path = replace(SHEET, drums_stem="sub/drums.wav").write(tmp_path / "controls")
     (tmp_path / "controls" / "sub").mkdir()
-    assert ControlSheet.read(path).stem_path(path) == tmp_path / "controls" / "sub" / "drums.wav"
+    assert ControlsFile.read(path).stem_path(path) == tmp_path / "controls" / "sub" / "drums.wav"
     (tmp_path / "controls" / "sub" / "drums.wav").symlink_to(tmp_path / "secret.wav")
     with pytest.raises(SheetError, match=r"controls\.json: drums\.stem: .*leads out of its folder"):
-        ControlSheet.read(path).stem_path(path)
+        ControlsFile.read(path).stem_path(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SheetError, match=r"not found: .*controls\.json"):
-        ControlSheet.read(tmp_path)
+        ControlsFile.read(tmp_path)
 
 
 # From a sheet to a clip
 
 
 def test_a_sheet_gives_all_its_controls() -> None:
-    tracks = sheet_to_controls(SHEET, GRID).tracks
+    tracks = controls_of_file(SHEET, GRID).tracks
     assert set(tracks) == {"chords", "melody", "drums", "beats"}
-    assert chords.from_track(tracks["chords"]) == SHEET.chords
+    assert chords.from_track(tracks["chords"]) == SHEET.annotations.chords
     assert [pitch for _, _, pitch in melody.from_track(tracks["melody"])] == [60, 62]
     assert drums.onsets_from_track(tracks["drums"]) == pytest.approx((0.005, 1.005, 2.505))
     torch.testing.assert_close(tracks["beats"].values[0], beats.from_bpm(120, "4/4", GRID).values)
 
 
 def test_use_picks_and_a_missing_control_lists_those_present() -> None:
-    assert set(sheet_to_controls(SHEET, GRID, use={"chords", "drums"}).tracks) == {"chords", "drums"}
-    bare = ControlSheet("song.wav", 10.0, Fraction(25), chords=())
+    assert set(controls_of_file(SHEET, GRID, use={"chords", "drums"}).tracks) == {"chords", "drums"}
+    bare = ControlsFile("song.wav", Fraction(25), Annotations(seconds=10.0, chords=()))
     with pytest.raises(ValueError, match=r"'song.wav' have no drums; present: chords"):
-        sheet_to_controls(bare, GRID, use=["chords", "drums"])
+        controls_of_file(bare, GRID, use=["chords", "drums"])
     with pytest.raises(ValueError, match=r"'tempo' is not a control; choose from chords, melody, drums, beats"):
-        sheet_to_controls(bare, GRID, use=["tempo"])
+        controls_of_file(bare, GRID, use=["tempo"])
 
 
 def test_a_longer_recording_is_cut_with_a_notice() -> None:
     with pytest.warns(ControlNotice, match=r"'song.wav' last 10 s and are cut at the clip's 4 s"):
-        tracks = sheet_to_controls(SHEET, FrameGrid(Fraction(25), 100)).tracks
+        tracks = controls_of_file(SHEET, FrameGrid(Fraction(25), 100)).tracks
     assert all(track.known.shape == (1, 100) for track in tracks.values())
-    late = replace(SHEET, melody=((5.0, 6.0, 60),), drums_onsets=(4.5,))
+    late = changed(melody=((5.0, 6.0, 60),), drums=DrumHits((4.5,)))
     with pytest.warns(ControlNotice) as told:
-        sheet_to_controls(late, FrameGrid(Fraction(25), 100), use=["melody", "drums"])
+        controls_of_file(late, FrameGrid(Fraction(25), 100), use=["melody", "drums"])
     assert [str(each.message).partition(" nothing is left: ")[2] for each in told][1:] == [
         "the first sound begins at 5 s", "the first sound begins at 4.5 s"
     ]  # fmt: skip
 
 
 def test_a_shorter_recording_loops_its_drums_and_leaves_the_rest_unknown() -> None:
-    short = ControlSheet(
-        "loop.wav", 4.1, Fraction(25), 120.0, None, ((0.0, 4.1, "C"),), ((0.0, 1.0, 60),), (0.0, 3.5), None
+    annotations = Annotations(
+        seconds=4.1,
+        bpm=120.0,
+        chords=((0.0, 4.1, "C"),),
+        melody=((0.0, 1.0, 60),),
+        drums=DrumHits((0.0, 3.5)),
     )
-    tracks = sheet_to_controls(short, GRID).tracks
+    short = ControlsFile("loop.wav", Fraction(25), annotations)
+    tracks = controls_of_file(short, GRID).tracks
     assert drums.onsets_from_track(tracks["drums"]) == pytest.approx((0.005, 3.505, 4.005, 7.505, 8.005))
     assert tracks["drums"].known.all() and tracks["beats"].known.all()
     assert tracks["chords"].known.sum() == 103 and tracks["melody"].known.sum() == 102
@@ -234,24 +250,25 @@ def test_a_shorter_recording_loops_its_drums_and_leaves_the_rest_unknown() -> No
 
 def test_an_analysed_stem_replaces_the_onsets() -> None:
     stem = drums.onsets_to_track([3.0], GRID, levels=[1.0])
-    tracks = sheet_to_controls(SHEET, GRID, use=["drums"], drums_track=stem).tracks
+    tracks = controls_of_file(SHEET, GRID, use=["drums"], drums_track=stem).tracks
     assert torch.equal(tracks["drums"].values[0], stem.values)
-    unheard = replace(SHEET, drums_onsets=None)
+    unheard = changed(drums=None)
     with pytest.raises(ValueError, match=r"a drum stem but no onsets; analyse 'drums\.wav' first"):
-        sheet_to_controls(unheard, GRID)
-    assert "drums" in sheet_to_controls(unheard, GRID, drums_track=stem).tracks
+        controls_of_file(unheard, GRID)
+    assert "drums" in controls_of_file(unheard, GRID, drums_track=stem).tracks
 
 
 def test_too_few_beats_are_unknown() -> None:
-    one = replace(SHEET, bpm=None, beats=(1.0,), downbeats=None)
-    assert not sheet_to_controls(one, GRID, use=["beats"]).tracks["beats"].known.any()
+    one = changed(bpm=None, beats=(1.0,), downbeats=None)
+    assert not controls_of_file(one, GRID, use=["beats"]).tracks["beats"].known.any()
 
 
 def test_classes_of_drums_are_kept_and_say_the_band() -> None:
-    sheet = replace(SHEET, drums_stem=None, drums_classes={"kick": (0.0, 2.51), "snare": (), "hat": (0.0,)})
+    hits = DrumHits((0.0, 1.0, 2.5), {"kick": (0.0, 2.51), "snare": (), "hat": (0.0,)})
+    sheet = replace(changed(drums=hits), drums_stem=None)
     assert from_json(to_json(sheet)) == sheet
     assert "classes" not in to_json(SHEET)["drums"]
-    drawing = drums.to_drawing(sheet_to_controls(sheet, GRID, use=["drums"]).tracks["drums"])
+    drawing = drums.to_drawing(controls_of_file(sheet, GRID, use=["drums"]).tracks["drums"])
     # Kick and hat together, then an onset of no class, then a kick.
     assert [(drawing[:, place] > 0).tolist() for place in (0, 100, 250)] == [
         [True, False, True],

@@ -1,17 +1,16 @@
-"""What the values of a ``controls.json`` must look like; every message names the key and the index."""
+"""What the values of a ``controls.json`` or of labels must look like; every message names the key and the index."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, TypeVar
 
 from flowmusic import beside, limits
-from flowmusic.controls import chords as chord_tracks
-from flowmusic.controls import melody as melody_tracks
-from flowmusic.controls.drums import BAND_OF_CLASS
+from flowmusic.annotations.annotation import DRUM_CLASSES, Chord, DrumHits, Note
+from flowmusic.controls.harmony import ChordError, canonical
 from flowmusic.controls.notices import notice
 
 T = TypeVar("T")
@@ -76,7 +75,8 @@ def share(value: Any, place: str) -> float:
     return _limited("share", number(value, place), place)
 
 
-def _rows(value: Any, key: str, width: int, like: str) -> list[list[Any]]:
+def rows(value: Any, key: str, width: int, like: str) -> list[list[Any]]:
+    """A list of lists of ``width`` values, which ``like`` shows."""
     if not isinstance(value, list):
         raise SheetError(f"{key} must be a list of {like}, got {shown(value)}")
     for index, row in enumerate(value):
@@ -107,17 +107,17 @@ def _span(row: list[Any], place: str, after: float) -> tuple[float, float]:
     return start, end
 
 
-def chords(value: Any) -> tuple[chord_tracks.Change, ...]:
+def chords(value: Any) -> tuple[Chord, ...]:
     """Rows ``[start, end, label]`` in time order; labels become canonical, with a notice where one is reduced."""
-    changes: list[chord_tracks.Change] = []
-    for index, row in enumerate(_rows(value, "chords", 3, "[start, end, label]")):
+    changes: list[Chord] = []
+    for index, row in enumerate(rows(value, "chords", 3, "[start, end, label]")):
         place = f"chords[{index}]"
         start, end = _span(row, place, changes[-1][1] if changes else 0.0)
         if not isinstance(row[2], str):
             raise SheetError(f"{place}[2] must be a chord name, got {shown(row[2])}")
         try:
-            label, warning = chord_tracks.canonical(row[2])
-        except chord_tracks.ChordError as error:
+            label, warning = canonical(row[2])
+        except ChordError as error:
             raise SheetError(f"{place}: {error}") from None
         if warning:
             notice(f"{place}: {warning}")
@@ -125,32 +125,30 @@ def chords(value: Any) -> tuple[chord_tracks.Change, ...]:
     return tuple(changes)
 
 
-def melody(value: Any) -> tuple[melody_tracks.Note, ...]:
+def melody(value: Any) -> tuple[Note, ...]:
     """Rows ``[start, end, midi]`` in time order."""
-    notes: list[melody_tracks.Note] = []
-    for index, row in enumerate(_rows(value, "melody", 3, "[start, end, midi]")):
+    notes: list[Note] = []
+    for index, row in enumerate(rows(value, "melody", 3, "[start, end, midi]")):
         place = f"melody[{index}]"
         start, end = _span(row, place, notes[-1][1] if notes else 0.0)
         notes.append((start, end, int(_limited("pitch", number(row[2], f"{place}[2]"), f"{place}[2]"))))
     return tuple(notes)
 
 
-Hits = Mapping[str, tuple[float, ...]]
-"""Onset times in seconds by class of drum."""
-
-
-def drums(value: Any) -> tuple[tuple[float, ...] | None, str | None, Hits | None]:
-    """Onsets, the stem's file name and onsets by class, all optional."""
+def drums(value: Any) -> tuple[DrumHits | None, str | None]:
+    """Onsets with their classes, and the stem's file name, all optional."""
     if value is None:
-        return None, None, None
+        return None, None
     if not isinstance(value, dict) or set(value) - {"onsets", "stem", "classes"}:
         raise SheetError(f"drums must be an object with onsets and stem, and classes if known, got {shown(value)}")
     stem = optional(value.get("stem"), _stem)
     onsets = optional(value.get("onsets"), lambda given: times(given, "drums.onsets"))
     classes = optional(value.get("classes"), _drum_classes)
-    if classes is not None and onsets is None:
+    if onsets is not None:
+        return DrumHits(onsets, classes), stem
+    if classes is not None:
         raise SheetError("drums.classes needs drums.onsets: it only says which of them are kicks, snares and hats")
-    return onsets, stem, classes
+    return None, stem
 
 
 def _stem(value: Any) -> str:
@@ -161,11 +159,11 @@ def _stem(value: Any) -> str:
         raise SheetError(f"drums.stem must be a file name beside the JSON, or null, got {shown(value)}") from None
 
 
-def _drum_classes(value: Any) -> Hits:
-    known = ", ".join(BAND_OF_CLASS)
+def _drum_classes(value: Any) -> dict[str, tuple[float, ...]]:
+    known = ", ".join(DRUM_CLASSES)
     if not isinstance(value, dict):
         raise SheetError(f"drums.classes must be an object with any of {known}, got {shown(value)}")
     for name in value:
-        if name not in BAND_OF_CLASS:
+        if name not in DRUM_CLASSES:
             raise SheetError(f"drums.classes has no {name!r}; the classes are {known}")
     return {name: times(given, f"drums.classes.{name}") for name, given in value.items()}
