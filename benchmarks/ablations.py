@@ -3,7 +3,7 @@
 ``python benchmarks/ablations.py RUNS --corpus DIR [--clips 16] [--swap chords,drums,melody] [--out FILE.md]``
 
 RUNS is the folder of ``flowmusic train -m experiment=ablation/...``.  Codecs go through the gate
-(``flowmusic.apps.codec_gate``), fields through the table of adherence (``flowmusic.apps.adherence_table``), each with
+(``flowmusic.evaluate.codec_gate``), fields through the table of adherence (``benchmarks.adherence_table``), each with
 what the shipped models are judged with.  A run's results are kept in RUN/heard, so that a stopped call goes on.
 """
 
@@ -17,8 +17,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from flowmusic.apps import adherence_table, codec_gate, flags, runs
-from flowmusic.apps.errors import UsageError, guarded
+from benchmarks import adherence_table
+from flowmusic import options
+from flowmusic.apps import runs
+from flowmusic.errors import UsageError, guarded
+from flowmusic.evaluate import codec_gate
 from flowmusic.interop import bundle
 from flowmusic.metrics.report import GATE_KEYS, write_text
 
@@ -29,11 +32,11 @@ LOSSES = ("by_time/mean", "validation/loss")
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("runs", type=flags.existing_path, metavar="RUNS")
-    add("--corpus", type=flags.existing_path, required=True, metavar="DIR", help="with a test split and drum stems")
-    add("--clips", type=flags.integer("clips"), default=16, metavar="N", help="default: %(default)s")
+    add("runs", type=options.existing_path, metavar="RUNS")
+    add("--corpus", type=options.existing_path, required=True, metavar="DIR", help="with a test split and drum stems")
+    add("--clips", type=options.integer("clips"), default=16, metavar="N", help="default: %(default)s")
     add("--swap", default="chords,drums,melody", metavar="LIST", help="controls whose floor is measured")
-    add("--seed", type=flags.seed, default=0)
+    add("--seed", type=options.seed, default=0)
     add("--out", type=Path, metavar="FILE.md")
     return parser
 

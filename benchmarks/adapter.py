@@ -25,16 +25,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from feature_extractors.listeners import describe
 from flowmusic import audio as audio_tools
-from flowmusic.apps import adherence, flags
-from flowmusic.apps.corpus_clips import LabelledClip, read_clips
-from flowmusic.apps.evaluation.listening import AdherenceJudge, listen
-from flowmusic.apps.evaluation.store import Store, Take, key_of
-from flowmusic.apps.evaluation.systems import MODEL, TEXT_ONLY, Sampling, System
-from flowmusic.apps.evaluation.takes import Studio, codec_fingerprint
-from flowmusic.data import corpus
+from flowmusic import options
+from flowmusic.corpus import reader
 from flowmusic.data.module import LatentData
+from flowmusic.evaluate import adherence
+from flowmusic.evaluate.cache import Store, Take, key_of
+from flowmusic.evaluate.conditions import MODEL, TEXT_ONLY, Sampling, System
+from flowmusic.evaluate.detectors import describe
+from flowmusic.evaluate.generate import Studio, codec_fingerprint
+from flowmusic.evaluate.scorers import AdherenceJudge, listen
+from flowmusic.evaluate.test_set import LabelledClip, read_clips
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
 from flowmusic.interop.adapter import AdapterUse
@@ -67,7 +68,7 @@ class Compared:
         model, *files = rest.split(",")
         if not equals or not model:
             raise argparse.ArgumentTypeError(f"{text!r} is not NAME=MODEL[,ADAPTER[:SCALE]...]")
-        return Compared(name, model, tuple(flags.adapter(file) for file in files))
+        return Compared(name, model, tuple(options.adapter(file) for file in files))
 
     def load(self, precision: str) -> Generator:
         return bundle.load(self.model, precision=precision, adapters=self.adapters)
@@ -118,7 +119,7 @@ class Ears:
 def recordings(folder: Path, count: int, seconds: float, rate: int) -> list[Audio]:
     """The beginnings of test clips, mono."""
     found = []
-    for clip in corpus.clips(folder, "test", count):
+    for clip in reader.clips(folder, "test", count):
         sound = audio_tools.mono(audio_tools.read(clip.audio, rate=rate))
         found.append(Audio(sound.samples[..., : round(seconds * rate)], rate))
     return found
@@ -183,14 +184,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("compared", nargs="+", type=Compared.parse, metavar="NAME=MODEL[,ADAPTER[:SCALE]...]")
     for name in ("new", "other", "reference", "new-latents", "other-latents"):
-        parser.add_argument(f"--{name}", type=flags.existing_path, required=True, metavar="DIR")
-    parser.add_argument("--clips", type=flags.integer("clips"), default=24, metavar="N", help="of each corpus (24)")
-    parser.add_argument("--recordings", type=flags.integer("clips"), default=40, metavar="N", help="references (40)")
-    parser.add_argument("--windows", type=flags.integer("clips"), default=LOSS_WINDOWS, metavar="N", help="of losses")
-    parser.add_argument("--out", type=flags.output_folder, required=True, metavar="DIR")
+        parser.add_argument(f"--{name}", type=options.existing_path, required=True, metavar="DIR")
+    parser.add_argument("--clips", type=options.integer("clips"), default=24, metavar="N", help="of each corpus (24)")
+    parser.add_argument("--recordings", type=options.integer("clips"), default=40, metavar="N", help="references (40)")
+    parser.add_argument("--windows", type=options.integer("clips"), default=LOSS_WINDOWS, metavar="N", help="of losses")
+    parser.add_argument("--out", type=options.output_folder, required=True, metavar="DIR")
     parser.add_argument("--precision", choices=bundle.PRECISIONS, default="fp32", help="of the takes (fp32)")
     parser.add_argument("--losses-only", action="store_true", help="no takes")
-    parser.add_argument("--threads", type=flags.integer("threads"), default=1, metavar="N")
+    parser.add_argument("--threads", type=options.integer("threads"), default=1, metavar="N")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
 

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from flowmusic.model.field import VectorField
-from flowmusic.model.jasco import JascoField
+from flowmusic.model.jasco.field import JascoField
 from flowmusic.model.lora import LoraSettings, inject, tensors_of
 from flowmusic.train.run import compose
 

@@ -29,12 +29,12 @@ import torch
 
 from feature_extractors import Beats, Chords, Drums, DrumSeparator, HarmonicPercussive, Melody, Onsets
 from flowmusic import audio as audio_tools
-from flowmusic.apps.building.clip import ClipBuilder, read_part
-from flowmusic.apps.building.settings import ClipSettings, ExtractorChoice
 from flowmusic.audio_files import SUFFIXES
-from flowmusic.data import manifest
-from flowmusic.data.manifest import Entry
 from flowmusic.data.shards import ShardIndex, write_shard
+from flowmusic.datasets import manifest
+from flowmusic.datasets.clip import ClipBuilder, read_part
+from flowmusic.datasets.manifest import Entry
+from flowmusic.datasets.settings import ClipSettings, ExtractorChoice
 from flowmusic.hashes import of_file
 from flowmusic.types import Audio
 

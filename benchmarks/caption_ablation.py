@@ -31,11 +31,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from flowmusic.apps import flags
-from flowmusic.apps.corpus_clips import LabelledClip, read_clips
-from flowmusic.apps.errors import UsageError, guarded
-from flowmusic.data import corpus
+from flowmusic import options
+from flowmusic.corpus import reader
 from flowmusic.data.latents import LatentStore
+from flowmusic.errors import UsageError, guarded
+from flowmusic.evaluate.test_set import LabelledClip, read_clips
 from flowmusic.flow.path import optimal_transport
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
@@ -57,12 +57,18 @@ BATCH = 8
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("runs", type=flags.existing_path, metavar="RUNS")
-    add("--latents", type=flags.existing_path, required=True, metavar="DIR", help="store with a heard validation split")
-    add("--corpus", type=flags.existing_path, required=True, metavar="DIR", help="with a test split and drum stems")
-    add("--clips", type=flags.integer("clips", 4), default=48, metavar="N", help="for words (default: %(default)s)")
-    add("--controlled", type=flags.integer("clips"), default=16, metavar="N", help="for controls (%(default)s)")
-    add("--seed", type=flags.seed, default=0)
+    add("runs", type=options.existing_path, metavar="RUNS")
+    add(
+        "--latents",
+        type=options.existing_path,
+        required=True,
+        metavar="DIR",
+        help="store with a heard validation split",
+    )
+    add("--corpus", type=options.existing_path, required=True, metavar="DIR", help="with a test split and drum stems")
+    add("--clips", type=options.integer("clips", 4), default=48, metavar="N", help="for words (default: %(default)s)")
+    add("--controlled", type=options.integer("clips"), default=16, metavar="N", help="for controls (%(default)s)")
+    add("--seed", type=options.seed, default=0)
     add("--out", type=Path, metavar="FILE.md")
     return parser
 
@@ -176,7 +182,7 @@ def generated(
     return found
 
 
-def judged_words(judge: TextAudio, takes: Sequence[Any], clips: Sequence[corpus.Clip]) -> dict[str, Any]:
+def judged_words(judge: TextAudio, takes: Sequence[Any], clips: Sequence[reader.Clip]) -> dict[str, Any]:
     """What is said of takes ``(signals, embedding, patches)`` from words alone."""
     labels = [clip.labels for clip in clips]
     words = judge.embed_text([caption(label) for label in labels])
@@ -203,7 +209,7 @@ def _interval(values: Sequence[float]) -> list[float]:
 
 def evaluate(folder: Path, args: argparse.Namespace, judge: TextAudio, data: Mapping[str, Any]) -> dict[str, Any]:
     """All figures of one run."""
-    from flowmusic.apps.adherence import listeners
+    from flowmusic.evaluate.adherence import listeners
     from flowmusic.metrics.adherence import measure
 
     generator = bundle.load(folder / "bundle")
@@ -249,7 +255,7 @@ def run(args: argparse.Namespace) -> int:
             f"no finished runs under {args.runs}; make some: flowmusic train -m experiment=ablation/captions"
         )
     judge = TextAudio.load()
-    clips = corpus.clips(args.corpus, "test", args.clips)
+    clips = reader.clips(args.corpus, "test", args.clips)
     seconds = bundle.load(folders[0] / "bundle").seconds
     audio = [_beginning(clip, seconds) for clip in clips]
     data = {
@@ -278,7 +284,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _beginning(clip: corpus.Clip, seconds: float) -> Audio:
+def _beginning(clip: reader.Clip, seconds: float) -> Audio:
     from flowmusic import audio as audio_tools
 
     audio = audio_tools.mono(audio_tools.read(clip.audio))

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import torch
 
-from flowmusic.train import checkpoints, compact
+from flowmusic.train import checkpoints
 from flowmusic.train.run import compose, train
+from tools import quantise_checkpoint
 
 FORMS = {"exact": None, "`--compact`": True, "`--compact --without-moments`": False}
 """Row of the table -> whether moments are kept; None leaves the checkpoint as it is."""
@@ -28,10 +29,10 @@ def go_on(checkpoint: Path, moments: bool | None, out: Path, steps: int, overrid
     found = checkpoints.read(checkpoint)
     size = checkpoint.stat().st_size
     if moments is not None:
-        small = compact.compact(found, moments)
+        small = quantise_checkpoint.compact(found, moments)
         torch.save(small, out.with_suffix(".compact"))
         size = out.with_suffix(".compact").stat().st_size
-        found = compact.expand(small)
+        found = quantise_checkpoint.expand(small)
     (out / "checkpoints").mkdir(parents=True, exist_ok=True)
     torch.save(found, out / "checkpoints" / "last.ckpt")
     end = found["global_step"] + steps

@@ -3,7 +3,7 @@
     python benchmarks/chord_costs.py --corpus DIR [--corpus DIR ...] [--clips 72]
 
 For each pair of costs (nats): the mean over clips of the maj/min agreement and of the share of time with exactly
-the right label; ``feature_extractors/chord_decode.py`` holds the chosen pair.
+the right label; ``feature_extractors/networks/chord_decode.py`` holds the chosen pair.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from feature_extractors import chord_decode, chord_features, chord_net, signals
-from feature_extractors.ceilings import nan_if_unscored
+from feature_extractors import signals
+from feature_extractors.networks import chord_decode, chord_features, chord_net
+from flowmusic.evaluate.ceilings import nan_if_unscored
 from flowmusic.metrics.chords import chord_acc
 from flowmusic.types import Audio
 

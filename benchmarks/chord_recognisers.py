@@ -26,10 +26,11 @@ import mir_eval
 import numpy as np
 import torch
 
-from feature_extractors import Chords, cache, madmom_compat
-from flowmusic.apps.corpus_clips import round_trip
+from feature_extractors import Chords, cache
+from feature_extractors.madmom import compat
 from flowmusic.audio import fit, resample
 from flowmusic.corpus.synth import FontSynth
+from flowmusic.evaluate.test_set import round_trip
 from flowmusic.interop.bundle import load_codec
 from flowmusic.metrics.chords import to_harte
 from flowmusic.types import Audio
@@ -150,7 +151,7 @@ def main() -> int:
     args = parser.parse_args()
     torch.set_num_threads(1)
     detectors = {"ours": Chords("ours"), "ours, triads": Chords("ours", detail="triads")}
-    if madmom_compat.available():
+    if compat.available():
         detectors["madmom"] = Chords("madmom")
     scores: dict[tuple[str, str, str], list[float]] = {}
     counts: dict[str, int] = {}

@@ -51,7 +51,7 @@ def main() -> int:
     for codec in CODECS:
         steps = json.loads((args.out / codec / "metrics.json").read_text())["steps"]
         gate = [
-            sys.executable, "-m", "flowmusic.apps.codec_gate", "--codec", str(args.out / codec / "bundle"),
+            sys.executable, "-m", "flowmusic.evaluate.codec_gate", "--codec", str(args.out / codec / "bundle"),
             "--corpus", str(args.test_corpus or args.corpus), "--clips", str(args.clips),
             "--out", str(args.out / codec),
         ]  # fmt: skip

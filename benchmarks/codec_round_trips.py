@@ -13,9 +13,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from flowmusic.apps.corpus_clips import round_trip
 from flowmusic.audio import mono, resample
-from flowmusic.data.corpus import SPLITS
+from flowmusic.corpus.reader import SPLITS
+from flowmusic.evaluate.test_set import round_trip
 from flowmusic.interop.bundle import load_codec
 from flowmusic.types import Audio
 

@@ -13,9 +13,9 @@ import math
 import sys
 from pathlib import Path
 
-from feature_extractors.listeners import default_listeners
-from flowmusic.apps.adherence import chord_recogniser
-from flowmusic.apps.corpus_clips import read_clips
+from flowmusic.evaluate.adherence import chord_recogniser
+from flowmusic.evaluate.detectors import default_listeners
+from flowmusic.evaluate.test_set import read_clips
 from flowmusic.interop import bundle
 from flowmusic.metrics.adherence import Listeners, measure
 from flowmusic.metrics.fad import fad

@@ -18,7 +18,7 @@ from feature_extractors import Beats, Chords, Extractors, extract
 from flowmusic.annotations.annotation import Annotations
 from flowmusic.annotations.tracks import to_tracks
 from flowmusic.controls import TRACKS
-from flowmusic.data import corpus
+from flowmusic.corpus import reader
 from flowmusic.types import Audio, FrameGrid, Track
 
 RATE = 25
@@ -71,7 +71,7 @@ def main() -> None:
     )
     use = ("chords", "beats") if args.madmom else TRACKS
     collected: dict[str, tuple[list, list]] = {name: ([], []) for name in use}
-    for clip in corpus.clips(args.corpus, args.split, args.clips):
+    for clip in reader.clips(args.corpus, args.split, args.clips):
         audio = Audio.read(clip.audio)
         grid = FrameGrid.of_seconds(audio.seconds, RATE)
         found = extract(audio, chosen, use)

@@ -24,16 +24,18 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from feature_extractors import drum_net, madmom_compat, signals
-from feature_extractors.ceilings import CONTROL_RATE, ONSET_S, Clip, clips_of, nan_if_unscored, read_clip
+from feature_extractors import signals
 from feature_extractors.drums import Drums
+from feature_extractors.madmom import compat
 from feature_extractors.melody import Melody
+from feature_extractors.networks import drum_net
 from feature_extractors.onsets import Onsets
 from feature_extractors.separator import DrumSeparator
 from feature_extractors.stems import HarmonicPercussive, Separator, Stems
-from flowmusic.apps.corpus_clips import round_trip
-from flowmusic.atomic import write_text
 from flowmusic.controls import drums as drum_control
+from flowmusic.evaluate.ceilings import CONTROL_RATE, ONSET_S, Clip, clips_of, nan_if_unscored, read_clip
+from flowmusic.evaluate.test_set import round_trip
+from flowmusic.files import write_text
 from flowmusic.interop.bundle import load_codec
 from flowmusic.metrics.melody import Pitches, melody_pc
 from flowmusic.metrics.onsets import onset_f1
@@ -75,7 +77,7 @@ def onset_scores(scores: Scores, clip: Clip, wrong: Mapping[str, Any], stems: Ma
     sources = {f"drums by {name}" if name != "none" else "mix": parts.drums for name, parts in stems.items()}
     if clip.drums is not None:
         sources["true drum stem"] = clip.drums
-    for detector in ("madmom", "flux") if madmom_compat.available() else ("flux",):
+    for detector in ("madmom", "flux") if compat.available() else ("flux",):
         for source, audio in sources.items():
             found["any drum", detector, source] = Onsets(detector).analyse(audio).times
     for (hits, detector, source), times in found.items():

@@ -22,7 +22,7 @@ import soxr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from flowmusic.data import fingerprint, scan
+from flowmusic.datasets import fingerprint, scan
 
 Samples = NDArray[np.float32]
 Treatment = Callable[[Samples, int, np.random.Generator], tuple[Samples, int]]

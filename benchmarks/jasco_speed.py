@@ -23,9 +23,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from flowmusic.flow.grids import uniform
 from flowmusic.flow.solve import solve
-from flowmusic.model.jasco import JascoField
+from flowmusic.flow.time_grids import uniform
+from flowmusic.model.jasco.field import JascoField
 from flowmusic.types import Condition, VelocityField
 
 FRAMES_DIM, DIM = 34, 128

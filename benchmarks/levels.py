@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from feature_extractors import Extractors, extract, recording
-from feature_extractors.ceilings import BEAT_S, ONSET_S, clips_of, nan_if_unscored
+from flowmusic.evaluate.ceilings import BEAT_S, ONSET_S, clips_of, nan_if_unscored
 from flowmusic.metrics.beats import beat_f1
 from flowmusic.metrics.chords import chord_acc
 from flowmusic.metrics.melody import Pitches, melody_rpa

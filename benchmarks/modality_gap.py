@@ -21,10 +21,10 @@ from torch import Tensor
 from torch.nn.functional import normalize, one_hot
 
 from flowmusic import audio as audio_tools
-from flowmusic.data import corpus
+from flowmusic.corpus import reader
 from flowmusic.metrics.caption_attributes import ATTRIBUTES, Attribute, balanced
 from flowmusic.metrics.text_audio import TextAudio, recall
-from flowmusic.model.joint import hear
+from flowmusic.model.text_audio_conditioner import hear
 
 NOISES = (0.0, 0.5, 1.0, 2.0)
 CAPTIONS, COPIES, RIDGE = 4, 8, 1e-2
@@ -34,7 +34,7 @@ class Side:
     """Clips as both sides have them: audio ``[N, E]`` (one window of each), texts ``[N, CAPTIONS, E]``, and labels."""
 
     def __init__(self, judge: TextAudio, folder: Path, split: str, count: int) -> None:
-        clips = corpus.clips(folder, split, count)
+        clips = reader.clips(folder, split, count)
         self.labels = [clip.labels for clip in clips]
         network = judge.network
         self.audio = torch.stack([hear(network, audio_tools.read(clip.audio))[0] for clip in clips])

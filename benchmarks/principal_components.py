@@ -18,7 +18,7 @@ from torch import Tensor
 from flowmusic import audio as audio_tools
 from flowmusic.codec.mdct import Mdct
 from flowmusic.codec.stft import stft
-from flowmusic.data import corpus
+from flowmusic.corpus import reader
 
 RATE, HOP, SIZE, FLOOR = 32_000, 640, 2048, 1e-6
 PER_FRAME = (16, 24, 32, 48, 64, 72, 80, 96)
@@ -27,7 +27,7 @@ PER_FRAME = (16, 24, 32, 48, 64, 72, 80, 96)
 
 def waves(folder: Path, split: str, count: int, seconds: float) -> list[Tensor]:
     """The beginnings of the first clips, ``[N]`` each, N a multiple of the longest hop."""
-    clips = corpus.clips(folder, split, count)
+    clips = reader.clips(folder, split, count)
     length = round(seconds * RATE) // (4 * HOP) * (4 * HOP)
     read = (audio_tools.mono(audio_tools.read(clip.audio, rate=RATE)).samples[0] for clip in clips)
     return [wave[:length] for wave in read if len(wave) >= length]

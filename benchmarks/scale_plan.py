@@ -24,10 +24,10 @@ from typing import Any
 import torch
 
 from flowmusic.audio_files import SUFFIXES
-from flowmusic.data import manifest, plan
-from flowmusic.data.facts import Facts
-from flowmusic.data.manifest import Entry
-from flowmusic.data.readers import look
+from flowmusic.datasets import manifest, plan
+from flowmusic.datasets.manifest import Entry
+from flowmusic.datasets.probe import Facts
+from flowmusic.datasets.probe_many import look
 from flowmusic.train import plan as training
 from flowmusic.train.run import compose
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 
-from flowmusic.apps import flags
-from flowmusic.apps.adherence import listeners
-from flowmusic.apps.corpus_clips import read_clips
+from flowmusic import options
+from flowmusic.evaluate.adherence import listeners
+from flowmusic.evaluate.test_set import read_clips
 from flowmusic.interop import bundle
 from flowmusic.metrics.adherence import measure
 
@@ -29,12 +29,12 @@ SHOWN = {"chord_acc": "chords", "onset_f1": "drums", "melody_pc": "melody"}
 def main() -> None:
     """Score every clip with every window, one after the other, so that the machine's noise falls on all of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=flags.existing_path, required=True, metavar="DIR", help="with drum stems")
+    parser.add_argument("--corpus", type=options.existing_path, required=True, metavar="DIR", help="with drum stems")
     parser.add_argument("--model", default="nano", metavar="NAME|DIR")
-    parser.add_argument("--seconds", type=flags.seconds, default=4.0, metavar="N", help="of a take (%(default)s)")
+    parser.add_argument("--seconds", type=options.seconds, default=4.0, metavar="N", help="of a take (%(default)s)")
     parser.add_argument("--windows", type=float, nargs="+", default=[10.0, 7.5, 5.0, 4.0], metavar="N", help="seconds")
-    parser.add_argument("--clips", type=flags.integer("clips"), default=16, metavar="N")
-    parser.add_argument("--seed", type=flags.seed, default=0, metavar="N")
+    parser.add_argument("--clips", type=options.integer("clips"), default=16, metavar="N")
+    parser.add_argument("--seed", type=options.seed, default=0, metavar="N")
     args = parser.parse_args()
     torch.set_num_threads(1)
     model = bundle.load(args.model)

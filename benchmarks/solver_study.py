@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from flowmusic.flow import grids
+from flowmusic.flow import time_grids
 from flowmusic.flow.solve import SOLVERS, solve
 from flowmusic.types import VelocityField
 
@@ -92,14 +92,14 @@ def study(
     problem: Problem, budgets: list[int], names: list[str], reference_steps: int, tolerances: tuple[float, ...]
 ) -> None:
     """Print a row per method, grid and number of evaluations; grids that have no such number of steps are left out."""
-    exact = solve(problem.field, problem.z_0, grids.uniform(reference_steps), "rk4").z
+    exact = solve(problem.field, problem.z_0, time_grids.uniform(reference_steps), "rk4").z
     for evals in budgets:
         for method in METHODS:
             each = SOLVERS[method].evals_per_step or 1
             for grid in names:
-                if grid.startswith("epss") and evals // each not in grids.EPSS:
+                if grid.startswith("epss") and evals // each not in time_grids.EPSS:
                     continue
-                solution = solve(problem.field, problem.z_0, grids.named(grid, evals // each), method)
+                solution = solve(problem.field, problem.z_0, time_grids.named(grid, evals // each), method)
                 print(row(problem, exact, method, grid, solution.num_evals, solution.z), flush=True)
     for tolerance in tolerances:
         ends = torch.tensor([0.0, 1.0], dtype=torch.float64)
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--golden", action="append", default=[], type=Path, metavar="FILE.safetensors")
     parser.add_argument("--takes", type=int, default=2)
     parser.add_argument("--evals", type=int, nargs="+", default=[8, 16, 20, 32, 50])
-    parser.add_argument("--grids", nargs="+", default=list(grids.GRIDS), choices=list(grids.GRIDS))
+    parser.add_argument("--grids", nargs="+", default=list(time_grids.GRIDS), choices=list(time_grids.GRIDS))
     parser.add_argument("--reference-steps", type=int, default=200, help="of rk4 (200)")
     parser.add_argument("--no-adaptive", action="store_true", help="leave the rows of dopri5 out")
     parser.add_argument("--threads", type=int, default=2)

@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from feature_extractors import drum_net, flux, madmom_compat, pulse, signals, tempo
+from feature_extractors import flux, pulse, signals, tempo
+from feature_extractors.madmom import compat
+from feature_extractors.networks import drum_net
 from feature_extractors.recording import Recording, levelled
 from feature_extractors.rows import Rows
 from flowmusic.annotations.annotation import Annotations
@@ -68,17 +70,17 @@ class Beats:
 
         Raises: MissingMadmom if madmom was asked for and is not installed.
         """
-        samples = levelled(audio, madmom_compat.RATE)
+        samples = levelled(audio, compat.RATE)
         if signals.is_silent(samples):
             return BeatAnalysis((), (), None)
         chance = 0.0
         if self.resolved() == "madmom":
-            madmom_compat.require("the beat detector 'madmom'", "choose detector='flux'")
+            compat.require("the beat detector 'madmom'", "choose detector='flux'")
             rows, sure = self._madmom(samples)
         else:
             rows, sure = self._flux(samples, levelled(audio, drum_net.RATE))
             chance = pulse.CHANCE
-        return _analysis(rows, sure, tempo.sounding(samples, madmom_compat.RATE), chance)
+        return _analysis(rows, sure, tempo.sounding(samples, compat.RATE), chance)
 
     def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
         """Beat and bar phase on a grid, unknown after the recording's end, and where no two beats were found.
@@ -90,10 +92,10 @@ class Beats:
 
     def resolved(self) -> str:
         """The detector that will run."""
-        return self.detector or ("madmom" if madmom_compat.available() else "flux")
+        return self.detector or ("madmom" if compat.available() else "flux")
 
     def _madmom(self, samples: Rows) -> tuple[np.ndarray, np.ndarray]:
-        hop = madmom_compat.RATE // FPS
+        hop = compat.RATE // FPS
         activation = signals.frames_by_window(_activation, samples, hop, window=60 * FPS * hop, context=5 * FPS * hop)
         decoder = _decoder(self.beats_per_bar, self.min_bpm, self.max_bpm)
         parts = []
@@ -154,16 +156,16 @@ def _without_doubles(rows: np.ndarray, nearest_s: float) -> np.ndarray:
 
 @functools.cache
 def _network() -> Any:
-    return madmom_compat.module("features.downbeats").RNNDownBeatProcessor()
+    return compat.module("features.downbeats").RNNDownBeatProcessor()
 
 
 @functools.cache
 def _decoder(beats_per_bar: tuple[int, ...], min_bpm: float, max_bpm: float) -> Any:
-    return madmom_compat.module("features.downbeats").DBNDownBeatTrackingProcessor(
+    return compat.module("features.downbeats").DBNDownBeatTrackingProcessor(
         beats_per_bar=list(beats_per_bar), min_bpm=min_bpm, max_bpm=max_bpm, fps=FPS
     )
 
 
 def _activation(samples: np.ndarray) -> np.ndarray:
     """Beat and downbeat probability.  Shape: ``[N] at 44.1 kHz -> [frames at 100 Hz, 2]``."""
-    return np.asarray(_network()(madmom_compat.signal(samples)), np.float32).reshape(-1, 2)
+    return np.asarray(_network()(compat.signal(samples)), np.float32).reshape(-1, 2)

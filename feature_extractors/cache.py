@@ -23,7 +23,7 @@ import numpy as np
 from feature_extractors.recording import Recording
 from feature_extractors.rows import blocks
 from flowmusic import disk
-from flowmusic.atomic import replacing
+from flowmusic.files import replacing
 from flowmusic.tensors import read_arrays
 from flowmusic.types import Audio
 

@@ -7,7 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from feature_extractors import chord_decode, chord_features, chord_net, madmom_chords, madmom_compat, signals
+from feature_extractors import signals
+from feature_extractors.madmom import chords, compat
+from feature_extractors.networks import chord_decode, chord_features, chord_net
 from feature_extractors.recording import Recording, levelled
 from flowmusic.annotations.annotation import Annotations
 from flowmusic.annotations.tracks import to_tracks
@@ -58,15 +60,15 @@ class Chords:
         """
         madmom = self.resolved() == "madmom"
         if madmom:
-            madmom_compat.require("the chord detector 'madmom'", "choose detector='ours'")
-        samples = levelled(audio, madmom_compat.RATE if madmom else chord_features.RATE)
+            compat.require("the chord detector 'madmom'", "choose detector='ours'")
+        samples = levelled(audio, compat.RATE if madmom else chord_features.RATE)
         if len(samples) == 0:
             return ChordAnalysis(())
         if signals.is_silent(samples):
             sure = np.ones(int(np.ceil(audio.seconds * chord_features.FPS)), np.float32)
             return ChordAnalysis(((0.0, audio.seconds, vocabulary.NO_CHORD),), sure)
         if madmom:
-            return ChordAnalysis(*madmom_chords.recognise(samples, audio.seconds))
+            return ChordAnalysis(*chords.recognise(samples, audio.seconds))
         scores, types = chord_net.log_probabilities(samples), self.detail == "full"
         path = chord_decode.path(scores, audio.seconds, types)
         found = chord_decode.joined(path, audio.seconds)

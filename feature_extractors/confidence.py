@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from feature_extractors import chord_features
 from feature_extractors.beats import BeatAnalysis
 from feature_extractors.chords import ChordAnalysis
 from feature_extractors.drums import DrumAnalysis
 from feature_extractors.melody import MelodyAnalysis
+from feature_extractors.networks import chord_features
 from flowmusic.controls import melody as melody_control
 from flowmusic.controls.drum_onsets import STRENGTH_RATE
 from flowmusic.types import FrameGrid

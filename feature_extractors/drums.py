@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from feature_extractors import drum_net, rows, signals
+from feature_extractors import rows, signals
+from feature_extractors.networks import drum_net
 from feature_extractors.onsets import Onsets
 from feature_extractors.recording import Recording, levelled
 from feature_extractors.stems import HarmonicPercussive, Separator, separated

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from feature_extractors import drum_net, flux, madmom_compat, signals
+from feature_extractors import flux, signals
+from feature_extractors.madmom import compat
+from feature_extractors.networks import drum_net
 from feature_extractors.recording import Recording, levelled
 from feature_extractors.rows import Joined, Rows
 from flowmusic.annotations.annotation import Annotations, DrumHits
@@ -63,8 +65,8 @@ class Onsets:
         Raises: MissingMadmom if madmom was asked for and is not installed.
         """
         if self.resolved() == "madmom":
-            madmom_compat.require("the onset detector 'madmom'", "choose detector='flux'")
-            return self._madmom(levelled(audio, madmom_compat.RATE, within))
+            compat.require("the onset detector 'madmom'", "choose detector='flux'")
+            return self._madmom(levelled(audio, compat.RATE, within))
         if self.resolved() == "drums":
             return self._drums(levelled(audio, drum_net.RATE, within))
         return self._flux(levelled(audio, flux.RATE, within))
@@ -75,19 +77,19 @@ class Onsets:
 
     def resolved(self) -> str:
         """The detector that will run."""
-        return self.detector or ("madmom" if madmom_compat.available() else "flux")
+        return self.detector or ("madmom" if compat.available() else "flux")
 
     def _madmom(self, samples: Rows) -> OnsetAnalysis:
         if signals.is_silent(samples):
             return OnsetAnalysis((), ())
-        hop = madmom_compat.RATE // FPS
+        hop = compat.RATE // FPS
         # The network has seen nothing before the first frame; silence there lets it hear an onset at once.
         led = Joined([np.zeros(_LEAD_FRAMES * hop, np.float32), samples])
         activation = signals.frames_by_window(_activation, led, hop, window=6000 * hop, context=100 * hop)[
             _LEAD_FRAMES:
         ]
         threshold = 0.54 if self.threshold is None else self.threshold
-        pick = madmom_compat.module("features.onsets").OnsetPeakPickingProcessor(
+        pick = compat.module("features.onsets").OnsetPeakPickingProcessor(
             threshold=threshold, combine=self.combine_s, fps=FPS
         )
         times = [round(float(t), 4) for t in pick.process(activation)]
@@ -114,9 +116,9 @@ def _analysis(times: np.ndarray, heights: np.ndarray) -> OnsetAnalysis:
 
 @functools.cache
 def _network() -> Any:
-    return madmom_compat.module("features.onsets").CNNOnsetProcessor()
+    return compat.module("features.onsets").CNNOnsetProcessor()
 
 
 def _activation(samples: np.ndarray) -> np.ndarray:
     """Onset probability per frame.  Shape: ``[N] at 44.1 kHz -> [frames at 100 Hz]``."""
-    return np.asarray(_network()(madmom_compat.signal(samples)), np.float32).reshape(-1)
+    return np.asarray(_network()(compat.signal(samples)), np.float32).reshape(-1)

@@ -15,10 +15,11 @@ from typing import TypeVar
 import numpy as np
 from torch import Tensor
 
-from feature_extractors import cache, confidence, madmom_compat
+from feature_extractors import cache, confidence
 from feature_extractors.beats import BeatAnalysis, Beats
 from feature_extractors.chords import ChordAnalysis, Chords
 from feature_extractors.drums import DrumAnalysis, Drums
+from feature_extractors.madmom import compat
 from feature_extractors.melody import Melody, MelodyAnalysis
 from feature_extractors.recording import Recording
 from feature_extractors.stems import HarmonicPercussive, Separator, separated
@@ -159,7 +160,7 @@ def extract(
     if "chords" in wanted:
         try:
             chords = run(extractors.chords, whole)
-        except madmom_compat.MissingMadmom as missing:
+        except compat.MissingMadmom as missing:
             notices.append(str(missing))
     beats = run(extractors.beats, whole) if "beats" in wanted else None
     melody: MelodyAnalysis | None = None

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from feature_extractors import separator_net
+from feature_extractors.networks import separator_net
 from feature_extractors.recording import Recording, resampled_blocks
 from feature_extractors.stems import Piece, Stems
 from flowmusic import audio as audio_io
@@ -19,7 +19,7 @@ from flowmusic.types import Audio
 
 @dataclass(frozen=True)
 class DrumSeparator:
-    """Drums and rest by :class:`~feature_extractors.separator_net.SeparatorNet`; they sum to the input.
+    """Drums and rest by :class:`~feature_extractors.networks.separator_net.SeparatorNet`; they sum to the input.
 
     Each channel is separated by itself.  The network hears up to 16 kHz; what lies above stays in the rest.
 

@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowmusic.atomic import replacing
 from flowmusic.audio_files import (
     BLOCK,
     JUDGED_SECONDS,
@@ -33,6 +32,7 @@ from flowmusic.audio_files import (
     opened,
     products,
 )
+from flowmusic.files import replacing
 from flowmusic.types import Audio
 
 MIN_SECONDS = 0.05

@@ -8,7 +8,7 @@ Whoever wrote a file has put its names there, and following one opens another fi
 - **Files in the list of a corpus or the table of a data set** lie inside it: no absolute path and no ``..``.
 - **A manifest is a catalogue**, the user's own list of recordings that lie wherever they lie: ``path`` and
   ``duplicate_of`` may name any file.  ``labels`` and ``stems``, which nobody looks for by hand, lie below the folder of
-  the manifest or below that of their recording (:func:`flowmusic.data.manifest.read`).  Links are followed, for
+  the manifest or below that of their recording (:func:`flowmusic.datasets.manifest.read`).  Links are followed, for
   collections are kept as links.
 - What is opened in the end is a regular file, never a device or a pipe (:func:`flowmusic.plain.check_file`).
 """

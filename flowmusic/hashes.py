@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import disk
-from flowmusic.atomic import replacing
+from flowmusic.files import replacing
 
 MOST = 256
 """Files that are remembered; the oldest are forgotten."""

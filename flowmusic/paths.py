@@ -5,7 +5,7 @@ go back to the same bytes when the file is opened, and which most libraries and 
 
 - libsndfile is given ``os.fsencode(path)``;
 - what takes text alone is given a name in UTF-8 of the same file (:func:`in_utf8`);
-- JSON holds such a letter as ``\\udcff``, which reads back as itself (:func:`flowmusic.atomic.write_text`);
+- JSON holds such a letter as ``\\udcff``, which reads back as itself (:func:`flowmusic.files.write_text`);
 - people are shown it as ``\\udcff`` (:func:`shown`), and a link in a page holds the byte (:func:`url`).
 """
 

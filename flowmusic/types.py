@@ -144,7 +144,7 @@ class Style:
 @dataclass(frozen=True)
 class Heard:
     """A recording in place of words: its unit vector ``[E]`` in the space of a text-audio model, see
-    :mod:`flowmusic.model.joint`.
+    :mod:`flowmusic.model.text_audio_conditioner`.
     """
 
     vector: Tensor

@@ -8,8 +8,8 @@ import torch
 torch.set_num_threads(1)
 
 import flowmusic.apps.build  # noqa: E402
-import flowmusic.apps.building.clip  # noqa: E402
-import flowmusic.data.processes  # noqa: E402
+import flowmusic.datasets.build_local  # noqa: E402
+import flowmusic.datasets.clip  # noqa: E402
 import flowmusic.train.run  # noqa: E402, F401
 from flowmusic.model.text import TextEncoder  # noqa: E402
 

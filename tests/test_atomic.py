@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from flowmusic import atomic
-from flowmusic.atomic import MARK, remove_stale, replacing, temporary_folder, write_text
+from flowmusic import files
+from flowmusic.files import MARK, remove_stale, replacing, temporary_folder, write_text
 from flowmusic.locks import InUse, locked
 
 
@@ -92,7 +92,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_and_nothing_else(tmp_
                 assert remove_stale(tmp_path) == [] and mine.exists() and ours.is_dir()
             (tmp_path / "b.txt").unlink()
         assert len(list(tmp_path.iterdir())) == 5
-        atomic._SWEPT.clear()  # as of a new process
+        files._SWEPT.clear()  # as of a new process
         look()
         assert {path.name for path in tmp_path.iterdir()} == keep
 

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 
 from flowmusic import caches, disk
-from flowmusic.atomic import replacing, write_text
+from flowmusic.files import replacing, write_text
 from flowmusic.interop import bundle
 
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 200_000)

@@ -152,7 +152,7 @@ def manifest(key: str) -> Place:
     """A value of a line in a manifest."""
 
     def read(value: Any, folder: Path) -> object:
-        from flowmusic.data.manifest import read
+        from flowmusic.datasets.manifest import read
 
         line = {"path": "a.wav", "duration": 2.0, "rate": 8000, "channels": 1, "hash": "0", key: value}
         (folder / "songs.jsonl").write_text(json.dumps(line))
@@ -174,7 +174,7 @@ def header(key: str) -> Place:
     def read(value: Any, folder: Path) -> object:
         import struct
 
-        from flowmusic.data.facts import header
+        from flowmusic.datasets.probe import header
 
         if not (isinstance(value, int) and 0 <= value < 2**32):
             raise ValueError("no header can hold it; the bounds are those of the table")
@@ -251,8 +251,8 @@ PLACES: list[tuple[str, Place]] = [
     ("seed", parsed(CORPUS, "--hours=1", "--seed={}", "--out=x")),
     ("noise_seed", function("flowmusic.generate.generator", "check_seed")),
     ("vectors", flag("invert", "FOLDER/song.wav", "--token=x", "--vectors={}")),
-    ("pseudoword_steps", parsed("flowmusic.apps.style_table", *STYLES, "--pseudowords={}")),
-    ("neighbours", parsed("flowmusic.apps.style_table", *STYLES, "--neighbours={}")),
+    ("pseudoword_steps", parsed("benchmarks.style_table", *STYLES, "--pseudowords={}")),
+    ("neighbours", parsed("benchmarks.style_table", *STYLES, "--neighbours={}")),
     ("share", flag("data", "scan", "FOLDER", "--test={}")),
     ("share", train("model.dropout.text")),
     ("share", train("model.dropout.tracks.chords")),
@@ -289,9 +289,9 @@ PLACES: list[tuple[str, Place]] = [
     ("threads", hydra("evaluate", "threads", "data=manifest")),
     ("threads", train("threads")),
     ("devices", train("plan.devices")),
-    ("minutes", parsed("flowmusic.apps.recipe", "FOLDER", "--state=FOLDER", "--minutes={}")),
-    ("mebibytes", parsed("flowmusic.apps.carry", "tree", "FOLDER", "--limit={}")),
-    ("files", parsed("flowmusic.apps.carry", "pack", "FOLDER", "FOLDER", "--files={}")),
+    ("minutes", parsed("tools.recipe", "FOLDER", "--state=FOLDER", "--minutes={}")),
+    ("mebibytes", parsed("tools.pack_run", "tree", "FOLDER", "--limit={}")),
+    ("files", parsed("tools.pack_run", "pack", "FOLDER", "FOLDER", "--files={}")),
     ("number", train("something")),
 ]
 

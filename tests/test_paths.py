@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save
 
-from flowmusic import atomic, audio, paths, plain
+from flowmusic import audio, files, paths, plain
 from flowmusic.types import Audio
 from tests.nasty import BYTES, LONG, SIGNS
 
@@ -33,7 +33,7 @@ def test_a_fitted_name_is_a_name_and_keeps_its_ending(name: str, ending: str) ->
 @pytest.mark.parametrize("name", NAMES)
 def test_files_of_any_name_are_replaced_whole(name: str, tmp_path: Path) -> None:
     target = tmp_path / paths.fitted(name, ".json")
-    atomic.write_text(target, json.dumps({"path": str(target)}, ensure_ascii=False))
+    files.write_text(target, json.dumps({"path": str(target)}, ensure_ascii=False))
     assert plain.read_json(target) == {"path": str(target)}
     assert list(tmp_path.iterdir()) == [target]
 
@@ -72,7 +72,8 @@ def coded(text: str, coding: str) -> bytes:
 def test_every_reader_takes_every_coding(coding: str, tmp_path: Path) -> None:
     from flowmusic.annotations import labels_file
     from flowmusic.annotations.json_file import ControlsFile
-    from flowmusic.data import captions, heard, manifest, tables
+    from flowmusic.data import audio_prompts, tables
+    from flowmusic.datasets import captions, manifest
 
     def put(name: str, text: str) -> Path:
         (tmp_path / name).write_bytes(coded(text, coding))
@@ -86,7 +87,7 @@ def test_every_reader_takes_every_coding(coding: str, tmp_path: Path) -> None:
     assert labels_file.labels_of(put("labels.json", '{"beats": [0]}')).beats == (0.0,)
     assert captions.of_text(put("song.txt", "schön\nlaut\n")).captions == ("schön", "laut")
     assert captions.of_json(put("song.json", '{"caption": "schön"}'))[0].captions == ("schön",)
-    assert heard.read_prompts(put("prompts.txt", "schön\n")) == ["schön"]
+    assert audio_prompts.read_prompts(put("prompts.txt", "schön\n")) == ["schön"]
     table = put("captions.csv", 'sep=;\r\nPath;Caption\r\ngröße.wav;"laut; schön"\r\n;\r\n')
     assert captions.Table.read(table).rows["größe.wav"].captions == ("laut; schön",)
     assert [number for number, _ in tables.rows(table)] == [3]
@@ -142,7 +143,7 @@ def test_wrong_tables_name_their_line(tmp_path: Path) -> None:
 
 
 def test_decimal_commas(tmp_path: Path) -> None:
-    from flowmusic.data.sets import musiccaps
+    from flowmusic.datasets.sets import musiccaps
 
     soundfile.write(tmp_path / "abcdefghijk.wav", np.full(16_000 * 3, 0.1), 16_000)
     (tmp_path / "musiccaps-public.csv").write_text(

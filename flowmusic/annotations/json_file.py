@@ -19,7 +19,7 @@ from flowmusic import beside, plain, publishable
 from flowmusic.annotations import checks
 from flowmusic.annotations.annotation import Annotations
 from flowmusic.annotations.checks import SheetError
-from flowmusic.atomic import write_text
+from flowmusic.files import write_text
 
 NAME = "controls.json"
 _KEYS = ("source", "seconds", "frame_rate", "bpm", "bpm_confidence", "beats", "downbeats", "chords", "melody", "drums")

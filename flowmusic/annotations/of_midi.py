@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from flowmusic.annotations.annotation import Annotations, DrumHits
+from flowmusic.annotations.midi import Score
+from flowmusic.annotations.midi_labels import ON_GRID_SHARE, drum_onsets, on_grid, tempo
+from flowmusic.annotations.midi_melody import lead_of, monophonic
 from flowmusic.controls.meter import MAX_BPM, MIN_BPM
-from flowmusic.controls.midi import Score
-from flowmusic.controls.midi_labels import ON_GRID_SHARE, drum_onsets, on_grid, tempo
-from flowmusic.controls.midi_melody import lead_of, monophonic
 
 
 def annotations_of(score: Score) -> Annotations:
     """The annotations of a file, in seconds of the file as it is rendered.
 
-    Drums are known, for a file without a kit has none; beats where :func:`~flowmusic.controls.midi_labels.on_grid`
+    Drums are known, for a file without a kit has none; beats where :func:`~flowmusic.annotations.midi_labels.on_grid`
     believes them; the melody where one part is clearly the lead.
     """
     onsets, classes = drum_onsets(score)

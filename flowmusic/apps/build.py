@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from flowmusic import progress
-from flowmusic.apps.building.settings import Settings
-from flowmusic.apps.errors import UsageError, reading_input
+from flowmusic.datasets.settings import Settings
+from flowmusic.errors import UsageError, reading_input
 from flowmusic.locks import NAME, InUse, locked
 from flowmusic.train import command
 
 if TYPE_CHECKING:
-    from flowmusic.apps.building.clip import ClipBuilder
-    from flowmusic.data.build import Built
-    from flowmusic.data.plan import Plan
+    from flowmusic.datasets.build import Built
+    from flowmusic.datasets.clip import ClipBuilder
+    from flowmusic.datasets.plan import Plan
 
 
 def main(overrides: list[str]) -> int:
@@ -57,17 +57,17 @@ def build(cfg: DictConfig) -> list[Path]:
     if settings.verify:
         return verify(settings.out)
     progress.starting("flowmusic build")
-    from flowmusic.apps.building import summary
-    from flowmusic.apps.building.clip import described
-    from flowmusic.data import build as data_build
-    from flowmusic.data import plan as plans
+    from flowmusic.datasets import build as data_build
+    from flowmusic.datasets import plan as plans
+    from flowmusic.datasets import summary
+    from flowmusic.datasets.clip import described
 
     with reading_input():
         plan = planned(settings)
         if settings.engine == "ray":
-            from flowmusic.data import ray_engine
+            from flowmusic.datasets import build_ray
 
-            ray_engine.require()
+            build_ray.require()
         make = functools.partial(_make, settings, plan.root)
         maker = make(quiet=False)
         told = {**described(maker), "seconds": settings.seconds, "clips_per_shard": settings.clips_per_shard}
@@ -85,11 +85,12 @@ def build(cfg: DictConfig) -> list[Path]:
 
 def planned(settings: Settings) -> Plan:
     """Every piece and its shard.  Raises: ValueError, FileNotFoundError."""
-    from flowmusic.data import corpus, manifest
-    from flowmusic.data import plan as plans
+    from flowmusic.corpus import reader
+    from flowmusic.datasets import manifest
+    from flowmusic.datasets import plan as plans
 
     if settings.corpus is not None:
-        root, entries = settings.corpus.resolve(), corpus.manifest_entries(settings.corpus)
+        root, entries = settings.corpus.resolve(), reader.manifest_entries(settings.corpus)
     else:
         assert settings.manifest is not None
         root, entries = settings.manifest.resolve().parent, manifest.read(settings.manifest)
@@ -97,15 +98,15 @@ def planned(settings: Settings) -> Plan:
 
 
 def _make(settings: Settings, root: Path, quiet: bool = True) -> ClipBuilder:
-    from flowmusic.apps.building.clip import ClipBuilder
+    from flowmusic.datasets.clip import ClipBuilder
 
     return ClipBuilder(replace(settings.clip, root=root), quiet)
 
 
 def work(settings: Settings, plan: Plan, make: functools.partial[Any]) -> None:
     """Build what is not finished, with a line of progress."""
-    from flowmusic.data import processes, ray_engine
-    from flowmusic.data.build import unfinished
+    from flowmusic.datasets import build_local, build_ray
+    from flowmusic.datasets.build import unfinished
 
     todo = unfinished(plan, settings.out, settings.retry)
     clips = sum(len(shard.pieces) for shard in todo)
@@ -114,7 +115,7 @@ def work(settings: Settings, plan: Plan, make: functools.partial[Any]) -> None:
     if not todo:
         return
     began, heard = time.monotonic(), [0.0]
-    engine = ray_engine.run if settings.engine == "ray" else processes.run
+    engine = build_ray.run if settings.engine == "ray" else build_local.run
     with progress.Bar("build", "clip", clips, ends=True) as bar:
 
         def tell(seconds: float) -> None:
@@ -128,7 +129,7 @@ def work(settings: Settings, plan: Plan, make: functools.partial[Any]) -> None:
 
 def tell_result(built: Built, plan: Plan, out: Path) -> None:
     """What was left out, and why, on stderr."""
-    from flowmusic.data.build import FAILURES
+    from flowmusic.datasets.build import FAILURES
 
     for reason, count in plan.left_out.items():
         print(f"note: left out {count}: {reason}", file=sys.stderr)
@@ -153,7 +154,7 @@ def alone(out: Path) -> Iterator[None]:
 def verify(out: Path) -> list[Path]:
     """Read all shards again.  Raises: UsageError for a folder without shards; RuntimeError for damaged ones."""
     progress.starting("flowmusic build")
-    from flowmusic.data import build as data_build
+    from flowmusic.datasets import build as data_build
 
     with reading_input(), progress.Bar("verify", "byte", scaled=True) as bar:
         found = data_build.verify(out, bar.update)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flowmusic.apps.adherence import Adherence
+    from flowmusic.evaluate.adherence import Adherence
 
 WEIGHTS = {"chord_acc": 1.0, "onset_f1": 1.0, "melody_pc": 1.0, "beat_f1": 0.5}
 """One metric a control.  Beats count half: they were often asked for only to place the chords."""

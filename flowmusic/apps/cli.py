@@ -13,9 +13,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from flowmusic import __version__, progress
-from flowmusic.apps import threads
-from flowmusic.apps.errors import DONE, UsageError, guarded
+from flowmusic import __version__, progress, threads
+from flowmusic.errors import DONE, UsageError, guarded
 
 COMMANDS = {
     "generate": "make music from text and controls",

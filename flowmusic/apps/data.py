@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from flowmusic import progress
-from flowmusic.apps import flags
-from flowmusic.apps.errors import DONE, UsageError, reading_input
+from flowmusic import options, progress
+from flowmusic.errors import DONE, UsageError, reading_input
 
 EXAMPLES = """examples:
   flowmusic data scan recordings --out manifest.jsonl --licence "CC BY 4.0"
@@ -42,19 +41,19 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=existing_folder, metavar="FOLDER")
     parser.add_argument("--out", type=manifest_output, default="manifest.jsonl", metavar="FILE",
                         help="default: manifest.jsonl in the current folder")  # fmt: skip
-    parser.add_argument("--captions", type=flags.existing_file, metavar="TABLE",
+    parser.add_argument("--captions", type=options.existing_file, metavar="TABLE",
                         help="CSV or TSV with a column path (or file) and caption, licence or split")  # fmt: skip
     parser.add_argument(
-        "--licence", type=flags.words, metavar="TEXT", help="of recordings that no sidecar, tag or table says one of"
+        "--licence", type=options.words, metavar="TEXT", help="of recordings that no sidecar, tag or table says one of"
     )
-    parser.add_argument("--dataset", type=flags.words, default="", metavar="NAME", help="what to call the collection")
-    parser.add_argument("--validation", type=flags.share, default=0.05, metavar="SHARE", help="default: 0.05")
-    parser.add_argument("--test", type=flags.share, default=0.05, metavar="SHARE", help="default: 0.05")
+    parser.add_argument("--dataset", type=options.words, default="", metavar="NAME", help="what to call the collection")
+    parser.add_argument("--validation", type=options.share, default=0.05, metavar="SHARE", help="default: 0.05")
+    parser.add_argument("--test", type=options.share, default=0.05, metavar="SHARE", help="default: 0.05")
     parser.add_argument("--by-folder", action="store_true", help="keep the recordings of one folder in one split")
     parser.add_argument("--comments", action="store_true", help="the comment tag of the files is a caption")
-    parser.add_argument("--min-seconds", type=flags.seconds, default=1.0, metavar="S",
+    parser.add_argument("--min-seconds", type=options.seconds, default=1.0, metavar="S",
                         help="shorter files are left out (default: 1)")  # fmt: skip
-    parser.add_argument("--silence", type=flags.limited("silence"), default=-60.0, metavar="DB",
+    parser.add_argument("--silence", type=options.limited("silence"), default=-60.0, metavar="DB",
                         help="files whose loudest second is below are left out (default: -60)")  # fmt: skip
     parser.add_argument("--exact-only", action="store_true", help="compare files by their bytes alone")
     _add_common(parser)
@@ -66,17 +65,17 @@ def _add_read(parser: argparse.ArgumentParser) -> None:
         "broken is listed in MANIFEST.problems.jsonl. `midi` renders a folder of MIDI files into the folder --out."
     )
     parser.add_argument("name", metavar="NAME", help="as in `flowmusic data sets`")
-    parser.add_argument("source", type=flags.existing_path, metavar="FOLDER", help="the data set")
+    parser.add_argument("source", type=options.existing_path, metavar="FOLDER", help="the data set")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: NAME.jsonl; for midi: a folder")
     parser.add_argument("--soundfont", action="append", default=[], metavar="PATH",
                         help="midi only: sf2 or sf3; repeat to mix several")  # fmt: skip
-    parser.add_argument("--max-seconds", type=flags.seconds, default=None, metavar="S",
+    parser.add_argument("--max-seconds", type=options.seconds, default=None, metavar="S",
                         help="midi only: longer pieces are cut (default: 600)")  # fmt: skip
     _add_common(parser)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--workers", type=flags.workers, default=os.cpu_count() or 1, metavar="N",
+    parser.add_argument("--workers", type=options.workers, default=os.cpu_count() or 1, metavar="N",
                         help="processes (default: all cores)")  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress or summary; only the names of the files")
 
@@ -89,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
 def run_scan(args: argparse.Namespace) -> int:
     """Scan, save, and say what was found."""
     progress.starting("flowmusic data")
-    from flowmusic.data import scan
+    from flowmusic.datasets import scan
 
     settings = scan.Settings(
         table=args.captions,
@@ -117,8 +116,8 @@ def run_scan(args: argparse.Namespace) -> int:
 
 def run_read(args: argparse.Namespace) -> int:
     """Read a known data set."""
-    from flowmusic.data import scan
-    from flowmusic.data.sets import find
+    from flowmusic.datasets import scan
+    from flowmusic.datasets.sets import find
 
     with reading_input():
         known = find(args.name)
@@ -147,7 +146,7 @@ def run_read(args: argparse.Namespace) -> int:
 
 def run_sets(args: argparse.Namespace) -> int:
     """The table of known data sets."""
-    from flowmusic.data.sets import SETS
+    from flowmusic.datasets.sets import SETS
 
     for known in SETS.values():
         print(f"{known.name}: {known.title}")
@@ -166,7 +165,7 @@ def run_sets(args: argparse.Namespace) -> int:
 
 def existing_folder(text: str) -> Path:
     """A folder that is there."""
-    path = flags.existing_path(text)
+    path = options.existing_path(text)
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is not a folder")
     return path
@@ -174,7 +173,7 @@ def existing_folder(text: str) -> Path:
 
 def manifest_output(text: str) -> Path:
     """A manifest to be written, which must not take the place of a file of another kind."""
-    path = flags.output((".jsonl",))(text)
+    path = options.output((".jsonl",))(text)
     if path.is_file():
         with path.open(encoding="utf-8", errors="replace") as file:
             line = file.readline()

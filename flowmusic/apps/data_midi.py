@@ -17,19 +17,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flowmusic import plain
-from flowmusic.annotations import of_midi
-from flowmusic.apps import flags
-from flowmusic.apps.errors import DONE, UsageError
-from flowmusic.atomic import TEXT, replacing
-from flowmusic.controls import midi, midi_labels
+from flowmusic import options, plain
+from flowmusic.annotations import midi, midi_labels, of_midi
 from flowmusic.corpus.fonts import GPL_NOTICE, Font, FontError, choose_fonts
 from flowmusic.corpus.splits import stream
 from flowmusic.corpus.synth import FontSynth, SynthError
-from flowmusic.data import scan
-from flowmusic.data.readers import look_at
-from flowmusic.data.sets.base import Draft, complete
-from flowmusic.data.splits import choose
+from flowmusic.datasets import scan
+from flowmusic.datasets.probe_many import look_at
+from flowmusic.datasets.sets.base import Draft, complete
+from flowmusic.datasets.splits import choose
+from flowmusic.errors import DONE, UsageError
+from flowmusic.files import TEXT, replacing
 from flowmusic.hashes import of_file
 
 REPEATED, MENDED = "repeats", "mended"
@@ -55,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out is None:
         raise UsageError("--out is missing; give the folder that the rendered files are to be written to")
     try:
-        out = flags.output_folder(str(args.out)).absolute()
+        out = options.output_folder(str(args.out)).absolute()
         fonts, test_font = choose_fonts(args.soundfont, None)
     except (argparse.ArgumentTypeError, FontError) as error:
         raise UsageError(str(error)) from None

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig, OmegaConf
 
 from flowmusic import progress
-from flowmusic.apps.errors import UsageError
-from flowmusic.atomic import MARK, remove_stale
+from flowmusic.errors import UsageError
+from flowmusic.files import MARK, remove_stale
 from flowmusic.locks import NAME, InUse, locked
 from flowmusic.train import command, sweep
 
 if TYPE_CHECKING:
-    from flowmusic.apps.evaluation.report import Results
+    from flowmusic.evaluate.report import Results
     from flowmusic.metrics.report import Table
 
 
@@ -57,7 +57,7 @@ def evaluate(cfg: DictConfig, point: str | None = None) -> Evaluation:
 
     Raises: UsageError for settings or input that are wrong.
     """
-    from flowmusic.apps.evaluation.settings import Settings
+    from flowmusic.evaluate.settings import Settings
 
     config = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(config, dict)
@@ -66,9 +66,9 @@ def evaluate(cfg: DictConfig, point: str | None = None) -> Evaluation:
     # Heavy, and of no use before the settings make sense.
     import torch
 
-    from flowmusic.apps.evaluation.prepare import prepare
-    from flowmusic.apps.evaluation.publish import publish
-    from flowmusic.apps.evaluation.work import work
+    from flowmusic.evaluate.inputs import prepare
+    from flowmusic.evaluate.run import work
+    from flowmusic.evaluate.write import publish
 
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)

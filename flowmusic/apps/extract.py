@@ -10,16 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowmusic import disk, progress
-from flowmusic.apps import flags
-from flowmusic.apps.errors import DONE, UsageError, reading_input
-from flowmusic.atomic import temporary_folder
+from flowmusic import disk, options, progress
+from flowmusic.errors import DONE, UsageError, reading_input
+from flowmusic.files import temporary_folder
 from flowmusic.paths import sibling
 
 if TYPE_CHECKING:
     from feature_extractors.recording import Recording
     from feature_extractors.run import Extraction
-    from flowmusic.apps.plot import Picture
+    from flowmusic.annotations.plot import Picture
     from flowmusic.types import Audio
 
 STEM, PICTURE = "drums.wav", "controls.png"
@@ -34,10 +33,10 @@ Level and polarity do not matter, from -60 to +20 dB; what is no more than soft 
 cancel each other, or of which one is silent, the louder is heard, and a file that breaks off is read as far as it goes;
 either is said.  What is longer than a song needs room on the disk of DIR while it is read, 2.5 GB for an hour."""
     parser.add_argument(
-        "audio", type=flags.existing_file, metavar="AUDIO", help="WAV, FLAC, OGG, MP3; more with ffmpeg; or MIDI"
+        "audio", type=options.existing_file, metavar="AUDIO", help="WAV, FLAC, OGG, MP3; more with ffmpeg; or MIDI"
     )
-    parser.add_argument("--out", type=flags.output_folder, metavar="DIR", help="default: AUDIO's name + .controls")
-    flags.add_threads(parser)
+    parser.add_argument("--out", type=options.output_folder, metavar="DIR", help="default: AUDIO's name + .controls")
+    options.add_threads(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress or notices; only the names of the files")
     parser.add_argument(
         "--no-stems", action="store_true", help=f"leave {STEM} out; generate then takes the onsets in controls.json"
@@ -47,7 +46,7 @@ either is said.  What is longer than a song needs room on the disk of DIR while 
 def run(args: argparse.Namespace) -> int:
     """Extract into a temporary folder beside the target, then move it into place."""
     progress.starting("flowmusic extract")
-    from flowmusic.controls.midi import is_midi
+    from flowmusic.annotations.midi import is_midi
 
     if is_midi(args.audio):
         from flowmusic.apps import extract_midi
@@ -80,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 def default_folder(audio: Path) -> Path:
     """``song.wav`` -> ``song.controls`` beside it.  Raises: UsageError if that cannot be made."""
     try:
-        return flags.output_folder(str(sibling(audio, ".controls")))
+        return options.output_folder(str(sibling(audio, ".controls")))
     except argparse.ArgumentTypeError as error:
         raise UsageError(f"cannot write the default folder: {error}; choose another with --out") from None
 
@@ -93,7 +92,7 @@ def write(found: Extraction, recording: Recording, name: str, out: Path, keep_st
     Returns: the files written, controls.json first.
     Raises: OSError that names what else cannot be.
     """
-    from flowmusic.apps import plot
+    from flowmusic.annotations import plot
 
     with placed(out) as temporary:
         stem = found.written_stem if keep_stem else None
@@ -134,7 +133,7 @@ def written(out: Path) -> list[Path]:
 def picture(found: Extraction, sound: Audio | Recording, name: str) -> Picture:
     """The extraction as a picture's content."""
     from feature_extractors.recording import Recording
-    from flowmusic.apps.plot import Picture
+    from flowmusic.annotations.plot import Picture
 
     melody = found.melody
     return Picture(

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowmusic import disk
-from flowmusic.apps.errors import reading_input
 from flowmusic.apps.extract import PICTURE, placed, written
+from flowmusic.errors import reading_input
 
 if TYPE_CHECKING:
     from flowmusic.annotations.json_file import ControlsFile
-    from flowmusic.apps.plot import Picture
+    from flowmusic.annotations.plot import Picture
 
 
 def extract(path: Path, out: Path) -> list[Path]:
@@ -21,8 +21,9 @@ def extract(path: Path, out: Path) -> list[Path]:
     Returns: the files written, controls.json first.
     Raises: UsageError for a file that cannot be read; OSError that names what cannot be written.
     """
-    from flowmusic.apps import plot, scores
-    from flowmusic.apps.asked import gathering
+    from flowmusic.annotations import plot
+    from flowmusic.request import scores
+    from flowmusic.request.request import gathering
 
     notices: list[str] = []
     with reading_input(), gathering(notices):
@@ -38,6 +39,6 @@ def extract(path: Path, out: Path) -> list[Path]:
 
 def drawn(sheet: ControlsFile) -> Picture:
     """A control sheet as a picture's content."""
-    from flowmusic.apps.plot import Picture
+    from flowmusic.annotations.plot import Picture
 
     return Picture(sheet.source, sheet.annotations)

@@ -8,21 +8,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowmusic import disk, progress
-from flowmusic.apps import choose, flags
-from flowmusic.apps.errors import DONE, UsageError, check_output, reading_input
-from flowmusic.atomic import remove_stale
+from flowmusic import disk, options, progress
+from flowmusic.apps import choose
 from flowmusic.controls import TRACKS
-from flowmusic.flow import grids
-from flowmusic.flow.grids import GRIDS
+from flowmusic.errors import DONE, UsageError, check_output, reading_input
+from flowmusic.files import remove_stale
+from flowmusic.flow import time_grids
 from flowmusic.flow.solve import SOLVERS
+from flowmusic.flow.time_grids import GRIDS
 from flowmusic.paths import sibling
 
 if TYPE_CHECKING:
     from flowmusic.annotations.annotation import Annotations
-    from flowmusic.apps.adherence import Adherence
-    from flowmusic.apps.asked import Asked
+    from flowmusic.evaluate.adherence import Adherence
     from flowmusic.generate.generator import Generator
+    from flowmusic.request.request import Asked
     from flowmusic.types import Audio, Controls, Generation
 
 NOTHING_TO_JUDGE = (
@@ -36,88 +36,93 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 Chords, in bars of --bpm:  "C Am F G"    "C Am | F / G / | %"    "|: C | F :| x3"    (the progression repeats)
 Chords, at seconds:        "0:C 2.5:Am7 4:F/A"    (the last one holds)"""
-    keys = ", ".join(flags.GUIDANCE_KEYS)
+    keys = ", ".join(options.GUIDANCE_KEYS)
     parser.epilog = f"""Guidance keys: {keys}.  all=A,text=B is A v(all) + B v(text) + (1 - A - B) v(nothing);
 alpha=A,beta=B follows style and other controls by A, and within that the words by B (double guidance).
 Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
     add = parser.add_argument
-    add("text", type=flags.words, metavar="TEXT", help='what it should sound like; "" for no text')
-    add("--chords", type=flags.words, metavar="S", help="chord text, in bars or at seconds")
+    add("text", type=options.words, metavar="TEXT", help='what it should sound like; "" for no text')
+    add("--chords", type=options.words, metavar="S", help="chord text, in bars or at seconds")
     add(
         "--bpm",
-        type=flags.bpm,
+        type=options.bpm,
         metavar="N",
         help="beats a minute: places chords in bars, sets the beat grid (that of a MIDI file, or 120); counts quarter "
         "notes in 4/4, 3/4, 6/4, dotted quarters in 6/8, 9/8, 12/8, halves in 2/2, eighths in 3/8, 5/8, 7/8",
     )
-    add("--meter", type=flags.words, metavar="M", help="time signature of the bars (that of a MIDI file, or 4/4)")
-    add("--melody", type=flags.existing_file, metavar="FILE", help="one voice: audio, or a MIDI file")
+    add("--meter", type=options.words, metavar="M", help="time signature of the bars (that of a MIDI file, or 4/4)")
+    add("--melody", type=options.existing_file, metavar="FILE", help="one voice: audio, or a MIDI file")
     add(
         "--drums",
-        type=flags.existing_file,
+        type=options.existing_file,
         metavar="FILE",
         help="a drum loop, music whose drums to take, or MIDI drums",
     )
     add("--stretch", action="store_true", help="play the drums at the tempo of the beat grid, where theirs is another")
-    add("--loop-bpm", type=flags.bpm, metavar="N", help="tempo of the drums, where it is not heard rightly")
-    add("--style", type=flags.existing_file, metavar="FILE", help="music whose feel to take")
+    add("--loop-bpm", type=options.bpm, metavar="N", help="tempo of the drums, where it is not heard rightly")
+    add("--style", type=options.existing_file, metavar="FILE", help="music whose feel to take")
     add(
         "--style-seconds",
-        type=flags.style_seconds,
+        type=options.style_seconds,
         default=3.0,
         metavar="N",
         help="of its loudest part (3), as loud as it is",
     )
-    add("--style-detail", type=flags.style_detail, metavar="N", help="how close: 1, a hint, to 6 (the model's own)")
+    add("--style-detail", type=options.style_detail, metavar="N", help="how close: 1, a hint, to 6 (the model's own)")
     add(
         "--concept",
-        type=flags.existing_file,
+        type=options.existing_file,
         action="append",
         default=[],
         metavar="FILE",
         help="a pseudoword of `flowmusic invert`, for <name> or <name>:0.6 in TEXT; may be repeated",
     )
-    add("--controls", type=flags.existing_path, metavar="DIR|JSON", help="controls that `flowmusic extract` wrote")
-    add("--use", type=flags.names(TRACKS), metavar="LIST", help=f"which of --controls: {', '.join(TRACKS)} (all)")
-    add("--guidance", type=flags.guidance, metavar="K=V,...", help="weights of the controls (the model's own)")
+    add("--controls", type=options.existing_path, metavar="DIR|JSON", help="controls that `flowmusic extract` wrote")
+    add("--use", type=options.names(TRACKS), metavar="LIST", help=f"which of --controls: {', '.join(TRACKS)} (all)")
+    add("--guidance", type=options.guidance, metavar="K=V,...", help="weights of the controls (the model's own)")
     add(
         "--guidance-interval",
-        type=flags.guidance_interval,
+        type=options.guidance_interval,
         metavar="LO,HI",
         help="part of the way from 0, noise, to 1, music, where the weights apply (the model's own)",
     )
     add(
         "--apg",
-        type=flags.apg,
+        type=options.apg,
         metavar="K=V,...",
         help="projected guidance: eta (0; 1 is plain), norm, momentum (the model's own)",
     )
-    add("--seconds", type=flags.seconds, default=10.0, metavar="N", help="length (10)")
-    add("--steps", type=flags.steps, metavar="N", help="solver steps (the model's own)")
+    add("--seconds", type=options.seconds, default=10.0, metavar="N", help="length (10)")
+    add("--steps", type=options.steps, metavar="N", help="solver steps (the model's own)")
     add("--solver", choices=tuple(SOLVERS), metavar="NAME", help=f"{', '.join(SOLVERS)} (the model's own)")
     add("--time-grid", choices=tuple(GRIDS), metavar="NAME", help=f"{', '.join(GRIDS)} (the model's own)")
-    add("--seed", type=flags.seed, metavar="N", help="repeats a take; drawn and recorded if left out")
-    add("--count", type=flags.count, default=1, metavar="N", help="takes, with seeds from --seed upwards (1)")
-    add("--best-of", type=flags.count, metavar="N", help="make N takes for each one, and keep what follows closest (1)")
+    add("--seed", type=options.seed, metavar="N", help="repeats a take; drawn and recorded if left out")
+    add("--count", type=options.count, default=1, metavar="N", help="takes, with seeds from --seed upwards (1)")
+    add(
+        "--best-of",
+        type=options.count,
+        metavar="N",
+        help="make N takes for each one, and keep what follows closest (1)",
+    )
     add(
         "--min-adherence",
-        type=flags.share,
+        type=options.share,
         metavar="X",
         help="try again until a take scores X in 0..1, at most 8 times",
     )
     add("--model", default="nano", metavar="NAME|DIR|HUBID", help="see `flowmusic models` (nano)")
     add(
         "--adapter",
-        type=flags.adapter,
+        type=options.adapter,
         action="append",
         default=[],
         metavar="FILE[:SCALE]",
         help="of `flowmusic train experiment=lora`, from -2 to 2 times as strong (1); several add up",
     )
-    add("--device", type=flags.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
+    add("--device", type=options.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="of the model's matrix products (fp32)")
-    flags.add_threads(parser)
-    add("--out", type=flags.audio_output, default="take.wav", metavar="FILE", help="take.wav; also .flac, .ogg")
+    options.add_threads(parser)
+    add("--out", type=options.audio_output, default="take.wav", metavar="FILE", help="take.wav; also .flac, .ogg")
     add("--quiet", action="store_true", help="no progress, notices or scores; only the names of the files")
 
 
@@ -129,10 +134,10 @@ def run(args: argparse.Namespace) -> int:
         if args.chords is not None:
             chords.parse(args.chords, args.seconds)  # what is wrong with the text itself shows before torch is loaded
     progress.starting("flowmusic generate")
-    from flowmusic.apps import asked as asking
-    from flowmusic.apps import concepts
     from flowmusic.apps import take as recording
     from flowmusic.interop import bundle
+    from flowmusic.request import concepts
+    from flowmusic.request import request as asking
 
     with reading_input():
         check_device(args.device)
@@ -156,7 +161,7 @@ def run(args: argparse.Namespace) -> int:
     weights: Mapping[str, float] = args.guidance or generator.defaults.guidance
     with reading_input():
         guidance = generator.defaults.guide(weights, args.guidance_interval, args.apg)
-        grids.named(args.time_grid or generator.defaults.time_grid, args.steps or generator.defaults.steps)
+        time_grids.named(args.time_grid or generator.defaults.time_grid, args.steps or generator.defaults.steps)
     seed = draw_seed() if args.seed is None else args.seed
     tries = args.best_of or (1 if args.min_adherence is None else choose.TRIES)
     chosen = tries > 1 or args.min_adherence is not None
@@ -224,7 +229,7 @@ def _sound(take: Generation, asked: Asked) -> Audio:
 
 def _listen(take: Generation, asked: Asked, written: Controls) -> Adherence:
     """Judge a take in the terms of the request: a model may read the drums as codes."""
-    from flowmusic.apps.adherence import judge
+    from flowmusic.evaluate.adherence import judge
 
     return judge(_sound(take, asked), _requested(take, asked, written))
 
@@ -287,7 +292,7 @@ def _finish(
     """
     from flowmusic import audio
     from flowmusic.apps.take import record, table
-    from flowmusic.atomic import write_readable_json
+    from flowmusic.files import write_readable_json
 
     sound = _sound(take, asked)
     requested = _requested(take, asked, written)

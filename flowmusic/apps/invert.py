@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowmusic import progress
-from flowmusic.apps import flags
-from flowmusic.apps.errors import DONE, UsageError, reading_input
+from flowmusic import options, progress
+from flowmusic.errors import DONE, UsageError, reading_input
 from flowmusic.locks import InUse, locked
 from flowmusic.paths import fitted, sibling
 
@@ -46,19 +45,19 @@ goes on from there when the same command is given again."""
     add(
         "clips",
         nargs="+",
-        type=flags.existing_file,
+        type=options.existing_file,
         metavar="CLIP",
         help="recordings of at least 3 s each; of long ones, 5 minutes",
     )
     add("--token", type=token, required=True, metavar="NAME", help="the pseudoword: letters, digits, _ and -")
-    add("--vectors", type=flags.integer("vectors"), default=2, metavar="K", help="vectors to learn (2)")
-    add("--steps", type=flags.steps, default=400, metavar="N", help="at most; fewer if it learns no more (400)")
-    add("--seed", type=flags.seed, default=0, metavar="S", help="of everything random (0)")
-    add("--init", type=flags.words, default="music", metavar="WORD", help="the word to start from (music)")
+    add("--vectors", type=options.integer("vectors"), default=2, metavar="K", help="vectors to learn (2)")
+    add("--steps", type=options.steps, default=400, metavar="N", help="at most; fewer if it learns no more (400)")
+    add("--seed", type=options.seed, default=0, metavar="S", help="of everything random (0)")
+    add("--init", type=options.words, default="music", metavar="WORD", help="the word to start from (music)")
     add("--model", default="nano", metavar="NAME|DIR", help="see `flowmusic models` (nano)")
-    add("--device", type=flags.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
-    flags.add_threads(parser)
-    add("--out", type=flags.output((SUFFIX,)), metavar="FILE", help="default: NAME.safetensors")
+    add("--device", type=options.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
+    options.add_threads(parser)
+    add("--out", type=options.output((SUFFIX,)), metavar="FILE", help="default: NAME.safetensors")
     add("--quiet", action="store_true", help="no progress or losses; only the name of the file")
 
 
@@ -133,7 +132,7 @@ def read_clips(path: Path, quiet: bool) -> list[Audio]:
 def default_output(name: str) -> Path:
     """NAME.safetensors here.  Raises: UsageError if that cannot be written."""
     try:
-        return flags.output((SUFFIX,))(name + SUFFIX)
+        return options.output((SUFFIX,))(name + SUFFIX)
     except argparse.ArgumentTypeError as error:
         raise UsageError(f"cannot write the default file: {error}; choose another with --out") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from flowmusic.apps.errors import DONE, UsageError, check_output, reading_input
+from flowmusic.errors import DONE, UsageError, check_output, reading_input
 from flowmusic.plain import read_text
 
 CONVERT = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import plain
-from flowmusic.apps.errors import DONE, UsageError
+from flowmusic.errors import DONE, UsageError
 
 FIGURE = "validation/loss"
 OWN_COLUMNS = ("seed", "out", "name", "resume")

@@ -16,9 +16,9 @@ from flowmusic import publishable
 
 if TYPE_CHECKING:
     from flowmusic.annotations.annotation import Annotations
-    from flowmusic.apps.adherence import Adherence
-    from flowmusic.apps.asked import Asked
+    from flowmusic.evaluate.adherence import Adherence
     from flowmusic.metrics.bars import Bar
+    from flowmusic.request.request import Asked
     from flowmusic.types import Controls, Generation
 
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowmusic import limits, plain
-from flowmusic.atomic import remove_stale, replacing, write_text
 from flowmusic.corpus import COMPOSER_VERSION
 from flowmusic.corpus.fonts import Font
 from flowmusic.corpus.piece import PARTS
 from flowmusic.corpus.splits import SPLITS, assign, stream
+from flowmusic.files import remove_stale, replacing, write_text
 from flowmusic.locks import NAME, locked
 from flowmusic.progress import Bar
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flowmusic.controls.midi import Part as Written
-from flowmusic.controls.midi import Score
+from flowmusic.annotations.midi import Part as Written
+from flowmusic.annotations.midi import Score
 from flowmusic.corpus.mix import active_rms
 from flowmusic.corpus.piece import Note, Part, Room
 from flowmusic.corpus.render import SAMPLE_RATE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flowmusic.controls.midi_labels import merged
+from flowmusic.annotations.midi_labels import merged
 from flowmusic.corpus import COMPOSER_VERSION
 from flowmusic.corpus.drums import CLASSES, INSTRUMENTS
 from flowmusic.corpus.fonts import Font

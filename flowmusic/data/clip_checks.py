@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from flowmusic.controls.vocabulary import NULL_ID
-from flowmusic.data.heard import HEARD
+from flowmusic.data.audio_prompts import HEARD
 from flowmusic.data.latents import FEATURES, KNOWN, LATENTS
 from flowmusic.tensors import not_finite
 

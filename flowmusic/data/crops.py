@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from flowmusic import audio as audio_tools
-from flowmusic.data.corpus import Clip
+from flowmusic.corpus.reader import Clip
 from flowmusic.progress import over
 
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from flowmusic import beside, limits, plain, publishable
 from flowmusic.controls import drums
+from flowmusic.data.audio_prompts import HeardClips, Prompts
 from flowmusic.data.errors import NoClipLongEnough, WrongData
-from flowmusic.data.heard import HeardClips, Prompts
 from flowmusic.tensors import check_finite, read
 from flowmusic.types import Controls, FrameGrid, Heard, Prompt, Style, Track
 

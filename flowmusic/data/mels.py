@@ -17,9 +17,9 @@ from torch import Tensor
 
 from flowmusic import audio as audio_tools
 from flowmusic import disk, plain
-from flowmusic.atomic import replacing, write_json
-from flowmusic.data import corpus
-from flowmusic.data.corpus import Clip
+from flowmusic.corpus import reader
+from flowmusic.corpus.reader import Clip
+from flowmusic.files import replacing, write_json
 from flowmusic.progress import over
 from flowmusic.tensors import read as read_tensors
 
@@ -72,7 +72,7 @@ class MelStore:
         """
         shards, clips = [], []
         for folder in folders:
-            found = corpus.clips(folder, split, limit)
+            found = reader.clips(folder, split, limit)
             manifest = (Path(folder) / "manifest.jsonl").read_bytes()
             key = hashlib.sha256(manifest + repr(features).encode()).hexdigest()[:12]
             store = Path(out) / f"{split}-{key}"

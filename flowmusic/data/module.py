@@ -13,10 +13,11 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from flowmusic.data import clip_checks, corpus
+from flowmusic.corpus import reader as corpus
+from flowmusic.data import clip_checks
+from flowmusic.data.audio_prompts import HeardClips, Prompts, read_prompts
 from flowmusic.data.crops import WaveCrops
 from flowmusic.data.errors import WrongData
-from flowmusic.data.heard import HeardClips, Prompts, read_prompts
 from flowmusic.data.latents import Batch, LatentCrops, LatentStore
 from flowmusic.data.mels import MelStore, MelWindows
 from flowmusic.data.steps import Steps, TimedLoader
@@ -198,7 +199,7 @@ class LatentData(FieldData):
         style_features: what style is heard with, see :class:`LatentStore`; None: latents.
         resident: keep the training store on the trainer's device and cut windows there.  18 hours of 128 channels at
             25 Hz are 0.6 GB with their controls, and a GPU then waits neither for slices nor for copies.
-        text_from, audio_text: what stands as text for a training window, see :class:`flowmusic.data.heard.Prompts`.  In
+        text_from, audio_text: what stands as text for a training window, see :class:`flowmusic.data.audio_prompts.Prompts`.  In
             validation it is a caption wherever there is one, as at generation it will be.
         captioned: share of the training clips whose captions are used; for experiments on how few will do.
         prompts: file with a text per line, which need not belong to any clip: what the text side is centred by where

@@ -23,12 +23,12 @@ from typing import Any
 from torch import Tensor
 
 from flowmusic import limits, plain, publishable, tensors
-from flowmusic.atomic import replacing, write_text
 from flowmusic.data import clip_checks, transport
+from flowmusic.data.audio_prompts import HEARD
 from flowmusic.data.clip_checks import CONFIDENCE
 from flowmusic.data.errors import BrokenShardError
-from flowmusic.data.heard import HEARD
 from flowmusic.data.latents import LATENTS
+from flowmusic.files import replacing, write_text
 from flowmusic.hashes import of_file
 from flowmusic.plain import MIB
 

@@ -26,8 +26,8 @@ import torch
 from flowmusic import plain
 from flowmusic.beside import StrayName
 from flowmusic.data import clip_checks, transport
+from flowmusic.data.audio_prompts import HEARD, HeardClips
 from flowmusic.data.errors import BrokenShardError, NoClipLongEnough, WrongData
-from flowmusic.data.heard import HEARD, HeardClips
 from flowmusic.data.latents import FEATURES, KNOWN, Batch, LatentCrops, LatentStore
 from flowmusic.data.shards import CONFIDENCE, MOST_SHARD, ClipSample, ShardIndex, ShardInfo, read_shard
 

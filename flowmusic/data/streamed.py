@@ -10,8 +10,8 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from flowmusic import publishable
+from flowmusic.data.audio_prompts import HeardClips
 from flowmusic.data.errors import WrongData
-from flowmusic.data.heard import HeardClips
 from flowmusic.data.latents import LatentCrops, LatentStore, same_features
 from flowmusic.data.module import FieldData
 from flowmusic.data.shards import ShardIndex

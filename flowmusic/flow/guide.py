@@ -2,7 +2,7 @@
 
 v(z, t) = sum_k w_k field(z, t, condition_k) with sum_k w_k = 1.  Plain classifier-free guidance (Ho & Salimans 2022),
 JASCO's multi-source and MusicGen-Style's double guidance differ only in the branches.  Beside the weights there is when
-they apply, and what of the update is kept (:mod:`flowmusic.flow.project`).
+they apply, and what of the update is kept (:mod:`flowmusic.flow.apg`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from flowmusic.flow.project import Projector
+from flowmusic.flow.apg import Projector
 from flowmusic.guidance import WHOLE, Projection
 from flowmusic.types import Condition, VelocityField
 

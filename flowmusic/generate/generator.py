@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic import limits
-from flowmusic.flow import grids, solve
+from flowmusic.flow import solve, time_grids
 from flowmusic.flow.guide import guided
-from flowmusic.flow.keep import keeping
+from flowmusic.flow.inpaint import keeping
 from flowmusic.generate.branches import merge, present
 from flowmusic.generate.windows import cover, cut_controls
 from flowmusic.guidance import WHOLE
-from flowmusic.model.joint import hear
 from flowmusic.model.text import FrozenText
+from flowmusic.model.text_audio_conditioner import hear
 from flowmusic.types import (
     Audio,
     Codec,
@@ -241,7 +241,7 @@ class Generator:
         steps = defaults.steps if steps is None else steps
         solve.check(solver, steps)
         time_grid = time_grid or defaults.time_grid
-        times = grids.named(time_grid, steps)
+        times = time_grids.named(time_grid, steps)
         grid = self._common_grid(controls, grid)
         limits.number("seconds", grid.seconds, "a take's length")
         limits.whole("batch", controls.batch, "controls")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowmusic import limits, plain, publishable
-from flowmusic.atomic import replacing
+from flowmusic.files import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

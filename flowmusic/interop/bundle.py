@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic import disk, limits, plain, publishable
-from flowmusic.atomic import temporary_folder, write_text
+from flowmusic.files import temporary_folder, write_text
 from flowmusic.hashes import of_file, of_unchanged
 from flowmusic.interop import eight_bit
 from flowmusic.interop.fitting import CorruptWeights, ModelError, differences, fill, filled
@@ -305,7 +305,7 @@ def load(
     Raises: ModelError, CorruptWeights; AdapterError.
     """
     from flowmusic.generate.generator import GenerationDefaults, Generator
-    from flowmusic.interop import jasco, joint
+    from flowmusic.interop import jasco, text_audio
     from flowmusic.interop.adapter import AdapterUse
     from flowmusic.model.encode import ConditionEncoder
     from flowmusic.model.field import VectorField
@@ -341,7 +341,7 @@ def load(
         raise ModelError(f"{bundle.folder}: its settings describe no model ({plain.reason(error)})") from None
     applied = adapted(pair, uses, name, folder)
     pair.to(device)
-    joint.attach(encoder, bundle.folder)
+    text_audio.attach(encoder, bundle.folder)
     codec = read(beside)
     return Generator(
         field,

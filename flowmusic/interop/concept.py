@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from flowmusic import plain, publishable, tensors
-from flowmusic.atomic import replacing
+from flowmusic.files import replacing
 from flowmusic.interop.bundle import ModelError
 from flowmusic.model.pseudowords import Concept
 from flowmusic.model.text import DIM, SHA256, FrozenText, TextEncoder

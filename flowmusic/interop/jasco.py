@@ -237,9 +237,9 @@ def _generator(
 ) -> Generator:
     from flowmusic.codec.encodec import EncodecCodec, EncodecSettings, build_encodec
     from flowmusic.generate.generator import GenerationDefaults, Generator
-    from flowmusic.model.jasco import JascoField
-    from flowmusic.model.jasco_encode import JascoEncoder
-    from flowmusic.model.t5 import T5Encoder
+    from flowmusic.model.jasco.encoder import JascoEncoder
+    from flowmusic.model.jasco.field import JascoField
+    from flowmusic.model.jasco.t5 import T5Encoder
 
     _say_licence()
     codec_tensors = {n.removeprefix(names.OUR_CODEC): t for n, t in tensors.items() if n.startswith(names.OUR_CODEC)}

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flowmusic.atomic import write_text
+from flowmusic.files import write_text
 from flowmusic.interop import bundle, jasco, names
 from flowmusic.interop.bundle import CHECKPOINT, ModelError
 from flowmusic.interop.encodec import COMPRESSION

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import publishable
-from flowmusic.atomic import write_text
+from flowmusic.files import write_text
 from flowmusic.metrics.adherence import KEYS
 from flowmusic.metrics.normalise import Interval, bootstrap, bootstrap_norm
 

@@ -44,9 +44,9 @@ class TextAudio:
 
         Raises: ModelError, CorruptWeights (see :mod:`flowmusic.interop.bundle`).
         """
-        from flowmusic.interop import joint
+        from flowmusic.interop import text_audio
 
-        return TextAudio(joint.load(name))
+        return TextAudio(text_audio.load(name))
 
     @torch.no_grad()
     def embed_audio(self, audio: Takes) -> Tensor:

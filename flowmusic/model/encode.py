@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic.model.controls import TrackConditioner
-from flowmusic.model.joint import JointConditioner
 from flowmusic.model.style import StyleConditioner
 from flowmusic.model.text import DIM as TEXT_DIM
 from flowmusic.model.text import TextEncoder
+from flowmusic.model.text_audio_conditioner import JointConditioner
 from flowmusic.types import Condition, Controls, FrameGrid
 
 

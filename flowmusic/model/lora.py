@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from flowmusic.model.jasco import CrossAttention
-from flowmusic.model.plain import weight_of
+from flowmusic.model.jasco.field import CrossAttention
+from flowmusic.model.jasco.layers import weight_of
 from flowmusic.model.rvq import ResidualVQ
 from flowmusic.model.text import FrozenText
 

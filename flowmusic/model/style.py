@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from flowmusic.model.plain import Layer, positions
+from flowmusic.model.jasco.layers import Layer, positions
 from flowmusic.model.rvq import Quantised, ResidualVQ
 from flowmusic.types import Style
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic import disk, tensors
-from flowmusic.atomic import replacing
+from flowmusic.files import replacing
 from flowmusic.hashes import of_unchanged
 from flowmusic.model import pseudowords, unread
 from flowmusic.model.pseudowords import Concept, Mention

@@ -12,7 +12,7 @@ from lightning import LightningModule, Trainer
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
 
-from flowmusic.atomic import replacing
+from flowmusic.files import replacing
 from flowmusic.train.checkpoints import KEYS, LAST, PREVIOUS, UnfitCheckpoint, read
 
 

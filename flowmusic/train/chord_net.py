@@ -11,8 +11,8 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
-from feature_extractors import chord_decode, chord_labels
-from feature_extractors.chord_net import ChordNet
+from feature_extractors.networks import chord_decode, chord_labels
+from feature_extractors.networks.chord_net import ChordNet
 from flowmusic.metrics.chords import chord_acc
 from flowmusic.train.network_data import ChordClip
 from flowmusic.train.schedule import scheduled

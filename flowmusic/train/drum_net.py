@@ -11,7 +11,7 @@ from lightning import LightningModule
 from torch import Tensor
 from torch.nn import functional as F
 
-from feature_extractors import drum_net
+from feature_extractors.networks import drum_net
 from flowmusic.metrics.onsets import MERGE_S, onset_f1
 from flowmusic.train.network_data import DrumClip
 from flowmusic.train.schedule import scheduled

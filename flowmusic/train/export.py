@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 
-from flowmusic.interop import bundle, ways
-from flowmusic.interop import joint as text_audio
+from flowmusic.interop import bundle, text_audio, ways
 from flowmusic.interop.fitting import AVERAGES
 from flowmusic.plain import read_json, read_text
 

@@ -16,13 +16,12 @@ from flowmusic.flow import pairing as pairings
 from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
-from flowmusic.interop import bundle
-from flowmusic.interop import joint as text_audio
+from flowmusic.interop import bundle, text_audio
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
-from flowmusic.model.jasco import JascoField
-from flowmusic.model.jasco_encode import JascoEncoder
-from flowmusic.model.joint import JointConditioner
+from flowmusic.model.jasco.encoder import JascoEncoder
+from flowmusic.model.jasco.field import JascoField
+from flowmusic.model.text_audio_conditioner import JointConditioner
 from flowmusic.train.align import alignment_loss
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.schedule import scheduled

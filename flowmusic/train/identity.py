@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import plain
-from flowmusic.atomic import write_text
-from flowmusic.data.plan import MOST_PLAN
+from flowmusic.datasets.plan import MOST_PLAN
+from flowmusic.files import write_text
 from flowmusic.hashes import of_file
 from flowmusic.train.checkpoints import LAST, PREVIOUS
 

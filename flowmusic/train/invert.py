@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from flowmusic import disk, limits
-from flowmusic.atomic import replacing
+from flowmusic.files import replacing
 from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import stratified

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader
 
-from feature_extractors import (
+from feature_extractors.networks import (
     chord_crops,
     chord_data,
     chord_features,

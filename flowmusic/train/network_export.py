@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from flowmusic import publishable
-from flowmusic.atomic import replacing
+from flowmusic.files import replacing
 
 
 def export_network(path: str, module: Any, data: Any, run: Mapping[str, Any], settings: Mapping[str, Any]) -> Path:

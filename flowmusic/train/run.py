@@ -21,8 +21,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from flowmusic import disk, limits, progress
-from flowmusic.atomic import remove_stale, write_text
 from flowmusic.data.errors import WrongData
+from flowmusic.files import remove_stale, write_text
 from flowmusic.locks import NAME, InUse, locked
 from flowmusic.paths import is_utf8, lastingly_linked
 from flowmusic.train import checkpoints, command, identity, memory, ranks, sweep

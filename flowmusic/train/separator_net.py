@@ -10,7 +10,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
-from feature_extractors.separator_net import LEVEL, SeparatorNet
+from feature_extractors.networks.separator_net import LEVEL, SeparatorNet
 from flowmusic.metrics.signal import si_sdr
 from flowmusic.train.schedule import scheduled
 

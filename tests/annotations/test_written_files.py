@@ -11,20 +11,20 @@ from pathlib import Path
 import soundfile
 import torch
 
-from flowmusic.annotations import of_midi
+from flowmusic.annotations import midi, of_midi
 from flowmusic.annotations.annotation import Annotations, DrumHits
 from flowmusic.annotations.json_file import ControlsFile
 from flowmusic.annotations.labels_file import labels_of
 from flowmusic.annotations.tracks import from_tracks
 from flowmusic.apps import take as take_file
-from flowmusic.apps.adherence import Adherence
-from flowmusic.apps.asked import Asked
-from flowmusic.atomic import write_readable_json
-from flowmusic.controls import midi
 from flowmusic.controls.request import request
-from flowmusic.data import manifest, shards
-from flowmusic.data import plan as plans
-from flowmusic.data.manifest import Entry
+from flowmusic.data import shards
+from flowmusic.datasets import manifest
+from flowmusic.datasets import plan as plans
+from flowmusic.datasets.manifest import Entry
+from flowmusic.evaluate.adherence import Adherence
+from flowmusic.files import write_readable_json
+from flowmusic.request.request import Asked
 from flowmusic.types import Audio, FrameGrid, Generation, Guidance
 from tests.data import small_build
 from tests.data.scores import song

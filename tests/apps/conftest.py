@@ -47,7 +47,7 @@ def tiny_style() -> StyleConditioner:
 @pytest.fixture
 def ears(monkeypatch: pytest.MonkeyPatch) -> Listeners:
     """Recognisers that hear C, a hit and a beat at 0 s, and the note C4, in anything."""
-    from flowmusic.apps import adherence
+    from flowmusic.evaluate import adherence
 
     heard = Listeners(
         chords=lambda audio: [(0.0, audio.seconds, "C")],

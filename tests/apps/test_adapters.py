@@ -12,7 +12,7 @@ from torch import nn
 
 from flowmusic.apps import evaluate as evaluating
 from flowmusic.apps.cli import main
-from flowmusic.apps.errors import UsageError
+from flowmusic.errors import UsageError
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import adapter, bundle
 from flowmusic.metrics.adherence import Listeners

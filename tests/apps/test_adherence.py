@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks import adherence_table
 from flowmusic.annotations.annotation import Annotations, DrumHits
-from flowmusic.apps import adherence, adherence_table
-from flowmusic.apps.corpus_clips import LabelledClip, other, read_clips, swap
+from flowmusic.evaluate import adherence
+from flowmusic.evaluate.test_set import LabelledClip, other, read_clips, swap
 from flowmusic.generate.generator import Generator
 from flowmusic.metrics.adherence import Listeners
 from flowmusic.types import Audio, FrameGrid
@@ -21,14 +22,14 @@ from tests.apps.conftest import RATE, clicks
 
 
 def test_the_chord_recogniser_can_be_chosen_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from feature_extractors import madmom_compat
-    from flowmusic.apps.errors import UsageError
+    from feature_extractors.madmom import compat
+    from flowmusic.errors import UsageError
 
     assert adherence.chord_recogniser().resolved() == adherence.chord_recogniser("ours").resolved() == "ours"
-    monkeypatch.setattr(madmom_compat, "available", lambda: False)
+    monkeypatch.setattr(compat, "available", lambda: False)
     with pytest.raises(UsageError, match=r"needs the optional package madmom.*or choose 'ours'"):
         adherence.chord_recogniser("madmom")
-    monkeypatch.setattr(madmom_compat, "available", lambda: True)
+    monkeypatch.setattr(compat, "available", lambda: True)
     chosen = adherence.chord_recogniser("madmom")
     assert chosen.resolved() == "madmom"
     assert adherence.listeners(chosen).chords is not None
@@ -158,6 +159,6 @@ def test_bad_arguments(
 
 def test_the_chord_detectors_on_offer_are_those_that_there_are() -> None:
     from feature_extractors import chords
-    from flowmusic.apps import flags
+    from flowmusic import options
 
-    assert flags.CHORD_DETECTORS == chords.DETECTORS
+    assert options.CHORD_DETECTORS == chords.DETECTORS

@@ -20,10 +20,10 @@ import torch
 
 from flowmusic.apps import build
 from flowmusic.apps.cli import main
-from flowmusic.data import manifest
 from flowmusic.data.latents import LatentStore
-from flowmusic.data.manifest import Entry
 from flowmusic.data.shards import ClipSample, ShardIndex, read_shard
+from flowmusic.datasets import manifest
+from flowmusic.datasets.manifest import Entry
 from tests import clean
 from tests.telltale import leaks
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from flowmusic.apps import codec_gate
+from flowmusic.evaluate import codec_gate
 from flowmusic.interop import bundle
 from flowmusic.metrics.melody import Pitches, pitches_at
 from flowmusic.types import Audio
@@ -41,7 +41,7 @@ class Deaf(Faithful):
 @pytest.fixture
 def listeners(monkeypatch: pytest.MonkeyPatch) -> None:
     """Recognisers that know the clips by the pitch of their tone, and hear nothing in silence."""
-    import feature_extractors.listeners as ears
+    import flowmusic.evaluate.detectors as ears
 
     def labels_of(audio: Audio) -> dict[str, Any]:
         if float(audio.samples.abs().max()) < 0.01:

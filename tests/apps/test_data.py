@@ -10,7 +10,7 @@ import soundfile
 
 from flowmusic.apps import cli
 from flowmusic.corpus.fonts import wheel_font
-from flowmusic.data import manifest
+from flowmusic.datasets import manifest
 from tests.controls import midi_bytes as b
 from tests.data.music import short
 from tests.data.scores import song

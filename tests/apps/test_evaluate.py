@@ -19,9 +19,10 @@ import torch
 from safetensors.torch import save_file
 
 from flowmusic.apps import cli, evaluate
-from flowmusic.apps.corpus_clips import read_clips
-from flowmusic.apps.evaluation import library, listening, prepare
-from flowmusic.apps.evaluation.systems import Sampling, systems
+from flowmusic.evaluate import inputs, training_index
+from flowmusic.evaluate import scorers as listening
+from flowmusic.evaluate.conditions import Sampling, systems
+from flowmusic.evaluate.test_set import read_clips
 from flowmusic.generate.generator import Generator, NotFinite
 from flowmusic.interop import bundle
 from flowmusic.metrics.adherence import Listeners
@@ -253,7 +254,7 @@ def test_words_are_judged_when_a_text_audio_model_is_named(
         return torch.stack([angles.cos(), angles.sin()], 1)
 
     match = TextMatch("known", lambda audio: embed_text(["1"]), embed_text)
-    monkeypatch.setattr(prepare, "load_text_match", lambda name: match)
+    monkeypatch.setattr(inputs, "load_text_match", lambda name: match)
     assert run("text_audio=known", "controls=[text,chords]") == 0
     report = report_of(here / "eval")
     cosines = [clip["systems"]["model"]["scores"]["text_cos"] for clip in report["clips"]]
@@ -313,7 +314,7 @@ def test_a_copy_of_a_training_clip_is_found_at_once_and_again(here: Path, monkey
         Audio(sounds[-1][None], RATE).write(here / "train" / f"{number}.flac")
         lines.append(json.dumps({"path": f"train/{number}.flac", "seconds": 6.0, "split": "train"}))
     (here / "manifest.jsonl").write_text("\n".join(lines))
-    training = library.of_corpus(here, Sampled(), here / "index")
+    training = training_index.of_corpus(here, Sampled(), here / "index")
     copied = Audio(sounds[3][None, 3 * RATE :], RATE)
     fresh = Audio(0.1 * torch.randn(1, 3 * RATE, generator=generator), RATE)
     found, other = training.look_up(copied), training.look_up(fresh)
@@ -321,12 +322,12 @@ def test_a_copy_of_a_training_clip_is_found_at_once_and_again(here: Path, monkey
     assert other.similarity < found.similarity and other.tokens is not None and other.tokens < 0.5
 
     # The index is on disk: nothing is embedded again.
-    monkeypatch.setattr(library, "mel_stats", lambda part: pytest.fail("embedded again"))
-    again = library.of_corpus(here, Sampled(), here / "index")
+    monkeypatch.setattr(training_index, "mel_stats", lambda part: pytest.fail("embedded again"))
+    again = training_index.of_corpus(here, Sampled(), here / "index")
     assert torch.equal(again.reference.embeddings, training.reference.embeddings)
     with pytest.raises(ValueError, match="has 1 clips; at least 2"):
         (here / "manifest.jsonl").write_text(lines[0])
-        library.of_corpus(here, Sampled(), here / "index")
+        training_index.of_corpus(here, Sampled(), here / "index")
 
 
 def test_copies_are_looked_for_in_a_store_of_latents(run: Callable[..., int], here: Path, tiny: Generator) -> None:
@@ -515,7 +516,7 @@ def test_a_text_audio_model_needs_only_its_two_halves(monkeypatch: pytest.Monkey
     module = types.ModuleType("flowmusic.metrics.text_audio")
     module.TextAudio = TextAudio  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    match = prepare.load_text_match("nano_text_audio")
+    match = inputs.load_text_match("nano_text_audio")
     assert match.scores(Audio(torch.zeros(1, 8), 8), "jazz") == {"text_cos": pytest.approx(0.6)}
 
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from flowmusic.apps import cli
-from flowmusic.apps.evaluation import prepare
-from flowmusic.apps.evaluation.listed import read_listed
-from flowmusic.data import manifest
-from flowmusic.data.manifest import Entry
+from flowmusic.datasets import manifest
+from flowmusic.datasets.manifest import Entry
+from flowmusic.evaluate import inputs
+from flowmusic.evaluate.test_set_manifest import read_listed
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
 from flowmusic.metrics.adherence import Listeners
@@ -46,7 +46,7 @@ def run(model: Generator, ears: Listeners, here: Path, monkeypatch: pytest.Monke
         return torch.eye(8)[[int(text[-1]) for text in texts]]
 
     match = TextMatch("digits", lambda audio: torch.full((1, 8), 0.5), embed)
-    monkeypatch.setattr(prepare, "load_text_match", lambda name: match)
+    monkeypatch.setattr(inputs, "load_text_match", lambda name: match)
     settings = ["model=nano", "data=manifest", "out=eval", "steps=2", "batch=2", "page_clips=1"]
     return lambda *more: cli.main(["evaluate", *settings, *more])
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from flowmusic.annotations import plot
 from flowmusic.annotations.annotation import Annotations, DrumHits
 from flowmusic.annotations.json_file import ControlsFile
-from flowmusic.apps import extract, plot
+from flowmusic.apps import extract
 from flowmusic.apps.cli import main
 from flowmusic.generate.generator import Generator
 from tests.apps.conftest import RATE, clicks, tone
@@ -24,10 +25,11 @@ Write = Callable[[str, torch.Tensor], Path]
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The light recognisers: what is tested here is the command, not the recognition."""
-    from feature_extractors import madmom_compat, run, stems
+    from feature_extractors import run, stems
+    from feature_extractors.madmom import compat
     from feature_extractors.melody import Melody
 
-    monkeypatch.setattr(madmom_compat, "available", lambda: False)
+    monkeypatch.setattr(compat, "available", lambda: False)
     monkeypatch.setattr(stems, "best_available", stems.HarmonicPercussive)
     monkeypatch.setattr(run, "Melody", lambda: Melody(model="harmonic"))
 

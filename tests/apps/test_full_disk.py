@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import torch
 
-from flowmusic import atomic, audio, disk
-from flowmusic.apps import plot
+from flowmusic import audio, disk, files
+from flowmusic.annotations import plot
 from flowmusic.apps.cli import main
-from flowmusic.apps.errors import FAILED, USAGE, guarded
+from flowmusic.errors import FAILED, USAGE, guarded
 from flowmusic.generate.generator import Generator
 from tests.apps.conftest import clicks, tone
 from tests.apps.test_extract import quick as quick
@@ -99,7 +99,7 @@ def test_a_take_that_does_not_fit_says_how_to_make_it_again(
 def test_a_take_is_kept_though_its_record_cannot_be(
     here: Path, model: Generator, time: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write, calls = atomic.write_readable_json, []
+    write, calls = files.write_readable_json, []
 
     def full(path: Path, data: Any) -> Path:
         calls.append(path)
@@ -107,7 +107,7 @@ def test_a_take_is_kept_though_its_record_cannot_be(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         return write(path, data)
 
-    monkeypatch.setattr(atomic, "write_readable_json", full)
+    monkeypatch.setattr(files, "write_readable_json", full)
     assert main(["generate", "x", "--chords", "C", "--seconds", "1", "--seed", "5", "--quiet"]) == FAILED
     said = one_line(capsys)
     assert "take.json: No space left on device (take.wav is written; --seed 5 makes this take again)" in said

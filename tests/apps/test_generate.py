@@ -12,11 +12,11 @@ import pytest
 import soundfile
 import torch
 
-from flowmusic.apps import asked
 from flowmusic.apps.cli import main
 from flowmusic.generate.generator import Generator
 from flowmusic.metrics.adherence import Listeners
 from flowmusic.model.text import TextEncoder
+from flowmusic.request import request
 from flowmusic.types import Controls
 from tests.apps.conftest import clicks, tone
 from tests.generate.tiny import RATE as MODEL_RATE
@@ -174,13 +174,13 @@ def test_output_is_overwritten_and_nothing_else_is_left(here: Path, model: Gener
 # Controls
 
 
-def controls(argv: list[str], model: Generator) -> tuple[Controls, asked.Asked]:
+def controls(argv: list[str], model: Generator) -> tuple[Controls, request.Asked]:
     """What the flags ask for, on the model's clock."""
     from flowmusic.apps.cli import build_parser
 
     args = build_parser().parse_args(["generate", "t", *argv])
-    found = asked.read(args)
-    return asked.to_controls(found, model.grid(args.seconds)), found
+    found = request.read(args)
+    return request.to_controls(found, model.grid(args.seconds)), found
 
 
 def test_midi_melody_is_unknown_after_its_end(here: Path, model: Generator) -> None:
@@ -314,7 +314,7 @@ def test_what_cannot_be_heard_is_null_with_a_reason(
 ) -> None:
     from dataclasses import replace
 
-    from flowmusic.apps import adherence
+    from flowmusic.evaluate import adherence
 
     monkeypatch.setattr(adherence, "listeners", lambda: replace(ears, chords=None))
     record = take(["t", "--chords", "C", "--bpm", "120", "--seconds", "2"])
@@ -328,7 +328,7 @@ def test_what_cannot_be_heard_is_null_with_a_reason(
 def test_a_failing_recogniser_costs_the_scores_not_the_record(
     here: Path, model: Generator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from flowmusic.apps import adherence
+    from flowmusic.evaluate import adherence
 
     def fail(audio: object) -> list[float]:
         raise RuntimeError("deaf")
@@ -343,7 +343,7 @@ def test_a_failing_recogniser_costs_the_scores_not_the_record(
 
 def hearing(monkeypatch: pytest.MonkeyPatch, shares: list[float]) -> list[float]:
     """The next takes have C on so much of them, and F on the rest; returns the list as it is used up."""
-    from flowmusic.apps import adherence
+    from flowmusic.evaluate import adherence
 
     def chords(audio):  # type: ignore[no-untyped-def]
         turn = shares.pop(0) * audio.seconds

@@ -104,7 +104,7 @@ def test_controls_that_a_model_lacks_are_said(
 def test_a_missing_text_encoder_says_what_to_fetch(
     tmp_path: Path, here: Path, ears: Listeners, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("flowmusic.model.t5.HUB_NAMES", (str(tmp_path / "nowhere"),))
+    monkeypatch.setattr("flowmusic.model.jasco.t5.HUB_NAMES", (str(tmp_path / "nowhere"),))
     folder = checkpoints.write(tmp_path / "bare")
     assert main(["generate", "slow", "--model", str(folder), "--steps", "1"]) == 1
     assert "hf download google-t5/t5-base" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from flowmusic.apps import guidance_map, heat_map
+from benchmarks import guidance_map, heat_map
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
 from flowmusic.types import Guidance

@@ -15,8 +15,8 @@ import torch
 from flowmusic import plain
 from flowmusic.annotations.json_file import ControlsFile
 from flowmusic.apps.cli import main
-from flowmusic.data import manifest
 from flowmusic.data.shards import ShardIndex, read_shard
+from flowmusic.datasets import manifest
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
 from flowmusic.types import Audio
@@ -53,10 +53,11 @@ def lines(capture: pytest.CaptureFixture[bytes]) -> list[Path]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The light recognisers."""
-    from feature_extractors import madmom_compat, run, stems
+    from feature_extractors import run, stems
+    from feature_extractors.madmom import compat
     from feature_extractors.melody import Melody
 
-    monkeypatch.setattr(madmom_compat, "available", lambda: False)
+    monkeypatch.setattr(compat, "available", lambda: False)
     monkeypatch.setattr(stems, "best_available", stems.HarmonicPercussive)
     monkeypatch.setattr(run, "Melody", lambda: Melody(model="harmonic"))
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flowmusic.apps import recipe
-from flowmusic.apps.errors import UsageError
+from flowmusic.errors import UsageError
 from flowmusic.train.command import config_folder
+from tools import recipe
 
 WRITE = 'python -c "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"'
 SLEEP = 'python -c "import time; time.sleep(60)"'

@@ -12,14 +12,14 @@ import soundfile
 import torch
 
 from flowmusic import audio
-from flowmusic.apps import asked
-from flowmusic.apps.building.clip import read_part
 from flowmusic.apps.cli import build_parser, main
-from flowmusic.apps.evaluation.listed import read_listed
-from flowmusic.apps.evaluation.recordings import MIDDLE, excerpt
 from flowmusic.apps.invert import read_clips
-from flowmusic.data import manifest
-from flowmusic.data.manifest import Entry
+from flowmusic.datasets import manifest
+from flowmusic.datasets.clip import read_part
+from flowmusic.datasets.manifest import Entry
+from flowmusic.evaluate.test_set_folder import MIDDLE, excerpt
+from flowmusic.evaluate.test_set_manifest import read_listed
+from flowmusic.request import request
 from flowmusic.types import FrameGrid
 from tests.apps.conftest import RATE, clicks, tone
 
@@ -59,8 +59,8 @@ def long(here: Path) -> Path:
     return path
 
 
-def read(*flags: str) -> asked.Asked:
-    return asked.read(build_parser().parse_args(["generate", "t", *flags]))
+def read(*flags: str) -> request.Asked:
+    return request.read(build_parser().parse_args(["generate", "t", *flags]))
 
 
 def test_generate_decodes_what_it_needs_of_a_long_file(long: Path, decoded: Callable[[], float]) -> None:
@@ -129,9 +129,10 @@ def test_what_is_odd_is_said_and_one_channel_used(
 def test_extract_writes_the_same_controls_at_any_level(
     gain: float, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from feature_extractors import madmom_compat, stems
+    from feature_extractors import stems
+    from feature_extractors.madmom import compat
 
-    monkeypatch.setattr(madmom_compat, "available", lambda: False)
+    monkeypatch.setattr(compat, "available", lambda: False)
     monkeypatch.setattr(stems, "best_available", stems.HarmonicPercussive)
     samples = (0.3 * (tone(261.6, 2.0) + tone(329.6, 2.0)) + 0.5 * clicks([0.0, 0.5, 1.0, 1.5], 2.0)).numpy()
     sheets = []

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from flowmusic.apps import asked
 from flowmusic.apps.cli import build_parser
 from flowmusic.controls import beats, chords, drums, melody
 from flowmusic.generate.generator import Generator
+from flowmusic.request import request
 from flowmusic.types import Controls
 from tests.apps.conftest import clicks
 from tests.controls import midi_bytes as b
@@ -24,13 +24,13 @@ Write = Callable[[str, torch.Tensor], Path]
 def controls(argv: list[str], model: Generator) -> tuple[Controls, list[str]]:
     """What the flags ask for on the model's clock, and what is said of it."""
     args = build_parser().parse_args(["generate", "t", *argv])
-    found = asked.read(args)
-    return asked.to_controls(found, model.grid(args.seconds)), found.notices
+    found = request.read(args)
+    return request.to_controls(found, model.grid(args.seconds)), found.notices
 
 
 def refused(argv: list[str]) -> str:
     with pytest.raises(ValueError) as caught:
-        asked.read(build_parser().parse_args(["generate", "t", *argv]))
+        request.read(build_parser().parse_args(["generate", "t", *argv]))
     assert len(str(caught.value)) <= 500
     return str(caught.value)
 
@@ -205,7 +205,7 @@ def test_half_a_second_has_no_tempo_but_may_be_told_one(model: Generator) -> Non
 
 
 def test_stretched_sound_keeps_its_hits(here: Path, wav: Write) -> None:
-    from flowmusic.apps import loops
+    from flowmusic.request import loops
     from flowmusic.types import Audio
 
     sound = Audio.read(wav("loop.wav", clicks([0.5, 1.0, 1.5], 2.0)))

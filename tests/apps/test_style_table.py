@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from flowmusic.apps import style_table
+from benchmarks import style_table
 from flowmusic.generate.generator import Generator
 from flowmusic.metrics.text_audio import TextAudio
 from flowmusic.model.pseudowords import Concept

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 
-from flowmusic.apps import text_audio_table
+from benchmarks import text_audio_table
 from flowmusic.interop import bundle
 from tests.apps.conftest import RATE, tone
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flowmusic import limits
-from flowmusic.apps import threads
+from flowmusic import limits, threads
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pretty_midi
 import pytest
 
-from flowmusic.annotations import of_midi
-from flowmusic.controls import midi, midi_labels
+from flowmusic.annotations import midi, midi_labels, of_midi
 from flowmusic.controls.meter import parse_meter
 from tests.controls import midi_bytes as b
 from tests.data.scores import song

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowmusic.controls import midi_file as m
+from flowmusic.annotations import midi_file as m
 from tests.controls import midi_bytes as b
 
 PLAIN = b.smf(b.tempo(120) + b.tune())

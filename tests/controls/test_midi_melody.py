@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowmusic.controls import midi, midi_melody
-from flowmusic.controls.midi import Note
+from flowmusic.annotations import midi, midi_melody
+from flowmusic.annotations.midi import Note
 from tests.controls import midi_bytes as b
 
 

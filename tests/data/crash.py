@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from flowmusic.data.facts import Facts
-from flowmusic.data.readers import look
+from flowmusic.datasets.probe import Facts
+from flowmusic.datasets.probe_many import look
 
 
 def crash(path: Path) -> Facts | str:

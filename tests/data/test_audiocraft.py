@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from flowmusic.data import manifest
-from flowmusic.data.manifest import Entry
-from flowmusic.data.sets import SETS
+from flowmusic.datasets import manifest
+from flowmusic.datasets.manifest import Entry
+from flowmusic.datasets.sets import SETS
 from flowmusic.hashes import of_file
 from tests.data.music import short
 

@@ -13,11 +13,11 @@ import soundfile
 import torch
 
 from flowmusic import audio as audio_tools
-from flowmusic.data import plan as plans
-from flowmusic.data import processes, statistics
-from flowmusic.data.build import FAILURES, RECORDS, unfinished, verify
-from flowmusic.data.manifest import Entry
 from flowmusic.data.shards import ShardIndex, read_shard
+from flowmusic.datasets import build_local, statistics
+from flowmusic.datasets import plan as plans
+from flowmusic.datasets.build import FAILURES, RECORDS, unfinished, verify
+from flowmusic.datasets.manifest import Entry
 from tests.data.small_build import RATE, FoldedClips, build_plan
 
 
@@ -161,7 +161,7 @@ def test_processes_make_the_same_bytes(songs: Callable[..., list[Entry]], tmp_pa
     build_plan(plan, tmp_path / "one")
     heard: list[float] = []
     out = tmp_path / "two"
-    records = list(processes.run(plan.shards, out, FoldedClips, 2, heard.append))
+    records = list(build_local.run(plan.shards, out, FoldedClips, 2, heard.append))
     assert len(records) == 3 and heard == [2.0] * 5
     assert shards_of(out) == shards_of(tmp_path / "one")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flowmusic.data import captions
-from flowmusic.data.captions import Said
+from flowmusic.datasets import captions
+from flowmusic.datasets.captions import Said
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import soxr
 
-from flowmusic.data import fingerprint
+from flowmusic.datasets import fingerprint
 from tests.data.music import RATE, piece
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from flowmusic.data import heard
-from flowmusic.data.heard import HeardClips, Prompts
+from flowmusic.data import audio_prompts
+from flowmusic.data.audio_prompts import HeardClips, Prompts
 from flowmusic.data.latents import LatentCrops, LatentStore
 from flowmusic.data.shards import ClipSample, ShardIndex, write_shard
 from flowmusic.types import Heard
@@ -67,13 +67,13 @@ def test_the_window_nearest_to_the_crop_is_heard() -> None:
 def test_vectors_come_with_their_clips_from_shards(tmp_path: Path) -> None:
     latents = torch.zeros(50, 2).half()
     samples = [
-        ClipSample("a", {"latents": latents, heard.HEARD: torch.eye(4)[:2].half()}, {"captions": []}),
+        ClipSample("a", {"latents": latents, audio_prompts.HEARD: torch.eye(4)[:2].half()}, {"captions": []}),
         ClipSample("b", {"latents": latents}, {"captions": ["b"]}),
     ]
     shard = write_shard(tmp_path / "train-000000.tar", samples)
-    ShardIndex("train", Fraction(25), (shard,), {heard.HEARD: SETTINGS}).write(tmp_path)
+    ShardIndex("train", Fraction(25), (shard,), {audio_prompts.HEARD: SETTINGS}).write(tmp_path)
     found = LatentStore.read(tmp_path, "train")
-    assert found.heard is not None and found.heard.settings == SETTINGS and heard.HEARD not in found.tensors
+    assert found.heard is not None and found.heard.settings == SETTINGS and audio_prompts.HEARD not in found.tensors
     assert found.heard.vectors[1] is None and torch.equal(found.heard.vectors[0], torch.eye(4)[:2].half())
     one = found.heard_at(0, 0.0)
     assert one is not None and one.vector.tolist() == [1.0, 0.0, 0.0, 0.0] and found.heard_at(1, 0.0) is None
@@ -105,10 +105,10 @@ def test_bad_settings_are_explained(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="audio_text is a share"):
         Prompts("mixed", 50)
     with pytest.raises(FileNotFoundError, match="one text per line"):
-        heard.read_prompts(tmp_path / "none.txt")
+        audio_prompts.read_prompts(tmp_path / "none.txt")
     (tmp_path / "empty.txt").write_text("\n")
     with pytest.raises(ValueError, match="holds no text"):
-        heard.read_prompts(tmp_path / "empty.txt")
+        audio_prompts.read_prompts(tmp_path / "empty.txt")
     (tmp_path / "two.txt").write_text("one\n\n two \n")
-    assert heard.read_prompts(tmp_path / "two.txt") == ["one", "two"]
+    assert audio_prompts.read_prompts(tmp_path / "two.txt") == ["one", "two"]
     assert isinstance(Prompts("audio")("words", None, np.random.default_rng(0)), type(None))

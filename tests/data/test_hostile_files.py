@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from flowmusic.data import facts, manifest, scan
-from flowmusic.data.scan import Settings
-from flowmusic.data.sets import find
-from flowmusic.data.sets.base import Draft, complete
+from flowmusic.datasets import manifest, probe, scan
+from flowmusic.datasets.scan import Settings
+from flowmusic.datasets.sets import find
+from flowmusic.datasets.sets.base import Draft, complete
 from tests import hostile
 
 RATE = 16_000
@@ -169,7 +169,7 @@ def test_tags_that_expand_or_cannot_be_written(folder: Path) -> None:
     frame += b"TPE1" + struct.pack(">I", 5) + b"\x00\x00" + b"\x01\xff\xfe" + half
     length = struct.pack(">4B", *(len(frame) >> shift & 0x7F for shift in (21, 14, 7, 0)))
     path.write_bytes(b"ID3\x04\x00\x00" + length + frame + path.read_bytes())
-    assert len(facts.tags_of(path).get("title", "")) <= 2000
+    assert len(probe.tags_of(path).get("title", "")) <= 2000
     assert len(scanned(folder).entries) == 2
 
 
@@ -198,7 +198,7 @@ def test_labels_are_written_below_their_folder(tmp_path: Path, name: str) -> Non
 
 
 def test_a_corpus_lists_its_own_files(tmp_path: Path) -> None:
-    from flowmusic.data import corpus
+    from flowmusic.corpus import reader
 
     for line in (
         '{"path": "../a.flac", "split": "train"}',
@@ -209,4 +209,4 @@ def test_a_corpus_lists_its_own_files(tmp_path: Path) -> None:
     ):
         (tmp_path / "manifest.jsonl").write_text(line + "\n")
         with pytest.raises(ValueError, match=r"manifest\.jsonl, line 1"):
-            corpus.clips(tmp_path, "train")
+            reader.clips(tmp_path, "train")

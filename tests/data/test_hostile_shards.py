@@ -17,13 +17,14 @@ import torch
 from safetensors.torch import save
 
 from flowmusic.beside import StrayName
-from flowmusic.data import build, shards
-from flowmusic.data.build import Record, verify
+from flowmusic.data import shards
 from flowmusic.data.errors import BrokenShardError, WrongData
 from flowmusic.data.latents import LatentStore
 from flowmusic.data.shards import ClipSample, ShardIndex, read_shard, write_shard
 from flowmusic.data.streamed import ShardData
 from flowmusic.data.transport import StrayShard
+from flowmusic.datasets import build
+from flowmusic.datasets.build import Record, verify
 from flowmusic.hashes import of_file
 from tests.train import tiny_shards
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmusic.controls import drums
-from flowmusic.data import corpus
+from flowmusic.corpus import reader
 from flowmusic.data.crops import WaveCrops
 from flowmusic.data.latents import LatentCrops, LatentStore, as_onsets, outside
 from flowmusic.data.module import LatentData
@@ -75,7 +75,7 @@ def test_crops_are_a_function_of_seed_and_step(folder: Path, tmp_path: Path) -> 
     assert torch.equal(one.latents, two.latents) and one.controls.text == two.controls.text
     assert not torch.equal(one.latents, other.latents)
     assert one.latents.shape == (3, 25, HOP) and set(one.controls.tracks) == {"chords", "melody", "drums", "beats"}
-    waves = WaveCrops(corpus.clips(folder, "train"), RATE, 4000, batch=2, seed=0)
+    waves = WaveCrops(reader.clips(folder, "train"), RATE, 4000, batch=2, seed=0)
     assert torch.equal(waves(3), waves(3)) and waves(3).shape == (2, 4000)
 
 
@@ -83,11 +83,11 @@ def test_missing_things_are_explained(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"flowmusic build corpus=DIR"):
         LatentStore.read(tmp_path, "train")
     with pytest.raises(FileNotFoundError, match=r"manifest.jsonl.*flowmusic corpus"):
-        corpus.clips(folder / "train", "train")
+        reader.clips(folder / "train", "train")
     with pytest.raises(ValueError, match=r"'dev'.*train, validation, test"):
-        corpus.clips(folder, "dev")
+        reader.clips(folder, "dev")
     with pytest.raises(FileNotFoundError, match=r"--stems bass"):
-        corpus.clips(folder, "train")[0].stem("bass")
+        reader.clips(folder, "train")[0].stem("bass")
     build(folder, tmp_path / "store")
     with pytest.raises(ValueError, match=r"window of 30"):
         LatentCrops(LatentStore.read(tmp_path / "store", "train"), 30.0, 1, 0)

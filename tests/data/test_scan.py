@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from flowmusic.data import facts, manifest, readers, scan
+from flowmusic.datasets import manifest, probe, probe_many, scan
 from flowmusic.hashes import of_file
 from tests.data.crash import crash
 from tests.data.music import RATE, piece, short, wav
@@ -154,13 +154,13 @@ def test_a_second_look_reads_only_what_changed(folder: Path, tmp_path: Path, mon
         short(folder / f"{number}.wav", 300 + 50 * number)
     first = look(folder)
     opened: list[str] = []
-    real = facts.facts_of
+    real = probe.facts_of
 
-    def counting(path: Path) -> facts.Facts:
+    def counting(path: Path) -> probe.Facts:
         opened.append(path.name)
         return real(path)
 
-    monkeypatch.setattr(readers, "facts_of", counting)
+    monkeypatch.setattr(probe_many, "facts_of", counting)
     (folder / "0.txt").write_text("new words\n")  # sidecars are always read
     again = look(folder)
     assert opened == [] and again.reused == 3
@@ -177,16 +177,16 @@ def test_a_second_look_reads_only_what_changed(folder: Path, tmp_path: Path, mon
 def test_a_look_that_was_killed_goes_on(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(4):
         short(folder / f"{number}.wav", 300 + 50 * number)
-    real = facts.facts_of
+    real = probe.facts_of
     opened: list[str] = []
 
-    def dies(path: Path) -> facts.Facts:
+    def dies(path: Path) -> probe.Facts:
         opened.append(path.name)
         if len(opened) == 3:
             raise KeyboardInterrupt
         return real(path)
 
-    monkeypatch.setattr(readers, "facts_of", dies)
+    monkeypatch.setattr(probe_many, "facts_of", dies)
     with pytest.raises(KeyboardInterrupt):
         look(folder)
     assert not (tmp_path / "manifest.jsonl").exists()
@@ -199,9 +199,9 @@ def test_a_look_that_was_killed_goes_on(folder: Path, tmp_path: Path, monkeypatc
 
 def test_a_file_that_kills_its_reader_is_reported_and_the_rest_is_read(folder: Path) -> None:
     paths = [short(folder / f"{name}.wav", 300 + 20 * k) for k, name in enumerate(["a", "bad"])]
-    found = dict(readers.look_at(paths, 2, crash))
+    found = dict(probe_many.look_at(paths, 2, crash))
     assert set(found) == set(paths)
-    assert found[paths[1]] == "it crashes the decoder" and isinstance(found[paths[0]], facts.Facts)
+    assert found[paths[1]] == "it crashes the decoder" and isinstance(found[paths[0]], probe.Facts)
 
 
 def test_tags_of_files(folder: Path) -> None:
@@ -222,9 +222,9 @@ def test_tags_of_files(folder: Path) -> None:
         opened = kind(path)
         opened.update({"TITLE": "T", "ARTIST": "A", "GENRE": ["Jazz", "Blues"], "LICENSE": "CC BY 4.0"})
         opened.save()
-    assert facts.tags_of(mp3) == {"title": "T", "artist": "A", "genre": "Jazz", "bpm": "120", "comment": "words"}
+    assert probe.tags_of(mp3) == {"title": "T", "artist": "A", "genre": "Jazz", "bpm": "120", "comment": "words"}
     expected = {"title": "T", "artist": "A", "genre": "Jazz, Blues", "licence": "CC BY 4.0"}
-    assert facts.tags_of(flac) == facts.tags_of(ogg) == expected
+    assert probe.tags_of(flac) == probe.tags_of(ogg) == expected
     entries = by_name(look(folder, near=False))
     assert entries["a.mp3"].text == ("jazz, 120 bpm",) and entries["a.flac"].licence == "CC BY 4.0"
     assert len({entry.split for entry in entries.values()}) == 1  # one artist
@@ -262,6 +262,6 @@ def test_what_is_wrong_with_the_machine_is_no_fault_of_a_file(folder: Path, monk
         raise OSError(28, "No space left on device", "decoded.wav")
 
     wav(folder / "a.wav", piece(0, 2.0))
-    monkeypatch.setattr(readers, "facts_of", full)
+    monkeypatch.setattr(probe_many, "facts_of", full)
     with pytest.raises(OSError, match="No space left"):
         scan.scan(folder, folder.parent / "m.jsonl", scan.Settings())

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from flowmusic.data import manifest, scan
-from flowmusic.data.sets import SETS, find, jamendo, musdb, musiccaps, nsynth
+from flowmusic.datasets import manifest, scan
+from flowmusic.datasets.sets import SETS, find, jamendo, musdb, musiccaps, nsynth
 from tests.data.music import short, wav
 from tests.data.scores import song
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from flowmusic.data import manifest
-from flowmusic.data.manifest import Entry
 from flowmusic.data.shards import CONFIDENCE, ClipSample, ShardIndex, read_shard, write_shard
+from flowmusic.datasets import manifest
+from flowmusic.datasets.manifest import Entry
 from flowmusic.hashes import of_file
 
 

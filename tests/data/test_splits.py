@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowmusic.data import splits
+from flowmusic.datasets import splits
 
 
 def test_shares_come_out_and_more_recordings_move_nobody() -> None:

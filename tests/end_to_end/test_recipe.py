@@ -9,12 +9,12 @@ import pytest
 import torch
 import yaml
 
-from flowmusic.apps import recipe
 from flowmusic.corpus.fonts import wheel_font
 from flowmusic.interop import bundle
 from flowmusic.train.command import config_folder
 from flowmusic.types import Controls
 from tests.train.tiny_runs import TINY_CODEC, TINY_FLOW
+from tools import recipe
 
 STAGES = ["corpus", "more clips", "codec", "latents", "more latents", "field", "text and audio", "drum onsets"]
 STAGES += ["drum classes"]

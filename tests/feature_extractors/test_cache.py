@@ -89,9 +89,9 @@ def test_nested_settings_are_part_of_the_key() -> None:
 
 def test_the_detector_that_runs_is_part_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise installing madmom later would go on serving what flux found."""
-    monkeypatch.setattr("feature_extractors.madmom_compat.available", lambda: False)
+    monkeypatch.setattr("feature_extractors.madmom.compat.available", lambda: False)
     before = cache.key(Onsets(), AUDIO)
-    monkeypatch.setattr("feature_extractors.madmom_compat.available", lambda: True)
+    monkeypatch.setattr("feature_extractors.madmom.compat.available", lambda: True)
     assert cache.key(Onsets(), AUDIO) != before
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feature_extractors import ceilings, madmom_compat
+from feature_extractors.madmom import compat
+from flowmusic.evaluate import ceilings
 from tests.feature_extractors.corpus import write_corpus
 
 
@@ -30,7 +31,7 @@ def test_every_kind_of_source_is_there(rows: dict) -> None:
     sources = {source for _, _, source in rows}
     assert {"mix", "drum stem", "HarmonicPercussive of mix", "melody stem", "mix - drum stem"} <= sources
     detectors = {detector for measure, detector, _ in rows if measure == "chords majmin"}
-    assert detectors == {"chord net (ours)", *(["madmom CNN+CRF"] if madmom_compat.available() else [])}
+    assert detectors == {"chord net (ours)", *(["madmom CNN+CRF"] if compat.available() else [])}
 
 
 def test_tables_are_written_side_by_side(rows: dict, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from feature_extractors import chord_crops, chord_data, chord_features, chord_labels
+from feature_extractors.networks import chord_crops, chord_data, chord_features, chord_labels
 from flowmusic.types import Audio
 from tests.feature_extractors.sounds import RATE, clicks, triad
 

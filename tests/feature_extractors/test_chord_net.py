@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from feature_extractors import Chords, chord_decode, chord_features, chord_labels, chord_net
+from feature_extractors import Chords
+from feature_extractors.networks import chord_decode, chord_features, chord_labels, chord_net
 from flowmusic.controls import vocabulary
 from flowmusic.metrics.chords import chord_acc
 from flowmusic.types import Audio

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from feature_extractors import Chords, madmom_chords, madmom_compat
+from feature_extractors import Chords
+from feature_extractors.madmom import chords, compat
 from flowmusic.controls.vocabulary import LABELS, label_id
 from flowmusic.types import Audio, FrameGrid
 from tests.feature_extractors.sounds import RATE, tone, triad
 
-needs_madmom = pytest.mark.skipif(not madmom_compat.available(), reason="the extra 'madmom' is not installed")
+needs_madmom = pytest.mark.skipif(not compat.available(), reason="the extra 'madmom' is not installed")
 DETECTORS = pytest.mark.parametrize("detector", ["ours", pytest.param("madmom", marks=needs_madmom)])
 
 
@@ -36,9 +37,9 @@ def test_changes_are_gapless_and_cover_the_recording(progression: Audio, detecto
 
 
 def test_joining_madmoms_frames_moves_changes_back_and_keeps_the_ends() -> None:
-    assert madmom_chords._join(["C"] * 3 + ["F"] * 4, 0.65) == ((0.0, 0.2, "C"), (0.2, 0.65, "F"))
+    assert chords._join(["C"] * 3 + ["F"] * 4, 0.65) == ((0.0, 0.2, "C"), (0.2, 0.65, "F"))
     # A first frame of its own is shorter than the latency.
-    assert madmom_chords._join(["N", "F", "F"], 0.3) == ((0.0, 0.3, "F"),)
+    assert chords._join(["N", "F", "F"], 0.3) == ((0.0, 0.3, "F"),)
 
 
 @DETECTORS
@@ -48,7 +49,7 @@ def test_track_holds_ids(progression: Audio, detector: str) -> None:
 
 
 def test_all_labels_of_madmom_are_in_the_vocabulary() -> None:
-    labels = [madmom_chords._label(number) for number in range(25)]
+    labels = [chords._label(number) for number in range(25)]
     assert len(set(labels)) == 25
     assert set(labels) <= set(LABELS)
     assert (labels[0], labels[3], labels[12], labels[24]) == ("A", "C", "Am", "N")
@@ -57,21 +58,21 @@ def test_all_labels_of_madmom_are_in_the_vocabulary() -> None:
 @needs_madmom
 def test_torch_network_equals_madmoms_own() -> None:
     """The original is the oracle: slow, and known to be right."""
-    original = madmom_compat.module("features.chords").CNNChordFeatureProcessor()
+    original = compat.module("features.chords").CNNChordFeatureProcessor()
     rng = np.random.default_rng(0)
     samples = (0.1 * rng.standard_normal(44_100)).astype(np.float32)
-    expected = original(madmom_compat.signal(samples))
+    expected = original(compat.signal(samples))
     # float32 sums in another order.
-    assert madmom_chords._features(samples) == pytest.approx(expected, abs=1e-5)
+    assert chords._features(samples) == pytest.approx(expected, abs=1e-5)
 
 
 @needs_madmom
 def test_windows_of_a_long_recording_leave_no_trace(progression: Audio) -> None:
     from feature_extractors import signals
 
-    samples = signals.samples_of(progression, madmom_compat.RATE)
-    whole = madmom_chords._features(samples)
-    cut = signals.frames_by_window(madmom_chords._features, samples, 4410, window=20 * 4410, context=20 * 4410)
+    samples = signals.samples_of(progression, compat.RATE)
+    whole = chords._features(samples)
+    cut = signals.frames_by_window(chords._features, samples, 4410, window=20 * 4410, context=20 * 4410)
     assert cut == pytest.approx(whole, abs=1e-5)
 
 
@@ -79,7 +80,7 @@ def test_windows_of_a_long_recording_leave_no_trace(progression: Audio) -> None:
 def test_a_layer_of_another_kind_is_refused() -> None:
     from types import SimpleNamespace
 
-    from feature_extractors.madmom_cnn import to_torch
+    from feature_extractors.madmom.cnn import to_torch
 
     with pytest.raises(ValueError, match=r"layer SimpleNamespace; known: ConvolutionalLayer"):
         to_torch(SimpleNamespace(layers=[SimpleNamespace()]), 0)

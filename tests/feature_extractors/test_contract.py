@@ -10,11 +10,12 @@ from typing import Any, cast
 import pytest
 import torch
 
-from feature_extractors import Beats, Chords, Drums, Melody, Onsets, madmom_compat
+from feature_extractors import Beats, Chords, Drums, Melody, Onsets
+from feature_extractors.madmom import compat
 from flowmusic.types import Audio, Extractor, FrameGrid, Track
 from tests.feature_extractors.sounds import RATE, band
 
-needs_madmom = pytest.mark.skipif(not madmom_compat.available(), reason="the extra 'madmom' is not installed")
+needs_madmom = pytest.mark.skipif(not compat.available(), reason="the extra 'madmom' is not installed")
 
 EXTRACTORS: dict[str, Any] = {
     "chords": pytest.param(Chords, (), torch.int64),

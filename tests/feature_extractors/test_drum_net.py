@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from feature_extractors import Onsets, drum_data, drum_net
+from feature_extractors import Onsets
+from feature_extractors.networks import drum_data, drum_net
 from flowmusic.metrics.onsets import onset_f1
 from flowmusic.types import Audio
 from tests.feature_extractors.conftest import Song

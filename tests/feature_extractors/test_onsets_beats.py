@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from feature_extractors import Beats, Onsets, beats, flux, madmom_compat, pulse
+from feature_extractors import Beats, Onsets, beats, flux, pulse
+from feature_extractors.madmom import compat
 from flowmusic.controls import beats as beat_control
 from flowmusic.types import Audio, FrameGrid
 from tests.feature_extractors.sounds import RATE, clicks, tone
 
-needs_madmom = pytest.mark.skipif(not madmom_compat.available(), reason="the extra 'madmom' is not installed")
+needs_madmom = pytest.mark.skipif(not compat.available(), reason="the extra 'madmom' is not installed")
 DETECTORS = pytest.mark.parametrize("detector", [pytest.param("madmom", marks=needs_madmom), "flux"])
 TIMES = [0.5 * n for n in range(12)]
 
@@ -121,10 +122,10 @@ def test_unknown_detectors_are_refused() -> None:
 def test_without_madmom_the_defaults_fall_back(monkeypatch: pytest.MonkeyPatch, track: Audio) -> None:
     from feature_extractors import Chords, Extractors, extract
 
-    monkeypatch.setattr(madmom_compat, "available", lambda: False)
+    monkeypatch.setattr(compat, "available", lambda: False)
     assert (Onsets().resolved(), Beats().resolved()) == ("flux", "flux")
     for extractor in (Chords("madmom"), Onsets("madmom"), Beats("madmom")):
-        with pytest.raises(madmom_compat.MissingMadmom, match=r"uv pip install '\.\[madmom\]'"):
+        with pytest.raises(compat.MissingMadmom, match=r"uv pip install '\.\[madmom\]'"):
             extractor.analyse(track)
     found = extract(track, use=["chords", "beats"])
     assert found.chords is not None and found.beats is not None

@@ -11,20 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feature_extractors import (
-    Beats,
-    Drums,
-    DrumSeparator,
-    Extractors,
-    HarmonicPercussive,
-    drum_net,
-    extract,
-    rows,
-    survivors,
-)
-from feature_extractors.listeners import default_listeners
+from feature_extractors import Beats, Drums, DrumSeparator, Extractors, HarmonicPercussive, extract, rows, survivors
+from feature_extractors.networks import drum_net
 from feature_extractors.recording import Recording, is_noise, level_of
 from feature_extractors.stems import separated
+from flowmusic.evaluate.detectors import default_listeners
 from flowmusic.types import Audio
 from tests.feature_extractors.conftest import Song
 from tests.feature_extractors.sounds import RATE, band

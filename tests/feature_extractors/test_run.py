@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from feature_extractors import Beats, Chords, Drums, Extraction, Extractors, Melody, Onsets, __main__, extract, run
-from feature_extractors.listeners import default_listeners, describe
 from flowmusic.annotations.annotation import Annotations, DrumHits
 from flowmusic.annotations.json_file import ControlsFile
+from flowmusic.evaluate.detectors import default_listeners, describe
 from flowmusic.metrics.adherence import Listeners, measure
 from flowmusic.types import Audio, FrameGrid
 from tests.feature_extractors.sounds import BEATS, RATE, band

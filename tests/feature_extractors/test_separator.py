@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from feature_extractors import (
-    DrumSeparator,
-    HarmonicPercussive,
-    Separator,
-    separator_data,
-    separator_net,
-)
+from feature_extractors import DrumSeparator, HarmonicPercussive, Separator
+from feature_extractors.networks import separator_data, separator_net
 from flowmusic.metrics.signal import si_sdr
 from flowmusic.types import Audio
 from tests.feature_extractors.conftest import Song

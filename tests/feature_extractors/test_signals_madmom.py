@@ -12,11 +12,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feature_extractors import madmom_compat, signals
+from feature_extractors import signals
+from feature_extractors.madmom import compat
 from flowmusic.types import Audio
 
 ROOT = Path(__file__).resolve().parents[2]
-needs_madmom = pytest.mark.skipif(not madmom_compat.available(), reason="the extra 'madmom' is not installed")
+needs_madmom = pytest.mark.skipif(not compat.available(), reason="the extra 'madmom' is not installed")
 
 
 @given(st.integers(0, 200), st.integers(1, 40), st.integers(0, 50))
@@ -64,14 +65,14 @@ def test_silence_is_judged_by_the_peak() -> None:
 
 
 def test_a_missing_madmom_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(madmom_compat, "available", lambda: False)
+    monkeypatch.setattr(compat, "available", lambda: False)
     with pytest.raises(ImportError, match=r"hearing chords needs .* `uv pip install '\.\[madmom\]'`.* or do without\."):
-        madmom_compat.require("hearing chords", "do without")
+        compat.require("hearing chords", "do without")
 
 
 @needs_madmom
 def test_names_are_restored_and_nothing_stays_behind() -> None:
-    madmom_compat.module("features.onsets")
+    compat.module("features.onsets")
     assert collections.MutableSequence is collections.abc.MutableSequence  # type: ignore[attr-defined]
     assert np.float is float  # type: ignore[attr-defined]
     assert "pkg_resources" not in sys.modules or sys.modules["pkg_resources"].__file__ is not None
@@ -79,7 +80,7 @@ def test_names_are_restored_and_nothing_stays_behind() -> None:
 
 @needs_madmom
 def test_ragged_results_become_object_rows() -> None:
-    decode = madmom_compat._as_object_row(lambda task: (np.arange(task), -1.5))
+    decode = compat._as_object_row(lambda task: (np.arange(task), -1.5))
     rows = np.asarray([decode(3), decode(5)])
     assert rows[:, 1].tolist() == [-1.5, -1.5]
     path, _ = rows[1]
@@ -88,11 +89,11 @@ def test_ragged_results_become_object_rows() -> None:
 
 @needs_madmom
 def test_the_licence_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    madmom_compat._load.cache_clear()
+    compat._load.cache_clear()
     with caplog.at_level(logging.WARNING):
-        madmom_compat._load()
-        madmom_compat._load()
-        madmom_compat.module("features.onsets")
+        compat._load()
+        compat._load()
+        compat.module("features.onsets")
     said = [record for record in caplog.records if "CC BY-NC-SA" in record.getMessage()]
     assert len(said) == 1
 

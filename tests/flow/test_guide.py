@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from flowmusic.flow import grids
+from flowmusic.flow import time_grids
+from flowmusic.flow.apg import Projector, split
 from flowmusic.flow.guide import guided, guided_by_loop, stack
-from flowmusic.flow.project import Projector, split
 from flowmusic.flow.solve import solve
 from flowmusic.types import Condition, Guidance, Projection
 
@@ -165,9 +165,9 @@ def test_the_whole_interval_is_plain_guidance_and_an_empty_one_nearly_none() -> 
     def end(interval: tuple[float, float], weights: float = 3.0) -> torch.Tensor:
         terms = [(everything, weights), (nothing, 1.0 - weights)]
         field = guided(MaskedField(), terms, plain=everything, interval=interval)
-        return solve(field, z_0, grids.uniform(64), "midpoint").z
+        return solve(field, z_0, time_grids.uniform(64), "midpoint").z
 
-    strong = solve(guided(MaskedField(), branches), z_0, grids.uniform(64), "midpoint").z
+    strong = solve(guided(MaskedField(), branches), z_0, time_grids.uniform(64), "midpoint").z
     torch.testing.assert_close(end((0.0, 1.0)), strong)
     weak = end((0.0, 1.0), 1.0)
     torch.testing.assert_close(end((0.999, 1.0)), weak, atol=0.05, rtol=0.0)

@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowmusic.flow import grids
-from flowmusic.flow.keep import keeping
+from flowmusic.flow import time_grids
+from flowmusic.flow.inpaint import keeping
 from flowmusic.flow.solve import SOLVERS, expected_evals, solve
 from flowmusic.types import VelocityField
 
@@ -34,7 +34,7 @@ def test_error_on_a_linear_field_falls_with_the_declared_order(name: str) -> Non
     start = torch.tensor([[[1.0, 0.5], [-0.2, 0.9]]], dtype=torch.float64)
     exact = start @ torch.linalg.matrix_exp(matrix).T
     counts = [16, 32, 64, 128]
-    errors = [float((solve(linear(matrix), start, grids.uniform(n), name).z - exact).abs().max()) for n in counts]
+    errors = [float((solve(linear(matrix), start, time_grids.uniform(n), name).z - exact).abs().max()) for n in counts]
     logs_h, logs_e = [-math.log(n) for n in counts], [math.log(e) for e in errors]
     mean_h, mean_e = sum(logs_h) / 4, sum(logs_e) / 4
     slope = sum((h - mean_h) * (e - mean_e) for h, e in zip(logs_h, logs_e)) / sum((h - mean_h) ** 2 for h in logs_h)
@@ -60,7 +60,7 @@ def test_ours_are_torchdiffeqs_to_the_bit(
     def field(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         return torch.tanh(z @ weights[0] + t[:, None, None]) + torch.sin(3 * z)
 
-    times = grids.named(grid, steps)
+    times = time_grids.named(grid, steps)
     times = times.flip(0) if backwards else times
     reference = odeint(lambda t, z: field(z, t.to(dtype).expand(len(z))), start, times.to(dtype), method=name)[-1]
     assert torch.equal(solve(field, start, times, name).z, reference)
@@ -80,7 +80,7 @@ def test_the_usual_solvers_load_no_other_library() -> None:
 def test_adaptive_solver_reaches_its_tolerance(tolerance: float) -> None:
     matrix = torch.tensor([[-0.6, 2.0], [-2.0, 0.3]], dtype=torch.float64)
     start = torch.ones(1, 1, 2, dtype=torch.float64)
-    solution = solve(linear(matrix), start, grids.uniform(1), "dopri5", tolerance=tolerance)
+    solution = solve(linear(matrix), start, time_grids.uniform(1), "dopri5", tolerance=tolerance)
     # Local errors add up over the steps; ten tolerances allow for that.
     assert float((solution.z - start @ torch.linalg.matrix_exp(matrix).T).abs().max()) < 10 * tolerance
 
@@ -90,7 +90,7 @@ def test_adaptive_solver_reaches_its_tolerance(tolerance: float) -> None:
 @settings(max_examples=10)
 def test_constant_field_is_exact_on_any_grid(name: str, steps: int, grid: str, seed: int) -> None:
     z_0, velocity = torch.randn(2, 2, 3, 4, generator=torch.Generator().manual_seed(seed))
-    solution = solve(lambda z, t: velocity, z_0, grids.named(grid, steps), name)
+    solution = solve(lambda z, t: velocity, z_0, time_grids.named(grid, steps), name)
     torch.testing.assert_close(solution.z, z_0 + velocity, atol=1e-5, rtol=1e-5)
 
 
@@ -103,7 +103,7 @@ def test_evaluations_are_counted_and_announced(name: str) -> None:
         calls.append(t)
         return z
 
-    solution = solve(field, torch.zeros(3, 2, 2), grids.uniform(5), name, progress=lambda *at: seen.append(at))
+    solution = solve(field, torch.zeros(3, 2, 2), time_grids.uniform(5), name, progress=lambda *at: seen.append(at))
     total = expected_evals(name, 5)
     assert solution.num_evals == len(calls) == total
     assert seen == [(i + 1, total) for i in range(total)]
@@ -115,7 +115,7 @@ def test_progress_of_an_adaptive_solve_ends_complete() -> None:
     solution = solve(
         lambda z, t: torch.sin(40 * t)[:, None, None] * z,
         torch.ones(1, 1, 1),
-        grids.uniform(1),
+        time_grids.uniform(1),
         "dopri5",
         progress=lambda *at: seen.append(at),
     )
@@ -129,7 +129,7 @@ def test_forward_then_backward_returns(name: str) -> None:
         return torch.sin(z) + t[:, None, None]
 
     start = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    grid = grids.uniform(400)
+    grid = time_grids.uniform(400)
     back = solve(field, solve(field, start, grid, name, tolerance=1e-9).z, grid.flip(0), name, tolerance=1e-9).z
     # Midpoint, the weakest, leaves about h^2 = 6e-6 each way.
     torch.testing.assert_close(back, start, atol=5e-5, rtol=0)
@@ -147,7 +147,7 @@ def test_gaussian_flow_carries_noise_to_the_right_mean_and_width() -> None:
     z_0 = torch.randn(1, 500, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     # The field is affine in z, so its exact flow is the map z -> mean + std z, point by point.
     for name, steps, tolerance in [("rk4", 100, 1e-5), ("dopri5", 1, 1e-5), ("euler", 2000, 2e-2)]:
-        solution = solve(field, z_0, grids.uniform(steps), name, tolerance=1e-8)
+        solution = solve(field, z_0, time_grids.uniform(steps), name, tolerance=1e-8)
         torch.testing.assert_close(solution.z, mean + std * z_0, atol=tolerance, rtol=0)
 
 
@@ -163,8 +163,8 @@ def test_kept_frames_land_on_the_known_latents(name: str) -> None:
         seen.append(z)
         return -z
 
-    free = solve(lambda z, t: -z, z_0, grids.uniform(4), name).z
-    held = solve(keeping(field, z_0, known, keep), z_0, grids.uniform(4), name).z
+    free = solve(lambda z, t: -z, z_0, time_grids.uniform(4), name).z
+    held = solve(keeping(field, z_0, known, keep), z_0, time_grids.uniform(4), name).z
     torch.testing.assert_close(held[keep], known[keep], atol=1e-4, rtol=1e-4)
     if name != "dopri5":  # which chooses its steps by the whole state
         torch.testing.assert_close(held[~keep], free[~keep])
@@ -179,58 +179,58 @@ def test_keeping_names_shapes_that_disagree() -> None:
 
 ANY_GRID = st.one_of(
     st.tuples(st.integers(1, 200), st.sampled_from(ANY_STEPS)),
-    st.tuples(st.sampled_from(sorted(grids.EPSS)), st.sampled_from(["epss", "epss_sway"])),
+    st.tuples(st.sampled_from(sorted(time_grids.EPSS)), st.sampled_from(["epss", "epss_sway"])),
 )
 
 
 @given(ANY_GRID)
 def test_grids_run_from_0_to_1_and_rise(steps_name: tuple[int, str]) -> None:
     steps, name = steps_name
-    times = grids.named(name, steps)
+    times = time_grids.named(name, steps)
     assert times.shape == (steps + 1,) and times.dtype == torch.float64
     assert float(times[0]) == 0.0 and float(times[-1]) == 1.0
     assert bool((times.diff() > 0).all())
 
 
-@given(strength=st.floats(grids.SWAY_MIN, grids.SWAY_MAX), shift=st.floats(0.05, 20.0))
+@given(strength=st.floats(time_grids.SWAY_MIN, time_grids.SWAY_MAX), shift=st.floats(0.05, 20.0))
 def test_grids_rise_for_every_allowed_strength(strength: float, shift: float) -> None:
-    assert bool((grids.sway(30, strength).diff() > 0).all())
-    assert bool((grids.shifted(30, shift).diff() > 0).all())
+    assert bool((time_grids.sway(30, strength).diff() > 0).all())
+    assert bool((time_grids.shifted(30, shift).diff() > 0).all())
 
 
 def test_grid_formulas() -> None:
-    torch.testing.assert_close(grids.sway(10, 0.0), grids.uniform(10))
-    torch.testing.assert_close(grids.shifted(10, 1.0), grids.uniform(10))
+    torch.testing.assert_close(time_grids.sway(10, 0.0), time_grids.uniform(10))
+    torch.testing.assert_close(time_grids.shifted(10, 1.0), time_grids.uniform(10))
     # s = -1 leaves 1 - cos(pi t / 2).
-    torch.testing.assert_close(grids.sway(10), 1 - torch.cos(torch.pi / 2 * grids.uniform(10)))
-    assert float(grids.shifted(2, 3.0)[1]) == pytest.approx(0.25)
+    torch.testing.assert_close(time_grids.sway(10), 1 - torch.cos(torch.pi / 2 * time_grids.uniform(10)))
+    assert float(time_grids.shifted(2, 3.0)[1]) == pytest.approx(0.25)
 
 
 def test_epss_keeps_the_published_steps_of_the_finer_grid() -> None:
-    assert (grids.epss(7) * 32).tolist() == [0, 2, 4, 6, 8, 16, 24, 32]
-    for steps in grids.EPSS:
-        fine = grids.sway(32).tolist()
-        assert set(grids.epss_sway(steps).tolist()) <= set(fine)
+    assert (time_grids.epss(7) * 32).tolist() == [0, 2, 4, 6, 8, 16, 24, 32]
+    for steps in time_grids.EPSS:
+        fine = time_grids.sway(32).tolist()
+        assert set(time_grids.epss_sway(steps).tolist()) <= set(fine)
         # More steps near the noise than near the data, which is what makes the tables worth having.
-        assert float(grids.epss(steps)[1]) < 1 - float(grids.epss(steps)[-2])
+        assert float(time_grids.epss(steps)[1]) < 1 - float(time_grids.epss(steps)[-2])
     with pytest.raises(ValueError, match=r"tables for 5, 6, 7, 10, 12, 16 steps, got 8"):
-        grids.named("epss", 8)
+        time_grids.named("epss", 8)
 
 
 def test_bad_settings_are_named_with_what_is_allowed() -> None:
     z = torch.zeros(1, 1, 1)
     with pytest.raises(ValueError, match=r"'leapfrog'.*euler.*dopri5"):
-        solve(lambda z, t: z, z, grids.uniform(2), "leapfrog")
+        solve(lambda z, t: z, z, time_grids.uniform(2), "leapfrog")
     with pytest.raises(ValueError, match="strictly ascending"):
         solve(lambda z, t: z, z, torch.tensor([0.0, 0.5, 0.5, 1.0]))
     with pytest.raises(ValueError, match="at least 1, got 0"):
-        grids.uniform(0)
+        time_grids.uniform(0)
     with pytest.raises(ValueError, match=r"\[-1, 1.752\], got 2"):
-        grids.sway(4, 2.0)
+        time_grids.sway(4, 2.0)
     with pytest.raises(ValueError, match="positive number, got 0"):
-        grids.shifted(4, 0.0)
+        time_grids.shifted(4, 0.0)
     with pytest.raises(ValueError, match=r"'cubic'.*uniform, sway, shifted"):
-        grids.named("cubic", 4)
+        time_grids.named("cubic", 4)
 
 
 @pytest.mark.parametrize("grid", ["sway", "shifted"])
@@ -239,6 +239,6 @@ def test_the_multistep_solver_keeps_its_order_on_unequal_steps(grid: str) -> Non
     start = torch.ones(1, 1, 2, dtype=torch.float64)
     exact = start @ torch.linalg.matrix_exp(matrix).T
     errors = [
-        float((solve(linear(matrix), start, grids.named(grid, n), "ab2").z - exact).abs().max()) for n in (64, 128)
+        float((solve(linear(matrix), start, time_grids.named(grid, n), "ab2").z - exact).abs().max()) for n in (64, 128)
     ]
     assert 1.8 < math.log2(errors[0] / errors[1]) < 2.2

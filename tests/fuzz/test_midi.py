@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from flowmusic.annotations import of_midi
+from flowmusic.annotations import midi, midi_labels, of_midi
 from flowmusic.annotations.json_file import from_json, to_json
-from flowmusic.apps import scores
-from flowmusic.controls import midi, midi_labels
 from flowmusic.controls.notices import ControlNotice
+from flowmusic.request import scores
 from tests.controls import midi_bytes as b
 from tests.fuzz.campaign import Input, both_ways, run
 from tests.fuzz.mutate import mutated

@@ -15,14 +15,15 @@ import yaml
 
 from flowmusic.annotations.json_file import ControlsFile
 from flowmusic.annotations.labels_file import labels_of
-from flowmusic.apps import recipe
 from flowmusic.controls import chords
-from flowmusic.data import captions, corpus, manifest
-from flowmusic.data.sets import slakh
+from flowmusic.corpus import reader
+from flowmusic.datasets import captions, manifest
+from flowmusic.datasets.sets import slakh
 from flowmusic.interop import bundle
 from flowmusic.interop.stored_config import StoredConfig
 from tests.fuzz.campaign import Input, both_ways, run
 from tests.fuzz.mutate import changed, mutated
+from tools import recipe
 
 COUNT, SEED = 400, 1305
 
@@ -131,7 +132,7 @@ def test_json(tmp_path: Path, name: str, values: list[Any], read: Callable[[Path
 def test_the_list_of_a_corpus(tmp_path: Path) -> None:
     lines = [{"path": "train/a.flac", "seconds": 1.0, "split": "train", "text": "x"}] * 2
     inputs = documents(SEED, COUNT, tmp_path / "manifest.jsonl", lines, as_json)
-    both_ways(run("corpus manifest.jsonl", inputs, lambda path: corpus.clips(path.parent, "train")))
+    both_ways(run("corpus manifest.jsonl", inputs, lambda path: reader.clips(path.parent, "train")))
 
 
 @pytest.mark.slow

@@ -14,10 +14,10 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from flowmusic.apps.errors import one_line
-from flowmusic.data.build import verify
 from flowmusic.data.latents import LatentStore
 from flowmusic.data.streamed import ShardData
+from flowmusic.datasets.build import verify
+from flowmusic.errors import one_line
 from flowmusic.hashes import of_file
 from tests.fuzz.campaign import Input, Refused, both_ways, run
 from tests.fuzz.mutate import changed, mutated

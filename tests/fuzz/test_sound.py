@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 from flowmusic import audio
-from flowmusic.data.facts import Facts
-from flowmusic.data.readers import look
+from flowmusic.datasets.probe import Facts
+from flowmusic.datasets.probe_many import look
 from tests import hostile
 from tests.fuzz.campaign import Input, Refused, both_ways, run
 from tests.fuzz.mutate import mutated

@@ -47,7 +47,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "hydra": ("flowmusic/apps/", "flowmusic/train/"),
     "omegaconf": ("flowmusic/apps/", "flowmusic/train/"),
     "torchdiffeq": ("flowmusic/flow/solve.py",),
-    "ray": ("flowmusic/data/ray_engine.py",),
+    "ray": ("flowmusic/datasets/build_ray.py",),
     "librosa": ("flowmusic/caches.py",),  # whose cache of compiled functions may end whatever runs
     "tqdm": ("flowmusic/progress.py",),  # one helper draws every bar
     "peft": ("flowmusic/model/lora.py",),

@@ -30,9 +30,9 @@ REFUSED = {("weights_only", False), ("allow_pickle", True), ("trust_remote_code"
 
 EXCEPTIONS = {
     # Rows between processes of one build, which it has made itself.
-    "flowmusic/data/ray_engine.py": {"pickle.loads"},
+    "flowmusic/datasets/build_ray.py": {"pickle.loads"},
     # Our own checkpoints hold Lightning's state, which is more than tensors.
-    "flowmusic/apps/carry.py": {"torch.load", "weights_only=False"},
+    "tools/pack_run.py": {"torch.load", "weights_only=False"},
     "flowmusic/train/run.py": {"weights_only=False"},
 }
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from flowmusic.hashes import of_file
-from flowmusic.interop import joint as text_audio
+from flowmusic.interop import text_audio
 from flowmusic.interop.bundle import ModelError
 from flowmusic.interop.clap import Clap
 from flowmusic.metrics.text_audio import TextAudio

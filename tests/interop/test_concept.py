@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 
 from flowmusic.interop import concept
 from flowmusic.interop.bundle import ModelError
+from flowmusic.model.jasco.t5 import T5Encoder
 from flowmusic.model.pseudowords import Concept
-from flowmusic.model.t5 import T5Encoder
 from flowmusic.model.text import DIM, SHA256, TextEncoder
 
 RECORD = {"model": "nano", "steps": 40, "seed": 3, "held_out": [1.0, 0.9]}

@@ -40,7 +40,7 @@ def codec_of(generator: Generator) -> EncodecCodec:
 def test_every_tensor_is_where_it_belongs(
     tmp_path: Path, melody: bool, skips: bool, hooks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flowmusic.model.jasco.available", lambda: False)  # packed weights cannot be looked at
+    monkeypatch.setattr("flowmusic.model.jasco.field.available", lambda: False)  # packed weights cannot be looked at
     checkpoints.write(tmp_path, melody=melody, skips=skips, hooks=hooks)
     state = torch.load(tmp_path / "state_dict.bin", weights_only=True)["best_state"]
     generator = bundle.load(tmp_path)

@@ -38,9 +38,9 @@ def shapes(module: torch.nn.Module, prefix: str = "") -> Shapes:
 @pytest.mark.parametrize("variant", ["chords_drums", "chords_drums_melody"])
 @pytest.mark.parametrize("weight_norm", [names.PARAMETRIZATIONS, names.HOOKS])
 def test_every_published_tensor_has_a_place_in_our_model(variant: str, weight_norm: str) -> None:
-    from flowmusic.model.jasco import JascoField
-    from flowmusic.model.jasco_encode import JascoEncoder
-    from flowmusic.model.t5 import T5Encoder
+    from flowmusic.model.jasco.encoder import JascoEncoder
+    from flowmusic.model.jasco.field import JascoField
+    from flowmusic.model.jasco.t5 import T5Encoder
 
     theirs = checkpoint_keys(variant, weight_norm)
     assert len(theirs) == {"chords_drums": 419, "chords_drums_melody": 421}[variant]

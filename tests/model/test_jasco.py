@@ -15,9 +15,9 @@ from torch import Tensor
 
 from flowmusic.flow.guide import guided, guided_by_loop, stack
 from flowmusic.generate.branches import merge
-from flowmusic.model.jasco import JascoField, time_features
-from flowmusic.model.jasco_encode import QUIRKS, JascoEncoder
-from flowmusic.model.plain import positions
+from flowmusic.model.jasco.encoder import QUIRKS, JascoEncoder
+from flowmusic.model.jasco.field import JascoField, time_features
+from flowmusic.model.jasco.layers import positions
 from flowmusic.model.text import FrozenText
 from flowmusic.types import Condition, Controls, FrameGrid, Guidance, Track
 

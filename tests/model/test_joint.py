@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from flowmusic.model.encode import ConditionEncoder
-from flowmusic.model.joint import JointConditioner, hear
+from flowmusic.model.text_audio_conditioner import JointConditioner, hear
 from flowmusic.types import Audio, Controls, FrameGrid, Heard
 
 GRID = FrameGrid(Fraction(25), 10)

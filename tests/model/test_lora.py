@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from flowmusic.interop import bundle
 from flowmusic.model import lora
 from flowmusic.model.field import VectorField
-from flowmusic.model.jasco import JascoField
+from flowmusic.model.jasco.field import JascoField
 from flowmusic.model.lora import LoraSettings
 from flowmusic.types import Condition
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from flowmusic.model.jasco.t5 import T5Encoder
 from flowmusic.model.pseudowords import Concept, Mention, mentioned, parse
-from flowmusic.model.t5 import T5Encoder
 from flowmusic.model.text import DIM, MAX_TOKENS, SHA256, TextEncoder
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from flowmusic.model.t5 import T5Encoder
+from flowmusic.model.jasco.t5 import T5Encoder
 from flowmusic.model.text import TextWeightsError
 from tests.model import tiny_t5
 

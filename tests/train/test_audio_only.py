@@ -12,8 +12,7 @@ from hydra.utils import instantiate
 from flowmusic.apps import build as apps_build
 from flowmusic.data.errors import WrongData
 from flowmusic.data.latents import LatentStore
-from flowmusic.interop import bundle
-from flowmusic.interop import joint as text_audio
+from flowmusic.interop import bundle, text_audio
 from flowmusic.interop.bundle import ModelError
 from flowmusic.model.pseudowords import Concept
 from flowmusic.model.text import SHA256

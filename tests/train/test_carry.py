@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from flowmusic.apps import carry
-from flowmusic.apps.errors import UsageError
-from flowmusic.train import compact, parts
+from flowmusic.errors import UsageError
 from flowmusic.train.run import compose, train
 from tests.train.tiny_runs import TINY_FLOW
+from tools import pack_run, quantise_checkpoint, split_file
 
 
 def random_file(path: Path, size: int) -> bytes:
@@ -24,38 +23,38 @@ def random_file(path: Path, size: int) -> bytes:
 
 def test_parts_join_to_the_file_they_came_from(tmp_path: Path) -> None:
     data = random_file(tmp_path / "a.bin", 2500)
-    written = parts.split(tmp_path / "a.bin", tmp_path / "parts", 1000)
+    written = split_file.split(tmp_path / "a.bin", tmp_path / "parts", 1000)
     assert [p.name for p in written] == ["a.bin.000", "a.bin.001", "a.bin.002", "parts.json"]
     assert max(p.stat().st_size for p in written[:-1]) == 1000
-    assert parts.join(tmp_path / "parts", tmp_path / "b.bin").read_bytes() == data
+    assert split_file.join(tmp_path / "parts", tmp_path / "b.bin").read_bytes() == data
     # Fewer parts the next time leave none of the first behind.
     random_file(tmp_path / "a.bin", 10)
-    parts.split(tmp_path / "a.bin", tmp_path / "parts", 1000)
+    split_file.split(tmp_path / "a.bin", tmp_path / "parts", 1000)
     assert sorted(p.name for p in (tmp_path / "parts").iterdir()) == ["a.bin.000", "parts.json"]
 
 
 def test_missing_and_damaged_parts_are_named_and_nothing_is_written(tmp_path: Path) -> None:
     random_file(tmp_path / "a.bin", 2500)
-    parts.split(tmp_path / "a.bin", tmp_path / "parts", 1000)
+    split_file.split(tmp_path / "a.bin", tmp_path / "parts", 1000)
     target = tmp_path / "b.bin"
     good = (tmp_path / "parts" / "a.bin.001").read_bytes()
     (tmp_path / "parts" / "a.bin.001").write_bytes(bytes([good[0] ^ 1]) + good[1:])
-    with pytest.raises(parts.PartsError, match=r"damaged parts: a.bin.001;"):
-        parts.join(tmp_path / "parts", target)
+    with pytest.raises(split_file.PartsError, match=r"damaged parts: a.bin.001;"):
+        split_file.join(tmp_path / "parts", target)
     (tmp_path / "parts" / "a.bin.001").write_bytes(good[:-1])
-    with pytest.raises(parts.PartsError, match=r"a.bin.001 \(999 bytes of 1000\)"):
-        parts.join(tmp_path / "parts", target)
+    with pytest.raises(split_file.PartsError, match=r"a.bin.001 \(999 bytes of 1000\)"):
+        split_file.join(tmp_path / "parts", target)
     (tmp_path / "parts" / "a.bin.001").unlink()
-    with pytest.raises(parts.PartsError, match=r"lacks a.bin.001 of 3"):
-        parts.join(tmp_path / "parts", target)
+    with pytest.raises(split_file.PartsError, match=r"lacks a.bin.001 of 3"):
+        split_file.join(tmp_path / "parts", target)
     index = json.loads((tmp_path / "parts" / "parts.json").read_text())
     index["parts"][0][0] = "../a.bin"
     (tmp_path / "parts" / "parts.json").write_text(json.dumps(index))
-    with pytest.raises(parts.PartsError, match="another folder"):
-        parts.join(tmp_path / "parts", target)
+    with pytest.raises(split_file.PartsError, match="another folder"):
+        split_file.join(tmp_path / "parts", target)
     (tmp_path / "parts" / "parts.json").unlink()
-    with pytest.raises(parts.PartsError, match=r"parts.json is missing"):
-        parts.join(tmp_path / "parts", target)
+    with pytest.raises(split_file.PartsError, match=r"parts.json is missing"):
+        split_file.join(tmp_path / "parts", target)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.bin", "parts"]
 
 
@@ -80,7 +79,7 @@ def checkpoint() -> dict[str, object]:
 
 def test_a_compact_checkpoint_is_close_and_small_things_are_exact() -> None:
     before = checkpoint()
-    after = compact.expand(compact.compact(before))
+    after = quantise_checkpoint.expand(quantise_checkpoint.compact(before))
     assert after.keys() == before.keys() and after["global_step"] == 7
     weights, kept = before["current_model_state"], after["current_model_state"]
     assert ((kept["net.weight"] - weights["net.weight"]).abs() / weights["net.weight"].abs()).max() < 2**-10
@@ -102,25 +101,27 @@ def test_what_cannot_be_made_smaller_is_said() -> None:
     broken = checkpoint()
     broken["current_model_state"]["net.weight"][0, 0] = torch.nan
     with pytest.raises(ValueError, match=r"net.weight has values that are not finite"):
-        compact.compact(broken)
+        quantise_checkpoint.compact(broken)
     broken = checkpoint()
     broken["optimizer_states"][0]["state"][0]["exp_avg_sq"][3, 0] = -1.0
     with pytest.raises(ValueError, match="negative"):
-        compact.compact(broken)
+        quantise_checkpoint.compact(broken)
     with pytest.raises(ValueError, match="not a compact checkpoint"):
-        compact.expand(checkpoint())
-    small = compact.compact(checkpoint())
+        quantise_checkpoint.expand(checkpoint())
+    small = quantise_checkpoint.compact(checkpoint())
     changes: list[dict[str, Any]] = [
         {"state_dict": 3},
         {"optimizer_states": [{}]},
         {"current_model_state": {"a": {"kind": "even"}}},
     ]
     for change in changes:
-        with pytest.raises(compact.NotCompact, match="is damaged, or of another version"):
-            compact.expand({**small, "checkpoint": {**small["checkpoint"], **change}})
+        with pytest.raises(quantise_checkpoint.NotCompact, match="is damaged, or of another version"):
+            quantise_checkpoint.expand({**small, "checkpoint": {**small["checkpoint"], **change}})
     large = {"kind": "even", "codes": torch.zeros(1, 128, dtype=torch.int8), "scale": torch.ones(1), "shape": [9**9]}
-    with pytest.raises(compact.NotCompact, match="RuntimeError"):
-        compact.expand({**small, "checkpoint": {**small["checkpoint"], "current_model_state": {"a": large}}})
+    with pytest.raises(quantise_checkpoint.NotCompact, match="RuntimeError"):
+        quantise_checkpoint.expand(
+            {**small, "checkpoint": {**small["checkpoint"], "current_model_state": {"a": large}}}
+        )
 
 
 def test_a_carried_run_goes_on(store: Path, tmp_path: Path) -> None:
@@ -131,9 +132,9 @@ def test_a_carried_run_goes_on(store: Path, tmp_path: Path) -> None:
     sizes = {}
     for moments in (True, False):
         there = tmp_path / f"there{moments}"
-        written = carry.pack(tmp_path / "run", tmp_path / "parts", compact=True, moments=moments)
+        written = pack_run.pack(tmp_path / "run", tmp_path / "parts", compact=True, moments=moments)
         sizes[moments] = sum(p.stat().st_size for p in written)
-        carry.unpack(tmp_path / "parts", there)
+        pack_run.unpack(tmp_path / "parts", there)
         assert (there / "config.yaml").is_file()
         found = torch.load(there / "checkpoints" / "last.ckpt", weights_only=True)
         assert found["global_step"] == 4 and bool(found["optimizer_states"][0]["state"]) is moments
@@ -151,30 +152,30 @@ def test_pack_and_unpack_refuse_what_they_must(tmp_path: Path, capsys: pytest.Ca
     run = tmp_path / "run"
     run.mkdir()
     with pytest.raises(UsageError, match="holds no files"):
-        carry.pack(run, tmp_path / "parts")
-    random_file(run / "a.bin", 3 * carry.MIB)
+        pack_run.pack(run, tmp_path / "parts")
+    random_file(run / "a.bin", 3 * pack_run.MIB)
     with pytest.raises(UsageError, match=r"comes to 3\.0 MiB in 2 files, allowed are 1 MiB in 8"):
-        carry.pack(run, tmp_path / "parts", limit=carry.MIB)
+        pack_run.pack(run, tmp_path / "parts", limit=pack_run.MIB)
     assert not (tmp_path / "parts").exists()
-    assert carry.main(["pack", str(run), str(tmp_path / "parts")]) == 0
+    assert pack_run.main(["pack", str(run), str(tmp_path / "parts")]) == 0
     assert capsys.readouterr().out.splitlines()[-1].endswith("parts.json")
-    assert carry.main(["unpack", str(tmp_path / "parts"), str(run)]) == 2
+    assert pack_run.main(["unpack", str(tmp_path / "parts"), str(run)]) == 2
     assert "is not empty" in capsys.readouterr().err
     (tmp_path / "parts" / "run.tar.gz.000").unlink()
-    assert carry.main(["unpack", str(tmp_path / "parts"), str(tmp_path / "new")]) == 2
+    assert pack_run.main(["unpack", str(tmp_path / "parts"), str(tmp_path / "new")]) == 2
     assert "lacks run.tar.gz.000" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
-    assert carry.main(["pack", str(run), str(tmp_path / "p"), "--without-moments"]) == 2
+    assert pack_run.main(["pack", str(run), str(tmp_path / "p"), "--without-moments"]) == 2
     assert "--compact" in capsys.readouterr().err
 
 
 def test_the_tree_is_weighed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    random_file(tmp_path / "font.sf3", 2 * carry.MIB)
-    assert carry.main(["tree", str(tmp_path), "--root", str(Path(__file__).parent)]) == 0
+    random_file(tmp_path / "font.sf3", 2 * pack_run.MIB)
+    assert pack_run.main(["tree", str(tmp_path), "--root", str(Path(__file__).parent)]) == 0
     out = capsys.readouterr().out
     assert "(carried)` | 2.0 |" in out and "together" in out
-    assert carry.main(["tree", str(tmp_path), "--limit", "1", "--root", str(Path(__file__).parent)]) == 2
+    assert pack_run.main(["tree", str(tmp_path), "--limit", "1", "--root", str(Path(__file__).parent)]) == 2
     assert "above 1 MiB" in capsys.readouterr().err
-    assert carry.main(["tree", str(tmp_path / "gone"), "--root", str(Path(__file__).parent)]) == 2
-    assert carry.main(["tree", "--root", str(tmp_path)]) == 2
+    assert pack_run.main(["tree", str(tmp_path / "gone"), "--root", str(Path(__file__).parent)]) == 2
+    assert pack_run.main(["tree", "--root", str(tmp_path)]) == 2
     assert "no git checkout" in capsys.readouterr().err

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 import torch
 
-from flowmusic.apps import carry
 from flowmusic.apps.cli import main
 from flowmusic.locks import NAME, locked
 from flowmusic.train import checkpoints, identity
@@ -25,6 +24,7 @@ from flowmusic.train.run import compose, train
 from tests import clean
 from tests.train import forked
 from tests.train.tiny_runs import TINY_FLOW
+from tools import pack_run
 
 
 class Runs:
@@ -86,9 +86,9 @@ def test_parts_that_would_run_code_are_refused(tmp_path: Path, capsys: pytest.Ca
     proof = tmp_path / "proof"
     folder = tmp_path / "evil" / "checkpoints"
     folder.mkdir(parents=True)
-    torch.save({"weights": Runs(proof)}, folder / f"last.ckpt{carry.COMPACT}")
-    assert carry.main(["pack", str(tmp_path / "evil"), str(tmp_path / "parts")]) == 0
-    assert carry.main(["unpack", str(tmp_path / "parts"), str(tmp_path / "back")]) == 2
+    torch.save({"weights": Runs(proof)}, folder / f"last.ckpt{pack_run.COMPACT}")
+    assert pack_run.main(["pack", str(tmp_path / "evil"), str(tmp_path / "parts")]) == 0
+    assert pack_run.main(["unpack", str(tmp_path / "parts"), str(tmp_path / "back")]) == 2
     *_, line = capsys.readouterr().err.strip().splitlines()
     assert "could run code" in line and not proof.exists() and not (tmp_path / "back").exists()
 
@@ -369,6 +369,6 @@ def test_a_second_training_in_one_folder_is_refused(store: Path, run: Path, caps
 
 
 def test_carried_runs_leave_the_checkpoint_before_behind(run: Path, tmp_path: Path) -> None:
-    assert carry.main(["pack", str(run), str(tmp_path / "parts"), "--compact"]) == 0
-    assert carry.main(["unpack", str(tmp_path / "parts"), str(tmp_path / "back")]) == 0
+    assert pack_run.main(["pack", str(run), str(tmp_path / "parts"), "--compact"]) == 0
+    assert pack_run.main(["unpack", str(tmp_path / "parts"), str(tmp_path / "back")]) == 0
     assert sorted(path.name for path in (tmp_path / "back" / "checkpoints").iterdir()) == ["last.ckpt"]

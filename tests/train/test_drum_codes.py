@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 
 from flowmusic.apps import build as apps_build
-from flowmusic.apps.corpus_clips import drum_control
 from flowmusic.controls.tracks import batched
-from flowmusic.data import corpus as corpora
+from flowmusic.corpus import reader as corpora
 from flowmusic.data.latents import LatentStore
+from flowmusic.evaluate.test_set import drum_control
 from flowmusic.interop import bundle
 from flowmusic.train.run import compose, train
 from flowmusic.types import Audio, Controls

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from flowmusic.atomic import write_text
-from flowmusic.data import build, plan
-from flowmusic.data.manifest import Entry
+from flowmusic.datasets import build, plan
+from flowmusic.datasets.manifest import Entry
+from flowmusic.files import write_text
 from flowmusic.train import invert, run
 from flowmusic.train.logs import Csv, TensorBoard
 from flowmusic.train.run import compose, train

@@ -14,7 +14,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from feature_extractors import DrumSeparator, chord_labels, chord_net, drum_net
+from feature_extractors import DrumSeparator
+from feature_extractors.networks import chord_labels, chord_net, drum_net
 from flowmusic.train import chord_net as train_chords
 from flowmusic.train import separator_net as train_separator
 from flowmusic.train.drum_net import LitDrumNet

@@ -16,7 +16,7 @@ import torch
 from flowmusic.apps.cli import main
 from flowmusic.data.latents import Batch
 from flowmusic.model.field import VectorField
-from flowmusic.model.jasco import JascoField
+from flowmusic.model.jasco.field import JascoField
 from flowmusic.train import memory
 from flowmusic.train.plan import counting
 from flowmusic.train.run import compose, train

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from flowmusic.data.shards import ShardIndex
-from flowmusic.interop import adapter, bundle, concept, joint, ways
+from flowmusic.interop import adapter, bundle, concept, text_audio, ways
 from flowmusic.metrics import report
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
@@ -77,7 +77,7 @@ def test_a_bundle_and_what_it_needs(told: Path, tmp_path: Path, monkeypatch: pyt
     assert ways.to(told / "small" / ".." / "codec", far) == "../needed-codec"
     (tmp_path / "other" / "codec").mkdir(parents=True)
     assert ways.to(tmp_path / "other" / "codec", far) == "../needed-codec-2"
-    assert joint.stored_name(f"clap:{told / 'codec'}", far) == "clap:./../needed-codec"
+    assert text_audio.stored_name(f"clap:{told / 'codec'}", far) == "clap:./../needed-codec"
 
 
 def test_descriptions_and_cards(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from flowmusic.flow.guide import guided
 from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.solve import solve
 from flowmusic.interop.names import JASCO, rename
-from flowmusic.model.jasco import JascoField, time_features
-from flowmusic.model.jasco_encode import CHORDS, DRUMS, MELODY, JascoEncoder
-from flowmusic.model.t5 import T5Encoder
+from flowmusic.model.jasco.encoder import CHORDS, DRUMS, MELODY, JascoEncoder
+from flowmusic.model.jasco.field import JascoField, time_features
+from flowmusic.model.jasco.t5 import T5Encoder
 from flowmusic.types import Condition, VelocityField
 
 KIND = "jasco_flow"

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from flowmusic.controls.bottleneck import block_blur, jasco_melody, one_hot
 from flowmusic.controls.chords import to_track
-from flowmusic.model.jasco import time_features
-from flowmusic.model.plain import positions
+from flowmusic.model.jasco.field import time_features
+from flowmusic.model.jasco.layers import positions
 from flowmusic.types import FrameGrid
 
 KIND = "jasco_aux"

@@ -1,0 +1,104 @@
+"""How well a take follows its controls: extractors and metrics meet here, and only here."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowmusic.controls import TRACKS
+from flowmusic.errors import UsageError
+
+if TYPE_CHECKING:
+    from feature_extractors.chords import Chords
+    from flowmusic.annotations.annotation import Annotations
+    from flowmusic.metrics.adherence import Listeners
+    from flowmusic.metrics.bars import Bar
+    from flowmusic.types import Audio
+
+CONTROL_OF = {
+    "chord_acc": "chords",
+    "chord_iou": "chords",
+    "onset_f1": "drums",
+    "melody_pc": "melody",
+    "melody_cos": "melody",
+    "beat_f1": "beats",
+}
+"""The control that each metric listens to."""
+_LISTENER_OF = {"chords": "chords", "drums": "onsets", "melody": "melody", "beats": "beats"}
+
+
+@dataclass(frozen=True)
+class Adherence:
+    """Scores in 0..1 by metric, None where a requested control could not be judged; ``reasons`` says why not.
+
+    ``detectors`` names what listened, by control; ``bars`` tells where the chords were kept.
+    """
+
+    scores: Mapping[str, float | None]
+    reasons: Mapping[str, str]
+    detectors: Mapping[str, str]
+    bars: Sequence[Bar] = ()
+
+
+def chord_recogniser(detector: str | None = None) -> Chords:
+    """Who is to recognise chords: ``ours``, ``madmom``, or None for the default.
+
+    Raises: UsageError if madmom was asked for and is not installed.
+    """
+    from feature_extractors.chords import Chords
+    from feature_extractors.madmom import compat
+
+    chords = Chords(detector)
+    if chords.resolved() == "madmom":
+        try:
+            compat.require("the chord detector 'madmom'", "choose 'ours'")
+        except compat.MissingMadmom as missing:
+            raise UsageError(str(missing)) from None
+    return chords
+
+
+def listeners(chords: Chords | None = None) -> Listeners:
+    """The default recognisers, or with another one of chords."""
+    from flowmusic.evaluate.detectors import default_listeners
+    from flowmusic.metrics.adherence import Listeners
+
+    return Listeners(**default_listeners(chords=chords))
+
+
+def judge(audio: Audio, requested: Annotations) -> Adherence:
+    """Listen to a take, mono or ``[C, N]``, for everything that was requested; downbeats begin the bars.
+
+    Where nothing was requested, nobody who could listen is loaded.
+    """
+    asked = {control: bool(requested.events(control)) for control in TRACKS}
+    if not any(asked.values()):
+        return Adherence({}, {}, {})
+    from flowmusic.evaluate.detectors import describe
+    from flowmusic.metrics.adherence import measure, remembering
+    from flowmusic.metrics.bars import by_bar
+
+    ears = remembering(audio, listeners())
+    with warnings.catch_warnings():
+        # A score that is nan explains itself below.
+        warnings.simplefilter("ignore", UserWarning)
+        raw = measure(audio, requested, ears)
+    scores: dict[str, float | None] = {}
+    reasons: dict[str, str] = {}
+    for metric, control in CONTROL_OF.items():
+        if not asked[control]:
+            continue
+        value = raw.get(metric, math.nan)
+        scores[metric] = None if math.isnan(value) else round(value, 4)
+        if getattr(ears, _LISTENER_OF[control]) is None:
+            reasons[metric] = f"nothing was there to recognise {control} with"
+        elif math.isnan(value):
+            reasons[metric] = f"the requested {control} leave nothing to compare"
+    words = describe()
+    detectors = {control: words[_LISTENER_OF[control]] for control, present in asked.items() if present}
+    bars: Sequence[Bar] = ()
+    if requested.chords and requested.downbeats and ears.chords is not None:
+        bars = by_bar(requested.chords, ears.chords(audio), requested.downbeats, audio.seconds)
+    return Adherence(scores, reasons, detectors, bars)

@@ -1,0 +1,253 @@
+"""Types of command-line values: each turns a string into a value or says what is allowed.  Loads nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from flowmusic import disk, limits, paths
+from flowmusic.errors import UsageError, check_output
+from flowmusic.files import remove_stale
+from flowmusic.interop.adapter import AdapterError, AdapterUse
+
+GUIDANCE_KEYS = ("all", "text", "style", "chords", "drums", "melody", "alpha", "beta")
+APG_KEYS = ("eta", "norm", "momentum")
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
+
+
+CHORD_DETECTORS = ("ours", "madmom")
+"""Who can recognise chords: :data:`feature_extractors.chords.DETECTORS`, told without loading it."""
+
+
+def limited(name: str, low: float | None = None) -> Callable[[str], float]:
+    """A number of the table of limits; ``low`` where a command needs more than the least of the table."""
+
+    return lambda text: _number(name, text, low=low)
+
+
+def integer(name: str, low: int | None = None) -> Callable[[str], int]:
+    """A whole number of the table of limits."""
+    return lambda text: int(_number(name, text, low=low))
+
+
+def _number(name: str, text: str, place: str = "", low: float | None = None) -> float:
+    try:
+        return limits.of_text(name, text, place, low=low)
+    except limits.LimitError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+seconds = limited("seconds")
+bpm = limited("bpm")
+style_seconds = limited("style_excerpt")
+style_detail = integer("style_detail")
+steps = integer("solver_steps")
+seed = integer("seed")
+count = integer("takes")
+threads = integer("threads")
+share = limited("share")
+
+
+def workers(text: str) -> int:
+    """Processes on this machine."""
+    value = int(_number("workers", text))
+    try:
+        return limits.on_this_machine("workers", value)
+    except limits.LimitError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def guidance(text: str) -> Mapping[str, float]:
+    """``all=3,text=1`` -> weights by key."""
+    weights: dict[str, float] = {}
+    allowed = ", ".join(GUIDANCE_KEYS)
+    for item in text.split(","):
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if not equals:
+            raise argparse.ArgumentTypeError(f"{item!r} is not key=value (as in all=3,text=1); keys: {allowed}")
+        if key not in GUIDANCE_KEYS:
+            raise argparse.ArgumentTypeError(f"unknown key {key!r}; allowed: {allowed}")
+        if key in weights:
+            raise argparse.ArgumentTypeError(f"key {key!r} is given twice")
+        weights[key] = _number("guidance", value, key)
+    return weights
+
+
+def guidance_interval(text: str) -> tuple[float, float]:
+    """``0.1,0.8`` -> two times, ascending within 0..1."""
+    parts = text.split(",")
+    try:
+        low, high = (float(part) for part in parts)
+    except ValueError:
+        low, high = math.nan, math.nan
+    if not 0.0 <= low < high <= 1.0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not LO,HI with 0 <= LO < HI <= 1 (0 is noise, 1 is music; as in 0.1,0.8, and 0,1 is always)"
+        )
+    return low, high
+
+
+def apg(text: str) -> Mapping[str, float]:
+    """``eta=0,norm=0.5`` -> settings of adaptive projected guidance by key."""
+    settings: dict[str, float] = {}
+    for item in text.split(","):
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if not equals or key not in APG_KEYS:
+            raise argparse.ArgumentTypeError(
+                f"{item!r} is not key=value (as in eta=0,norm=0.5); keys: {', '.join(APG_KEYS)}"
+            )
+        if key in settings:
+            raise argparse.ArgumentTypeError(f"key {key!r} is given twice")
+        settings[key] = _number(f"apg_{key}", value, key)
+    return settings
+
+
+def numbers(name: str) -> Callable[[str], tuple[float, ...]]:
+    """Comma-separated different numbers of the table of limits, in their order."""
+
+    def parse(text: str) -> tuple[float, ...]:
+        found: list[float] = []
+        for item in text.split(","):
+            value = _number(name, item.strip())
+            if value in found:
+                raise argparse.ArgumentTypeError(f"{value:g} is given twice")
+            found.append(value)
+        return tuple(found)
+
+    return parse
+
+
+def names(allowed: tuple[str, ...]) -> Callable[[str], frozenset[str]]:
+    """A comma-separated subset of ``allowed``, not empty."""
+
+    def parse(text: str) -> frozenset[str]:
+        chosen = [item.strip() for item in text.split(",")]
+        unknown = [item for item in chosen if item not in allowed]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"unknown name {unknown[0]!r}; choose from {', '.join(allowed)}")
+        return frozenset(chosen)
+
+    return parse
+
+
+def words(text: str) -> str:
+    """Text that is written by people, and for them."""
+    if not paths.is_utf8(text):
+        raise argparse.ArgumentTypeError(f"{paths.shown(text)!r} is not text in UTF-8; set the terminal to UTF-8")
+    return text
+
+
+Kind = TypeVar("Kind")
+
+
+def _of_path(parse: Callable[[str], Kind]) -> Callable[[str], Kind]:
+    """A parser of a path that says what the system has against one: its name is too long, its folder shut."""
+
+    @functools.wraps(parse)
+    def judged(text: str) -> Kind:
+        try:
+            return parse(text)
+        except OSError as error:
+            raise argparse.ArgumentTypeError(f"{paths.shown(text)!r} cannot be used: {error.strerror}") from None
+
+    return judged
+
+
+def output(suffixes: tuple[str, ...]) -> Callable[[str], Path]:
+    """A file to be written: its folder exists, it is no folder itself, and its suffix is known."""
+
+    @_of_path
+    def parse(text: str) -> Path:
+        path = Path(text)
+        if path.suffix.lower() not in suffixes:
+            raise argparse.ArgumentTypeError(f"{text!r} must end in one of {', '.join(suffixes)}")
+        if path.is_dir():
+            raise argparse.ArgumentTypeError(f"{text!r} is a folder; give a file name")
+        if not path.parent.is_dir():
+            raise argparse.ArgumentTypeError(f"folder {str(path.parent)!r} does not exist; create it first")
+        return writable(path)
+
+    return parse
+
+
+audio_output = output(AUDIO_SUFFIXES)
+
+
+@_of_path
+def output_folder(text: str) -> Path:
+    """A folder to be written: it may be there or not, but the one that holds it is."""
+    path = Path(os.path.abspath(text)) if text in ("", ".", "..") else Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a file; give a folder")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"folder {str(path.parent)!r} does not exist; create it first")
+    return writable(path)
+
+
+def writable(path: Path) -> Path:
+    """A file or folder that can be written, as is seen by writing a little there; folders above may be missing.
+
+    What killed commands left half-written there is removed.
+    """
+    try:
+        check_output(path)
+        remove_stale(path.parent, path)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot write {str(path)!r}: {disk.told(error)}") from None
+    return path
+
+
+@_of_path
+def existing_file(text: str) -> Path:
+    """A file that is there."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder; give a file")
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"file not found: {text}")
+    return path
+
+
+@_of_path
+def existing_path(text: str) -> Path:
+    """A file or folder that is there."""
+    path = Path(text)
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"file or folder not found: {text}")
+    return path
+
+
+@_of_path
+def adapter(text: str) -> AdapterUse:
+    """``FILE`` or ``FILE:SCALE``, a file that is there."""
+    try:
+        use = AdapterUse.parse(text)
+    except AdapterError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    existing_file(str(use.path))
+    return use
+
+
+def device(text: str) -> str:
+    """A torch device by name; whether it is there shows when it is used."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?|mps", text):
+        raise argparse.ArgumentTypeError(f"unknown device {text!r}; write cpu, cuda, cuda:N or mps")
+    return text
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """``--threads``, which the command line settles before the command runs (:mod:`flowmusic.threads`)."""
+    parser.add_argument(
+        "--threads",
+        type=threads,
+        metavar="N",
+        help="to compute on (OMP_NUM_THREADS, or one for each core, at most 8)",
+    )

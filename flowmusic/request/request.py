@@ -1,0 +1,365 @@
+"""What a person asked of ``generate``: read and judged before a model is loaded, turned into Controls after.
+
+Explicit flags override a control sheet.  Whatever is taken differently from how it was written is a notice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flowmusic.annotations.json_file import ControlsFile
+    from flowmusic.annotations.midi import Score
+    from flowmusic.generate.generator import Generator
+    from flowmusic.request.loops import Drums
+    from flowmusic.types import Audio, Controls, FrameGrid, Track
+
+STYLE_LEAST_S = 1.5
+SILENT_DB, SOFT_DB = -70.0, -40.0
+TONAL_SHARE = 0.35
+"""A recording with more than this in :func:`tonal_share` is taken for a mix, not for drums alone.
+
+Measured on clips of the corpus: drum stems 0.01 to 0.30, their mixes 0.40 to 0.95 (19 each).
+"""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording whose control is made on the model's clock, once that is known: ``track(frame_rate grid)``."""
+
+    seconds: float
+    track: Callable[[FrameGrid], Track]
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """The part of a recording whose feel is wanted, and how closely (None: the model's own)."""
+
+    sound: Audio
+    detail: int | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Everything that ``generate`` was given, in seconds.
+
+    ``bpm`` is that of the flag or of a MIDI file, None where neither sets the beat grid; ``sheet_stretch`` how many
+    times as long the sheet's drums are to last, which ``sheet_drums`` already do.  ``sources`` names the files that
+    controls came from; ``notices`` is filled while reading and while building.
+    """
+
+    text: str | None
+    seconds: float
+    meter: str
+    bpm: float | None
+    chords: str | None
+    melody: Recording | tuple[tuple[float, float, int], ...] | None
+    drums: Drums | None
+    sheet: ControlsFile | None
+    sheet_drums: Drums | None
+    sheet_stretch: float
+    style: Excerpt | None
+    use: frozenset[str] | None
+    sources: dict[str, str]
+    notices: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def gathering(notices: list[str]) -> Iterator[None]:
+    """Append the control notices raised inside, each text once; other warnings pass."""
+    from flowmusic.controls.notices import ControlNotice
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ControlNotice)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, ControlNotice):
+            if str(warning.message) not in notices:
+                notices.append(str(warning.message))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
+def read(args: argparse.Namespace) -> Asked:
+    """Read every file and judge every flag.
+
+    Raises: ValueError or OSError naming the flag or file, what is allowed and what to do.
+    """
+    from flowmusic.annotations.midi import is_midi
+    from flowmusic.controls import chords
+    from flowmusic.request import rhythm
+
+    rhythm.check(args)
+    if args.use is not None and args.controls is None:
+        raise ValueError("--use chooses among the controls of --controls, which is not given")
+    notices: list[str] = []
+    sources: dict[str, str] = {}
+    with gathering(notices):
+        if args.chords is not None:
+            # Read here to refuse early, and again on the model's clock.
+            chords.parse(args.chords, args.seconds)
+        sheet, use, sheet_drums = None, args.use, None
+        if args.controls is not None:
+            sheet, use, sheet_drums = _read_sheet(args, sources)
+        files = rhythm.midi_files(args)
+        beat = rhythm.settle(args, sheet, use, files)
+        melody = None
+        if args.melody is not None:
+            sources["melody"] = str(args.melody)
+            melody = _read_melody(args, files, notices)
+        drums = None
+        if args.drums is not None:
+            sources["drums"] = str(args.drums)
+            drums = _loop(args, files, notices)
+            drums = drums.stretched(rhythm.stretch(args, drums.strength, drums.seconds, files.get("drums"), beat))
+        sheet_stretch = 1.0
+        if sheet is not None and use is not None and "drums" in use:
+            heard = None if sheet_drums is None else sheet_drums.strength
+            sheet_stretch = rhythm.sheet_stretch(args, sheet, heard, beat)
+            sheet_drums = None if sheet_drums is None else sheet_drums.stretched(sheet_stretch)
+        style = None
+        if args.style is not None:
+            if is_midi(args.style):
+                raise ValueError(f"{args.style} is a MIDI file, which has no sound; a tune is given with --melody")
+            sources["style"] = str(args.style)
+            style = _read_style(args.style, args.style_seconds, args.style_detail, notices)
+        elif args.style_detail is not None:
+            raise ValueError("--style-detail says how closely to follow --style, which is not given")
+    return Asked(
+        text=args.text.strip() or None,
+        seconds=args.seconds,
+        meter=beat.meter.name,
+        bpm=beat.bpm,
+        chords=args.chords,
+        melody=melody,
+        drums=drums,
+        sheet=sheet,
+        sheet_drums=sheet_drums,
+        sheet_stretch=sheet_stretch,
+        style=style,
+        use=use,
+        sources=sources,
+        notices=notices,
+    )
+
+
+def _read_sheet(args: argparse.Namespace, sources: dict[str, str]) -> tuple[ControlsFile, frozenset[str], Drums | None]:
+    from flowmusic.annotations.json_file import ControlsFile
+
+    sheet = ControlsFile.read(args.controls)
+    missing = sorted((args.use or frozenset()) - sheet.names())
+    if missing:
+        has = ", ".join(sorted(sheet.names())) or "none"
+        raise ValueError(f"--use {missing[0]}: {args.controls} has no {missing[0]}; it has: {has}")
+    use = sheet.names() if args.use is None else args.use
+    overridden = {name for name in ("chords", "melody", "drums") if getattr(args, name) is not None}
+    if args.bpm is not None:
+        overridden.add("beats")
+    use = use - overridden
+    for name in use:
+        sources[name] = str(args.controls)
+    stem = sheet.stem_path(args.controls) if "drums" in use else None
+    if stem is None:
+        return sheet, use, None
+    sources["drums"] = str(stem)
+    # The sheet itself tells that it is longer than the clip, so the stem need not.
+    return sheet, use, _read_drums(stem, args.seconds, [], True, _spare(args))
+
+
+def _spare(args: argparse.Namespace) -> float:
+    """How many times the clip's length is read of drums: those that are stretched may become shorter."""
+    from flowmusic.request.loops import MOST_STRETCH
+
+    return MOST_STRETCH if args.stretch else 1.0
+
+
+def _read_clip(path: Path, seconds: float, notices: list[str], spare: float = 1.0) -> Audio:
+    """The first ``seconds`` of a recording (times ``spare``); more is not needed for a clip of that length."""
+    from flowmusic import audio
+    from flowmusic.audio_files import length_of
+
+    reading = audio.read_mono(path, seconds=spare * seconds + 1.0)
+    notices += [f"{path}: {notice}" for notice in reading.notices]
+    recording = reading.audio
+    if recording.seconds <= spare * seconds + 0.02:
+        return recording
+    length = length_of(path)
+    lasts = "lasts longer" if length is None else f"lasts {length:.2f} s"
+    notices.append(f"{path} {lasts} and is cut at the clip's {seconds:g} s")
+    return audio.fit(recording, round(spare * seconds * recording.rate))
+
+
+def _read_melody(
+    args: argparse.Namespace, files: Mapping[str, Score], notices: list[str]
+) -> Recording | tuple[tuple[float, float, int], ...]:
+    from flowmusic.annotations.annotation import Annotations
+    from flowmusic.annotations.tracks import to_tracks
+    from flowmusic.request import scores
+
+    path, seconds = args.melody, args.seconds
+    if "melody" in files:
+        return scores.melody(files["melody"], path, seconds)
+    from feature_extractors.melody import Melody
+
+    recording = _read_clip(path, seconds, notices)
+    notes = Melody.monophonic().analyse(recording).notes
+    if not notes:
+        raise ValueError(
+            f"no melody was found in {path}; a single voice or instrument between 65 and 1300 Hz is needed"
+        )
+    sung = Annotations(recording.seconds, melody=notes)
+    return Recording(recording.seconds, lambda grid: to_tracks(sung, _own_grid(recording, grid))["melody"])
+
+
+def _loop(args: argparse.Namespace, files: Mapping[str, Score], notices: list[str]) -> Drums:
+    from flowmusic.request import scores
+    from flowmusic.request.loops import Drums
+
+    if "drums" in files:
+        return Drums(None, scores.drums(files["drums"], args.drums, args.seconds))
+    return _read_drums(args.drums, args.seconds, notices, spare=_spare(args))
+
+
+def _read_drums(
+    path: Path, seconds: float, notices: list[str], drums_alone: bool | None = None, spare: float = 1.0
+) -> Drums:
+    import torch
+
+    from feature_extractors import drums as extractor
+    from feature_extractors.recording import Recording
+    from feature_extractors.stems import best_available, separated
+    from flowmusic.request.loops import Drums
+
+    sound = _read_clip(path, seconds, notices, spare)
+    recording = Recording.of(sound)
+    if drums_alone is None:
+        share = tonal_share(sound)
+        drums_alone = share <= TONAL_SHARE
+        verdict = "taken as drums alone" if drums_alone else "taken for a mix: its drums are separated"
+        notices.append(f"{path}: {share:.0%} of the energy is tonal, {verdict}")
+    stems = best_available()
+    stem = recording if drums_alone else separated(stems, recording, ("drums",)).drums
+    strength = torch.from_numpy(extractor.Drums(stems=stems).strength(stem, None if drums_alone else recording))
+    if not bool((strength > 0).any()):
+        raise ValueError(f"no drum hits were found in {path}; give a recording with drums, or leave --drums out")
+    # A model that hears drums as sound hears them as loud as they are.
+    return Drums(stem.audio(), strength)
+
+
+def _read_style(path: Path, seconds: float, detail: int | None, notices: list[str]) -> Excerpt:
+    """The loudest ``seconds`` of a recording, of a long one in some stretches of it, as loud as they are there.
+
+    Raises: ValueError for one that is shorter than the shortest excerpt, or silent.
+    """
+    from flowmusic import audio
+
+    stretches = audio.read_stretches(path)
+    notices += [f"{path}: {notice}" for notice in stretches[0][1].notices]
+    if stretches[0][1].audio.seconds < STYLE_LEAST_S:
+        length = stretches[0][1].audio.seconds
+        raise ValueError(f"{path} lasts {length:.2f} s; a style needs at least {STYLE_LEAST_S:g} s")
+    parts = [(start, *audio.loudest(stretch.audio, seconds)) for start, stretch in stretches]
+    start, part, first = max(parts, key=lambda each: audio.rms_db(each[1].samples))
+    level, begin = audio.rms_db(part.samples), start + first
+    if level < SILENT_DB:
+        raise ValueError(f"{path} is silent; give a recording with music as --style")
+    if level < SOFT_DB:
+        notices.append(
+            f"{path} is very soft ({level:.0f} dBFS), and so is its style; make it louder if that is not meant"
+        )
+    if len(parts) > 1 or stretches[0][1].audio.seconds > seconds + 0.25:
+        where = f"the loudest part of {len(parts)} stretches of it" if len(parts) > 1 else "its loudest part"
+        notices.append(f"the style is taken from {begin:.2f} to {begin + part.seconds:.2f} s of {path}, {where}")
+    return Excerpt(part, detail)
+
+
+def tonal_share(recording: Audio) -> float:
+    """Share of the energy from 150 to 3000 Hz that lies in lines narrower than 120 Hz that hold for 0.4 s, in 0..1.
+
+    Below 150 Hz a kick rings and above 3 kHz cymbals do, so both are left out.
+    """
+    import torch
+
+    from feature_extractors.stems import HarmonicPercussive
+
+    lines = HarmonicPercussive(size=4096, time_s=0.4, band_hz=120.0).analyse(recording).rest
+
+    def energy(samples: torch.Tensor) -> float:
+        hz = torch.fft.rfftfreq(samples.shape[-1], 1.0 / recording.rate)
+        return float(torch.fft.rfft(samples)[..., (hz > 150.0) & (hz < 3000.0)].abs().square().sum())
+
+    return energy(lines.samples) / max(energy(recording.samples), 1e-12)
+
+
+def _own_grid(recording: Audio, grid: FrameGrid) -> FrameGrid:
+    from flowmusic.types import FrameGrid
+
+    return FrameGrid.of_seconds(recording.seconds, grid.frame_rate)
+
+
+def to_controls(asked: Asked, grid: FrameGrid) -> Controls:
+    """The controls on the model's clock, a batch of one.
+
+    Raises: ValueError as :func:`flowmusic.controls.request.request`.  Adds to ``asked.notices``.
+    """
+    from flowmusic.controls.request import request
+    from flowmusic.request import loops
+    from flowmusic.types import Controls
+
+    with gathering(asked.notices):
+        given: dict[str, Track] = {}
+        if asked.sheet is not None:
+            stem = asked.sheet_drums.track(grid) if asked.sheet_drums is not None else None
+            given = loops.of_sheet(asked.sheet, grid, asked.use or frozenset(), stem, asked.sheet_stretch)
+        written = request(
+            asked.text,
+            grid=grid,
+            chords=asked.chords,
+            melody=asked.melody.track(grid) if isinstance(asked.melody, Recording) else asked.melody,
+            bpm=asked.bpm,
+            meter=asked.meter,
+            beats=given.get("beats") if asked.bpm is None else None,
+        )
+        tracks = {**given, **written.tracks}
+        if asked.drums is not None:
+            tracks["drums"] = asked.drums.on_grid(grid, tracks.get("beats"), asked.meter)
+    return Controls((asked.text,), tracks)
+
+
+def for_model(asked: Asked, controls: Controls, model: Generator) -> Controls:
+    """The controls as a model reads them: those that it has, and the drums as codes where it wants them so.
+
+    Raises: ValueError where it needs the sound of the drums and only their onsets are known.  Adds to
+    ``asked.notices`` what the model does not read.
+    """
+    from flowmusic.types import TEXT
+
+    has = model.controls
+    lost = [name for name in sorted(controls.tracks) if name not in has]
+    if lost == ["beats"] and "chords" in controls.tracks:
+        lost = []  # the tempo has placed the chords, and that is what it was given for
+    for name in lost:
+        asked.notices.append(f"{model.name} has no {name} control; {name} are left out")
+    asked.notices.extend(model.unread(asked.text))
+    kept = controls.only({*has, TEXT})
+    if asked.style is not None:
+        if not model.has_style:
+            asked.notices.append(f"{model.name} has no style control; style is left out")
+        else:
+            kept = replace(kept, style=(model.style(asked.style.sound, asked.style.detail),))
+    if "drums" not in kept.tracks or not model.drums_as_codes:
+        return kept
+    drums = asked.drums or asked.sheet_drums
+    if drums is None or drums.stem is None:
+        raise ValueError(
+            f"{model.name} hears drums as sound, and the controls hold onsets only; give the recording with --drums"
+        )
+    grid, beats = kept.tracks["drums"].grid, controls.tracks.get("beats")
+    codes = drums.codes(model.codec.first_codes, grid, beats, asked.meter)  # type: ignore[attr-defined]
+    return replace(kept, tracks={**kept.tracks, "drums": codes})
