@@ -22,7 +22,7 @@ from flowmusic import options
 from flowmusic.apps import runs
 from flowmusic.errors import UsageError, guarded
 from flowmusic.evaluate import codec_gate
-from flowmusic.interop import bundle
+from flowmusic.interop import bundle, model_files
 from flowmusic.metrics.report import GATE_KEYS, write_text
 
 LOSSES = ("by_time/mean", "validation/loss")
@@ -66,7 +66,7 @@ def _row(each: runs.Run, varied: Sequence[str], args: argparse.Namespace) -> dic
         row[loss] = f"{each.metrics[loss]:.4f}"
     out = folder / "heard"
     common = ["--corpus", str(args.corpus), "--clips", str(args.clips), "--out", str(out)]
-    if bundle.read(folder / "bundle").config["kind"] in bundle.CODECS:
+    if model_files.read(folder / "bundle").config["kind"] in bundle.CODECS:
         report = out / "codec_gate.json"
         if not report.is_file():
             _quietly(codec_gate, ["--codec", str(folder / "bundle"), *common])

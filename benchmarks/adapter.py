@@ -27,25 +27,27 @@ from torch import Tensor
 
 from flowmusic import audio as audio_tools
 from flowmusic import options
+from flowmusic.audio import Audio
 from flowmusic.corpus import reader
 from flowmusic.data.module import LatentData
 from flowmusic.evaluate import adherence
 from flowmusic.evaluate.cache import Store, Take, key_of
-from flowmusic.evaluate.conditions import MODEL, TEXT_ONLY, Sampling, System
+from flowmusic.evaluate.conditions import MODEL, TEXT_ONLY, Condition, Sampling
 from flowmusic.evaluate.detectors import describe
-from flowmusic.evaluate.generate import Studio, codec_fingerprint
-from flowmusic.evaluate.scorers import AdherenceJudge, listen
+from flowmusic.evaluate.generate import TakeGenerator
+from flowmusic.evaluate.scorers import AdherenceScorer, listen
 from flowmusic.evaluate.test_set import LabelledClip, read_clips
 from flowmusic.generate.generator import Generator
-from flowmusic.interop import bundle
+from flowmusic.interop import bundle, model_files
 from flowmusic.interop.adapter import AdapterUse
+from flowmusic.interop.model_files import codec_fingerprint
 from flowmusic.metrics import fad, style
 from flowmusic.metrics.normalise import Interval, bootstrap, bootstrap_norm
 from flowmusic.metrics.report import SHUFFLED, TRUTH
 from flowmusic.metrics.text_audio import TextAudio
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.flow import LitFlow
-from flowmusic.types import TEXT, Audio
+from flowmusic.types import TEXT
 
 TRACKS = ("chords", "drums", "melody")
 METRICS = ("chord_acc", "onset_f1", "melody_pc")
@@ -76,7 +78,7 @@ class Compared:
     def weights(self, generator: Generator) -> tuple[str, ...]:
         """All that a take depends on; scale 0 is the base."""
         applied = [f"{each['hash']}:{each['scale']:g}" for each in generator.adapters if each["scale"]]
-        return (bundle.fingerprint(self.model), codec_fingerprint(generator.codec), *applied)
+        return (model_files.fingerprint(self.model), codec_fingerprint(generator.codec), *applied)
 
 
 def losses(generator: Generator, latents: Path, windows: int) -> dict[str, list[float]]:
@@ -148,15 +150,15 @@ def judge(
 ) -> Judged:
     """Takes with all controls (scored) and with words alone; with ``floors`` also no-skill takes and the truth."""
     weights = compared.weights(generator)
-    studio = Studio(generator, weights, clips, generator.grid(), 0, 8, precision, store)
+    studio = TakeGenerator(generator, weights, clips, generator.grid(), 0, 8, precision, store)
     ears = adherence.chord_recogniser(None)
-    judges = [AdherenceJudge(adherence.listeners(ears), describe(chords=ears))]
+    judges = [AdherenceScorer(adherence.listeners(ears), describe(chords=ears))]
     sampling, scored = sampling_of(generator), CONTROLS - {TEXT}
-    systems = [System(MODEL, scored, CONTROLS, sampling=sampling)]
-    systems += [System(TEXT_ONLY, frozenset(), frozenset({TEXT}), sampling=sampling)]
+    systems = [Condition(MODEL, scored, CONTROLS, sampling=sampling)]
+    systems += [Condition(TEXT_ONLY, frozenset(), frozenset({TEXT}), sampling=sampling)]
     if floors:
-        systems += [System(SHUFFLED, frozenset({name}), CONTROLS, name, sampling) for name in TRACKS]
-        systems += [System(TRUTH, scored)]
+        systems += [Condition(SHUFFLED, frozenset({name}), CONTROLS, name, sampling) for name in TRACKS]
+        systems += [Condition(TRUTH, scored)]
     scores: dict[str, list[dict[str, float]]] = {}
     takes: dict[str, list[Take]] = {}
     for system in systems:

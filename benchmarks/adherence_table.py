@@ -16,17 +16,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowmusic import options, plain, progress
-from flowmusic.apps.cli import Parser
 from flowmusic.errors import DONE, UsageError, guarded, reading_input
 from flowmusic.flow import time_grids
 from flowmusic.flow.solve import SOLVERS
 from flowmusic.flow.time_grids import GRIDS
+from flowmusic.interop import fitting
+from flowmusic.options import Parser
 
 if TYPE_CHECKING:
+    from flowmusic.audio import Audio
     from flowmusic.evaluate.test_set import LabelledClip
     from flowmusic.generate.generator import Generator
-    from flowmusic.metrics.adherence import Listeners
-    from flowmusic.types import Audio, Controls, Generation, Guidance
+    from flowmusic.metrics.adherence import Detectors
+    from flowmusic.types import Controls, Generation, Guidance
 
 SWAPPABLE = ("chords", "drums", "melody", "beats")
 SYSTEMS = ("model", "shuffled", "codec", "truth")
@@ -71,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         generator = bundle.load(args.model, device=args.device)
-    except bundle.ModelError as error:
+    except fitting.ModelError as error:
         raise UsageError(str(error)) from error
     with reading_input():
         drums = drum_control(generator)
@@ -116,13 +118,14 @@ def _evaluate(
     rows: range,
     guidance: Guidance,
     settings: Mapping[str, Any],
-    ears: Listeners,
+    ears: Detectors,
     cache: Path,
     args: argparse.Namespace,
 ) -> None:
     """Generate and score one batch, and write a file per clip."""
+    from flowmusic.audio import Audio
     from flowmusic.evaluate.test_set import other, round_trip, swap
-    from flowmusic.types import Audio, Controls
+    from flowmusic.types import Controls
 
     def generate(items: Sequence[Controls]) -> Generation:
         return generator.generate(
@@ -163,12 +166,12 @@ def _evaluate(
 
 def item(audio: Audio, place: int) -> Audio:
     """One recording of a batch.  Shape: ``[B, C, N] -> [C, N]``."""
-    from flowmusic.types import Audio
+    from flowmusic.audio import Audio
 
     return Audio(audio.samples[place], audio.rate)
 
 
-def _score(sound: Audio, clip: LabelledClip, ears: Listeners) -> dict[str, float]:
+def _score(sound: Audio, clip: LabelledClip, ears: Detectors) -> dict[str, float]:
     import warnings
 
     from flowmusic.metrics.adherence import measure
@@ -202,9 +205,9 @@ def open_cache(out: Path, settings: Mapping[str, Any], name: str = "clips") -> P
 
 
 def _fingerprint(model: str) -> str:
-    from flowmusic.interop import bundle
+    from flowmusic.interop import model_files
 
-    return bundle.fingerprint(model)
+    return model_files.fingerprint(model)
 
 
 def report(out: Path, cache: Path, settings: Mapping[str, Any]) -> str:

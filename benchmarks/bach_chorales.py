@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flowmusic.audio import Audio
 from flowmusic.corpus.fonts import wheel_font
 from flowmusic.corpus.piece import Note, Part, Piece, Room
-from flowmusic.types import Audio
 
 PROGRAMS = (("piano", 0), ("church organ", 19), ("string ensemble", 48), ("choir", 52))
 BPM = (72.0, 84.0, 96.0)

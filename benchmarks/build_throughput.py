@@ -29,6 +29,7 @@ import torch
 
 from feature_extractors import Beats, Chords, Drums, DrumSeparator, HarmonicPercussive, Melody, Onsets
 from flowmusic import audio as audio_tools
+from flowmusic.audio import Audio
 from flowmusic.audio_files import SUFFIXES
 from flowmusic.data.shards import ShardIndex, write_shard
 from flowmusic.datasets import manifest
@@ -36,7 +37,6 @@ from flowmusic.datasets.clip import ClipBuilder, read_part
 from flowmusic.datasets.manifest import Entry
 from flowmusic.datasets.settings import ClipSettings, ExtractorChoice
 from flowmusic.hashes import of_file
-from flowmusic.types import Audio
 
 CONTROLS = ("chords", "melody", "drums", "beats")
 DEFAULT = ("decode", "codec", "separator: hpss", "chords: ours", "melody: harmonic", "drums", "beats: flux", "write")

@@ -32,8 +32,10 @@ import numpy as np
 import torch
 
 from flowmusic import options
+from flowmusic.audio import Audio
 from flowmusic.corpus import reader
 from flowmusic.data.latents import LatentStore
+from flowmusic.data.store_files import read_store
 from flowmusic.errors import UsageError, guarded
 from flowmusic.evaluate.test_set import LabelledClip, read_clips
 from flowmusic.flow.path import optimal_transport
@@ -44,7 +46,7 @@ from flowmusic.metrics.caption_attributes import ATTRIBUTES
 from flowmusic.metrics.normalise import bootstrap, derange
 from flowmusic.metrics.report import write_text
 from flowmusic.metrics.text_audio import TextAudio
-from flowmusic.types import Audio, Controls, Prompt
+from flowmusic.types import Controls, Prompt
 
 TIMES = tuple((k + 0.5) / 8 for k in range(8))
 ADHERENCE = ("chord_acc", "onset_f1", "melody_pc")
@@ -110,7 +112,7 @@ def gains(generator: Generator, store: LatentStore, seed: int) -> dict[str, list
     rows = {"words": none - own, "not another's": losses(generator, store, derange(words), seed) - own}
     joint: Any = getattr(generator.encoder, "joint", None)
     if joint is not None:
-        heard: list[Prompt] = [store.heard_at(row, clip["frames"] / 2) for row, clip in enumerate(store.clips)]
+        heard: list[Prompt] = [store.audio_prompt_at(row, clip["frames"] / 2) for row, clip in enumerate(store.clips)]
         rows["sound"] = none - losses(generator, store, heard, seed)
         # What the text-audio model makes of the words, without their tokens.
         read, joint.words = joint.words, False
@@ -262,7 +264,7 @@ def run(args: argparse.Namespace) -> int:
         "clips": clips,
         "audio": audio,
         "reference": [fad.mfcc_patches(each) for each in audio],
-        "store": LatentStore.read(args.latents, "validation"),
+        "store": read_store(args.latents, "validation"),
     }
     settings = {"clips": args.clips, "controlled": args.controlled, "seed": args.seed}
     rows = {}

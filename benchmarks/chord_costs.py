@@ -19,9 +19,9 @@ import torch
 
 from feature_extractors import signals
 from feature_extractors.networks import chord_decode, chord_features, chord_net
+from flowmusic.audio import Audio
 from flowmusic.evaluate.ceilings import nan_if_unscored
 from flowmusic.metrics.chords import chord_acc
-from flowmusic.types import Audio
 
 TRIAD_COSTS = (1.0, 2.0, 3.0, 4.0, 6.0)
 TYPE_COSTS = (1.0, 2.0, 4.0)

@@ -28,12 +28,11 @@ import torch
 
 from feature_extractors import Chords, cache
 from feature_extractors.madmom import compat
-from flowmusic.audio import fit, resample
+from flowmusic.audio import Audio, fit, resample
 from flowmusic.corpus.synth import FontSynth
 from flowmusic.evaluate.test_set import round_trip
 from flowmusic.interop.bundle import load_codec
 from flowmusic.metrics.chords import to_harte
-from flowmusic.types import Audio
 
 MEASURES = {"majmin": mir_eval.chord.majmin, "sevenths": mir_eval.chord.sevenths, "inv": mir_eval.chord.majmin_inv}
 COLUMNS = (

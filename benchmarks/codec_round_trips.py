@@ -13,11 +13,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from flowmusic.audio import mono, resample
+from flowmusic.audio import Audio, mono, resample
 from flowmusic.corpus.reader import SPLITS
 from flowmusic.evaluate.test_set import round_trip
 from flowmusic.interop.bundle import load_codec
-from flowmusic.types import Audio
 
 
 def main() -> int:

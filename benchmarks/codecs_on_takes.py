@@ -13,16 +13,16 @@ import math
 import sys
 from pathlib import Path
 
+from flowmusic.audio import Audio
 from flowmusic.evaluate.adherence import chord_recogniser
 from flowmusic.evaluate.detectors import default_listeners
 from flowmusic.evaluate.test_set import read_clips
 from flowmusic.interop import bundle
-from flowmusic.metrics.adherence import Listeners, measure
+from flowmusic.metrics.adherence import Detectors, measure
 from flowmusic.metrics.fad import fad
 from flowmusic.metrics.normalise import mean
 from flowmusic.metrics.sound import EMBEDDINGS
 from flowmusic.metrics.spectrum import balance
-from flowmusic.types import Audio
 
 SCORES = ("chord_acc", "onset_f1", "melody_pc")
 
@@ -44,7 +44,7 @@ def main() -> int:
         return 2
     latents = [generator.generate(clip.controls, grid=grid, seed=seed).latents for seed, clip in enumerate(clips)]
     real = {name: [embed(clip.audio) for clip in clips] for name, embed in EMBEDDINGS.items()}
-    ears = Listeners(**{**default_listeners(chords=chord_recogniser("ours")), "beats": None})
+    ears = Detectors(**{**default_listeners(chords=chord_recogniser("ours")), "beats": None})
     for name in args.codecs.split(","):
         codec = bundle.load_codec(name)
         takes = [Audio(codec.decode(each).samples[0], codec.rate) for each in latents]

@@ -17,9 +17,10 @@ import torch
 from feature_extractors import Beats, Chords, Extractors, extract
 from flowmusic.annotations.annotation import Annotations
 from flowmusic.annotations.tracks import to_tracks
+from flowmusic.audio import Audio
 from flowmusic.controls import TRACKS
 from flowmusic.corpus import reader
-from flowmusic.types import Audio, FrameGrid, Track
+from flowmusic.types import FrameGrid, Track
 
 RATE = 25
 

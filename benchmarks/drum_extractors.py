@@ -32,6 +32,7 @@ from feature_extractors.networks import drum_net
 from feature_extractors.onsets import Onsets
 from feature_extractors.separator import DrumSeparator
 from feature_extractors.stems import HarmonicPercussive, Separator, Stems
+from flowmusic.audio import Audio
 from flowmusic.controls import drums as drum_control
 from flowmusic.evaluate.ceilings import CONTROL_RATE, ONSET_S, Clip, clips_of, nan_if_unscored, read_clip
 from flowmusic.evaluate.test_set import round_trip
@@ -40,7 +41,7 @@ from flowmusic.interop.bundle import load_codec
 from flowmusic.metrics.melody import Pitches, melody_pc
 from flowmusic.metrics.onsets import onset_f1
 from flowmusic.metrics.signal import si_sdr
-from flowmusic.types import Audio, FrameGrid
+from flowmusic.types import FrameGrid
 
 Scores = dict[tuple[str, ...], list[float]]
 

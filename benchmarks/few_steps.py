@@ -24,7 +24,7 @@ import torch
 if TYPE_CHECKING:
     from flowmusic.evaluate.test_set import LabelledClip
     from flowmusic.generate.generator import Generator
-    from flowmusic.metrics.adherence import Listeners
+    from flowmusic.metrics.adherence import Detectors
 
 REFERENCE = "midpoint/sway/50"
 SHOWN = {"chord_acc": "chords", "onset_f1": "drums", "melody_pc": "melody"}
@@ -69,7 +69,7 @@ class Draw:
 
 
 def evaluate(
-    draw: Draw, model: Generator, clips: list[LabelledClip], rows: range, ears: Listeners, folder: Path, seed: int
+    draw: Draw, model: Generator, clips: list[LabelledClip], rows: range, ears: Detectors, folder: Path, seed: int
 ) -> None:
     """Generate and score one batch unless it is there: ``folder/CLIP.json``, and latents beside it."""
     from safetensors.torch import save_file
@@ -207,14 +207,14 @@ def main() -> None:
     from benchmarks.adherence_table import open_cache
     from flowmusic.evaluate.adherence import listeners
     from flowmusic.evaluate.test_set import digest_of, read_clips
-    from flowmusic.interop import bundle
+    from flowmusic.interop import bundle, model_files
 
     torch.set_num_threads(args.threads)
     draws = [Draw.of(text) for text in dict.fromkeys([args.reference, *args.draws])]
     model = bundle.load(args.model)
     clips = read_clips(args.corpus, args.split, args.clips, model.grid(), model.codec.rate)
     settings = {
-        "weights_sha256": bundle.fingerprint(args.model),
+        "weights_sha256": model_files.fingerprint(args.model),
         "manifest": digest_of([args.corpus / "manifest.jsonl"]),
         "split": args.split,
         "seed": args.seed,

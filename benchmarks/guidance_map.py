@@ -19,17 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowmusic import options, plain
-from flowmusic.apps.cli import Parser
 from flowmusic.errors import DONE, guarded
+from flowmusic.options import Parser
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from benchmarks.style_table import Case
+    from flowmusic.audio import Audio
     from flowmusic.generate.generator import Generator
     from flowmusic.metrics.style import Reference
     from flowmusic.metrics.text_audio import TextAudio
-    from flowmusic.types import Audio, Controls
+    from flowmusic.types import Controls
 
 STYLE, TEXT = "style", "text"
 OWN, OTHER = "the clip itself", "another clip"
@@ -74,16 +75,16 @@ def run(args: argparse.Namespace) -> int:
     from benchmarks.adherence_table import open_cache
     from benchmarks.style_table import generate, load
     from flowmusic.files import write_readable_json
-    from flowmusic.interop import bundle
+    from flowmusic.interop import model_files
     from flowmusic.types import Guidance
 
     generator, listener, cases, reference = load(args)
     assert listener is not None  # --listener has a default
     settings = {
         "model": str(args.model),
-        "weights_sha256": bundle.fingerprint(args.model),
+        "weights_sha256": model_files.fingerprint(args.model),
         "listener": str(args.listener),
-        "listener_sha256": bundle.fingerprint(args.listener),
+        "listener_sha256": model_files.fingerprint(args.listener),
         "split": args.split,
         "clips": [case.name for case in cases],
         "chunks": len(reference.songs),

@@ -27,10 +27,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from flowmusic.audio import Audio
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
 from flowmusic.train import excerpts, invert
-from flowmusic.types import Audio
 
 RANDOM_DRAWS = 5
 

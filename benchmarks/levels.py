@@ -19,12 +19,12 @@ import numpy as np
 import torch
 
 from feature_extractors import Extractors, extract, recording
+from flowmusic.audio import Audio
 from flowmusic.evaluate.ceilings import BEAT_S, ONSET_S, clips_of, nan_if_unscored
 from flowmusic.metrics.beats import beat_f1
 from flowmusic.metrics.chords import chord_acc
 from flowmusic.metrics.melody import Pitches, melody_rpa
 from flowmusic.metrics.onsets import onset_f1
-from flowmusic.types import Audio
 
 FIGURES = ("melody", "chords", "drum onsets", "beats")
 

@@ -18,8 +18,8 @@ import torch
 
 from feature_extractors.drums import Drums
 from feature_extractors.loop_tempo import loop_tempo
+from flowmusic.audio import Audio
 from flowmusic.controls.meter import parse_meter
-from flowmusic.types import Audio
 
 RATIOS = (1.0, 0.5, 2.0, 0.75, 0.8, 0.9, 0.95, 1.05, 1.1, 1.2, 4 / 3)
 BARS = (1, 2, 4)

@@ -24,7 +24,7 @@ from flowmusic import audio as audio_tools
 from flowmusic.corpus import reader
 from flowmusic.metrics.caption_attributes import ATTRIBUTES, Attribute, balanced
 from flowmusic.metrics.text_audio import TextAudio, recall
-from flowmusic.model.text_audio_conditioner import hear
+from flowmusic.model.text_audio_conditioner import embed_audio
 
 NOISES = (0.0, 0.5, 1.0, 2.0)
 CAPTIONS, COPIES, RIDGE = 4, 8, 1e-2
@@ -37,7 +37,7 @@ class Side:
         clips = reader.clips(folder, split, count)
         self.labels = [clip.labels for clip in clips]
         network = judge.network
-        self.audio = torch.stack([hear(network, audio_tools.read(clip.audio))[0] for clip in clips])
+        self.audio = torch.stack([embed_audio(network, audio_tools.read(clip.audio))[0] for clip in clips])
         self.texts = torch.stack([judge.embed_text(labels["captions"][:CAPTIONS]) for labels in self.labels])
 
 

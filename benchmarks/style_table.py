@@ -21,16 +21,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowmusic import options, progress
-from flowmusic.apps.cli import Parser
 from flowmusic.errors import DONE, UsageError, guarded, reading_input
+from flowmusic.options import Parser
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from flowmusic.audio import Audio
     from flowmusic.generate.generator import Generator
     from flowmusic.metrics.style import Reference
     from flowmusic.metrics.text_audio import TextAudio
-    from flowmusic.types import Audio, Controls, Guidance
+    from flowmusic.types import Controls, Guidance
 
 METRICS = ("similarity", "knn_common", "knn_overfit")
 WORDS = "words"
@@ -147,8 +148,8 @@ def read_reference(clips: Sequence) -> Reference:
 def read_case(clip, rate: int) -> Case:  # type: ignore[no-untyped-def]
     """The excerpt is the second chunk of 3 s, the source the first three; the other part follows them."""
     from flowmusic import audio as audio_tools
+    from flowmusic.audio import Audio
     from flowmusic.metrics.style import chunks
-    from flowmusic.types import Audio
 
     recording = audio_tools.mono(audio_tools.read(clip.audio, rate=rate))
     parts = chunks(recording)
@@ -240,7 +241,8 @@ def generate(
     generator: Generator, controls: Sequence[Controls], guidance: Guidance, args: argparse.Namespace, name: str
 ) -> list[Audio]:
     """A take ``[C, N]`` per request; take n starts from noise of ``args.seed + n``.  ``name`` labels the bar."""
-    from flowmusic.types import Audio, Controls
+    from flowmusic.audio import Audio
+    from flowmusic.types import Controls
 
     takes: list[Audio] = []
     for first in progress.over(range(0, len(controls), args.batch), name, "batch"):

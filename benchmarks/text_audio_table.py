@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowmusic import options
-from flowmusic.apps.cli import Parser
 from flowmusic.errors import DONE, UsageError, guarded, reading_input
+from flowmusic.options import Parser
 
 if TYPE_CHECKING:
+    from flowmusic.audio import Audio
     from flowmusic.metrics.text_audio import TextAudio
-    from flowmusic.types import Audio
 
 KS = (1, 10)
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Judge, and write OUT/text_audio.json and OUT/text_audio.md."""
     from flowmusic.corpus import reader
     from flowmusic.evaluate.test_set import round_trip
-    from flowmusic.interop import bundle
+    from flowmusic.interop import bundle, model_files
     from flowmusic.metrics import report
     from flowmusic.metrics.normalise import derange
     from flowmusic.metrics.text_audio import TextAudio
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     for system, (takes, wanted) in systems.items():
         rows[system], attributes[system] = score(judge, takes, wanted)
     notes = {
-        "model": f"{args.model}, weights {bundle.fingerprint(args.model)[:12]}",
+        "model": f"{args.model}, weights {model_files.fingerprint(args.model)[:12]}",
         "clips": f"{len(clips)} of {args.split}, whole; chance of recall_at_k is k / {len(clips)}",
         "text_attr": "balanced accuracy of recognised attributes, 0 is chance and 1 always right",
         **{

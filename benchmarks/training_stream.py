@@ -22,9 +22,11 @@ from typing import Any
 import torch
 from hydra.utils import instantiate
 
-from flowmusic.data.latents import LATENTS, LatentStore
+from flowmusic.data.clip_checks import LATENTS
+from flowmusic.data.latents import LatentStore
 from flowmusic.data.module import LatentData
 from flowmusic.data.shards import ClipSample, ShardIndex, write_shard
+from flowmusic.data.store_files import read_store
 from flowmusic.data.streamed import ShardData
 from flowmusic.train.run import compose
 
@@ -133,8 +135,8 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory() as folder:
         shards = Path(folder)
-        convert(LatentStore.read(args.latents, "train"), "train", args.per_shard, shards)
-        convert(LatentStore.read(args.latents, "validation"), "validation", args.per_shard, shards)
+        convert(read_store(args.latents, "train"), "train", args.per_shard, shards)
+        convert(read_store(args.latents, "validation"), "validation", args.per_shard, shards)
         report(args, shards)
 
 

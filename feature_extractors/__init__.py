@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from feature_extractors.onsets import OnsetAnalysis, Onsets
     from feature_extractors.run import Extraction, Extractors, extract, extract_file, extract_folder
     from feature_extractors.separator import DrumSeparator
-    from feature_extractors.stems import HarmonicPercussive, Separator, Stems, best_available
+    from feature_extractors.separators import best_available
+    from feature_extractors.stems import HarmonicPercussive, Separator, Stems
 
 _HOMES = {
     "BeatAnalysis": "beats",

@@ -15,7 +15,8 @@ from feature_extractors.recording import Recording, levelled
 from feature_extractors.rows import Rows
 from flowmusic.annotations.annotation import Annotations
 from flowmusic.annotations.tracks import to_tracks
-from flowmusic.types import Audio, FrameGrid, Track
+from flowmusic.audio import Audio
+from flowmusic.types import FrameGrid, Track
 
 FPS = 100
 _WINDOW_S, _OVERLAP_S = 60, 10

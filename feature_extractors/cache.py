@@ -23,9 +23,9 @@ import numpy as np
 from feature_extractors.recording import Recording
 from feature_extractors.rows import blocks
 from flowmusic import disk
+from flowmusic.audio import Audio
 from flowmusic.files import replacing
 from flowmusic.tensors import read_arrays
-from flowmusic.types import Audio
 
 Result = TypeVar("Result", covariant=True)
 

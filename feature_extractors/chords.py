@@ -13,8 +13,9 @@ from feature_extractors.networks import chord_decode, chord_features, chord_net
 from feature_extractors.recording import Recording, levelled
 from flowmusic.annotations.annotation import Annotations
 from flowmusic.annotations.tracks import to_tracks
+from flowmusic.audio import Audio
 from flowmusic.controls import vocabulary
-from flowmusic.types import Audio, FrameGrid, Track
+from flowmusic.types import FrameGrid, Track
 
 DETECTORS = ("ours", "madmom")
 DETAILS = ("full", "triads")

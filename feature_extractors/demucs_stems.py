@@ -15,7 +15,7 @@ from torch import Tensor
 from feature_extractors.stems import Stems
 from flowmusic import audio as audio_io
 from flowmusic import beside, limits, plain, tensors
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 
 SOURCES = ("drums", "bass", "other", "vocals")
 _CLASSES = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs")

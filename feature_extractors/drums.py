@@ -14,8 +14,9 @@ from feature_extractors.networks import drum_net
 from feature_extractors.onsets import Onsets
 from feature_extractors.recording import Recording, levelled
 from feature_extractors.stems import HarmonicPercussive, Separator, separated
+from flowmusic.audio import Audio
 from flowmusic.controls import drums as drum_control
-from flowmusic.types import Audio, FrameGrid, Track
+from flowmusic.types import FrameGrid, Track
 
 RATE = 44_100
 _GATE_S = 0.04

@@ -18,8 +18,9 @@ from feature_extractors.rows import Rows, Scaled, gathered
 from flowmusic import caches
 from flowmusic.annotations.annotation import Annotations
 from flowmusic.annotations.tracks import to_tracks
+from flowmusic.audio import Audio
 from flowmusic.controls import melody as melody_control
-from flowmusic.types import Audio, FrameGrid, Track
+from flowmusic.types import FrameGrid, Track
 
 _MODELS = {"harmonic": 0.3, "tiny": 0.25, "full": 0.25}
 """Salience models and the confidence below which a frame is unvoiced."""

@@ -16,7 +16,8 @@ from feature_extractors.recording import Recording, levelled
 from feature_extractors.rows import Joined, Rows
 from flowmusic.annotations.annotation import Annotations, DrumHits
 from flowmusic.annotations.tracks import to_tracks
-from flowmusic.types import Audio, FrameGrid, Track
+from flowmusic.audio import Audio
+from flowmusic.types import FrameGrid, Track
 
 DETECTORS = ("madmom", "flux", "drums")
 FPS = 100

@@ -22,8 +22,8 @@ import torch
 
 from feature_extractors.rows import Rows, Scaled, blocks, gathered, peak
 from flowmusic import audio as audio_io
+from flowmusic.audio import Audio
 from flowmusic.audio_files import AudioError, OneChannel, opened
-from flowmusic.types import Audio
 
 LEVEL_DB = -18.0
 """RMS of the loudest second, dBFS, that recordings are brought to: the median of the corpus."""

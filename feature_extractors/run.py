@@ -26,11 +26,12 @@ from feature_extractors.stems import HarmonicPercussive, Separator, separated
 from flowmusic.annotations.annotation import Annotations, DrumHits
 from flowmusic.annotations.json_file import NAME, ControlsFile
 from flowmusic.annotations.tracks import to_tracks
+from flowmusic.audio import Audio
 from flowmusic.audio_files import SUFFIXES
 from flowmusic.controls import TRACKS
 from flowmusic.controls.drums import strength_to_track
 from flowmusic.paths import sibling
-from flowmusic.types import Audio, FrameGrid, Track
+from flowmusic.types import FrameGrid, Track
 
 STEM_NAME = "drums.wav"
 Found = TypeVar("Found")

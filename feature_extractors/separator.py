@@ -14,7 +14,7 @@ from feature_extractors.networks import separator_net
 from feature_extractors.recording import Recording, resampled_blocks
 from feature_extractors.stems import Piece, Stems
 from flowmusic import audio as audio_io
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 
 
 @dataclass(frozen=True)

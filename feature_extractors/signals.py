@@ -8,7 +8,7 @@ import numpy as np
 
 from feature_extractors.rows import Rows, peak
 from flowmusic import audio as audio_io
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 
 SILENT_DB = -70.0
 """dBFS; a peak below this is silence."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from feature_extractors import signals
 from feature_extractors.recording import Recording
 from feature_extractors.rows import Gathering
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 
 Piece = tuple[np.ndarray, np.ndarray]
 """Drums and rest of a stretch of a recording, ``[n]`` each."""
@@ -179,12 +179,3 @@ def _median(x: Tensor, length: int, axis: int) -> Tensor:
 
     size, mode = ((length, 1), "nearest") if axis == 0 else ((1, length), "constant")
     return torch.from_numpy(median_filter(x.numpy(), size=size, mode=mode))
-
-
-def best_available() -> Separator:
-    """Demucs where its weights are on this machine, our own small network otherwise."""
-    from feature_extractors.demucs_stems import Demucs
-    from feature_extractors.separator import DrumSeparator
-
-    demucs = Demucs()
-    return demucs if demucs.available() else DrumSeparator()

@@ -21,10 +21,10 @@ _PUBLIC = {
 }
 
 if TYPE_CHECKING:
+    from flowmusic.audio import Audio as Audio
     from flowmusic.controls.request import request as request
     from flowmusic.generate.generator import Generator as Generator
     from flowmusic.interop.bundle import load as load
-    from flowmusic.types import Audio as Audio
     from flowmusic.types import Controls as Controls
     from flowmusic.types import FrameGrid as FrameGrid
     from flowmusic.types import Generation as Generation

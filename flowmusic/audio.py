@@ -33,11 +33,43 @@ from flowmusic.audio_files import (
     products,
 )
 from flowmusic.files import replacing
-from flowmusic.types import Audio
 
 MIN_SECONDS = 0.05
 """Shorter input cannot carry a beat, a note or a chord."""
 STRETCHES, STRETCH_SECONDS = 10, 30.0
+
+
+@dataclass(frozen=True)
+class Audio:
+    """A waveform.
+
+    Shape: samples ``[*, C, N]`` float in [-1, 1]; ``rate`` in Hz.
+    """
+
+    samples: Tensor
+    rate: int
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim < 2:
+            raise ValueError(
+                f"Audio.samples must be [*, channels, samples], got shape {tuple(self.samples.shape)}; "
+                "use samples[None] for a mono waveform"
+            )
+        if self.rate <= 0:
+            raise ValueError(f"Audio.rate must be a positive number of Hz, got {self.rate}")
+
+    @property
+    def seconds(self) -> float:
+        return self.samples.shape[-1] / self.rate
+
+    @staticmethod
+    def read(path: str | Path, rate: int | None = None) -> Audio:
+        """Read a file; see :func:`flowmusic.audio.read`."""
+        return read(path, rate=rate)
+
+    def write(self, path: str | Path) -> Path:
+        """Write a 16-bit file, whole or not at all; see :func:`flowmusic.audio.write`."""
+        return write(self, path)
 
 
 @dataclass(frozen=True)

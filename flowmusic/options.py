@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from flowmusic import disk, limits, paths
 from flowmusic.errors import UsageError, check_output
@@ -251,3 +251,22 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="to compute on (OMP_NUM_THREADS, or one for each core, at most 8)",
     )
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that says what is wrong on one line and does not guess abbreviated flags."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(" ".join(message.split()))
+
+
+def check_device(name: str) -> None:
+    """Raise UsageError for a device that this machine does not have."""
+    import torch
+
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not here[name.partition(":")[0]] or (":" in name and int(name[5:]) >= torch.cuda.device_count()):
+        raise UsageError(f"--device {name} is not on this machine; use --device cpu")

@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import ExitStack, contextmanager, redirect_stderr
 from typing import Any, TypeVar
+
+from flowmusic import progress
 
 T = TypeVar("T")
 
@@ -233,3 +235,14 @@ def _format(total: int | None) -> str:
     if total is None:
         return "{desc}: {n_fmt} {unit} [{elapsed}{noted}]"
     return "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {unit} [{elapsed}{left}{noted}]"
+
+
+@contextmanager
+def bar(label: str, unit: str) -> Iterator[Callable[[int, int], Callable[[int], object]]]:
+    """A bar that begins once somebody tells how much there is to do: ``begin(total, done)`` gives its update."""
+
+    def begin(total: int, done: int) -> Callable[[int], object]:
+        return bars.enter_context(progress.Bar(label, unit, total, done, ends=True)).update
+
+    with ExitStack() as bars:
+        yield begin

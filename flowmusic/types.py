@@ -10,13 +10,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from flowmusic import limits
+from flowmusic.audio import Audio
 from flowmusic.guidance import ALL as ALL
 from flowmusic.guidance import WORDLESS as WORDLESS
 from flowmusic.guidance import Guidance as Guidance
@@ -25,43 +25,6 @@ from flowmusic.guidance import Term as Term
 
 TEXT, STYLE = "text", "style"
 """The names under which text prompt and style are kept or dropped, beside the names of the tracks."""
-
-
-@dataclass(frozen=True)
-class Audio:
-    """A waveform.
-
-    Shape: samples ``[*, C, N]`` float in [-1, 1]; ``rate`` in Hz.
-    """
-
-    samples: Tensor
-    rate: int
-
-    def __post_init__(self) -> None:
-        if self.samples.ndim < 2:
-            raise ValueError(
-                f"Audio.samples must be [*, channels, samples], got shape {tuple(self.samples.shape)}; "
-                "use samples[None] for a mono waveform"
-            )
-        if self.rate <= 0:
-            raise ValueError(f"Audio.rate must be a positive number of Hz, got {self.rate}")
-
-    @property
-    def seconds(self) -> float:
-        return self.samples.shape[-1] / self.rate
-
-    @staticmethod
-    def read(path: str | Path, rate: int | None = None) -> Audio:
-        """Read a file; see :func:`flowmusic.audio.read`."""
-        from flowmusic import audio
-
-        return audio.read(path, rate=rate)
-
-    def write(self, path: str | Path) -> Path:
-        """Write a 16-bit file, whole or not at all; see :func:`flowmusic.audio.write`."""
-        from flowmusic import audio
-
-        return audio.write(self, path)
 
 
 @dataclass(frozen=True)
@@ -142,7 +105,7 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Heard:
+class AudioPrompt:
     """A recording in place of words: its unit vector ``[E]`` in the space of a text-audio model, see
     :mod:`flowmusic.model.text_audio_conditioner`.
     """
@@ -151,10 +114,12 @@ class Heard:
 
     def __post_init__(self) -> None:
         if self.vector.ndim != 1 or not self.vector.is_floating_point():
-            raise ValueError(f"Heard.vector must be [E] floats, got {self.vector.dtype} {tuple(self.vector.shape)}")
+            raise ValueError(
+                f"AudioPrompt.vector must be [E] floats, got {self.vector.dtype} {tuple(self.vector.shape)}"
+            )
 
 
-Prompt = str | Heard | None
+Prompt = str | AudioPrompt | None
 """What an item is asked to sound like: words, a recording that stands in for them, or nothing."""
 
 
@@ -191,7 +156,7 @@ class Controls:
     @property
     def words(self) -> tuple[str | None, ...]:
         """The texts, for those who read words alone.  Raises: ValueError where a recording stands in for words."""
-        found = tuple(text for text in self.text if not isinstance(text, Heard))
+        found = tuple(text for text in self.text if not isinstance(text, AudioPrompt))
         if len(found) < len(self.text):
             raise ValueError(
                 "a recording stands in for the words, and only a model with a text-audio model understands that; "
@@ -235,7 +200,7 @@ class Controls:
 
     def to(self, device: torch.device | str) -> Controls:
         style = tuple(s and replace(s, features=s.features.to(device)) for s in self.style)
-        text = tuple(Heard(t.vector.to(device)) if isinstance(t, Heard) else t for t in self.text)
+        text = tuple(AudioPrompt(t.vector.to(device)) if isinstance(t, AudioPrompt) else t for t in self.text)
         return Controls(text, {name: track.to(device) for name, track in self.tracks.items()}, style)
 
     @staticmethod

@@ -10,8 +10,8 @@ import soundfile
 import torch
 
 from flowmusic import audio
+from flowmusic.audio import Audio
 from flowmusic.audio_files import AudioError, downmix_of, length_of, shortfall
-from flowmusic.types import Audio
 
 RATE = 8_000
 

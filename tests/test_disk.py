@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 
 from flowmusic import caches, disk
 from flowmusic.files import replacing, write_text
-from flowmusic.interop import bundle
+from flowmusic.interop import model_files
 
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 200_000)
 WRITERS: dict[str, Callable[[Path], Any]] = {
@@ -87,11 +87,11 @@ def test_a_full_disk_is_told(small_disk: Path) -> None:
 
 
 def test_a_bundle_that_does_not_fit_leaves_the_one_before(tmp_path: Path) -> None:
-    folder = bundle.write(tmp_path / "bundle", {"kind": "x"}, {"a": torch.zeros(4)}, "card")
+    folder = model_files.write(tmp_path / "bundle", {"kind": "x"}, {"a": torch.zeros(4)}, "card")
     with pytest.raises(OSError) as raised, files_of_at_most(50_000):
-        bundle.write(folder, {"kind": "y"}, {"a": torch.zeros(100_000)}, "card")
+        model_files.write(folder, {"kind": "y"}, {"a": torch.zeros(100_000)}, "card")
     assert raised.value.filename == str(folder / "model.safetensors") or raised.value.filename == str(folder)
-    assert bundle.read(folder).config["kind"] == "x" and len(list(tmp_path.iterdir())) == 1
+    assert model_files.read(folder).config["kind"] == "x" and len(list(tmp_path.iterdir())) == 1
 
 
 def test_errors_of_another_kind_or_file_stay_what_they_are(tmp_path: Path) -> None:

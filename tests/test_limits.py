@@ -117,13 +117,13 @@ def bundle(key: str) -> Place:
     def read(value: Any, folder: Path) -> object:
         import torch
 
-        from flowmusic.interop import bundle
+        from flowmusic.interop import model_files
 
         inner: Any = value
         for part in reversed(key.split(".")):
             inner = {part: inner}
-        bundle.write(folder / "model", {"kind": "flow", "settings": inner}, {"a": torch.zeros(1)}, "a card")
-        return bundle.read(folder / "model")
+        model_files.write(folder / "model", {"kind": "flow", "settings": inner}, {"a": torch.zeros(1)}, "a card")
+        return model_files.read(folder / "model")
 
     return read
 

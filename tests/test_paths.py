@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save
 
 from flowmusic import audio, files, paths, plain
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 from tests.nasty import BYTES, LONG, SIGNS
 
 NAMES = [BYTES, LONG, SIGNS]

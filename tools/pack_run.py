@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import disk, options
-from flowmusic.apps.cli import Parser
 from flowmusic.errors import DONE, UsageError, guarded, reading_input
 from flowmusic.files import MARK, temporary_folder
 from flowmusic.locks import NAME
+from flowmusic.options import Parser
 
 MIB = 2**20
 ARCHIVE = "run.tar.gz"

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import options
-from flowmusic.apps.cli import Parser
 from flowmusic.errors import DONE, UsageError, guarded, reading_input
 from flowmusic.files import replacing
+from flowmusic.options import Parser
 from flowmusic.tensors import read as read_tensors
 
 TOKENIZER, ROWS, EMBEDDING = "tokenizer", "rows", "embeddings.word_embeddings.weight"

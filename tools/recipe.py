@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import options, plain
-from flowmusic.apps.cli import Parser
 from flowmusic.errors import DONE, FAILED, UsageError, guarded, reading_input
 from flowmusic.locks import NAME, InUse, locked
+from flowmusic.options import Parser
 from flowmusic.paths import fitted
 
 LOG = "recipe.json"

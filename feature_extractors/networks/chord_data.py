@@ -20,8 +20,8 @@ import torch
 from feature_extractors import signals
 from feature_extractors.networks import chord_features, chord_labels, corpus_labels
 from flowmusic import plain
+from flowmusic.audio import Audio
 from flowmusic.files import replacing
-from flowmusic.types import Audio
 
 VERSION = "1"
 """Of the features and of the layout; part of the cached files' names."""

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from feature_extractors import signals
 from feature_extractors.networks import corpus_labels, drum_net
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 
 CROP = 400
 BATCH = 16

@@ -85,12 +85,12 @@ def build(cfg: DictConfig) -> list[Path]:
 
 def planned(settings: Settings) -> Plan:
     """Every piece and its shard.  Raises: ValueError, FileNotFoundError."""
-    from flowmusic.corpus import reader
     from flowmusic.datasets import manifest
     from flowmusic.datasets import plan as plans
+    from flowmusic.datasets.sets import corpus
 
     if settings.corpus is not None:
-        root, entries = settings.corpus.resolve(), reader.manifest_entries(settings.corpus)
+        root, entries = settings.corpus.resolve(), corpus.manifest_entries(settings.corpus)
     else:
         assert settings.manifest is not None
         root, entries = settings.manifest.resolve().parent, manifest.read(settings.manifest)

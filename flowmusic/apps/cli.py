@@ -11,10 +11,10 @@ import importlib
 import io
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from flowmusic import __version__, progress, threads
-from flowmusic.errors import DONE, UsageError, guarded
+from flowmusic.errors import DONE, guarded
+from flowmusic.options import Parser
 
 COMMANDS = {
     "generate": "make music from text and controls",
@@ -44,16 +44,6 @@ EXAMPLES = """examples:
   flowmusic evaluate model=nano corpus=corpus clips=32 out=eval
 
 Set FLOWMUSIC_DEBUG=1 to see a traceback with an error."""
-
-
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that says what is wrong on one line and does not guess abbreviated flags."""
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(" ".join(message.split()))
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -6,12 +6,11 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from flowmusic import options, progress
 from flowmusic.errors import DONE, UsageError, reading_input
+from flowmusic.progress import bar
 
 EXAMPLES = """examples:
   flowmusic data scan recordings --out manifest.jsonl --licence "CC BY 4.0"
@@ -191,14 +190,3 @@ def _manifest(text: str | Path) -> Path:
         return manifest_output(str(text))
     except argparse.ArgumentTypeError as error:
         raise UsageError(f"--out: {error}") from None
-
-
-@contextmanager
-def bar(label: str, unit: str) -> Iterator[Callable[[int, int], Callable[[int], object]]]:
-    """A bar that begins once somebody tells how much there is to do: ``begin(total, done)`` gives its update."""
-
-    def begin(total: int, done: int) -> Callable[[int], object]:
-        return bars.enter_context(progress.Bar(label, unit, total, done, ends=True)).update
-
-    with ExitStack() as bars:
-        yield begin

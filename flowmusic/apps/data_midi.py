@@ -48,7 +48,7 @@ class Job:
 
 def run(args: argparse.Namespace) -> int:
     """The command; its flags are those of `flowmusic data read`."""
-    from flowmusic.apps.data import bar
+    from flowmusic.progress import bar
 
     if args.out is None:
         raise UsageError("--out is missing; give the folder that the rendered files are to be written to")

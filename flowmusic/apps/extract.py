@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowmusic import disk, options, progress
+from flowmusic.apps.control_folder import PICTURE, STEM, placed, written
 from flowmusic.errors import DONE, UsageError, reading_input
-from flowmusic.files import temporary_folder
 from flowmusic.paths import sibling
 
 if TYPE_CHECKING:
     from feature_extractors.recording import Recording
     from feature_extractors.run import Extraction
     from flowmusic.annotations.plot import Picture
-    from flowmusic.types import Audio
-
-STEM, PICTURE = "drums.wav", "controls.png"
+    from flowmusic.audio import Audio
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         recording = Recording.read(args.audio, scratch=out.parent)
     from feature_extractors.drums import Drums
     from feature_extractors.run import Extractors, extract
-    from feature_extractors.stems import best_available
+    from feature_extractors.separators import best_available
 
     found = extract(recording, Extractors(drums=Drums(stems=best_available())), progress=tell)
     for notice in found.notices:
@@ -102,32 +97,6 @@ def write(found: Extraction, recording: Recording, name: str, out: Path, keep_st
         with disk.spared(out / PICTURE), disk.naming(out, temporary):
             plot.draw(picture(found, recording, name), temporary / PICTURE)
     return written(out)
-
-
-@contextmanager
-def placed(out: Path) -> Iterator[Path]:
-    """A temporary folder for what is extracted; when the block ends well, its files take their places in ``out``."""
-    from flowmusic.annotations.json_file import NAME
-
-    with temporary_folder(out) as temporary, disk.naming(out, temporary):
-        yield temporary
-        os.chmod(temporary, 0o755)
-        if not out.exists():
-            os.replace(temporary, out)
-            return
-        # A stem or a picture of an earlier run would belong to another JSON.
-        for file in (STEM, PICTURE, NAME):
-            if (temporary / file).exists():
-                os.replace(temporary / file, out / file)
-            elif file != NAME:
-                (out / file).unlink(missing_ok=True)
-
-
-def written(out: Path) -> list[Path]:
-    """The files of an extraction that are in a folder, controls.json first."""
-    from flowmusic.annotations.json_file import NAME
-
-    return [out / file for file in (NAME, STEM, PICTURE) if (out / file).exists()]
 
 
 def picture(found: Extraction, sound: Audio | Recording, name: str) -> Picture:

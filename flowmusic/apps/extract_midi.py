@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowmusic import disk
-from flowmusic.apps.extract import PICTURE, placed, written
+from flowmusic.apps.control_folder import PICTURE, placed, written
 from flowmusic.errors import reading_input
 
 if TYPE_CHECKING:

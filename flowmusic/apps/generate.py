@@ -16,14 +16,17 @@ from flowmusic.files import remove_stale
 from flowmusic.flow import time_grids
 from flowmusic.flow.solve import SOLVERS
 from flowmusic.flow.time_grids import GRIDS
+from flowmusic.interop import model_files
+from flowmusic.options import check_device
 from flowmusic.paths import sibling
 
 if TYPE_CHECKING:
     from flowmusic.annotations.annotation import Annotations
+    from flowmusic.audio import Audio
     from flowmusic.evaluate.adherence import Adherence
     from flowmusic.generate.generator import Generator
-    from flowmusic.request.request import Asked
-    from flowmusic.types import Audio, Controls, Generation
+    from flowmusic.request.request import GenerateRequest
+    from flowmusic.types import Controls, Generation
 
 NOTHING_TO_JUDGE = (
     "--best-of and --min-adherence choose by chords, drums, melody or beats, and none of them was asked for or can be "
@@ -135,13 +138,12 @@ def run(args: argparse.Namespace) -> int:
             chords.parse(args.chords, args.seconds)  # what is wrong with the text itself shows before torch is loaded
     progress.starting("flowmusic generate")
     from flowmusic.apps import take as recording
-    from flowmusic.interop import bundle
     from flowmusic.request import concepts
     from flowmusic.request import request as asking
 
     with reading_input():
         check_device(args.device)
-        bundle.find(args.model)
+        model_files.find(args.model)
         check_record(args.out)
         asked = asking.read(args)
     generator = load(args)
@@ -198,7 +200,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _best(
-    takes: Iterable[Generation], asked: Asked, written: Controls, least: float | None
+    takes: Iterable[Generation], asked: GenerateRequest, written: Controls, least: float | None
 ) -> tuple[Generation, Adherence, dict[str, Any]]:
     """The take that follows closest, or the first that follows closely enough.
 
@@ -220,21 +222,21 @@ def _best(
     return best[1], best[2], choose.record(scores, least)
 
 
-def _sound(take: Generation, asked: Asked) -> Audio:
+def _sound(take: Generation, asked: GenerateRequest) -> Audio:
     from flowmusic import audio
-    from flowmusic.types import Audio
+    from flowmusic.audio import Audio
 
     return audio.fit(Audio(take.audio.samples[0], take.audio.rate), round(asked.seconds * take.audio.rate))
 
 
-def _listen(take: Generation, asked: Asked, written: Controls) -> Adherence:
+def _listen(take: Generation, asked: GenerateRequest, written: Controls) -> Adherence:
     """Judge a take in the terms of the request: a model may read the drums as codes."""
     from flowmusic.evaluate.adherence import judge
 
     return judge(_sound(take, asked), _requested(take, asked, written))
 
 
-def _requested(take: Generation, asked: Asked, written: Controls) -> Annotations:
+def _requested(take: Generation, asked: GenerateRequest, written: Controls) -> Annotations:
     """What was asked of a take, of the controls that its model reads."""
     from flowmusic.annotations.tracks import from_tracks
 
@@ -248,35 +250,26 @@ def check_record(out: Path) -> None:
         raise UsageError(f"cannot write {record}, the record of {out}: it is a folder; choose another name with --out")
 
 
-def check_device(name: str) -> None:
-    """Raise UsageError for a device that this machine does not have."""
-    import torch
-
-    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not here[name.partition(":")[0]] or (":" in name and int(name[5:]) >= torch.cuda.device_count()):
-        raise UsageError(f"--device {name} is not on this machine; use --device cpu")
-
-
 def load(args: argparse.Namespace) -> Generator:
     """The model of --model, on --device; in --precision and with --adapter where the command has them.
 
     Raises: UsageError.
     """
-    from flowmusic.interop import bundle
+    from flowmusic.interop import bundle, fitting
     from flowmusic.interop.adapter import AdapterError
 
     adapters = getattr(args, "adapter", [])
     more: dict[str, Any] = {"adapters": adapters} if adapters else {}
     try:
         return bundle.load(args.model, device=args.device, precision=getattr(args, "precision", "fp32"), **more)
-    except (bundle.ModelError, AdapterError) as error:
+    except (fitting.ModelError, AdapterError) as error:
         raise UsageError(str(error)) from error
 
 
 def _finish(
     take: Generation,
     out: Path,
-    asked: Asked,
+    asked: GenerateRequest,
     generator: Generator,
     weights: Mapping[str, float],
     written: Controls,

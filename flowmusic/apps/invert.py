@@ -15,9 +15,9 @@ from flowmusic.locks import InUse, locked
 from flowmusic.paths import fitted, sibling
 
 if TYPE_CHECKING:
+    from flowmusic.audio import Audio
     from flowmusic.generate.generator import Generator
     from flowmusic.train.invert import Inversion, Look
-    from flowmusic.types import Audio
 
 SUFFIX, PARTIAL = ".safetensors", ".partial"
 
@@ -64,13 +64,14 @@ goes on from there when the same command is given again."""
 def run(args: argparse.Namespace) -> int:
     """Read the clips, learn, write the file and print its name."""
     progress.starting("flowmusic invert")
-    from flowmusic.apps.generate import check_device, load
-    from flowmusic.interop import bundle
+    from flowmusic.apps.generate import load
+    from flowmusic.interop import model_files
+    from flowmusic.options import check_device
     from flowmusic.train.invert import check_model
 
     with reading_input():
         check_device(args.device)
-        bundle.find(args.model)
+        model_files.find(args.model)
         out = args.out or default_output(args.token)
         clips = [clip for path in args.clips for clip in read_clips(path, args.quiet)]
     generator = load(args)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from flowmusic.errors import DONE, UsageError, check_output, reading_input
+from flowmusic.interop import fitting, model_files
 from flowmusic.plain import read_text
 
 CONVERT = (
@@ -32,17 +33,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _convert(source: str, target: Path) -> int:
-    from flowmusic.interop import bundle, jasco_convert
+    from flowmusic.interop import jasco_convert
 
     with reading_input():
         _check_target(source, target)
-        found = bundle.find(source)
+        found = model_files.find(source)
         back = (found / "config.yaml").is_file()
         # A conversion keeps every tensor as it is, so it takes as much room.
         check_output(target, sum(path.stat().st_size for path in found.iterdir() if path.is_file()))
     try:
         written = (jasco_convert.to_checkpoint if back else jasco_convert.to_bundle)(source, target)
-    except bundle.ModelError as error:
+    except fitting.ModelError as error:
         raise UsageError(str(error)) from error
     print(written)
     return DONE
@@ -64,9 +65,9 @@ def _check_target(source: str, target: Path) -> None:
 def _list() -> int:
     """One line per model that generates: its name and the first sentence of its card."""
     from flowmusic import plain
-    from flowmusic.interop import bundle
+    from flowmusic.interop import model_files
 
-    for name, folder in bundle.available().items():
+    for name, folder in model_files.available().items():
         config = plain.read_yaml(folder / "config.yaml")
         if config.get("kind") == "flow":
             print(f"{name}\t{summary(folder / 'card.md')}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flowmusic.annotations.annotation import Annotations
     from flowmusic.evaluate.adherence import Adherence
     from flowmusic.metrics.bars import Bar
-    from flowmusic.request.request import Asked
+    from flowmusic.request.request import GenerateRequest
     from flowmusic.types import Controls, Generation
 
 
@@ -26,7 +26,7 @@ def record(
     take: Generation,
     *,
     model: str,
-    asked: Asked,
+    asked: GenerateRequest,
     guidance: Mapping[str, float],
     sample_rate: int,
     written: Controls,
@@ -88,7 +88,7 @@ def record(
     return told
 
 
-def details(args: argparse.Namespace, asked: Asked) -> dict[str, Any]:
+def details(args: argparse.Namespace, asked: GenerateRequest) -> dict[str, Any]:
     """What else decides a take, beyond the defaults: ``precision``; of the inputs ``sha256``, ``use`` and ``style``."""
     found: dict[str, Any] = {} if args.precision == "fp32" else {"precision": args.precision}
     if asked.sources:

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from flowmusic import audio as audio_tools
 from flowmusic import lazily
+from flowmusic.audio import Audio
 from flowmusic.codec.latent import LatentCodec
 from flowmusic.plain import shown
-from flowmusic.types import Audio
 
 
 class ResidualQuantizer(nn.Module):

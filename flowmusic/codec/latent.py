@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic import audio as audio_tools
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 
 
 class LatentCodec(nn.Module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,7 @@ from typing import Any
 from flowmusic import beside, plain
 from flowmusic.annotations.annotation import Annotations
 from flowmusic.annotations.labels_file import of_record
-from flowmusic.datasets.manifest import SPLITS, Entry
-from flowmusic.hashes import of_file
-
-DATASET = "flowmusic-corpus"
-"""Name of the data set in manifests."""
+from flowmusic.corpus.splits import SPLITS
 
 
 @dataclass(frozen=True)
@@ -74,37 +69,4 @@ def clips(folder: str | Path, split: str, limit: int | None = None) -> list[Clip
         if told["split"] == split and len(found) != limit:
             name = beside.relative(told["path"], place)
             found.append(Clip(Path(name).stem, split, folder / name))
-    return found
-
-
-def manifest_entries(folder: str | Path) -> list[Entry]:
-    """The clips of a corpus as entries of a manifest, with their exact labels and whatever stems lie beside them.
-
-    Raises: FileNotFoundError for a folder that is no finished corpus.
-    """
-    import soundfile
-
-    folder = Path(folder).resolve()
-    found = []
-    for split in SPLITS:
-        stems_of: dict[str, dict[str, str]] = {}
-        for path in sorted((folder / split).glob("*.*.flac")):
-            clip_id, stem = path.name.removesuffix(".flac").rsplit(".", 1)
-            stems_of.setdefault(clip_id, {})[stem] = str(path)
-        for clip in clips(folder, split):
-            facts = soundfile.info(os.fsencode(clip.audio))
-            found.append(
-                Entry(
-                    path=str(clip.audio),
-                    duration=facts.duration,
-                    rate=facts.samplerate,
-                    channels=facts.channels,
-                    hash=of_file(clip.audio),
-                    text=tuple(clip.labels.get("captions", ())),
-                    split=split,
-                    dataset=DATASET,
-                    labels=str(clip.audio.with_suffix(".json")),
-                    stems=stems_of.get(clip.id, {}),
-                )
-            )
     return found

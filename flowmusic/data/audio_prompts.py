@@ -1,7 +1,8 @@
 """What clips sound like to a text-audio model, stored beside their latents, and which prompt a training window gets.
 
 In shards a clip has a tensor ``[W, E]`` fp16 under the name :data:`HEARD`, of W windows that cover the clip evenly
-(:func:`flowmusic.model.text_audio_conditioner.hear`), and the index says whose vectors they are in ``settings["heard"]``.
+(:func:`~flowmusic.model.text_audio_conditioner.embed_audio`), and the index says whose vectors they are in
+``settings["heard"]``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from flowmusic import plain
-from flowmusic.types import Heard, Prompt
+from flowmusic.types import AudioPrompt, Prompt
 
 HEARD = "heard"
 """Name of the tensor of a clip, and of the setting that says which model's vectors it holds."""
@@ -24,7 +25,7 @@ SOURCES = ("captions", "audio", "mixed")
 
 
 @dataclass(frozen=True)
-class HeardClips:
+class ClipVectors:
     """The vectors of clips, in the order of a store; None for a clip that nobody listened to.
 
     ``settings`` are ``model``, ``sha256`` and ``window_seconds``.
@@ -34,7 +35,7 @@ class HeardClips:
     vectors: tuple[Tensor | None, ...]
 
     @staticmethod
-    def joined(parts: Sequence[HeardClips | None], sizes: Sequence[int]) -> HeardClips | None:
+    def joined(parts: Sequence[ClipVectors | None], sizes: Sequence[int]) -> ClipVectors | None:
         """Those of several stores with so many clips each.  Raises: ValueError for vectors of different models."""
         found = [part for part in parts if part is not None]
         if not found:
@@ -43,9 +44,9 @@ class HeardClips:
             models = ", ".join(f"{part.settings['model']} {part.settings['sha256'][:12]}" for part in found)
             raise ValueError(f"the stores were heard by different text-audio models ({models}); listen again with one")
         rows = [(None,) * size if part is None else part.vectors for part, size in zip(parts, sizes, strict=True)]
-        return HeardClips(found[0].settings, tuple(vector for row in rows for vector in row))
+        return ClipVectors(found[0].settings, tuple(vector for row in rows for vector in row))
 
-    def window(self, clip: int, frames: int, middle: float, frame_rate: float) -> Heard | None:
+    def window(self, clip: int, frames: int, middle: float, frame_rate: float) -> AudioPrompt | None:
         """The vector of the window of a clip of so many frames whose middle is nearest to frame ``middle``."""
         vectors = self.vectors[clip]
         if vectors is None:
@@ -53,7 +54,7 @@ class HeardClips:
         length = min(float(frames), self.settings["window_seconds"] * frame_rate)
         # Windows cover the clip evenly: the first begins with it, the last ends with it.
         place = (middle - length / 2) / max(1.0, frames - length) * (len(vectors) - 1)
-        return Heard(vectors[min(max(round(place), 0), len(vectors) - 1)].float())
+        return AudioPrompt(vectors[min(max(round(place), 0), len(vectors) - 1)].float())
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Prompts:
         """Whether vectors of audio are needed."""
         return self.text_from != "captions"
 
-    def __call__(self, caption: str | None, heard: Heard | None, rng: np.random.Generator) -> Prompt:
+    def __call__(self, caption: str | None, heard: AudioPrompt | None, rng: np.random.Generator) -> Prompt:
         """One of the two, or neither where both are missing."""
         if not self.listens:
             return caption

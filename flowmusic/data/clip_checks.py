@@ -11,7 +11,6 @@ from torch import Tensor
 
 from flowmusic.controls.vocabulary import NULL_ID
 from flowmusic.data.audio_prompts import HEARD
-from flowmusic.data.latents import FEATURES, KNOWN, LATENTS
 from flowmusic.tensors import not_finite
 
 CONFIDENCE = ".confidence"
@@ -112,3 +111,10 @@ def _frame(tensor: Tensor) -> str:
 
 def _type(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
+
+
+LATENTS, FEATURES = "latents", "style"
+"""Names of the tensors that are no tracks; the second, features that style is heard with, only some stores have."""
+
+KNOWN = ".known"
+"""Suffix of the tensor that tells where a track is known."""

@@ -12,18 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowmusic import beside, limits, plain, publishable
+from flowmusic import plain, publishable
 from flowmusic.controls import drums
-from flowmusic.data.audio_prompts import HeardClips, Prompts
+from flowmusic.data.audio_prompts import ClipVectors, Prompts
+from flowmusic.data.clip_checks import FEATURES, KNOWN, LATENTS
 from flowmusic.data.errors import NoClipLongEnough, WrongData
-from flowmusic.tensors import check_finite, read
-from flowmusic.types import Controls, FrameGrid, Heard, Prompt, Style, Track
-
-LATENTS, FEATURES = "latents", "style"
-"""Names of the tensors that are no tracks; the second, features that style is heard with, only some stores have."""
-
-KNOWN = ".known"
-"""Suffix of the tensor that tells where a track is known."""
+from flowmusic.types import AudioPrompt, Controls, FrameGrid, Prompt, Style, Track
 
 MOST_LIST = 128 * plain.MIB
 """Bytes of the list of clips in the form from before shards."""
@@ -61,7 +55,7 @@ class LatentStore:
         clips: list[dict[str, Any]],
         tensors: dict[str, Tensor],
         style_features: Mapping[str, Any] | None = None,
-        heard: HeardClips | None = None,
+        heard: ClipVectors | None = None,
     ) -> None:
         self.frame_rate, self.clips, self.tensors, self.style_features = frame_rate, clips, tensors, style_features
         self.heard = heard
@@ -70,26 +64,6 @@ class LatentStore:
         for name, tensor in tensors.items():
             if len(tensor) != self.starts[-1]:
                 raise WrongData(f"the clips have {self.starts[-1]} frames, and {name} has {len(tensor)}")
-
-    @staticmethod
-    def read(folder: str | Path, split: str) -> LatentStore:
-        """A split of shards, whole; the confidence of its controls stays on disk.
-
-        A folder in the form from before shards (``<split>.json``, safetensors) is read too.
-
-        Raises: FileNotFoundError when the split is missing or unfinished; BrokenShardError, StrayName.
-        """
-        # Those are made of what is defined here.
-        from flowmusic.data.shards import ShardIndex
-        from flowmusic.data.stream import as_store, load_shard
-
-        # A folder, whatever it is called: only data=shards takes addresses.
-        folder = Path(folder)
-        if index_of(folder, split).name == f"{split}.json":
-            return _read_older(folder, split)
-        index = ShardIndex.read(folder, split)
-        samples = [sample for info in index.shards for sample in load_shard(folder, info)]
-        return as_store(samples, index, {}, style=True)
 
     @staticmethod
     def joined(stores: Sequence[LatentStore]) -> LatentStore:
@@ -104,10 +78,10 @@ class LatentStore:
                 )
         tensors = {key: torch.cat([store.tensors[key] for store in stores]) for key in first.tensors}
         clips = [clip for store in stores for clip in store.clips]
-        heard = HeardClips.joined([store.heard for store in stores], [len(store.clips) for store in stores])
+        heard = ClipVectors.joined([store.heard for store in stores], [len(store.clips) for store in stores])
         return LatentStore(first.frame_rate, clips, tensors, first.style_features, heard)
 
-    def hearing(self, wanted: Mapping[str, Any] | None, folder: str | Path) -> LatentStore:
+    def with_style_features(self, wanted: Mapping[str, Any] | None, folder: str | Path) -> LatentStore:
         """The store with the style features that a model wants; for None, latents, stored ones are left out.
 
         Args:
@@ -167,7 +141,7 @@ class LatentStore:
         clips = [clip if keep else {**clip, "captions": []} for clip, keep in zip(self.clips, kept, strict=True)]
         return LatentStore(self.frame_rate, clips, self.tensors, self.style_features, self.heard)
 
-    def heard_at(self, clip: int, middle: float) -> Heard | None:
+    def audio_prompt_at(self, clip: int, middle: float) -> AudioPrompt | None:
         """The clip around frame ``middle`` as a text-audio model hears it, or None where nothing is stored."""
         if self.heard is None:
             return None
@@ -184,31 +158,6 @@ class LatentStore:
             values = values.float() if values.is_floating_point() else values.long()
             tracks[name] = Track(values, self.tensors[name + KNOWN][index], grid)
         return self.tensors[LATENTS][index].float(), tracks
-
-
-def index_of(folder: str | Path, split: str) -> Path:
-    """The file that tells what a split holds.  Raises: FileNotFoundError, with the command that builds one."""
-    found = [Path(folder) / f"{split}{ending}" for ending in (".index.json", ".json")]
-    for path in found:
-        if path.is_file():
-            return path
-    raise FileNotFoundError(f"{found[0]} is missing; build it with: flowmusic build corpus=DIR out={folder}")
-
-
-def _read_older(folder: Path, split: str) -> LatentStore:
-    path = folder / f"{split}.json"
-    try:
-        told = plain.read_json(path, MOST_LIST)
-        names = [beside.file_name(name, path) for name in told["shards"]]
-        shards = [read(folder / name)[0] for name in names]
-        tensors = {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
-        check_finite(tensors, folder / names[0])
-        clips = [
-            {"id": str(c["id"]), "frames": int(c["frames"]), "captions": list(c["captions"])} for c in told["clips"]
-        ]
-        return LatentStore(limits.frame_rate(told["frame_rate"]), clips, tensors, told.get("style_features"))
-    except (KeyError, TypeError, IndexError, RuntimeError, ValueError) as error:
-        raise WrongData(f"{plain.shown(path)} tells no latents that can be read ({plain.reason(error)})") from None
 
 
 def same_features(found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
@@ -321,7 +270,7 @@ class LatentCrops:
     def _prompt(self, clip: int, middle: float, rng: np.random.Generator, prompt_rng: np.random.Generator) -> Prompt:
         captions = self.store.clips[clip]["captions"]
         caption = captions[rng.integers(len(captions))] if captions else None
-        heard = self.store.heard_at(clip, middle) if self.prompts.listens else None
+        heard = self.store.audio_prompt_at(clip, middle) if self.prompts.listens else None
         return self.prompts(caption, heard, prompt_rng)
 
 

@@ -15,12 +15,13 @@ from torch.utils.data import DataLoader
 
 from flowmusic.corpus import reader as corpus
 from flowmusic.data import clip_checks
-from flowmusic.data.audio_prompts import HeardClips, Prompts, read_prompts
+from flowmusic.data.audio_prompts import ClipVectors, Prompts, read_prompts
 from flowmusic.data.crops import WaveCrops
 from flowmusic.data.errors import WrongData
 from flowmusic.data.latents import Batch, LatentCrops, LatentStore
 from flowmusic.data.mels import MelStore, MelWindows
 from flowmusic.data.steps import Steps, TimedLoader
+from flowmusic.data.store_files import read_store
 
 VALIDATION_SEED = 1_000_003
 """Validation batches never follow the training seed, so that runs with different seeds share them."""
@@ -139,7 +140,7 @@ class FieldData(NumberedData):
         """Captions wherever there are any, as at generation there will be."""
         return Prompts("mixed", 0.0) if self.train_prompts.listens else self.train_prompts
 
-    def central(self) -> tuple[HeardClips | None, list[str]]:
+    def central(self) -> tuple[ClipVectors | None, list[str]]:
         """What training clips sound like, and texts: those that each side of a text-audio model is centred by."""
         raise NotImplementedError
 
@@ -199,8 +200,9 @@ class LatentData(FieldData):
         style_features: what style is heard with, see :class:`LatentStore`; None: latents.
         resident: keep the training store on the trainer's device and cut windows there.  18 hours of 128 channels at
             25 Hz are 0.6 GB with their controls, and a GPU then waits neither for slices nor for copies.
-        text_from, audio_text: what stands as text for a training window, see :class:`flowmusic.data.audio_prompts.Prompts`.  In
-            validation it is a caption wherever there is one, as at generation it will be.
+        text_from, audio_text: what stands as text for a training window, see
+            :class:`flowmusic.data.audio_prompts.Prompts`.  In validation it is a caption wherever there is one, as at
+            generation it will be.
         captioned: share of the training clips whose captions are used; for experiments on how few will do.
         prompts: file with a text per line, which need not belong to any clip: what the text side is centred by where
             captions are few or missing.
@@ -244,7 +246,7 @@ class LatentData(FieldData):
             raise WrongData(f"the validation split of {self.folder} {other}; build both splits with one command")
 
     def _read(self, folder: str | Path, split: str) -> LatentStore:
-        store = LatentStore.read(folder, split).hearing(self.style_features, folder)
+        store = read_store(folder, split).with_style_features(self.style_features, folder)
         self.check_heard(store.heard, folder)
         return store
 
@@ -256,7 +258,7 @@ class LatentData(FieldData):
         own = [*self.train_store.captions(), *self.validation_store.captions()]
         return list(dict.fromkeys([*own, *self.unpaired]))
 
-    def central(self) -> tuple[HeardClips | None, list[str]]:
+    def central(self) -> tuple[ClipVectors | None, list[str]]:
         return self.train_store.heard, list(dict.fromkeys([*self.train_store.captions(), *self.unpaired]))
 
     @property

@@ -25,9 +25,8 @@ from torch import Tensor
 from flowmusic import limits, plain, publishable, tensors
 from flowmusic.data import clip_checks, transport
 from flowmusic.data.audio_prompts import HEARD
-from flowmusic.data.clip_checks import CONFIDENCE
+from flowmusic.data.clip_checks import CONFIDENCE, LATENTS
 from flowmusic.data.errors import BrokenShardError
-from flowmusic.data.latents import LATENTS
 from flowmusic.files import replacing, write_text
 from flowmusic.hashes import of_file
 from flowmusic.plain import MIB
@@ -299,3 +298,6 @@ def _clip(key: str, parts: Mapping[str, bytes], name: str) -> ClipSample:
     found = tensors.loads(parts[TENSORS], place)
     info = plain.json_of(plain.text_of(parts[INFO], place), place, missing=True)
     return ClipSample(key, found, info).checked()
+
+
+MOST_PLAN = 128 * plain.MIB

@@ -9,11 +9,9 @@ lanes only, and no shard is read by two of them in one epoch.
 
 from __future__ import annotations
 
-import hashlib
 import sys
-import time
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,118 +21,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from flowmusic import plain
-from flowmusic.beside import StrayName
-from flowmusic.data import clip_checks, transport
-from flowmusic.data.audio_prompts import HEARD, HeardClips
-from flowmusic.data.errors import BrokenShardError, NoClipLongEnough, WrongData
-from flowmusic.data.latents import FEATURES, KNOWN, Batch, LatentCrops, LatentStore
-from flowmusic.data.shards import CONFIDENCE, MOST_SHARD, ClipSample, ShardIndex, ShardInfo, read_shard
-
-ATTEMPTS, PAUSE_S = 3, 2.0
-"""How often a shard at an address is asked for, and the pause before the second time, which doubles."""
-
+from flowmusic.data.errors import NoClipLongEnough, WrongData
+from flowmusic.data.latents import Batch, LatentCrops, LatentStore
+from flowmusic.data.shards import ShardIndex, ShardInfo
+from flowmusic.data.store_files import as_store, load_shard
 
 ORDER_STREAM = 5
 """Sets the order of shards apart from the draws of crops, which come from the same seed."""
-
-
-def load_shard(location: str | Path, info: ShardInfo, verify: bool = True) -> list[ClipSample]:
-    """The clips of one shard.
-
-    Args:
-        location: folder, or the address of one.
-        info: what the index says of it.
-        verify: also compare the SHA-256 of its bytes.
-
-    Raises: BrokenShardError where it is missing, cannot be read, differs from the index or holds a clip that is none;
-        StrayName.
-    """
-    remote = transport.is_address(location)
-    for attempt in range(ATTEMPTS if remote else 1):
-        if attempt:
-            time.sleep(PAUSE_S * 2 ** (attempt - 1))
-        try:
-            return read_whole(location, info, verify)
-        except StrayName:
-            raise
-        except Exception as error:  # tarfile, curl: each has exceptions of its own
-            cause = error
-    where = f"copy it {'to' if remote else 'into'} the folder again"
-    raise BrokenShardError(
-        f"shard {info.name} of {plain.shown(location)} is damaged or missing: {plain.reason(cause)[:120]}; {where}, or "
-        "remove it and run the same flowmusic build command, which makes what is missing"
-    ) from cause
-
-
-def read_whole(location: str | Path, info: ShardInfo, verify: bool = True) -> list[ClipSample]:
-    """The clips of one shard, once.
-
-    Raises: BrokenShardError, ValueError saying what is wrong with it; what the transport and the reader of tars raise.
-    """
-    digest = hashlib.sha256() if verify else None
-    samples: list[ClipSample] = []
-    for sample in read_shard(location, info.name, digest, info.bytes if verify else MOST_SHARD):
-        if len(samples) == info.clips:
-            raise ValueError(f"it has more clips than the {info.clips} that the index says")
-        samples.append(sample)
-    if digest is not None and digest.hexdigest() != info.sha256:
-        raise ValueError(f"its SHA-256 is {digest.hexdigest()[:12]}..., the index says {info.sha256[:12]}...")
-    frames = sum(sample.frames for sample in samples)
-    if (len(samples), frames) != (info.clips, info.frames):
-        raise ValueError(
-            f"it has {len(samples)} clips of {frames} frames, the index says {info.clips} of {info.frames}"
-        )
-    return samples
-
-
-def as_store(
-    samples: Sequence[ClipSample],
-    index: ShardIndex,
-    min_confidence: Mapping[str, float],
-    style: bool,
-    like: Mapping[str, torch.Tensor] | None = None,
-) -> LatentStore:
-    """Clips as a store in memory.
-
-    Args:
-        min_confidence: per control, frames whose ``confidence`` is below become unknown; a control without stored
-            confidence has exact labels and keeps all.
-        style: whether stored style features are wanted.
-        like: tensors of other clips of the same data, of which these must be the like.
-
-    A control that some clips lack is unknown there.
-
-    Raises: BrokenShardError for clips that were built with different settings, or lack the features of a style.
-    """
-    first_of: dict[str, torch.Tensor] = {}
-    for sample in samples:
-        other = clip_checks.other_kind({**(like or {}), **first_of}, sample.tensors)
-        if other is None and style and index.style_features is not None and FEATURES not in sample.tensors:
-            other = f"has no {FEATURES}, which the index promises"
-        if other is not None:
-            raise BrokenShardError(
-                f"the {index.split} split: the clip {sample.key} {other}; build the shards again: flowmusic build"
-            )
-        for name, tensor in sample.tensors.items():
-            if not name.endswith(CONFIDENCE) and name != HEARD and (style or name != FEATURES):
-                first_of.setdefault(name, tensor)
-    parts: dict[str, list[torch.Tensor]] = {name: [] for name in first_of}
-    for sample in samples:
-        for name, first in first_of.items():
-            found = sample.tensors.get(name)
-            tensor = torch.zeros(sample.frames, *first.shape[1:], dtype=first.dtype) if found is None else found
-            if name.endswith(KNOWN):
-                control = name.removesuffix(KNOWN)
-                confidence = sample.tensors.get(control + CONFIDENCE)
-                if confidence is not None and control in min_confidence:
-                    tensor = tensor & (confidence >= min_confidence[control])
-            parts[name].append(tensor)
-    clips = [{"id": s.key, "frames": s.frames, "captions": list(s.info.get("captions") or ())} for s in samples]
-    tensors = {name: torch.cat(tensors) for name, tensors in parts.items()}
-    told = index.settings.get(HEARD)
-    heard = None if told is None else HeardClips(told, tuple(s.tensors.get(HEARD) for s in samples))
-    return LatentStore(index.frame_rate, clips, tensors, index.style_features if style else None, heard)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from flowmusic import publishable
-from flowmusic.data.audio_prompts import HeardClips
+from flowmusic.data.audio_prompts import ClipVectors
 from flowmusic.data.errors import WrongData
 from flowmusic.data.latents import LatentCrops, LatentStore, same_features
 from flowmusic.data.module import FieldData
 from flowmusic.data.shards import ShardIndex
-from flowmusic.data.stream import Order, ShardCrops, as_store, load_shard
+from flowmusic.data.store_files import as_store, load_shard
+from flowmusic.data.stream import Order, ShardCrops
 
 
 class ShardData(FieldData):
@@ -127,7 +128,7 @@ class ShardData(FieldData):
         """Those of no clip: a stream has more than anyone would encode beforehand; they are encoded as they come."""
         return list(self.unpaired)
 
-    def central(self) -> tuple[HeardClips | None, list[str]]:
+    def central(self) -> tuple[ClipVectors | None, list[str]]:
         """Of the first shards: means need no more."""
         infos = self.train_index.shards[: self.group]
         samples = [clip for info in infos for clip in load_shard(self.location, info, self.verify)]

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from flowmusic import disk, plain
+from flowmusic.corpus.splits import SPLITS
 from flowmusic.data import clip_checks
 from flowmusic.data.shards import ClipSample, ShardIndex, ShardInfo, write_shard
-from flowmusic.data.stream import read_whole
+from flowmusic.data.store_files import read_whole
 from flowmusic.datasets import statistics
-from flowmusic.datasets.manifest import SPLITS, Entry
+from flowmusic.datasets.manifest import Entry
 from flowmusic.datasets.plan import Plan, Shard
 from flowmusic.files import remove_stale, write_json, write_text
 from flowmusic.hashes import of_file

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import limits, plain
+from flowmusic.corpus.splits import SPLITS
 from flowmusic.data import tables
-from flowmusic.datasets.manifest import SPLITS
 
 CAPTION_KEYS = ("caption", "captions", "text", "description")
 LICENCE_KEYS = ("licence", "license")

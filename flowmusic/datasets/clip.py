@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,40 +14,28 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from feature_extractors.drum_codes import DrumCodes
 from flowmusic import audio as audio_tools
 from flowmusic.annotations.labels_file import labels_of
 from flowmusic.annotations.tracks import to_tracks
+from flowmusic.audio import Audio
 from flowmusic.controls.notices import ControlNotice
 from flowmusic.data.audio_prompts import HEARD
-from flowmusic.data.latents import FEATURES, KNOWN, LATENTS
+from flowmusic.data.clip_checks import FEATURES, KNOWN, LATENTS
 from flowmusic.data.shards import CONFIDENCE, ClipSample
 from flowmusic.datasets.manifest import Entry, to_json
 from flowmusic.datasets.settings import ClipSettings, ExtractorChoice
-from flowmusic.model.text_audio_conditioner import WINDOW_SECONDS, hear
-from flowmusic.types import Audio, FrameGrid, Track
+from flowmusic.model.text_audio_conditioner import WINDOW_SECONDS, embed_audio
+from flowmusic.types import FrameGrid, Track
 
 if TYPE_CHECKING:
     from feature_extractors.run import Extractors
-    from flowmusic.codec.encodec import EncodecCodec
-    from flowmusic.codec.latent import LatentCodec
 
 MISSING_S = 0.1
 """How much shorter than the manifest says a part may be; more is another file."""
 
 SUREST = 0.999
 """The most confidence of what an extractor heard."""
-
-
-@dataclass(frozen=True)
-class DrumCodes:
-    """JASCO's drum control of a drum stem."""
-
-    codec: EncodecCodec | LatentCodec
-
-    def __call__(self, audio: Audio, grid: FrameGrid) -> Track:
-        from flowmusic.controls.drums import codes_to_track
-
-        return codes_to_track(self.codec.first_codes(audio)[0], grid)
 
 
 class ClipBuilder:
@@ -90,7 +77,7 @@ class ClipBuilder:
             # From the file itself, as a style is taken of a recording: the codec's rate may be lower.
             tensors[FEATURES] = self.style(audio, len(latents)).cpu().half()
         if self.text_audio is not None:
-            tensors[HEARD] = hear(self.text_audio, audio).half()
+            tensors[HEARD] = embed_audio(self.text_audio, audio).half()
         tracks, confidence = self.controls(piece, audio, grid)
         for name, track in tracks.items():
             values = track.values
@@ -174,9 +161,9 @@ def read_part(path: str, piece: Entry) -> audio_tools.Reading:
 
 def load_codec(name: str, drums: str = "onsets", device: str = "cpu") -> Any:
     """A codec of ours, or, for drums as codes, a published one.  Raises: ModelError."""
-    from flowmusic.interop import bundle, encodec, jasco
+    from flowmusic.interop import bundle, encodec, jasco, model_files
 
-    if drums == "onsets" or name in bundle.available() or (Path(name) / "config.yaml").is_file():
+    if drums == "onsets" or name in model_files.available() or (Path(name) / "config.yaml").is_file():
         return bundle.load_codec(name, device)
     return encodec.load(name, jasco.LATENT_MEAN, jasco.LATENT_STD).to(device)
 
@@ -213,8 +200,8 @@ def extractors_of(choice: ExtractorChoice, controls: tuple[str, ...]) -> Extract
 def described(maker: ClipBuilder) -> dict[str, Any]:
     """All that decides what a clip holds, as plain data: settings, weights and versions."""
     from feature_extractors import cache
-    from flowmusic.evaluate.generate import codec_fingerprint
     from flowmusic.interop import text_audio
+    from flowmusic.interop.model_files import codec_fingerprint
 
     settings = maker.settings
     versions = {name: cache.describe(getattr(maker.extractors, name)).get("version") for name in settings.controls}

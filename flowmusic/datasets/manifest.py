@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import beside, limits, paths, plain
+from flowmusic.corpus.splits import SPLITS
 from flowmusic.files import TEXT, replacing
 
-SPLITS = ("train", "validation", "test")
 LEAST_SECONDS = 1.0
 """What is left of a recording after the last whole piece is dropped if it is shorter."""
 
@@ -104,8 +104,8 @@ class Entry:
 def read(path: str | Path) -> list[Entry]:
     """Entries of a manifest, also one packed by gzip (``.gz``), their paths made absolute.
 
-    Audiocraft's ``data.jsonl`` is read as it is (:mod:`flowmusic.datasets.audiocraft_manifest`).  A manifest may name recordings
-    anywhere, and their labels and stems below its own folder or below theirs (:mod:`flowmusic.beside`).
+    Audiocraft's ``data.jsonl`` is read as it is (:mod:`flowmusic.datasets.audiocraft_manifest`).  A manifest may name
+    recordings anywhere, and their labels and stems below its own folder or below theirs (:mod:`flowmusic.beside`).
 
     Raises: FileNotFoundError; ValueError naming the line and what is wrong with it.
     """

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import plain
-from flowmusic.datasets.manifest import SPLITS, Entry, to_json
+from flowmusic.corpus.splits import SPLITS
+from flowmusic.data.shards import MOST_PLAN
+from flowmusic.datasets.manifest import Entry, to_json
 from flowmusic.files import write_json
 
 NAME = "plan.json"
 VERSION = 1
 DUPLICATES = ("skip", "keep")
-MOST_PLAN = 128 * plain.MIB
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from flowmusic.controls import beats
-from flowmusic.data.latents import KNOWN
+from flowmusic.data.clip_checks import KNOWN
 from flowmusic.data.shards import CONFIDENCE, ClipSample
 from flowmusic.types import FrameGrid, Track
 

@@ -14,9 +14,9 @@ from flowmusic.errors import UsageError
 if TYPE_CHECKING:
     from feature_extractors.chords import Chords
     from flowmusic.annotations.annotation import Annotations
-    from flowmusic.metrics.adherence import Listeners
+    from flowmusic.audio import Audio
+    from flowmusic.metrics.adherence import Detectors
     from flowmusic.metrics.bars import Bar
-    from flowmusic.types import Audio
 
 CONTROL_OF = {
     "chord_acc": "chords",
@@ -60,12 +60,12 @@ def chord_recogniser(detector: str | None = None) -> Chords:
     return chords
 
 
-def listeners(chords: Chords | None = None) -> Listeners:
+def listeners(chords: Chords | None = None) -> Detectors:
     """The default recognisers, or with another one of chords."""
     from flowmusic.evaluate.detectors import default_listeners
-    from flowmusic.metrics.adherence import Listeners
+    from flowmusic.metrics.adherence import Detectors
 
-    return Listeners(**default_listeners(chords=chords))
+    return Detectors(**default_listeners(chords=chords))
 
 
 def judge(audio: Audio, requested: Annotations) -> Adherence:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import plain
+from flowmusic.audio import Audio
 from flowmusic.files import write_readable_json
 from flowmusic.paths import cut
-from flowmusic.types import Audio
 
 SUFFIX = ".flac"
 MOST_NAME = 150

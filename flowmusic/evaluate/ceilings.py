@@ -31,13 +31,14 @@ from feature_extractors.melody import Melody
 from feature_extractors.onsets import Onsets
 from feature_extractors.stems import HarmonicPercussive, Separator
 from flowmusic import plain
+from flowmusic.audio import Audio
 from flowmusic.controls import drums as drum_control
 from flowmusic.files import write_text
 from flowmusic.metrics.beats import beat_f1
 from flowmusic.metrics.chords import chord_acc
 from flowmusic.metrics.melody import Pitches, melody_pc, melody_rpa
 from flowmusic.metrics.onsets import onset_f1
-from flowmusic.types import Audio, FrameGrid
+from flowmusic.types import FrameGrid
 
 ONSET_S, BEAT_S = 0.05, 0.07
 CONTROL_RATE = Fraction(25)

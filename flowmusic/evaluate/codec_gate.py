@@ -17,12 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flowmusic import options, progress
-from flowmusic.apps.cli import Parser
+from flowmusic.audio import Audio
 from flowmusic.corpus import reader
 from flowmusic.corpus.reader import SPLITS, Clip
 from flowmusic.errors import DONE, FAILED, guarded, reading_input
-from flowmusic.metrics.adherence import Listeners, remembering
-from flowmusic.types import Audio
+from flowmusic.metrics.adherence import Detectors, remembering
+from flowmusic.options import Parser
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         grid = FrameGrid.of_seconds(args.seconds, codec.frame_rate)
         clips = read_clips(args.corpus, args.split, args.clips, grid, codec.rate)
     chords = chord_recogniser(args.chord_detector)
-    listeners = Listeners(**default_listeners(chords=chords))
+    listeners = Detectors(**default_listeners(chords=chords))
     scores: dict[str, list[dict[str, float]]] = {"truth": [], "codec": [], "shuffled": []}
     heard_sound = sound.Sound()
     files = reader.clips(args.corpus, args.split, args.clips)

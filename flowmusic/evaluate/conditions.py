@@ -35,7 +35,7 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class System:
+class Condition:
     """One way to make a recording of a clip.
 
     Args:
@@ -82,12 +82,12 @@ class System:
         index = None if self.swapped is None else other(clips, row, self.swapped)
         return None if index is None else clips[index]
 
-    def drawn(self, sampling: Sampling) -> System:
+    def drawn(self, sampling: Sampling) -> Condition:
         """The same system, drawn in another way."""
         return replace(self, sampling=sampling)
 
 
-def systems(controls: Sequence[str], sampling: Sampling, *, alone: bool, score_text: bool) -> list[System]:
+def systems(controls: Sequence[str], sampling: Sampling, *, alone: bool, score_text: bool) -> list[Condition]:
     """All systems of an evaluation.
 
     Args:
@@ -100,14 +100,14 @@ def systems(controls: Sequence[str], sampling: Sampling, *, alone: bool, score_t
     tracks = [name for name in controls if name != TEXT]
     everything = frozenset(controls)
     scored = everything if score_text else everything - {TEXT}
-    found = [System(MODEL, scored, everything, sampling=sampling)]
+    found = [Condition(MODEL, scored, everything, sampling=sampling)]
     if alone and len(tracks) > 1:
-        found += [System(ALONE, frozenset({name}), text | {name}, name, sampling) for name in tracks]
+        found += [Condition(ALONE, frozenset({name}), text | {name}, name, sampling) for name in tracks]
     if text and tracks:  # without other controls the model's own row is that
-        found.append(System(TEXT_ONLY, scored, text, sampling=sampling))
+        found.append(Condition(TEXT_ONLY, scored, text, sampling=sampling))
     if text and tracks and score_text:
-        found.append(System(OTHER_TEXT, text, text, TEXT, sampling))
-    found.append(System(DROPPED, scored, frozenset(), sampling=sampling))
+        found.append(Condition(OTHER_TEXT, text, text, TEXT, sampling))
+    found.append(Condition(DROPPED, scored, frozenset(), sampling=sampling))
     swappable = [*tracks, *(text if score_text else ())]
-    found += [System(SHUFFLED, frozenset({name}), everything, name, sampling) for name in swappable]
-    return [*found, System(CODEC, scored), System(TRUTH, scored)]
+    found += [Condition(SHUFFLED, frozenset({name}), everything, name, sampling) for name in swappable]
+    return [*found, Condition(CODEC, scored), Condition(TRUTH, scored)]

@@ -1,7 +1,7 @@
 """The extractors as the listeners that ``flowmusic.metrics.adherence`` asks for.
 
 ``flowmusic.metrics`` knows no extractor and this package does not import ``flowmusic.metrics``; they meet in their
-caller: ``Listeners(**default_listeners())``.
+caller: ``Detectors(**default_listeners())``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from feature_extractors.chords import Chords
 from feature_extractors.melody import Melody
 from feature_extractors.onsets import Onsets
 from feature_extractors.stems import HarmonicPercussive, Separator, Stems
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def default_listeners(
     melody: Melody | None = None,
     chords: Chords | None = None,
 ) -> dict[str, Callable[[Audio], Any] | None]:
-    """Listeners by control: ``chords``, ``onsets``, ``melody``, ``beats``.
+    """Detectors by control: ``chords``, ``onsets``, ``melody``, ``beats``.
 
     Drum onsets are heard in the whole recording by a detector that tells drums from the rest, or by any other on the
     drum stem; the melody without the drums; chords and beats in the whole.

@@ -14,7 +14,7 @@ import numpy as np
 from flowmusic.errors import UsageError, one_line
 from flowmusic.evaluate import test_set_folder
 from flowmusic.evaluate.cache import Store, Take, key_of, slug
-from flowmusic.evaluate.conditions import MODEL, System
+from flowmusic.evaluate.conditions import MODEL, Condition
 from flowmusic.evaluate.test_set import digest_of
 from flowmusic.files import replacing
 from flowmusic.metrics import fad
@@ -128,7 +128,7 @@ class Fadtk:
 
 def distances(
     embed: Embedder,
-    takes: Mapping[System, Mapping[str, Take]],
+    takes: Mapping[Condition, Mapping[str, Take]],
     reference: Mapping[str, Take],
     other_source: Mapping[str, Take] | None,
     seed: int,

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from torch import nn
-
+from flowmusic.audio import Audio
 from flowmusic.evaluate.cache import Store, Take, key_of
-from flowmusic.evaluate.conditions import System
+from flowmusic.evaluate.conditions import Condition
 from flowmusic.evaluate.test_set import LabelledClip, round_trip
 from flowmusic.generate.generator import Generator
 from flowmusic.metrics.report import CODEC
-from flowmusic.types import Audio, Controls, FrameGrid
+from flowmusic.types import Controls, FrameGrid
 
 VERSION = 1
 """Of what a take depends on: raised when the same settings are to give another take."""
@@ -23,7 +22,7 @@ Tell = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Studio:
+class TakeGenerator:
     """Makes and keeps recordings.
 
     Args:
@@ -45,7 +44,7 @@ class Studio:
     precision: str
     store: Store
 
-    def record(self, system: System, rows: Sequence[int], tell: Tell) -> dict[int, Take]:
+    def record(self, system: Condition, rows: Sequence[int], tell: Tell) -> dict[int, Take]:
         """A take per clip to which the system applies, by row.
 
         Raises: NotFinite if a solve diverges.
@@ -68,7 +67,7 @@ class Studio:
             tell(len(batch))
         return found
 
-    def _make(self, system: System, rows: Sequence[int]) -> Iterator[tuple[int, Audio, dict[str, Any]]]:
+    def _make(self, system: Condition, rows: Sequence[int]) -> Iterator[tuple[int, Audio, dict[str, Any]]]:
         sampling = system.sampling
         if sampling is None:
             for row in rows:
@@ -94,7 +93,7 @@ class Studio:
             facts = {"num_evals": take.num_evals, "seconds_per_clip": round(seconds, 4), "seed": self.seed + row}
             yield row, Audio(take.audio.samples[place], take.audio.rate), facts
 
-    def _key(self, system: System, row: int) -> str:
+    def _key(self, system: Condition, row: int) -> str:
         clip = self.clips[row]
         source = [VERSION, clip.digest, str(self.grid.frame_rate), self.grid.length]
         if system.keep is None or system.sampling is None:
@@ -117,14 +116,3 @@ def neighbours(rows: Sequence[int], most: int) -> list[list[int]]:
         else:
             runs.append([row])
     return runs
-
-
-def codec_fingerprint(codec: object) -> str:
-    """Hash of a codec's weights, which a bundle keeps apart from the model's; its class where it has none."""
-    import hashlib
-
-    digest = hashlib.sha256(type(codec).__qualname__.encode())
-    if isinstance(codec, nn.Module):
-        for name, tensor in sorted(codec.state_dict().items()):
-            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

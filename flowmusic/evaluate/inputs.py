@@ -8,24 +8,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from feature_extractors.chords import Chords
-from flowmusic.apps.generate import check_device
 from flowmusic.errors import UsageError, reading_input
 from flowmusic.evaluate import training_index as library
 from flowmusic.evaluate.adherence import chord_recogniser
 from flowmusic.evaluate.cache import Store, Take
 from flowmusic.evaluate.conditions import Sampling
 from flowmusic.evaluate.fad import Embedder, Fadtk, Patches, other_recordings
-from flowmusic.evaluate.generate import Studio, codec_fingerprint
+from flowmusic.evaluate.generate import TakeGenerator
 from flowmusic.evaluate.settings import CONTROLS, Settings
 from flowmusic.evaluate.sweeps import guidance_points, steps_points
 from flowmusic.evaluate.test_set import LabelledClip, drum_control, read_clips
 from flowmusic.evaluate.test_set_folder import read_recordings
 from flowmusic.evaluate.test_set_manifest import read_listed
 from flowmusic.generate.generator import Generator
-from flowmusic.interop import bundle
+from flowmusic.interop import bundle, fitting, model_files
 from flowmusic.interop.adapter import AdapterError
+from flowmusic.interop.model_files import codec_fingerprint
 from flowmusic.metrics import fad
 from flowmusic.metrics.text_match import TextMatch
+from flowmusic.options import check_device
 from flowmusic.types import TEXT, FrameGrid
 
 
@@ -42,13 +43,13 @@ class Inputs:
         text, library, other_source: None where nobody asked.
     """
 
-    studio: Studio
+    studio: TakeGenerator
     controls: tuple[str, ...]
     sampling: Sampling
     embed: Embedder
     chords: Chords
     text: TextMatch | None
-    library: library.Library | None
+    library: library.TrainingIndex | None
     other_source: Mapping[str, Take] | None
 
 
@@ -69,8 +70,8 @@ def prepare(settings: Settings) -> Inputs:
     chosen = tuple(name for name in chosen if name in present(settings, clips))
     # At scale 0 an adapter is not there, and takes of the base are its takes.
     adapters = [f"{each['hash']}:{each['scale']:g}" for each in generator.adapters if each["scale"]]
-    weights = (bundle.fingerprint(settings.model), codec_fingerprint(generator.codec), *adapters)
-    studio = Studio(generator, weights, clips, grid, settings.seed, settings.batch, settings.precision, store)
+    weights = (model_files.fingerprint(settings.model), codec_fingerprint(generator.codec), *adapters)
+    studio = TakeGenerator(generator, weights, clips, grid, settings.seed, settings.batch, settings.precision, store)
     return Inputs(studio, chosen, sampling, embed, chords, text, training, other_source)
 
 
@@ -80,7 +81,7 @@ def load_model(settings: Settings) -> Generator:
     more: dict[str, Any] = {"adapters": settings.adapter} if settings.adapter else {}
     try:
         return bundle.load(settings.model, device=settings.device, precision=settings.precision, **more)
-    except (bundle.ModelError, AdapterError) as error:
+    except (fitting.ModelError, AdapterError) as error:
         raise UsageError(str(error)) from error
 
 
@@ -164,7 +165,7 @@ def _sampling(settings: Settings, generator: Generator) -> Sampling:
     return sampling
 
 
-def _library(settings: Settings, generator: Generator) -> library.Library | None:
+def _library(settings: Settings, generator: Generator) -> library.TrainingIndex | None:
     if settings.train_latents is not None:
         return library.of_latents(settings.train_latents, generator.codec)
     if settings.train_corpus is not None:

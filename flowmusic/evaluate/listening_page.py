@@ -9,9 +9,9 @@ from pathlib import Path
 from flowmusic import disk, paths, publishable
 from flowmusic.evaluate import spectrogram
 from flowmusic.evaluate.cache import Take, slug
-from flowmusic.evaluate.conditions import ALONE, DROPPED, MODEL, OTHER_TEXT, TEXT_ONLY, System
+from flowmusic.evaluate.conditions import ALONE, DROPPED, MODEL, OTHER_TEXT, TEXT_ONLY, Condition
 from flowmusic.evaluate.report import Results
-from flowmusic.evaluate.scorers import Heard
+from flowmusic.evaluate.scorers import TakeScores
 from flowmusic.evaluate.test_set import LabelledClip
 from flowmusic.files import write_text
 from flowmusic.metrics.report import CODEC, SHUFFLED, TRUTH, Table
@@ -78,7 +78,7 @@ def write(
     return write_text(folder / NAME, _page(results, summary, plots, sections))
 
 
-def _picture(system: System, clip: LabelledClip, take: Take, heard: Heard, folder: Path) -> Path | None:
+def _picture(system: Condition, clip: LabelledClip, take: Take, heard: TakeScores, folder: Path) -> Path | None:
     """The spectrogram of a take, made if needed; None where it cannot be written."""
     path = folder / PICTURES / slug(system.name) / f"{slug(clip.id)}.{take.key}.png"
     if not path.exists():
@@ -146,7 +146,9 @@ def _section(clip: LabelledClip, cards: Sequence[str]) -> str:
     )
 
 
-def _card(system: System, clip: LabelledClip, take: Take, heard: Heard, picture: Path | None, folder: Path) -> str:
+def _card(
+    system: Condition, clip: LabelledClip, take: Take, heard: TakeScores, picture: Path | None, folder: Path
+) -> str:
     scores = "".join(f"<li>{_text(metric)} {value:.2f}</li>" for metric, value in heard.scores.items())
     nearest = f"<li>nearest training clip {_text(heard.nearest)}</li>" if heard.nearest is not None else ""
     chords = ""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic.evaluate.cache import Take
-from flowmusic.evaluate.conditions import ALONE, DROPPED, MODEL, OTHER_TEXT, ROWS, TEXT_ONLY, System
+from flowmusic.evaluate.conditions import ALONE, DROPPED, MODEL, OTHER_TEXT, ROWS, TEXT_ONLY, Condition
 from flowmusic.evaluate.fad import ANCHORS, Distances
-from flowmusic.evaluate.scorers import Heard
+from flowmusic.evaluate.scorers import TakeScores
 from flowmusic.evaluate.sweeps import Point
 from flowmusic.evaluate.test_set import LabelledClip
 from flowmusic.metrics import report as reports
@@ -36,8 +36,8 @@ class Results:
     """
 
     clips: Sequence[LabelledClip]
-    takes: Mapping[System, Mapping[int, Take]]
-    heard: Mapping[System, Mapping[int, Heard]]
+    takes: Mapping[Condition, Mapping[int, Take]]
+    heard: Mapping[Condition, Mapping[int, TakeScores]]
     distances: Distances
     texture: Distances
     curve: Sequence[Point] = ()

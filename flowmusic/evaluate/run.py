@@ -5,18 +5,18 @@ from __future__ import annotations
 from flowmusic import progress
 from flowmusic.evaluate import adherence
 from flowmusic.evaluate.cache import Take
-from flowmusic.evaluate.conditions import MODEL, System, systems
+from flowmusic.evaluate.conditions import MODEL, Condition, systems
 from flowmusic.evaluate.detectors import describe
 from flowmusic.evaluate.fad import Patches, distances
 from flowmusic.evaluate.inputs import Inputs
 from flowmusic.evaluate.report import Results
 from flowmusic.evaluate.scorers import (
-    AdherenceJudge,
-    CopyJudge,
-    Heard,
-    Judge,
-    SoundJudge,
-    TextJudge,
+    AdherenceScorer,
+    CopyScorer,
+    Scorer,
+    SoundScorer,
+    TakeScores,
+    TextScorer,
     choices_of,
     listen,
 )
@@ -30,17 +30,17 @@ def work(settings: Settings, inputs: Inputs) -> Results:
     """Record and listen.  What the store holds is not made again.  Raises: NotFinite if the model's rows diverge."""
     studio, sampling, embed = inputs.studio, inputs.sampling, inputs.embed
     clips = studio.clips
-    judges: list[Judge] = [AdherenceJudge(adherence.listeners(inputs.chords), describe(chords=inputs.chords))]
+    judges: list[Scorer] = [AdherenceScorer(adherence.listeners(inputs.chords), describe(chords=inputs.chords))]
     if inputs.text is not None:
-        judges.append(TextJudge(inputs.text, choices_of(clips)))
-    unswept: list[Judge] = [SoundJudge()]
-    unswept += [] if inputs.library is None else [CopyJudge(inputs.library)]
+        judges.append(TextScorer(inputs.text, choices_of(clips)))
+    unswept: list[Scorer] = [SoundScorer()]
+    unswept += [] if inputs.library is None else [CopyScorer(inputs.library)]
     everything = systems(inputs.controls, sampling, alone=settings.alone, score_text=inputs.text is not None)
     rows = range(len(clips))
     fewer = rows if settings.sweep_clips is None else rows[: settings.sweep_clips]
     curve, grid = steps_points(sampling, settings.steps_curve), guidance_points(sampling, settings.guidance_grid)
-    takes: dict[System, dict[int, Take]] = {}
-    heard: dict[System, dict[int, Heard]] = {}
+    takes: dict[Condition, dict[int, Take]] = {}
+    heard: dict[Condition, dict[int, TakeScores]] = {}
     expected = sum(system.applies(clips, row) for system in everything for row in rows)
     total = 2 * (expected + (len(curve) + len(grid)) * len(fewer))
     with progress.Bar("evaluating", "clip", total, ends=True) as bar:

@@ -8,32 +8,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from flowmusic.audio import Audio
 from flowmusic.evaluate.cache import Store, Take, key_of
-from flowmusic.evaluate.conditions import ALONE, MODEL, System
+from flowmusic.evaluate.conditions import ALONE, MODEL, Condition
 from flowmusic.evaluate.test_set import LabelledClip
-from flowmusic.evaluate.training_index import Library
-from flowmusic.metrics.adherence import Listeners, measure, remembering
+from flowmusic.evaluate.training_index import TrainingIndex
+from flowmusic.metrics.adherence import Detectors, measure, remembering
 from flowmusic.metrics.report import CODEC, SHUFFLED
 from flowmusic.metrics.spectrum import balance, fidelity
 from flowmusic.metrics.text_match import TextMatch
-from flowmusic.types import TEXT, Audio
+from flowmusic.types import TEXT
 
 VERSION = 1
 """Raised when the same recording is to give other scores."""
 
 
-class Judge(Protocol):
+class Scorer(Protocol):
     """Listens for one thing.  ``key`` holds all that its answer depends on beside the take and the clip."""
 
-    def key(self, system: System) -> Sequence[Any]: ...
+    def key(self, system: Condition) -> Sequence[Any]: ...
 
-    def applies(self, system: System) -> bool: ...
+    def applies(self, system: Condition) -> bool: ...
 
-    def __call__(self, audio: Audio, clip: LabelledClip, system: System) -> Mapping[str, Any]: ...
+    def __call__(self, audio: Audio, clip: LabelledClip, system: Condition) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
-class Heard:
+class TakeScores:
     """Of one take: scores by metric, the chords that were recognised (None: nobody listened), the nearest copy."""
 
     scores: Mapping[str, float]
@@ -42,23 +43,23 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class AdherenceJudge:
+class AdherenceScorer:
     """How closely the controls that a system is scored on were followed, and which chords were recognised.
 
     Args:
         described: what listens, in words; other listeners have other words.
     """
 
-    listeners: Listeners
+    listeners: Detectors
     described: Mapping[str, str]
 
-    def key(self, system: System) -> Sequence[Any]:
+    def key(self, system: Condition) -> Sequence[Any]:
         return ["adherence", dict(self.described), sorted(system.scored - {TEXT})]
 
-    def applies(self, system: System) -> bool:
+    def applies(self, system: Condition) -> bool:
         return bool(system.scored - {TEXT})
 
-    def __call__(self, audio: Audio, clip: LabelledClip, system: System) -> Mapping[str, Any]:
+    def __call__(self, audio: Audio, clip: LabelledClip, system: Condition) -> Mapping[str, Any]:
         requested = clip.asking_only(*sorted(system.scored)).requested
         ears = remembering(audio, self.listeners)
         with warnings.catch_warnings():
@@ -72,50 +73,50 @@ class AdherenceJudge:
 
 
 @dataclass(frozen=True)
-class SoundJudge:
+class SoundScorer:
     """How a take's spectrum compares with the clip's: bin by bin for the codec's round trip, by balance for takes."""
 
-    def key(self, system: System) -> Sequence[Any]:
+    def key(self, system: Condition) -> Sequence[Any]:
         return ["sound", system.row == CODEC]
 
-    def applies(self, system: System) -> bool:
+    def applies(self, system: Condition) -> bool:
         return system.row in (MODEL, CODEC)
 
-    def __call__(self, audio: Audio, clip: LabelledClip, system: System) -> Mapping[str, Any]:
+    def __call__(self, audio: Audio, clip: LabelledClip, system: Condition) -> Mapping[str, Any]:
         found = fidelity(audio, clip.audio) if system.row == CODEC else balance(audio, clip.audio)
         return {"scores": {name: value for name, value in found.items() if math.isfinite(value)}}
 
 
 @dataclass(frozen=True)
-class TextJudge:
+class TextScorer:
     """How well a take matches its words.  ``choices``: the words of every attribute over the test set."""
 
     match: TextMatch
     choices: Mapping[str, Sequence[str]]
 
-    def key(self, system: System) -> Sequence[Any]:
+    def key(self, system: Condition) -> Sequence[Any]:
         return ["text", self.match.name, {name: list(words) for name, words in self.choices.items()}]
 
-    def applies(self, system: System) -> bool:
+    def applies(self, system: Condition) -> bool:
         return TEXT in system.scored
 
-    def __call__(self, audio: Audio, clip: LabelledClip, system: System) -> Mapping[str, Any]:
+    def __call__(self, audio: Audio, clip: LabelledClip, system: Condition) -> Mapping[str, Any]:
         return {"scores": self.match.scores(audio, clip.text, clip.attributes, self.choices)}
 
 
 @dataclass(frozen=True)
-class CopyJudge:
+class CopyScorer:
     """How close the nearest training clip is."""
 
-    library: Library
+    library: TrainingIndex
 
-    def key(self, system: System) -> Sequence[Any]:
+    def key(self, system: Condition) -> Sequence[Any]:
         return ["copy", self.library.fingerprint]
 
-    def applies(self, system: System) -> bool:
+    def applies(self, system: Condition) -> bool:
         return system.row not in (SHUFFLED, ALONE)
 
-    def __call__(self, audio: Audio, clip: LabelledClip, system: System) -> Mapping[str, Any]:
+    def __call__(self, audio: Audio, clip: LabelledClip, system: Condition) -> Mapping[str, Any]:
         found = self.library.look_up(audio)
         scores = {"copy": found.similarity}
         if found.tokens is not None:
@@ -123,7 +124,7 @@ class CopyJudge:
         return {"scores": scores, "nearest": found.song}
 
 
-def listen(store: Store, judges: Sequence[Judge], system: System, clip: LabelledClip, take: Take) -> Heard:
+def listen(store: Store, judges: Sequence[Scorer], system: Condition, clip: LabelledClip, take: Take) -> TakeScores:
     """Everything that the judges hear in a take."""
     scores: dict[str, float] = {}
     chords, nearest = None, None
@@ -134,7 +135,7 @@ def listen(store: Store, judges: Sequence[Judge], system: System, clip: Labelled
         found = store.heard(system.name, clip.id, key, lambda judge=judge: judge(take.audio(), clip, system))  # type: ignore[misc]
         scores.update(found["scores"])
         chords, nearest = found.get("chords", chords), found.get("nearest", nearest)
-    return Heard(scores, chords, nearest)
+    return TakeScores(scores, chords, nearest)
 
 
 def choices_of(clips: Sequence[LabelledClip]) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from flowmusic import caches
 from flowmusic.annotations.plot import INK, PAPER, colour_of, save
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 
 RATE, SIZE, HOP, BANDS, RANGE_DB = 32_000, 2048, 512, 96, 70.0
 WIDTH, HEIGHT = 5.2, 2.1

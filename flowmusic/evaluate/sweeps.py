@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flowmusic.evaluate.cache import Take
-from flowmusic.evaluate.conditions import Sampling, System
+from flowmusic.evaluate.conditions import Condition, Sampling
 from flowmusic.evaluate.fad import Embedder, point
-from flowmusic.evaluate.generate import Studio
-from flowmusic.evaluate.scorers import Judge, listen
+from flowmusic.evaluate.generate import TakeGenerator
+from flowmusic.evaluate.scorers import Scorer, listen
 from flowmusic.evaluate.test_set import LabelledClip
 from flowmusic.flow import time_grids
 from flowmusic.generate.generator import NotFinite
@@ -54,11 +54,11 @@ def guidance_points(sampling: Sampling, grid: Mapping[str, Sequence[float]]) -> 
 
 
 def sweep(
-    studio: Studio,
-    model: System,
+    studio: TakeGenerator,
+    model: Condition,
     points: Sequence[Sampling],
     rows: Sequence[int],
-    judges: Sequence[Judge],
+    judges: Sequence[Scorer],
     embed: Embedder,
     reference: Mapping[str, Take],
     seed: int,
@@ -69,10 +69,10 @@ def sweep(
 
 
 def _point(
-    studio: Studio,
-    system: System,
+    studio: TakeGenerator,
+    system: Condition,
     rows: Sequence[int],
-    judges: Sequence[Judge],
+    judges: Sequence[Scorer],
     embed: Embedder,
     reference: Mapping[str, Take],
     seed: int,

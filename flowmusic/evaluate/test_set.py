@@ -13,10 +13,11 @@ import torch
 from flowmusic import audio as audio_tools
 from flowmusic.annotations.annotation import Annotations
 from flowmusic.annotations.tracks import to_tracks
+from flowmusic.audio import Audio
 from flowmusic.controls import TRACKS
 from flowmusic.controls.tracks import batched
 from flowmusic.corpus import reader
-from flowmusic.types import TEXT, Audio, Codec, Controls, FrameGrid, Track
+from flowmusic.types import TEXT, Codec, Controls, FrameGrid, Track
 
 if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
@@ -120,7 +121,7 @@ def read_clip(
 
 def drum_control(generator: Generator) -> DrumControl | None:
     """What makes the drum control that a model reads; None for onset strength."""
-    from flowmusic.datasets.clip import DrumCodes
+    from feature_extractors.drum_codes import DrumCodes
 
     codec: Any = generator.codec
     return DrumCodes(codec) if generator.drums_as_codes else None

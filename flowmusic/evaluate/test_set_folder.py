@@ -8,13 +8,14 @@ from pathlib import Path
 
 from flowmusic import audio as audio_tools
 from flowmusic import plain, progress
+from flowmusic.audio import Audio
 from flowmusic.audio_files import SUFFIXES, length_of
 from flowmusic.controls import TRACKS
 from flowmusic.controls.drums import codes_to_track
 from flowmusic.controls.tracks import batched
 from flowmusic.evaluate.cache import key_of, slug
 from flowmusic.evaluate.test_set import LabelledClip, digest_of
-from flowmusic.types import TEXT, Audio, Controls, FrameGrid
+from flowmusic.types import TEXT, Controls, FrameGrid
 
 PROMPT_SUFFIX = ".txt"
 BEGINNING, MIDDLE = 0.0, 0.5

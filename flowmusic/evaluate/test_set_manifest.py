@@ -13,12 +13,13 @@ from flowmusic import audio as audio_tools
 from flowmusic.annotations.annotation import Annotations
 from flowmusic.annotations.labels_file import of_record, read_record
 from flowmusic.annotations.tracks import to_tracks
+from flowmusic.audio import Audio
 from flowmusic.controls import TRACKS
 from flowmusic.controls.tracks import batched
 from flowmusic.datasets import manifest
 from flowmusic.evaluate.cache import key_of, slug
 from flowmusic.evaluate.test_set import DrumControl, LabelledClip, attributes_of, digest_of
-from flowmusic.types import TEXT, Audio, Controls, FrameGrid, Track
+from flowmusic.types import TEXT, Controls, FrameGrid, Track
 
 SHORT_SECONDS = 0.25
 """How much a recording may lack of the clip's length: it ends in silence then, as clips cut from a film do."""

@@ -12,15 +12,16 @@ from torch import Tensor, nn
 
 from flowmusic import audio as audio_tools
 from flowmusic import disk, progress
+from flowmusic.audio import Audio
 from flowmusic.corpus import reader
-from flowmusic.data.latents import LatentStore, index_of
+from flowmusic.data.store_files import index_of, read_store
 from flowmusic.evaluate.cache import key_of
 from flowmusic.evaluate.test_set import digest_of
 from flowmusic.files import replacing
 from flowmusic.metrics.copying import nearest, token_agreement
 from flowmusic.metrics.style import CHUNK_SECONDS, EMBEDDING, Reference, chunks, mel_stats
 from flowmusic.tensors import read as read_tensors
-from flowmusic.types import Audio, Codec
+from flowmusic.types import Codec
 
 TRAIN = "train"
 PART = 256
@@ -37,7 +38,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Library:
+class TrainingIndex:
     """The training clips.
 
     Args:
@@ -67,7 +68,7 @@ class Library:
         return Found(best.song, best.similarity, token_agreement(ours, theirs, window))
 
 
-def of_corpus(folder: Path, codec: Codec, cache: Path) -> Library:
+def of_corpus(folder: Path, codec: Codec, cache: Path) -> TrainingIndex:
     """The training split of a corpus, embedded once into ``cache``.
 
     Raises: FileNotFoundError for a folder that is no corpus; ValueError for fewer than two training clips.
@@ -81,7 +82,7 @@ def of_corpus(folder: Path, codec: Codec, cache: Path) -> Library:
     def latents_of(song: str) -> Tensor:
         return encode(codec, audio_tools.mono(audio_tools.read(by_name[song].audio, rate=codec.rate)))
 
-    return Library(
+    return TrainingIndex(
         _indexed(clips, codec.rate, cache, fingerprint),
         lambda audio: torch.stack([mel_stats(part) for part in chunks(audio)]),
         latents_of,
@@ -91,12 +92,12 @@ def of_corpus(folder: Path, codec: Codec, cache: Path) -> Library:
     )
 
 
-def of_latents(folder: Path, codec: Codec) -> Library:
+def of_latents(folder: Path, codec: Codec) -> TrainingIndex:
     """The training split of a store of latents; a chunk is the mean and deviation of its latents.
 
     Raises: FileNotFoundError for a folder that is no store; ValueError for one that another codec made.
     """
-    store = LatentStore.read(folder, TRAIN)
+    store = read_store(folder, TRAIN)
     dim = store.tensors["latents"].shape[1]
     if store.frame_rate != codec.frame_rate or dim != codec.dim:
         raise ValueError(
@@ -114,7 +115,7 @@ def of_latents(folder: Path, codec: Codec) -> Library:
         moments = _moments(latents_of(song), window)
         rows.append(moments)
         songs += [song] * len(moments)
-    return Library(
+    return TrainingIndex(
         Reference.of(torch.cat(rows), songs),
         lambda audio: _moments(encode(codec, audio), window),
         latents_of,

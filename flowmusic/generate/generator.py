@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic import limits
+from flowmusic.audio import Audio
 from flowmusic.flow import solve, time_grids
 from flowmusic.flow.guide import guided
 from flowmusic.flow.inpaint import keeping
@@ -18,16 +19,15 @@ from flowmusic.generate.branches import merge, present
 from flowmusic.generate.windows import cover, cut_controls
 from flowmusic.guidance import WHOLE
 from flowmusic.model.text import FrozenText
-from flowmusic.model.text_audio_conditioner import hear
+from flowmusic.model.text_audio_conditioner import embed_audio
 from flowmusic.types import (
-    Audio,
+    AudioPrompt,
     Codec,
     Condition,
     Controls,
     FrameGrid,
     Generation,
     Guidance,
-    Heard,
     Progress,
     Prompt,
     Style,
@@ -174,7 +174,7 @@ class Generator:
         latents = self.codec.encode(Audio(excerpt.samples[None].to(self.device), excerpt.rate))
         return Style(latents[0].cpu(), detail)
 
-    def heard(self, recording: Audio) -> Heard:
+    def audio_prompt(self, recording: Audio) -> AudioPrompt:
         """A recording that stands where words would, to be given in ``Controls.text``.
 
         Args:
@@ -185,7 +185,7 @@ class Generator:
         joint: Any = getattr(self.encoder, "joint", None)
         if joint is None:
             raise ValueError(f"{self.name} reads words only; train a model with text=mixed, or give a style instead")
-        return Heard(torch.nn.functional.normalize(hear(joint.network, recording).mean(0), dim=-1))
+        return AudioPrompt(torch.nn.functional.normalize(embed_audio(joint.network, recording).mean(0), dim=-1))
 
     def unread(self, prompt: Prompt) -> list[str]:
         """What of a prompt this model does not read, in sentences for its author.

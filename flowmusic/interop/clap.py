@@ -18,7 +18,7 @@ from torch import Tensor
 
 from flowmusic import plain, tensors
 from flowmusic.interop import hub, hub_config
-from flowmusic.interop.bundle import ModelError
+from flowmusic.interop.fitting import ModelError
 from flowmusic.interop.pickles import read_pickle, tensors_of
 
 PREFIX = "clap:"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from flowmusic import plain, publishable, tensors
 from flowmusic.files import replacing
-from flowmusic.interop.bundle import ModelError
+from flowmusic.interop.fitting import ModelError
 from flowmusic.model.pseudowords import Concept
 from flowmusic.model.text import DIM, SHA256, FrozenText, TextEncoder
 from flowmusic.tensors import TensorsError, not_finite

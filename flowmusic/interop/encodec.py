@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 
 from flowmusic import plain
+from flowmusic.audio import Audio
 from flowmusic.codec.encodec import EncodecCodec, EncodecSettings, build_encodec, pretrained
 from flowmusic.interop import hub, names
-from flowmusic.interop.bundle import CorruptWeights, ModelError, fill
+from flowmusic.interop.fitting import CorruptWeights, ModelError, fill
 from flowmusic.interop.pickles import read_pickle, tensors_of
 from flowmusic.interop.stored_config import StoredConfig
 from flowmusic.tensors import TensorsError
 from flowmusic.tensors import read as read_tensors
-from flowmusic.types import Audio
 
 COMPRESSION = "compression_state_dict.bin"
 TRANSFORMERS_FILES: hub.Wanted = ("config.json", ("model.safetensors", "pytorch_model.bin"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from flowmusic.interop.bundle import ModelError
+from flowmusic.interop.fitting import ModelError
 
 Wanted = Sequence[str | tuple[str, ...]]
 """File names; a tuple stands for any one of its names, the first that there is."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import limits, plain
-from flowmusic.interop.bundle import ModelError
+from flowmusic.interop.fitting import ModelError
 
 LEFT_OUT = frozenset(
     {"auto_map", "attn_implementation", "_attn_implementation", "_attn_implementation_internal",

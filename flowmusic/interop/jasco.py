@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from flowmusic.interop import bundle, hub, names
-from flowmusic.interop.bundle import CHECKPOINT, Bundle, ModelError
+from flowmusic.interop import fitting, model_files, names
 from flowmusic.interop.encodec import COMPRESSION, drum_codes_of, read_compression, settings_of
+from flowmusic.interop.fitting import ModelError
+from flowmusic.interop.model_files import CHECKPOINT, REPOSITORIES, Bundle
 from flowmusic.interop.pickles import read_pickle, tensors_of
 from flowmusic.interop.stored_config import StoredConfig
 from flowmusic.tensors import without_memory
@@ -32,13 +33,6 @@ if TYPE_CHECKING:
 KIND = "jasco"
 """The kind of our bundles with this architecture."""
 
-FILES: hub.Wanted = (CHECKPOINT, COMPRESSION)
-REPOSITORIES = (
-    "facebook/jasco-chords-drums-400M",
-    "facebook/jasco-chords-drums-1B",
-    "facebook/jasco-chords-drums-melody-400M",
-    "facebook/jasco-chords-drums-melody-1B",
-)
 STORED_COMPRESSION = "compression."
 """Prefix, in our bundle, of the weights of a full ``compression_state_dict.bin``."""
 T5_FOLDER = "t5-base"
@@ -86,7 +80,7 @@ def from_checkpoint(
     checkpoint = read_checkpoint(folder)
     tensors = names.jasco_from_checkpoint(checkpoint.tensors)
     settings = describe(checkpoint, tensors)
-    sha256 = bundle.fingerprint(folder)
+    sha256 = model_files.fingerprint(folder)
     return _generator(settings, tensors, folder, sha256, device, name, precision, adapters, trainable)
 
 
@@ -254,15 +248,15 @@ def _generator(
         mean, std, seconds = settings["latents"]["mean"], settings["latents"]["std"], float(settings["seconds"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{folder}: its settings describe no JASCO model ({error})") from error
-    pair = bundle.fill(nn.ModuleDict({"encoder": encoder, "field": field}), own, folder, assign=True)
+    pair = fitting.fill(nn.ModuleDict({"encoder": encoder, "field": field}), own, folder, assign=True)
     pair.requires_grad_(False)
-    applied = bundle.adapted(pair, adapters, name, folder)
+    applied = model_files.adapted(pair, adapters, name, folder)
     if precision == "bf16":
         field.lower(torch.bfloat16)
     pair.to(device)
     if device == "cpu" and not trainable:
         field.pack()
-    bundle.fill(network, {n: t.float() for n, t in codec_tensors.items()}, folder)
+    fitting.fill(network, {n: t.float() for n, t in codec_tensors.items()}, folder)
     network.requires_grad_(False)
     codec = EncodecCodec(network, mean, std).to(device)
     encoder.set_drum_codes(*drum_codes_of(codec, seconds))

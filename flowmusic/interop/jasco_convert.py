@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from flowmusic.files import write_text
-from flowmusic.interop import bundle, jasco, names
-from flowmusic.interop.bundle import CHECKPOINT, ModelError
+from flowmusic.interop import jasco, model_files, names
 from flowmusic.interop.encodec import COMPRESSION
+from flowmusic.interop.fitting import ModelError
+from flowmusic.interop.model_files import CHECKPOINT
 from flowmusic.interop.pickles import read_pickle, tensors_of
 
 LICENCE = "cc-by-nc-4.0"
@@ -32,7 +33,7 @@ def to_bundle(source: str | Path, target: str | Path) -> Path:
 
     Raises: ModelError, CorruptWeights; nothing is written then.
     """
-    folder = bundle.find(source)
+    folder = model_files.find(source)
     if (folder / "config.yaml").is_file():
         raise ModelError(f"{source} is a bundle already; a checkpoint has {CHECKPOINT} and {COMPRESSION}")
     checkpoint = jasco.read_checkpoint(folder)
@@ -54,7 +55,7 @@ def to_bundle(source: str | Path, target: str | Path) -> Path:
             "compression": _plain(compression, folder / COMPRESSION),
         },
     }
-    return bundle.write(target, config, _apart(tensors), _card(config), half=False)
+    return model_files.write(target, config, _apart(tensors), _card(config), half=False)
 
 
 def to_checkpoint(source: str | Path, target: str | Path) -> Path:
@@ -62,7 +63,7 @@ def to_checkpoint(source: str | Path, target: str | Path) -> Path:
 
     Raises: ModelError, CorruptWeights; nothing is written then.
     """
-    found = bundle.read(source, raw=True)
+    found = model_files.read(source, raw=True)
     kind, original = found.config.get("kind"), found.config.get("original")
     if kind != jasco.KIND or not isinstance(original, dict):
         raise ModelError(f"{source} holds a {kind!r} model; only a converted JASCO checkpoint can be written back")
@@ -75,7 +76,7 @@ def to_checkpoint(source: str | Path, target: str | Path) -> Path:
     state = {"best_state": names.jasco_to_checkpoint(own, weight_norm), **plain}
     compression = {**({"best_state": stored} if stored else {}), **plain_compression}
     target = Path(target)
-    with bundle.writing(target) as temporary:
+    with model_files.writing(target) as temporary:
         torch.save(state, temporary / CHECKPOINT)
         torch.save(compression, temporary / COMPRESSION)
         write_text(temporary / CARD, _card(found.config))

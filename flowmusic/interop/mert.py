@@ -18,10 +18,10 @@ from torch import Tensor
 
 from flowmusic import audio as audio_tools
 from flowmusic import plain, tensors
+from flowmusic.audio import Audio
 from flowmusic.interop import hub, hub_config
-from flowmusic.interop.bundle import ModelError, differences
+from flowmusic.interop.fitting import ModelError, differences
 from flowmusic.interop.pickles import read_pickle, tensors_of
-from flowmusic.types import Audio
 
 KIND = "mert"
 """The kind of style features under which configurations name it."""

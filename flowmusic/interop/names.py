@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from flowmusic.interop.bundle import ModelError
+from flowmusic.interop.fitting import ModelError
 
 Value = TypeVar("Value")
 Table = tuple[tuple[str, str], ...]

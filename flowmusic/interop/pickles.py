@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from flowmusic import plain
-from flowmusic.interop.bundle import CorruptWeights, ModelError
+from flowmusic.interop.fitting import CorruptWeights, ModelError
 from flowmusic.paths import in_utf8
 
 ZIP_MAGIC = b"PK\x03\x04"

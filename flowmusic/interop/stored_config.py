@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowmusic import limits, plain
-from flowmusic.interop.bundle import ModelError
+from flowmusic.interop.fitting import ModelError
 
 _POINTER = re.compile(r"\$\{([\w.]+)\}")
 _MAX_HOPS = 32

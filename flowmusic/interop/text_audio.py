@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from flowmusic.hashes import of_unchanged
-from flowmusic.interop import bundle, clap, hub, ways
-from flowmusic.interop.bundle import ModelError
+from flowmusic.interop import clap, hub, model_files, ways
+from flowmusic.interop.fitting import ModelError
+from flowmusic.interop.model_files import build, read
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.text_audio import TextAudioNet
 from flowmusic.types import TextAudioNetwork
@@ -17,13 +19,13 @@ def load(name: str | Path) -> TextAudioNetwork:
     """Raises: ModelError, CorruptWeights."""
     if str(name).startswith(clap.PREFIX):
         return clap.Clap(str(name).removeprefix(clap.PREFIX))
-    return bundle.load_text_audio(name)
+    return load_text_audio(name)
 
 
 def fingerprint(name: str | Path) -> str:
     """sha256 of a text-audio model's weights.  Raises: ModelError."""
     if not str(name).startswith(clap.PREFIX):
-        return bundle.fingerprint(name)
+        return model_files.fingerprint(name)
     folder = hub.locate(str(name).removeprefix(clap.PREFIX), clap.FILES)
     weights = next(folder / file for file in clap.WEIGHTS if (folder / file).is_file())
     return of_unchanged(weights)
@@ -55,7 +57,7 @@ def stored_name(name: str, folder: str | Path) -> str:
     """How a bundle in ``folder`` names a text-audio model: a folder by the way there, anything else as it is."""
     prefix = clap.PREFIX if name.startswith(clap.PREFIX) else ""
     place = name.removeprefix(prefix)
-    ours = not prefix and place in bundle.available()
+    ours = not prefix and place in model_files.available()
     if ours or not Path(place).is_dir():
         return name
     return prefix + os.path.join(os.curdir, ways.to(place, folder).removeprefix(f"{os.curdir}{os.sep}"))
@@ -65,3 +67,19 @@ def _found(name: str, folder: Path | None) -> str:
     prefix = clap.PREFIX if name.startswith(clap.PREFIX) else ""
     place = name.removeprefix(prefix)
     return prefix + str((folder / place).resolve()) if folder is not None and place.startswith(os.curdir) else name
+
+
+def _text_audio(settings: dict[str, Any]) -> TextAudioNet:
+    from flowmusic.model.text_audio import TextAudioNet
+
+    return TextAudioNet(**settings)
+
+
+def load_text_audio(name: str | Path = "nano_text_audio") -> TextAudioNet:
+    """A contrastive text-audio model of ours by shipped name or folder, on the CPU.
+
+    Raises: ModelError, CorruptWeights.
+    """
+    bundle = read(name)
+    network: TextAudioNet = build({"text_audio": _text_audio}, bundle)
+    return network.requires_grad_(False)

@@ -1,6 +1,6 @@
 """How closely a recording follows what was asked: every control that was requested and can be heard.
 
-This package knows no recogniser.  Whoever calls hands them in as :class:`Listeners`; the numbers are only as good as
+This package knows no recogniser.  Whoever calls hands them in as :class:`Detectors`; the numbers are only as good as
 those, so they are to be named beside the numbers.
 """
 
@@ -15,21 +15,21 @@ from typing import TypeVar
 import numpy as np
 
 from flowmusic.annotations.annotation import Annotations, Chord, DrumHits
+from flowmusic.audio import Audio
 from flowmusic.metrics.beats import beat_f1
 from flowmusic.metrics.chords import chord_acc
 from flowmusic.metrics.melody import Pitches, melody_cos, melody_pc, pitches_at
 from flowmusic.metrics.normalise import mean
 from flowmusic.metrics.onsets import onset_f1
-from flowmusic.types import Audio
 
-Heard = TypeVar("Heard")
+Answer = TypeVar("Answer")
 PITCH_STEP_S = 0.01
 """Notes are compared at instants this far apart."""
 KEYS = ("chord_acc", "chord_iou", "onset_f1", "melody_pc", "melody_cos", "beat_f1")
 
 
 @dataclass(frozen=True)
-class Listeners:
+class Detectors:
     """Recognisers; None leaves the control's metrics out.
 
     chords: the whole recording -> changes; onsets: the recording -> onset times of its drums; melody: the recording
@@ -42,16 +42,16 @@ class Listeners:
     beats: Callable[[Audio], Sequence[float]] | None = None
 
 
-def remembering(audio: Audio, listeners: Listeners) -> Listeners:
+def remembering(audio: Audio, listeners: Detectors) -> Detectors:
     """The listeners, each of which listens to this one recording once, when it is first asked."""
 
-    def answer(listener: Callable[[Audio], Heard] | None) -> Callable[[Audio], Heard] | None:
+    def answer(listener: Callable[[Audio], Answer] | None) -> Callable[[Audio], Answer] | None:
         if listener is None:
             return None
         heard = functools.cache(lambda: listener(audio))
         return lambda _: heard()
 
-    return Listeners(
+    return Detectors(
         answer(listeners.chords), answer(listeners.onsets), answer(listeners.melody), answer(listeners.beats)
     )
 
@@ -77,7 +77,7 @@ def score(requested: Annotations, recognised: Annotations) -> dict[str, float]:
     return scores
 
 
-def measure(audio: Audio, requested: Annotations, listeners: Listeners) -> dict[str, float]:
+def measure(audio: Audio, requested: Annotations, listeners: Detectors) -> dict[str, float]:
     """As :func:`score`, of what the listeners hear in a recording; nobody listens for what was not requested.
 
     The melody is compared with the pitch line, which is finer than notes; ``melody_cos`` comes with it.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from flowmusic import audio as audio_tools
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 
 RATE = 32_000
 WINDOW_SECONDS = 0.002

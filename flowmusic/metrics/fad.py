@@ -21,9 +21,9 @@ import numpy as np
 import torch
 
 from flowmusic import audio as audio_tools
+from flowmusic.audio import Audio
 from flowmusic.metrics.mel import BANDS, HOP, RATE, SIZE, filters
 from flowmusic.metrics.normalise import Interval
-from flowmusic.types import Audio
 
 EMBEDDING = "mfcc_patches"
 COEFFICIENTS = 20

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.signal
 
 from flowmusic import audio as audio_tools
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 
 RATE, FINER = 32_000, 4
 """Hz at which a recording is heard, and lags between two samples: a period is no whole number of samples, and harmonics

@@ -17,7 +17,7 @@ import torch
 
 from flowmusic import audio as audio_io
 from flowmusic import caches
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 
 CHROMA_RATE, CHROMA_FFT, CHROMA_HOP = 32_000, 1 << 14, 4096
 

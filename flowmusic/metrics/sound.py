@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from flowmusic.audio import Audio
 from flowmusic.metrics import fad, texture
 from flowmusic.metrics.attack import rise_milliseconds
 from flowmusic.metrics.harmonicity import harmonic_to_noise
 from flowmusic.metrics.normalise import Interval, bootstrap
 from flowmusic.metrics.spectrum import HIGH_HZ, fidelity
-from flowmusic.types import Audio
 
 EMBEDDINGS: Mapping[str, Callable[[Audio], np.ndarray]] = {
     fad.EMBEDDING: fad.mfcc_patches,

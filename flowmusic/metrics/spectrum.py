@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from flowmusic import audio as audio_tools
+from flowmusic.audio import Audio
 from flowmusic.metrics.signal import si_sdr
-from flowmusic.types import Audio
 
 RATE, SIZE, HOP = 32_000, 2048, 512
 """Hz, samples of a frame (Hann) and between frames."""

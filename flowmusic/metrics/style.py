@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from flowmusic import audio as audio_tools
+from flowmusic.audio import Audio
 from flowmusic.metrics.mel import BANDS, HOP, RATE, SIZE, filters
-from flowmusic.types import Audio
 
 EMBEDDING = "mel_stats"
 K = 10

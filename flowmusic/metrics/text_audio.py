@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from flowmusic import audio as audio_tools
+from flowmusic.audio import Audio
 from flowmusic.metrics.caption_attributes import ATTRIBUTES, Attribute, Labels, balanced
-from flowmusic.types import Audio, TextAudioNetwork
+from flowmusic.types import TextAudioNetwork
 
 WINDOW_SECONDS = 10.0
 """Longest window, as in training; longer audio is the mean over windows."""

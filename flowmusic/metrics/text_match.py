@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from flowmusic import audio as audio_tools
+from flowmusic.audio import Audio
 from flowmusic.metrics.fad import FLOOR_DB, PATCH_HOP_SECONDS, PATCH_SECONDS
-from flowmusic.types import Audio
 
 EMBEDDING = "band_texture"
 RATE, SIZE, HOP, BANDS = 32_000, 4096, 640, 16

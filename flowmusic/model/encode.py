@@ -12,7 +12,7 @@ from flowmusic.model.controls import TrackConditioner
 from flowmusic.model.style import StyleConditioner
 from flowmusic.model.text import DIM as TEXT_DIM
 from flowmusic.model.text import TextEncoder
-from flowmusic.model.text_audio_conditioner import JointConditioner
+from flowmusic.model.text_audio_conditioner import TextAudioConditioner
 from flowmusic.types import Condition, Controls, FrameGrid
 
 
@@ -31,7 +31,7 @@ class ConditionEncoder(nn.Module):
             it does not read latents.
         pooled: also say in one vector of a shared space what text and style are on the whole, see :meth:`summary`; and
             the token that is always there is zero, so that attention to it can be outweighed but not sharpened.
-        joint: arguments of the ``JointConditioner``, for a model whose text may also be a recording; or None.
+        joint: arguments of the ``TextAudioConditioner``, for a model whose text may also be a recording; or None.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ConditionEncoder(nn.Module):
             self.null_token = nn.Parameter(torch.randn(width) / width**0.5)
         self.style = None if style is None else StyleConditioner(**{"features": dim, **style}, out=width)
         # Last, so that the other parts start from the same weights with and without it.
-        self.joint = None if joint is None else JointConditioner(**joint, width=width)
+        self.joint = None if joint is None else TextAudioConditioner(**joint, width=width)
 
     @property
     def names(self) -> tuple[str, ...]:

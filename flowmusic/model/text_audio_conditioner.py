@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic import audio as audio_tools
+from flowmusic.audio import Audio
 from flowmusic.model import pseudowords
-from flowmusic.types import Audio, Heard, Prompt, TextAudioNetwork
+from flowmusic.types import AudioPrompt, Prompt, TextAudioNetwork
 
 WINDOW_SECONDS = 10.0
 """Longest window that is heard at once: a text-audio model was trained on no longer ones."""
@@ -28,7 +29,7 @@ LEAST_SECONDS = 1.0
 
 
 @torch.no_grad()
-def hear(network: TextAudioNetwork, audio: Audio) -> Tensor:
+def embed_audio(network: TextAudioNetwork, audio: Audio) -> Tensor:
     """A recording as a text-audio model hears it, in windows of 10 s (or its whole length) that cover it evenly.
 
     Args:
@@ -49,7 +50,7 @@ def hear(network: TextAudioNetwork, audio: Audio) -> Tensor:
     return torch.cat([network.embed_samples(samples[None, at : at + length]) for at in starts])
 
 
-class JointConditioner(nn.Module):
+class TextAudioConditioner(nn.Module):
     """Tokens and a pooled vector from the vector of a prompt.
 
     The text-audio model is frozen and no part of this module's weights: :meth:`attach` gives it, by name and hash.
@@ -145,7 +146,7 @@ class JointConditioner(nn.Module):
             there.append(not absent)
             if absent:
                 rows.append(torch.zeros(self.dim, device=device))
-            elif isinstance(prompt, Heard):
+            elif isinstance(prompt, AudioPrompt):
                 rows.append(self._audio_side(prompt.vector.to(device).float()))
             else:
                 rows.append(self._centred(self._text(str(prompt)).to(device).float(), self.text_mean))

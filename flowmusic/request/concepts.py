@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
-    from flowmusic.request.request import Asked
+    from flowmusic.request.request import GenerateRequest
 
 
-def register(files: Sequence[Path], generator: Generator, asked: Asked) -> None:
+def register(files: Sequence[Path], generator: Generator, asked: GenerateRequest) -> None:
     """Teach the model's text encoder the concepts in the files, and note where each came from.
 
     ``asked.sources`` gets ``<name>`` with the file; the brackets keep a pseudoword "melody" apart from the control.

@@ -12,12 +12,13 @@ from torch import Tensor
 from flowmusic.annotations.annotation import DrumHits
 from flowmusic.annotations.json_file import ControlsFile
 from flowmusic.annotations.tracks import controls_of_file
+from flowmusic.audio import Audio
 from flowmusic.controls import drums as drum_tracks
 from flowmusic.controls.beats import tempo
 from flowmusic.controls.meter import Meter, parse_meter
 from flowmusic.controls.notices import notice
 from flowmusic.controls.tracks import batched, fit_track
-from flowmusic.types import Audio, FrameGrid, Track
+from flowmusic.types import FrameGrid, Track
 
 MOST_STRETCH = 2.0**0.5
 """Half an octave either way: half and double time are the same tempo to a loop."""

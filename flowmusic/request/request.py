@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flowmusic.annotations.json_file import ControlsFile
     from flowmusic.annotations.midi import Score
+    from flowmusic.audio import Audio
     from flowmusic.generate.generator import Generator
     from flowmusic.request.loops import Drums
-    from flowmusic.types import Audio, Controls, FrameGrid, Track
+    from flowmusic.types import Controls, FrameGrid, Track
 
 STYLE_LEAST_S = 1.5
 SILENT_DB, SOFT_DB = -70.0, -40.0
@@ -46,7 +47,7 @@ class Excerpt:
 
 
 @dataclass(frozen=True)
-class Asked:
+class GenerateRequest:
     """Everything that ``generate`` was given, in seconds.
 
     ``bpm`` is that of the flag or of a MIDI file, None where neither sets the beat grid; ``sheet_stretch`` how many
@@ -86,7 +87,7 @@ def gathering(notices: list[str]) -> Iterator[None]:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
-def read(args: argparse.Namespace) -> Asked:
+def read(args: argparse.Namespace) -> GenerateRequest:
     """Read every file and judge every flag.
 
     Raises: ValueError or OSError naming the flag or file, what is allowed and what to do.
@@ -131,7 +132,7 @@ def read(args: argparse.Namespace) -> Asked:
             style = _read_style(args.style, args.style_seconds, args.style_detail, notices)
         elif args.style_detail is not None:
             raise ValueError("--style-detail says how closely to follow --style, which is not given")
-    return Asked(
+    return GenerateRequest(
         text=args.text.strip() or None,
         seconds=args.seconds,
         meter=beat.meter.name,
@@ -233,7 +234,8 @@ def _read_drums(
 
     from feature_extractors import drums as extractor
     from feature_extractors.recording import Recording
-    from feature_extractors.stems import best_available, separated
+    from feature_extractors.separators import best_available
+    from feature_extractors.stems import separated
     from flowmusic.request.loops import Drums
 
     sound = _read_clip(path, seconds, notices, spare)
@@ -303,7 +305,7 @@ def _own_grid(recording: Audio, grid: FrameGrid) -> FrameGrid:
     return FrameGrid.of_seconds(recording.seconds, grid.frame_rate)
 
 
-def to_controls(asked: Asked, grid: FrameGrid) -> Controls:
+def to_controls(asked: GenerateRequest, grid: FrameGrid) -> Controls:
     """The controls on the model's clock, a batch of one.
 
     Raises: ValueError as :func:`flowmusic.controls.request.request`.  Adds to ``asked.notices``.
@@ -332,7 +334,7 @@ def to_controls(asked: Asked, grid: FrameGrid) -> Controls:
     return Controls((asked.text,), tracks)
 
 
-def for_model(asked: Asked, controls: Controls, model: Generator) -> Controls:
+def for_model(asked: GenerateRequest, controls: Controls, model: Generator) -> Controls:
     """The controls as a model reads them: those that it has, and the drums as codes where it wants them so.
 
     Raises: ValueError where it needs the sound of the drums and only their onsets are known.  Adds to

@@ -33,7 +33,7 @@ def read(path: str | Path, keys: Sequence[str] = (), mmap: bool = False) -> dict
 
     Raises: UnsafeCheckpoint for one that asks to run code; DamagedCheckpoint; FileNotFoundError.
     """
-    from flowmusic.interop.bundle import CorruptWeights, ModelError  # not before a file is read: they need torch
+    from flowmusic.interop.fitting import CorruptWeights, ModelError
     from flowmusic.interop.pickles import UnsafeFile, read_pickle
 
     path = Path(path)

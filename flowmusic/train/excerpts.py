@@ -9,7 +9,8 @@ import torch
 from torch import Generator, Tensor
 
 from flowmusic import audio as audio_tools
-from flowmusic.types import Audio, Codec
+from flowmusic.audio import Audio
+from flowmusic.types import Codec
 
 MIN_SECONDS = 3.0
 CHUNK_SECONDS = 60.0

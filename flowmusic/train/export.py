@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from flowmusic.interop import bundle, text_audio, ways
+from flowmusic.interop import model_files, text_audio, ways
 from flowmusic.interop.fitting import AVERAGES
 from flowmusic.plain import read_json, read_text
 
@@ -97,7 +97,7 @@ def export_codec(
     """
     codec = module.codec.cpu().eval()
     target = settings["codec"]["_target_"]
-    origin = None if target in KINDS else bundle.read(settings["codec"]["name"])
+    origin = None if target in KINDS else model_files.read(settings["codec"]["name"])
     if origin is None:
         kind, described = KINDS[target], plain(settings["codec"])
     else:
@@ -123,7 +123,7 @@ def export_codec(
     ) + corpus_note(Path(settings["corpus"]))
     if origin is not None:
         text += f"\n## Before it was trained on\n\n{read_text(origin.folder / 'card.md')}"
-    return bundle.write(folder, description, tensors, text, eight_bits=eight_bits)
+    return model_files.write(folder, description, tensors, text, eight_bits=eight_bits)
 
 
 def export_flow(
@@ -193,4 +193,4 @@ def export_flow(
             f"\nThe style control hears {style_features['kind']} features, whose weights are not in this bundle and "
             "have a licence of their own (docs/style.md); mind it before these weights are passed on.\n"
         )
-    return bundle.write(folder, {"kind": "flow", "settings": description}, tensors, text, eight_bits=eight_bits)
+    return model_files.write(folder, {"kind": "flow", "settings": description}, tensors, text, eight_bits=eight_bits)

@@ -16,12 +16,12 @@ from flowmusic.flow import pairing as pairings
 from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
-from flowmusic.interop import bundle, text_audio
+from flowmusic.interop import fitting, model_files, text_audio
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
 from flowmusic.model.jasco.encoder import JascoEncoder
 from flowmusic.model.jasco.field import JascoField
-from flowmusic.model.text_audio_conditioner import JointConditioner
+from flowmusic.model.text_audio_conditioner import TextAudioConditioner
 from flowmusic.train.align import alignment_loss
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.schedule import scheduled
@@ -194,7 +194,7 @@ class LitFlow(LightningModule):
         return scheduled(optimizer, self.warmup, self.total_steps)
 
 
-def prepare_joint(joint: JointConditioner, data: Any, centres: bool = True) -> None:
+def prepare_joint(joint: TextAudioConditioner, data: Any, centres: bool = True) -> None:
     """Embed the texts, check that the data were heard by the model's own text-audio model, and centre both sides.
 
     The text side is centred by captions of training clips and texts of no clip; those of validation stay out.
@@ -243,9 +243,9 @@ def start_from(module: LitFlow, name: str, afresh: Sequence[str] = ()) -> None:
 
     Raises: ValueError if it lacks anything but :data:`ADDED`, or a shape differs.
     """
-    found = bundle.read(name)
+    found = model_files.read(name)
     own = {k: v for k, v in module.state_dict().items() if k.startswith(("encoder.", "field."))}
-    missing, unknown, other = bundle.differences(own, found.tensors)
+    missing, unknown, other = fitting.differences(own, found.tensors)
     missing = [k for k in missing if not k.startswith(ADDED)]
     if missing or unknown or other:
         raise ValueError(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import plain
-from flowmusic.datasets.plan import MOST_PLAN
+from flowmusic.data.shards import MOST_PLAN
 from flowmusic.files import write_text
 from flowmusic.hashes import of_file
 from flowmusic.train.checkpoints import LAST, PREVIOUS

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from flowmusic import disk, limits
+from flowmusic.audio import Audio
 from flowmusic.files import replacing
 from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
@@ -29,7 +30,7 @@ from flowmusic.model.pseudowords import Concept
 from flowmusic.model.text import SHA256, TextEncoder
 from flowmusic.train.excerpts import encode, part
 from flowmusic.train.identity import OtherRun, told
-from flowmusic.types import Audio, Controls, FrameGrid
+from flowmusic.types import Controls, FrameGrid
 
 TEMPLATES = (
     "{}",

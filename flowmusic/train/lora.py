@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from flowmusic import publishable
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
-from flowmusic.interop import adapter, bundle
+from flowmusic.interop import adapter, bundle, model_files
 from flowmusic.model import lora
 from flowmusic.model.lora import LoraSettings
 from flowmusic.train.dropout import Dropout
@@ -61,10 +61,10 @@ class LitLora(LitFlow):
         super().__init__(
             encoder, field, dropout, optimizer, times, weight, sigma_min, warmup, total_steps, seed
         )  # fmt: skip
-        folder = bundle.find(base)
+        folder = model_files.find(base)
         # A folder's place is nobody's business; its hash says what it was.
-        self.base = str(base) if str(base) in bundle.available() or not Path(base).exists() else folder.name
-        self.base_sha256, self.settings = bundle.fingerprint(folder), lora
+        self.base = str(base) if str(base) in model_files.available() or not Path(base).exists() else folder.name
+        self.base_sha256, self.settings = model_files.fingerprint(folder), lora
         self.layers = tuple(_inject(self.pair(), lora))
         self.train()
 

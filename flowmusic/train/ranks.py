@@ -40,7 +40,7 @@ def started(trainer: Any, config: Path) -> Iterator[None]:
     os.environ["WORLD_SIZE"] = str(count * trainer.num_nodes)
     # The package that runs here, wherever the command was given.
     path = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    command = [sys.executable, "-m", __spec__.name, str(config.resolve())]
+    command = [sys.executable, "-m", "flowmusic.train.rank", str(config.resolve())]
     others = [
         subprocess.Popen(command, env={**os.environ, "LOCAL_RANK": str(rank), "PYTHONPATH": os.pathsep.join(path)})
         for rank in range(1, count)
@@ -63,19 +63,3 @@ def started(trainer: Any, config: Path) -> Iterator[None]:
                 os.environ[name] = value
     if any(codes):
         raise RuntimeError(f"training processes ended with exit codes {codes}; their messages are above")
-
-
-def main(argv: list[str]) -> int:
-    """One of the other processes: train what a resolved configuration says."""
-    from omegaconf import DictConfig, OmegaConf
-
-    from flowmusic.train.run import train
-
-    cfg = OmegaConf.load(argv[0])
-    assert isinstance(cfg, DictConfig)
-    train(cfg)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

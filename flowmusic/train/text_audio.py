@@ -12,7 +12,7 @@ from lightning import LightningModule
 from torch import Generator, Tensor
 
 from flowmusic.data.mels import Batch
-from flowmusic.interop import bundle
+from flowmusic.interop import model_files
 from flowmusic.metrics.text_audio import recall
 from flowmusic.model.text_audio import QUIETEST, TextAudioNet
 from flowmusic.train.align import alignment_loss
@@ -142,4 +142,6 @@ def export_text_audio(
         f"flowmusic train experiment={settings['name']} corpus=CORPUS 'more_corpora=[MORE]' seed={run['seed']}",
         sum(v.numel() for v in tensors.values()),
     ) + "".join(corpus_note(Path(corpus)) for corpus in data.folders)
-    return bundle.write(folder, {"kind": "text_audio", "settings": plain(settings["model"]["network"])}, tensors, text)
+    return model_files.write(
+        folder, {"kind": "text_audio", "settings": plain(settings["model"]["network"])}, tensors, text
+    )

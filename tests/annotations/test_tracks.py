@@ -14,7 +14,7 @@ from flowmusic.annotations.tracks import from_tracks, request_tracks, to_tracks
 from flowmusic.controls import TRACKS, drums
 from flowmusic.controls.request import request
 from flowmusic.controls.vocabulary import label_id
-from flowmusic.types import FrameGrid, Heard
+from flowmusic.types import AudioPrompt, FrameGrid
 
 FIVE = FrameGrid(Fraction(25), 125)
 THREE = Annotations(
@@ -104,7 +104,7 @@ def test_what_was_requested_is_read_back() -> None:
     assert asked.beats == pytest.approx([0.0, 0.5, 1.0], abs=0.01)
     assert asked.downbeats == pytest.approx([0.0], abs=0.01)
     assert from_tracks(request("t", grid=grid), seconds=2.0) == Annotations(seconds=2.0, text="t")
-    heard = replace(request(grid=grid, bpm=120), text=(Heard(torch.zeros(2)),))
+    heard = replace(request(grid=grid, bpm=120), text=(AudioPrompt(torch.zeros(2)),))
     assert from_tracks(heard, 2.0).text is None and from_tracks(controls.tracks, 1.5) == replace(asked, text=None)
     # A tempo without bars knows of no downbeat.
     assert from_tracks(request_tracks(Annotations(bpm=120.0), grid, ["beats"]), 2.0).downbeats is None

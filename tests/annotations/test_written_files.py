@@ -17,6 +17,7 @@ from flowmusic.annotations.json_file import ControlsFile
 from flowmusic.annotations.labels_file import labels_of
 from flowmusic.annotations.tracks import from_tracks
 from flowmusic.apps import take as take_file
+from flowmusic.audio import Audio
 from flowmusic.controls.request import request
 from flowmusic.data import shards
 from flowmusic.datasets import manifest
@@ -24,8 +25,8 @@ from flowmusic.datasets import plan as plans
 from flowmusic.datasets.manifest import Entry
 from flowmusic.evaluate.adherence import Adherence
 from flowmusic.files import write_readable_json
-from flowmusic.request.request import Asked
-from flowmusic.types import Audio, FrameGrid, Generation, Guidance
+from flowmusic.request.request import GenerateRequest
+from flowmusic.types import FrameGrid, Generation, Guidance
 from tests.data import small_build
 from tests.data.scores import song
 
@@ -83,7 +84,9 @@ def test_take_json(tmp_path: Path) -> None:
     grid = FrameGrid(Fraction(25), 50)
     notes = [(0.2, 1.0, 60)]
     written = request("t", grid=grid, chords="0:C 1:Am7", melody=notes, drums=[0.1, 1.9], bpm=120)
-    asked = Asked("t", 1.5, "4/4", 120.0, "0:C 1:Am7", None, None, None, None, 1.0, None, None, {}, ["a note"])
+    asked = GenerateRequest(
+        "t", 1.5, "4/4", 120.0, "0:C 1:Am7", None, None, None, None, 1.0, None, None, {}, ["a note"]
+    )
     sound, guidance = Audio(torch.zeros(1, 1, 8), 8), Guidance.of({"all": 2.0})
     take = Generation(sound, torch.zeros(1, 2, 2), written, guidance, 7, 4, "euler", 2, "uniform")
     content = take_file.record(

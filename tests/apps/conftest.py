@@ -12,11 +12,11 @@ import pytest
 import soundfile
 import torch
 
+from flowmusic.audio import Audio
 from flowmusic.generate.generator import Generator
-from flowmusic.metrics.adherence import Listeners
+from flowmusic.metrics.adherence import Detectors
 from flowmusic.metrics.melody import Pitches
 from flowmusic.model.style import StyleConditioner
-from flowmusic.types import Audio
 from tests.generate.tiny import tiny_generator
 
 RATE = 16_000
@@ -25,13 +25,13 @@ RATE = 16_000
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> Generator:
     """What every model name loads."""
-    from flowmusic.interop import bundle
+    from flowmusic.interop import bundle, fitting
 
     generator = tiny_generator(seconds=2.0)
 
     def find(name: str) -> Path:
         if name != "nano":
-            raise bundle.ModelError(f"unknown model {name!r}: shipped models are nano")
+            raise fitting.ModelError(f"unknown model {name!r}: shipped models are nano")
         return Path("nano")
 
     monkeypatch.setattr(bundle, "find", find)
@@ -45,11 +45,11 @@ def tiny_style() -> StyleConditioner:
 
 
 @pytest.fixture
-def ears(monkeypatch: pytest.MonkeyPatch) -> Listeners:
+def ears(monkeypatch: pytest.MonkeyPatch) -> Detectors:
     """Recognisers that hear C, a hit and a beat at 0 s, and the note C4, in anything."""
     from flowmusic.evaluate import adherence
 
-    heard = Listeners(
+    heard = Detectors(
         chords=lambda audio: [(0.0, audio.seconds, "C")],
         onsets=lambda audio: [0.0],
         melody=lambda audio: Pitches(np.linspace(0.0, audio.seconds, 50), np.full(50, 60.0)),

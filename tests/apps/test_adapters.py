@@ -12,13 +12,13 @@ from torch import nn
 
 from flowmusic.apps import evaluate as evaluating
 from flowmusic.apps.cli import main
+from flowmusic.audio import Audio
 from flowmusic.errors import UsageError
 from flowmusic.generate.generator import Generator
-from flowmusic.interop import adapter, bundle
-from flowmusic.metrics.adherence import Listeners
+from flowmusic.interop import adapter, bundle, model_files
+from flowmusic.metrics.adherence import Detectors
 from flowmusic.model import lora
 from flowmusic.model.lora import LoraSettings
-from flowmusic.types import Audio
 from tests.generate.tiny import tiny_generator
 from tests.interop import checkpoints
 from tests.model import tiny_t5
@@ -39,12 +39,12 @@ def made(checkpoint: Path) -> Path:
     lora.inject(pair, LoraSettings(["field.blocks.*"], rank=2))
     drawn = torch.Generator().manual_seed(0)
     tensors = {name: torch.randn(tensor.shape, generator=drawn) for name, tensor in lora.tensors_of(pair).items()}
-    about = {"base": "tiny", "base_sha256": bundle.fingerprint(checkpoint), "rank": 2, "alpha": 1.0}
+    about = {"base": "tiny", "base_sha256": model_files.fingerprint(checkpoint), "rank": 2, "alpha": 1.0}
     return adapter.write(checkpoint.parent / "made.safetensors", tensors, about)
 
 
 def test_a_take_with_adapters_and_its_record(
-    checkpoint: Path, made: Path, here: Path, ears: Listeners, capsys: pytest.CaptureFixture[str]
+    checkpoint: Path, made: Path, here: Path, ears: Detectors, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["generate", "slow jazz", "--model", str(checkpoint), "--seconds", "2", "--steps", "1", "--seed", "5"]
 
@@ -91,7 +91,7 @@ def test_an_adapter_of_another_model_exits_2(made: Path, here: Path, capsys: pyt
 
 
 def test_evaluate_takes_a_file_or_a_list(
-    made: Path, corpus: Path, here: Path, ears: Listeners, monkeypatch: pytest.MonkeyPatch
+    made: Path, corpus: Path, here: Path, ears: Detectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
 

@@ -13,11 +13,12 @@ import torch
 
 from benchmarks import adherence_table
 from flowmusic.annotations.annotation import Annotations, DrumHits
+from flowmusic.audio import Audio
 from flowmusic.evaluate import adherence
 from flowmusic.evaluate.test_set import LabelledClip, other, read_clips, swap
 from flowmusic.generate.generator import Generator
-from flowmusic.metrics.adherence import Listeners
-from flowmusic.types import Audio, FrameGrid
+from flowmusic.metrics.adherence import Detectors
+from flowmusic.types import FrameGrid
 from tests.apps.conftest import RATE, clicks
 
 
@@ -35,7 +36,7 @@ def test_the_chord_recogniser_can_be_chosen_and_is_named(monkeypatch: pytest.Mon
     assert adherence.listeners(chosen).chords is not None
 
 
-def test_judging_asks_only_for_what_was_requested(ears: Listeners) -> None:
+def test_judging_asks_only_for_what_was_requested(ears: Detectors) -> None:
     sound = Audio(torch.zeros(1, RATE), RATE)
     found = adherence.judge(sound, Annotations(chords=((0.0, 0.5, "C"), (0.5, 1.0, "F")), beats=(0.0,)))
     assert found.scores == {"chord_acc": 0.5, "chord_iou": pytest.approx(1 / 3, abs=1e-4), "beat_f1": 1.0}
@@ -86,7 +87,7 @@ def test_a_swap_changes_one_control_for_the_next_clip_that_has_it(clips: list[La
 
 
 @pytest.fixture
-def arguments(corpus: Path, model: Generator, ears: Listeners, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def arguments(corpus: Path, model: Generator, ears: Detectors, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(adherence_table, "_fingerprint", lambda name: "0" * 64)
     return ["--corpus", str(corpus), "--out", "scores", "--clips", "3", "--batch", "2", "--steps", "2"]
 
@@ -143,11 +144,11 @@ def test_bad_arguments(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from flowmusic.interop import bundle
+    from flowmusic.interop import bundle, fitting
 
     def load(name: str, device: str = "cpu", known: Callable[..., Any] = bundle.load) -> Any:
         if name != "nano":
-            raise bundle.ModelError(f"unknown model {name!r}")
+            raise fitting.ModelError(f"unknown model {name!r}")
         return known(name)
 
     monkeypatch.setattr(bundle, "load", load)

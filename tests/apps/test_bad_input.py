@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from flowmusic.apps.cli import main
+from flowmusic.interop import fitting
 from tests.apps.conftest import RATE, tone
 
 FLAGS: list[tuple[str, list[str], list[str]]] = [
@@ -82,7 +83,7 @@ def untouched(here: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
     def find(name: str) -> Path:
         if name == "nano":
             return Path("nano")
-        raise bundle.ModelError(f"unknown model {name!r}; shipped models: nano")
+        raise fitting.ModelError(f"unknown model {name!r}; shipped models: nano")
 
     monkeypatch.setattr(bundle, "load", load)
     monkeypatch.setattr(bundle, "find", find)
@@ -217,10 +218,10 @@ def test_a_device_that_is_not_here(untouched: Callable[[], list[str]], capsys: p
 def test_corrupt_weights_are_not_the_users_fault(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from flowmusic.interop import bundle
+    from flowmusic.interop import bundle, fitting
 
     def load(name: str, device: str = "cpu", precision: str = "fp32") -> None:
-        raise bundle.CorruptWeights("weights are damaged; reinstall flowmusic")
+        raise fitting.CorruptWeights("weights are damaged; reinstall flowmusic")
 
     monkeypatch.setattr(bundle, "find", lambda name: Path(name))
     monkeypatch.setattr(bundle, "load", load)

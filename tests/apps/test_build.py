@@ -20,8 +20,8 @@ import torch
 
 from flowmusic.apps import build
 from flowmusic.apps.cli import main
-from flowmusic.data.latents import LatentStore
 from flowmusic.data.shards import ClipSample, ShardIndex, read_shard
+from flowmusic.data.store_files import read_store
 from flowmusic.datasets import manifest
 from flowmusic.datasets.manifest import Entry
 from tests import clean
@@ -98,7 +98,7 @@ def test_recordings_without_labels_get_controls_with_their_confidence(
             assert bool(((sure >= 0) & (sure < 1)).all()) and not bool(sure[~known].any())
     page = (out / "summary.md").read_text()
     assert "| CC0 | 0.00 |" in page and "| chords | 100 % | 0 % | 0." in page and "0 % of the clips" in page
-    assert LatentStore.read(out, "train").names == ["beats", "chords", "drums", "melody"]
+    assert read_store(out, "train").names == ["beats", "chords", "drums", "melody"]
     assert main([*arguments, "verify=true"]) == 0 and "4 clips in" in capsys.readouterr().err
 
 

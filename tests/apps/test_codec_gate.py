@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from flowmusic.audio import Audio
 from flowmusic.evaluate import codec_gate
 from flowmusic.interop import bundle
 from flowmusic.metrics.melody import Pitches, pitches_at
-from flowmusic.types import Audio
 from tests.apps.conftest import LABELS, RATE
 
 

@@ -19,15 +19,15 @@ import torch
 from safetensors.torch import save_file
 
 from flowmusic.apps import cli, evaluate
+from flowmusic.audio import Audio
 from flowmusic.evaluate import inputs, training_index
 from flowmusic.evaluate import scorers as listening
 from flowmusic.evaluate.conditions import Sampling, systems
 from flowmusic.evaluate.test_set import read_clips
 from flowmusic.generate.generator import Generator, NotFinite
-from flowmusic.interop import bundle
-from flowmusic.metrics.adherence import Listeners
+from flowmusic.interop import bundle, fitting
+from flowmusic.metrics.adherence import Detectors
 from flowmusic.metrics.text_match import TextMatch
-from flowmusic.types import Audio
 from tests.apps.conftest import RATE, tone
 from tests.telltale import leaks
 
@@ -38,7 +38,7 @@ SYSTEMS = {
 
 
 @pytest.fixture
-def tiny(model: Generator, ears: Listeners, monkeypatch: pytest.MonkeyPatch) -> Generator:
+def tiny(model: Generator, ears: Detectors, monkeypatch: pytest.MonkeyPatch) -> Generator:
     """The tiny model with known weights, behind recognisers made of nothing."""
     monkeypatch.setattr(bundle, "fingerprint", lambda name: "0" * 64)
     return model
@@ -479,7 +479,7 @@ def test_wrong_input_is_one_line_and_exit_2(
 
     def known(name: str, **settings: Any) -> Generator:
         if name != "nano":
-            raise bundle.ModelError(f"unknown model {name!r}")
+            raise fitting.ModelError(f"unknown model {name!r}")
         return load(name, **settings)
 
     monkeypatch.setattr(bundle, "load", known)

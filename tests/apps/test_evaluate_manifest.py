@@ -11,15 +11,16 @@ import pytest
 import torch
 
 from flowmusic.apps import cli
+from flowmusic.audio import Audio
 from flowmusic.datasets import manifest
 from flowmusic.datasets.manifest import Entry
 from flowmusic.evaluate import inputs
 from flowmusic.evaluate.test_set_manifest import read_listed
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
-from flowmusic.metrics.adherence import Listeners
+from flowmusic.metrics.adherence import Detectors
 from flowmusic.metrics.text_match import TextMatch
-from flowmusic.types import Audio, FrameGrid
+from flowmusic.types import FrameGrid
 from tests.apps.conftest import RATE, clicks, tone
 
 
@@ -39,7 +40,7 @@ def clips(here: Path) -> Path:
 
 
 @pytest.fixture
-def run(model: Generator, ears: Listeners, here: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def run(model: Generator, ears: Detectors, here: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     monkeypatch.setattr(bundle, "fingerprint", lambda name: "0" * 64)
 
     def embed(texts: list[str]) -> torch.Tensor:

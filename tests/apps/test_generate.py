@@ -14,7 +14,7 @@ import torch
 
 from flowmusic.apps.cli import main
 from flowmusic.generate.generator import Generator
-from flowmusic.metrics.adherence import Listeners
+from flowmusic.metrics.adherence import Detectors
 from flowmusic.model.text import TextEncoder
 from flowmusic.request import request
 from flowmusic.types import Controls
@@ -174,7 +174,7 @@ def test_output_is_overwritten_and_nothing_else_is_left(here: Path, model: Gener
 # Controls
 
 
-def controls(argv: list[str], model: Generator) -> tuple[Controls, request.Asked]:
+def controls(argv: list[str], model: Generator) -> tuple[Controls, request.GenerateRequest]:
     """What the flags ask for, on the model's clock."""
     from flowmusic.apps.cli import build_parser
 
@@ -310,7 +310,7 @@ def test_use_shields_from_a_missing_stem(here: Path, model: Generator) -> None:
 
 
 def test_what_cannot_be_heard_is_null_with_a_reason(
-    here: Path, model: Generator, ears: Listeners, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    here: Path, model: Generator, ears: Detectors, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from dataclasses import replace
 
@@ -333,7 +333,7 @@ def test_a_failing_recogniser_costs_the_scores_not_the_record(
     def fail(audio: object) -> list[float]:
         raise RuntimeError("deaf")
 
-    monkeypatch.setattr(adherence, "listeners", lambda: Listeners(beats=fail))
+    monkeypatch.setattr(adherence, "listeners", lambda: Detectors(beats=fail))
     assert main(["generate", "t", "--bpm", "100", "--seed", "3", "--seconds", "1"]) == 1
     out, err = capsys.readouterr()
     assert out == "take.wav\n" and "deaf" in err
@@ -349,7 +349,7 @@ def hearing(monkeypatch: pytest.MonkeyPatch, shares: list[float]) -> list[float]
         turn = shares.pop(0) * audio.seconds
         return [(0.0, turn, "C"), (turn, audio.seconds, "F")]
 
-    monkeypatch.setattr(adherence, "listeners", lambda: Listeners(chords=chords))
+    monkeypatch.setattr(adherence, "listeners", lambda: Detectors(chords=chords))
     return shares
 
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from flowmusic.apps.cli import main
+from flowmusic.audio import Audio
 from flowmusic.controls.vocabulary import label_id
 from flowmusic.generate.generator import Generator
-from flowmusic.metrics.adherence import Listeners
-from flowmusic.types import Audio, Controls
+from flowmusic.metrics.adherence import Detectors
+from flowmusic.types import Controls
 from tests.apps.conftest import clicks, tone
 from tests.interop import checkpoints
 from tests.model import tiny_t5
@@ -43,7 +44,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Controls]:
 
 
 def test_words_chords_drums_and_melody(
-    checkpoint: Path, here: Path, wav: Wav, ears: Listeners, seen: list[Controls], capsys: pytest.CaptureFixture[str]
+    checkpoint: Path, here: Path, wav: Wav, ears: Detectors, seen: list[Controls], capsys: pytest.CaptureFixture[str]
 ) -> None:
     wav("loop.wav", clicks([0.0, 0.5, 1.0, 1.5], 2.0))
     wav("hum.wav", tone(440.0, 3.0))
@@ -69,7 +70,7 @@ def test_words_chords_drums_and_melody(
     assert sound.rate == checkpoints.RATE and sound.seconds == 4.0
 
 
-def test_longer_than_ten_seconds_and_bf16(checkpoint: Path, here: Path, ears: Listeners) -> None:
+def test_longer_than_ten_seconds_and_bf16(checkpoint: Path, here: Path, ears: Detectors) -> None:
     """Windows of the trained length, as for every model."""
     arguments = ["generate", "fast rock", "--model", str(checkpoint), "--seconds", "14", "--steps", "1", "--quiet"]
     assert main([*arguments, "--chords", "Am F", "--precision", "bf16"]) == 0
@@ -78,7 +79,7 @@ def test_longer_than_ten_seconds_and_bf16(checkpoint: Path, here: Path, ears: Li
 
 
 def test_onsets_without_their_sound_are_refused(
-    checkpoint: Path, here: Path, ears: Listeners, capsys: pytest.CaptureFixture[str]
+    checkpoint: Path, here: Path, ears: Detectors, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sheet = {"source": "x.wav", "seconds": 4, "frame_rate": 25, "drums": {"onsets": [0.0, 1.0], "stem": None}}
     (here / "controls.json").write_text(json.dumps(sheet))
@@ -90,7 +91,7 @@ def test_onsets_without_their_sound_are_refused(
 
 
 def test_controls_that_a_model_lacks_are_said(
-    tmp_path: Path, here: Path, wav: Wav, ears: Listeners, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, here: Path, wav: Wav, ears: Detectors, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = checkpoints.write(tmp_path / "chords-drums", melody=False)
     tiny_t5.write(folder / "t5-base", width=12)
@@ -102,7 +103,7 @@ def test_controls_that_a_model_lacks_are_said(
 
 
 def test_a_missing_text_encoder_says_what_to_fetch(
-    tmp_path: Path, here: Path, ears: Listeners, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, here: Path, ears: Detectors, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("flowmusic.model.jasco.t5.HUB_NAMES", (str(tmp_path / "nowhere"),))
     folder = checkpoints.write(tmp_path / "bare")

@@ -15,11 +15,11 @@ import torch
 from flowmusic import plain
 from flowmusic.annotations.json_file import ControlsFile
 from flowmusic.apps.cli import main
+from flowmusic.audio import Audio
 from flowmusic.data.shards import ShardIndex, read_shard
 from flowmusic.datasets import manifest
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
-from flowmusic.types import Audio
 from tests.apps.conftest import RATE, clicks, tone
 from tests.interop import checkpoints
 from tests.nasty import NAMES, TRAINED, file

@@ -59,7 +59,7 @@ def long(here: Path) -> Path:
     return path
 
 
-def read(*flags: str) -> request.Asked:
+def read(*flags: str) -> request.GenerateRequest:
     return request.read(build_parser().parse_args(["generate", "t", *flags]))
 
 

@@ -205,8 +205,8 @@ def test_half_a_second_has_no_tempo_but_may_be_told_one(model: Generator) -> Non
 
 
 def test_stretched_sound_keeps_its_hits(here: Path, wav: Write) -> None:
+    from flowmusic.audio import Audio
     from flowmusic.request import loops
-    from flowmusic.types import Audio
 
     sound = Audio.read(wav("loop.wav", clicks([0.5, 1.0, 1.5], 2.0)))
     longer = loops.stretched_audio(sound, 1.25)

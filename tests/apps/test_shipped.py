@@ -13,7 +13,7 @@ import torch
 from flowmusic.apps.cli import main
 from flowmusic.apps.take import details
 from flowmusic.generate.generator import Generator
-from flowmusic.interop import bundle
+from flowmusic.interop import bundle, model_files
 from tests.apps.conftest import clicks, tone
 from tests.apps.test_extract import quick as quick
 from tests.apps.test_extract import song
@@ -65,7 +65,7 @@ def test_from_a_recording_to_a_take(here: Path, wav: Write, model: Generator) ->
 
 
 def test_a_model_knows_the_hashes_of_its_weights() -> None:
-    weights = {"model": bundle.fingerprint("nano"), "codec": bundle.fingerprint("nano_codec")}
+    weights = {"model": model_files.fingerprint("nano"), "codec": model_files.fingerprint("nano_codec")}
     assert bundle.load("nano").weights == weights
 
 

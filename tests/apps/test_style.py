@@ -13,10 +13,11 @@ import torch
 import flowmusic as fm
 from flowmusic import audio
 from flowmusic.apps.cli import main
+from flowmusic.audio import Audio
 from flowmusic.generate.branches import merge
 from flowmusic.generate.generator import Generator
-from flowmusic.metrics.adherence import Listeners
-from flowmusic.types import Audio, Controls, Guidance, Style
+from flowmusic.metrics.adherence import Detectors
+from flowmusic.types import Controls, Guidance, Style
 from tests.apps.conftest import RATE, tiny_style, tone
 
 Wav = Callable[[str, torch.Tensor], Path]
@@ -38,7 +39,7 @@ def seen(model: Generator, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Contro
 
 
 def test_the_loudest_part_is_taken(
-    here: Path, wav: Wav, ears: Listeners, seen: list, capsys: pytest.CaptureFixture[str]
+    here: Path, wav: Wav, ears: Detectors, seen: list, capsys: pytest.CaptureFixture[str]
 ) -> None:
     quiet, loud = 0.05 * tone(300.0, 4.0), tone(300.0, 2.0)
     wav("song.wav", torch.cat([quiet, loud, quiet]))
@@ -50,7 +51,7 @@ def test_the_loudest_part_is_taken(
     assert json.loads((here / "take.json").read_text())["controls"]["sources"]["style"] == "song.wav"
 
 
-def test_detail_and_double_guidance(here: Path, wav: Wav, ears: Listeners, seen: list) -> None:
+def test_detail_and_double_guidance(here: Path, wav: Wav, ears: Detectors, seen: list) -> None:
     wav("song.wav", tone(300.0, 3.0))
     arguments = ["generate", "jazz", "--seconds", "2", "--style", "song.wav", "--style-detail", "5", "--chords", "C F"]
     assert main([*arguments, "--guidance", "alpha=3,beta=5"]) == 0
@@ -76,7 +77,7 @@ def test_detail_and_double_guidance(here: Path, wav: Wav, ears: Listeners, seen:
     ],
 )
 def test_wrong_use_is_one_line_and_exit_2(
-    extra: list[str], words: str, here: Path, wav: Wav, ears: Listeners, seen: list, capsys: pytest.CaptureFixture[str]
+    extra: list[str], words: str, here: Path, wav: Wav, ears: Detectors, seen: list, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wav("song.wav", tone(300.0, 3.0))
     wav("short.wav", tone(300.0, 1.0))
@@ -88,7 +89,7 @@ def test_wrong_use_is_one_line_and_exit_2(
 
 
 def test_a_model_without_style_says_so(
-    here: Path, wav: Wav, ears: Listeners, model: Generator, capsys: pytest.CaptureFixture[str]
+    here: Path, wav: Wav, ears: Detectors, model: Generator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wav("song.wav", tone(300.0, 3.0))
     assert main(["generate", "jazz", "--seconds", "2", "--style", "song.wav"]) == 0

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowmusic.audio import Audio
 from flowmusic.codec.encodec import EncodecCodec, ResidualQuantizer, SeanetCodec
 from flowmusic.codec.energy import EnergyHead
 from flowmusic.codec.hybrid import HybridCodec
@@ -17,7 +18,7 @@ from flowmusic.codec.latent import LatentCodec
 from flowmusic.codec.mdct import Mdct
 from flowmusic.codec.spectral import SpectralCodec
 from flowmusic.codec.stft import istft, stft
-from flowmusic.types import Audio, Codec
+from flowmusic.types import Codec
 
 
 def spectral() -> Codec:

@@ -13,8 +13,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from flowmusic.audio import Audio
 from flowmusic.codec.encodec import NORMALIZED_LEVEL, EncodecCodec, EncodecSettings, build_encodec, pretrained
-from flowmusic.types import Audio, Codec
+from flowmusic.types import Codec
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "encodec.safetensors"
 TOLERANCE = {"atol": 1e-4, "rtol": 1e-4}

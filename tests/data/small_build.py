@@ -12,12 +12,12 @@ from flowmusic.annotations.annotation import Annotations
 from flowmusic.annotations.labels_file import labels_of
 from flowmusic.annotations.tracks import to_tracks
 from flowmusic.controls import drums
-from flowmusic.corpus import reader
-from flowmusic.data.latents import KNOWN, LATENTS
+from flowmusic.data.clip_checks import KNOWN, LATENTS
 from flowmusic.data.shards import CONFIDENCE, ClipSample
 from flowmusic.datasets import plan as plans
 from flowmusic.datasets.build import Built, build_shard, finish, unfinished
 from flowmusic.datasets.manifest import Entry
+from flowmusic.datasets.sets import corpus
 from flowmusic.types import FrameGrid
 
 RATE, HOP = 8000, 320
@@ -53,7 +53,7 @@ class FoldedClips:
 
 def build(folder: Path, out: Path, clips_per_shard: int = 64) -> Built:
     """The corpus of a folder as shards."""
-    plan = plans.make(reader.manifest_entries(folder), folder, clips_per_shard=clips_per_shard)
+    plan = plans.make(corpus.manifest_entries(folder), folder, clips_per_shard=clips_per_shard)
     return build_plan(plan, out)
 
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from flowmusic.data import audio_prompts
-from flowmusic.data.audio_prompts import HeardClips, Prompts
+from flowmusic.data.audio_prompts import ClipVectors, Prompts
 from flowmusic.data.latents import LatentCrops, LatentStore
 from flowmusic.data.shards import ClipSample, ShardIndex, write_shard
-from flowmusic.types import Heard
+from flowmusic.data.store_files import read_store
+from flowmusic.types import AudioPrompt
 
 SETTINGS = {"model": "fake", "sha256": "0" * 64, "window_seconds": 10.0}
 FRAMES = 1000
@@ -23,13 +24,13 @@ def store(captions: list[list[str]], vectors: tuple[torch.Tensor | None, ...] | 
     clips = [{"id": str(n), "frames": FRAMES, "captions": each} for n, each in enumerate(captions)]
     latents = torch.zeros(FRAMES * len(clips), 2)
     return LatentStore(
-        Fraction(25), clips, {"latents": latents}, heard=None if vectors is None else HeardClips(SETTINGS, vectors)
+        Fraction(25), clips, {"latents": latents}, heard=None if vectors is None else ClipVectors(SETTINGS, vectors)
     )
 
 
 def kinds(crops: LatentCrops, steps: int = 20) -> dict[str, int]:
     texts = [text for step in range(steps) for text in crops(step).controls.text]
-    names = ["none" if text is None else "audio" if isinstance(text, Heard) else "words" for text in texts]
+    names = ["none" if text is None else "audio" if isinstance(text, AudioPrompt) else "words" for text in texts]
     return {name: names.count(name) for name in sorted(set(names))}
 
 
@@ -55,12 +56,12 @@ def test_audio_stands_in_as_it_was_asked_to() -> None:
 
 
 def test_the_window_nearest_to_the_crop_is_heard() -> None:
-    clips = HeardClips(SETTINGS, (torch.eye(7),))
+    clips = ClipVectors(SETTINGS, (torch.eye(7),))
     # 40 s in seven windows of 10 s: their middles are at 5, 10, ... 35 s.
     for seconds, window in ((0.0, 0), (5.0, 0), (9.0, 1), (20.0, 3), (36.0, 6), (40.0, 6)):
         found = clips.window(0, 1000, seconds * 25, 25.0)
         assert found is not None and int(found.vector.argmax()) == window, seconds
-    short = HeardClips(SETTINGS, (torch.eye(7)[:1],)).window(0, 100, 90.0, 25.0)
+    short = ClipVectors(SETTINGS, (torch.eye(7)[:1],)).window(0, 100, 90.0, 25.0)
     assert short is not None and short.vector[0] == 1.0
 
 
@@ -72,21 +73,21 @@ def test_vectors_come_with_their_clips_from_shards(tmp_path: Path) -> None:
     ]
     shard = write_shard(tmp_path / "train-000000.tar", samples)
     ShardIndex("train", Fraction(25), (shard,), {audio_prompts.HEARD: SETTINGS}).write(tmp_path)
-    found = LatentStore.read(tmp_path, "train")
+    found = read_store(tmp_path, "train")
     assert found.heard is not None and found.heard.settings == SETTINGS and audio_prompts.HEARD not in found.tensors
     assert found.heard.vectors[1] is None and torch.equal(found.heard.vectors[0], torch.eye(4)[:2].half())
-    one = found.heard_at(0, 0.0)
-    assert one is not None and one.vector.tolist() == [1.0, 0.0, 0.0, 0.0] and found.heard_at(1, 0.0) is None
+    one = found.audio_prompt_at(0, 0.0)
+    assert one is not None and one.vector.tolist() == [1.0, 0.0, 0.0, 0.0] and found.audio_prompt_at(1, 0.0) is None
 
 
 def test_vectors_are_joined_across_stores() -> None:
-    found = HeardClips(SETTINGS, (torch.eye(4)[2:3], None, torch.eye(4)[:2]))
-    assert HeardClips.joined([None, None], [2, 3]) is None
-    joined = HeardClips.joined([None, found], [2, 3])
+    found = ClipVectors(SETTINGS, (torch.eye(4)[2:3], None, torch.eye(4)[:2]))
+    assert ClipVectors.joined([None, None], [2, 3]) is None
+    joined = ClipVectors.joined([None, found], [2, 3])
     assert joined is not None and joined.vectors[:2] == (None, None) and len(joined.vectors) == 5
-    other = HeardClips({**SETTINGS, "sha256": "1" * 64}, found.vectors)
+    other = ClipVectors({**SETTINGS, "sha256": "1" * 64}, found.vectors)
     with pytest.raises(ValueError, match="heard by different text-audio models"):
-        HeardClips.joined([found, other], [3, 3])
+        ClipVectors.joined([found, other], [3, 3])
 
 
 def test_a_share_of_the_clips_keeps_its_captions() -> None:

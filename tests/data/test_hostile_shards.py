@@ -19,8 +19,8 @@ from safetensors.torch import save
 from flowmusic.beside import StrayName
 from flowmusic.data import shards
 from flowmusic.data.errors import BrokenShardError, WrongData
-from flowmusic.data.latents import LatentStore
 from flowmusic.data.shards import ClipSample, ShardIndex, read_shard, write_shard
+from flowmusic.data.store_files import read_store
 from flowmusic.data.streamed import ShardData
 from flowmusic.data.transport import StrayShard
 from flowmusic.datasets import build
@@ -51,7 +51,7 @@ def stream(location: Any, **settings: Any) -> Any:
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "stream": stream,
-    "memory": lambda folder: LatentStore.read(folder, "train"),
+    "memory": lambda folder: read_store(folder, "train"),
     "verify": lambda folder: verify(folder),
 }
 
@@ -95,7 +95,7 @@ def test_only_the_setting_itself_is_an_address(folder: Path, tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     strange = Path("pipe:touch touched;cat ")
     folder.rename(strange)
-    assert len(LatentStore.read(str(strange), "train").clips) == 4
+    assert len(read_store(str(strange), "train").clips) == 4
     assert verify(strange).wrong == ()
     assert not Path("touched").exists()
 
@@ -301,7 +301,7 @@ def test_a_tar_is_a_list_of_plain_files(folder: Path, data: bytes) -> None:
 
 
 def test_a_shard_is_no_longer_than_the_index_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowmusic.data.stream.PAUSE_S", 0.0)
+    monkeypatch.setattr("flowmusic.data.store_files.PAUSE_S", 0.0)
     with (folder / NAME).open("ab") as file:
         file.truncate(2**34)  # zeros that take no room on the disk
     for reader in ("stream", "memory"):
@@ -340,7 +340,7 @@ def test_the_form_from_before_shards_names_files_beside_it(tmp_path: Path) -> No
         "clips": [{"id": "a", "frames": 5, "captions": []}],
     }
     (tmp_path / "train.json").write_text(json.dumps(told))
-    assert len(LatentStore.read(tmp_path, "train").clips) == 1
+    assert len(read_store(tmp_path, "train").clips) == 1
     for change in (
         {"shards": ["../0.safetensors"]},
         {"shards": 5},
@@ -348,11 +348,11 @@ def test_the_form_from_before_shards_names_files_beside_it(tmp_path: Path) -> No
     ):
         (tmp_path / "train.json").write_text(json.dumps({**told, **change}))
         with pytest.raises(WrongData, match=r"train\.json|the clips have"):
-            LatentStore.read(tmp_path, "train")
+            read_store(tmp_path, "train")
     (tmp_path / "train.json").write_text(json.dumps(told))
     save_file({**tensors, "latents": torch.full((5, 3), torch.nan)}, tmp_path / "0.safetensors")
     with pytest.raises(WrongData, match="'latents' holds NaN"):
-        LatentStore.read(tmp_path, "train")
+        read_store(tmp_path, "train")
 
 
 def test_reading_one_by_one_judges_too(folder: Path) -> None:

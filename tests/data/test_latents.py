@@ -20,6 +20,7 @@ from flowmusic.data.crops import WaveCrops
 from flowmusic.data.latents import LatentCrops, LatentStore, as_onsets, outside
 from flowmusic.data.module import LatentData
 from flowmusic.data.steps import Steps
+from flowmusic.data.store_files import read_store
 from flowmusic.types import FrameGrid
 from tests.data.small_build import HOP, RATE, build
 
@@ -54,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 def test_build_then_crop_gives_what_the_labels_say(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "store"
     build(folder, out, clips_per_shard=2)
-    store = LatentStore.read(out, "train")
+    store = read_store(out, "train")
     assert [c["frames"] for c in store.clips] == [50, 50, 50] and store.frame_rate == 25
     latents, tracks = store.crop(1, 10, 30)
     wave, _ = soundfile.read(folder / "train/train1.flac", dtype="float32")
@@ -70,7 +71,7 @@ def test_build_then_crop_gives_what_the_labels_say(folder: Path, tmp_path: Path)
 def test_crops_are_a_function_of_seed_and_step(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "store"
     build(folder, out)
-    crops = LatentCrops(LatentStore.read(out, "train"), 1.0, batch=3, seed=4)
+    crops = LatentCrops(read_store(out, "train"), 1.0, batch=3, seed=4)
     one, two, other = crops(5), crops(5), crops(6)
     assert torch.equal(one.latents, two.latents) and one.controls.text == two.controls.text
     assert not torch.equal(one.latents, other.latents)
@@ -81,7 +82,7 @@ def test_crops_are_a_function_of_seed_and_step(folder: Path, tmp_path: Path) -> 
 
 def test_missing_things_are_explained(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"flowmusic build corpus=DIR"):
-        LatentStore.read(tmp_path, "train")
+        read_store(tmp_path, "train")
     with pytest.raises(FileNotFoundError, match=r"manifest.jsonl.*flowmusic corpus"):
         reader.clips(folder / "train", "train")
     with pytest.raises(ValueError, match=r"'dev'.*train, validation, test"):
@@ -90,7 +91,7 @@ def test_missing_things_are_explained(folder: Path, tmp_path: Path) -> None:
         reader.clips(folder, "train")[0].stem("bass")
     build(folder, tmp_path / "store")
     with pytest.raises(ValueError, match=r"window of 30"):
-        LatentCrops(LatentStore.read(tmp_path / "store", "train"), 30.0, 1, 0)
+        LatentCrops(read_store(tmp_path / "store", "train"), 30.0, 1, 0)
 
 
 def test_stream_begins_anywhere() -> None:
@@ -125,7 +126,7 @@ def test_an_excerpt_never_shares_a_frame_with_its_window(
 def test_excerpts_come_from_the_same_clip_outside_the_window(folder: Path, tmp_path: Path) -> None:
     """Every latent frame tells its clip and place, so an overlap would show."""
     build(folder, tmp_path / "store")
-    store = LatentStore.read(tmp_path / "store", "train")
+    store = read_store(tmp_path / "store", "train")
     place = torch.arange(len(store.tensors["latents"]), dtype=torch.float32)[:, None].expand(-1, 3)
     store.tensors["latents"] = place.contiguous()
     crops = LatentCrops(store, 0.8, 8, 0, style_seconds=(0.2, 0.5))
@@ -147,7 +148,7 @@ def test_excerpts_come_from_the_same_clip_outside_the_window(folder: Path, tmp_p
 
 def test_pairs_are_other_clips_with_their_own_text_and_excerpt(folder: Path, tmp_path: Path) -> None:
     build(folder, tmp_path / "store")
-    store = LatentStore.read(tmp_path / "store", "train")
+    store = read_store(tmp_path / "store", "train")
     for index, clip in enumerate(store.clips):
         clip["captions"] = [f"clip {index}"]
     place = torch.arange(len(store.tensors["latents"]), dtype=torch.float32)[:, None].expand(-1, 3)
@@ -173,7 +174,7 @@ def test_stores_join_and_a_split_may_be_missing(folder: Path, tmp_path: Path) ->
     data = LatentData(str(tmp_path / "one"), more=[str(tmp_path / "two")])
     data.setup("fit")
     assert len(data.train_store.clips) == 6 and len(data.validation_store.clips) == 1
-    one, both = LatentStore.read(tmp_path / "one", "train"), data.train_store
+    one, both = read_store(tmp_path / "one", "train"), data.train_store
     for name in ("chords", "melody"):
         assert torch.equal(both.crop(4, 10, 20)[1][name].values, one.crop(1, 10, 20)[1][name].values)
     texts = [dict(clip, captions=[]) for clip in one.clips]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from flowmusic.data import stream
+from flowmusic.data import store_files, stream
 from flowmusic.data.errors import BrokenShardError, NoClipLongEnough
 from flowmusic.data.latents import Batch, LatentCrops
 from flowmusic.data.module import LatentData
@@ -110,7 +110,7 @@ def test_lanes_keep_the_order_when_the_number_of_processes_changes(folder: Path)
 
 def test_a_process_reads_the_shards_of_its_own_lanes_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    plain = stream.load_shard
+    plain = store_files.load_shard
 
     def noted(location: Any, info: ShardInfo, verify: bool) -> Any:
         read.append(info.name)
@@ -198,10 +198,10 @@ def test_a_shard_of_another_build_is_refused_unless_asked(copy: Path) -> None:
 
 def test_an_address_is_asked_again(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(stream.time, "sleep", slept.append)
+    monkeypatch.setattr(store_files.time, "sleep", slept.append)
     info = ShardIndex.read(copy, "train").shards[0]
     with pytest.raises(BrokenShardError):
-        stream.load_shard("file:///nowhere", info)
+        store_files.load_shard("file:///nowhere", info)
     assert slept == [2.0, 4.0]
 
 

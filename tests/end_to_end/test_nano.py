@@ -14,7 +14,7 @@ import flowmusic as fm
 from flowmusic.apps.cli import main
 from flowmusic.controls import vocabulary
 from flowmusic.generate.generator import Generator
-from flowmusic.interop import bundle
+from flowmusic.interop import bundle, model_files
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def chroma(samples: torch.Tensor, rate: int) -> torch.Tensor:
 
 
 def test_shipped_models_are_complete_and_small() -> None:
-    shipped = bundle.available()
+    shipped = model_files.available()
     assert {"nano", "nano_codec"} <= set(shipped)
     total = sum(p.stat().st_size for folder in shipped.values() for p in folder.iterdir())
     assert total < 20 * 2**20

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from flowmusic.interop import bundle
+from flowmusic.audio import Audio
+from flowmusic.interop import bundle, fitting, model_files
 from flowmusic.metrics.text_audio import TextAudio
-from flowmusic.types import Audio
 
 RATE = 32_000
 
@@ -35,7 +35,7 @@ def pad(seconds: float = 8.0) -> torch.Tensor:
 
 
 def test_it_fits_its_budget() -> None:
-    assert sum(path.stat().st_size for path in bundle.available()["nano_text_audio"].iterdir()) < 2**20
+    assert sum(path.stat().st_size for path in model_files.available()["nano_text_audio"].iterdir()) < 2**20
 
 
 def test_drums_and_none_are_told_apart(judge: TextAudio) -> None:
@@ -46,5 +46,5 @@ def test_drums_and_none_are_told_apart(judge: TextAudio) -> None:
 
 
 def test_it_does_not_generate() -> None:
-    with pytest.raises(bundle.ModelError, match="not one that generates"):
+    with pytest.raises(fitting.ModelError, match="not one that generates"):
         bundle.load("nano_text_audio")

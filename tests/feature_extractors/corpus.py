@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 from tests.feature_extractors.sounds import RATE, clicks, tone, triad
 
 

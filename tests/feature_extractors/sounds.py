@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 from flowmusic.units import midi_to_hz
 
 RATE = 32_000

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from feature_extractors import Drums, HarmonicPercussive, Melody, Onsets, cache
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 from tests.feature_extractors.sounds import RATE, band
 
 CALLS: list[int] = []

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from feature_extractors.networks import chord_crops, chord_data, chord_features, chord_labels
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 from tests.feature_extractors.sounds import RATE, clicks, triad
 
 C, AM = (chord_labels.class_of(name) for name in ("C", "Am"))

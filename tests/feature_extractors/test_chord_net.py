@@ -11,9 +11,9 @@ import torch
 
 from feature_extractors import Chords
 from feature_extractors.networks import chord_decode, chord_features, chord_labels, chord_net
+from flowmusic.audio import Audio
 from flowmusic.controls import vocabulary
 from flowmusic.metrics.chords import chord_acc
-from flowmusic.types import Audio
 from tests.feature_extractors.sounds import tone, triad
 
 RATE = chord_features.RATE

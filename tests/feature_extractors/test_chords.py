@@ -6,8 +6,9 @@ import torch
 
 from feature_extractors import Chords
 from feature_extractors.madmom import chords, compat
+from flowmusic.audio import Audio
 from flowmusic.controls.vocabulary import LABELS, label_id
-from flowmusic.types import Audio, FrameGrid
+from flowmusic.types import FrameGrid
 from tests.feature_extractors.sounds import RATE, tone, triad
 
 needs_madmom = pytest.mark.skipif(not compat.available(), reason="the extra 'madmom' is not installed")

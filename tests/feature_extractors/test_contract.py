@@ -12,7 +12,8 @@ import torch
 
 from feature_extractors import Beats, Chords, Drums, Melody, Onsets
 from feature_extractors.madmom import compat
-from flowmusic.types import Audio, Extractor, FrameGrid, Track
+from flowmusic.audio import Audio
+from flowmusic.types import Extractor, FrameGrid, Track
 from tests.feature_extractors.sounds import RATE, band
 
 needs_madmom = pytest.mark.skipif(not compat.available(), reason="the extra 'madmom' is not installed")

@@ -8,8 +8,8 @@ import torch
 
 from feature_extractors import Onsets
 from feature_extractors.networks import drum_data, drum_net
+from flowmusic.audio import Audio
 from flowmusic.metrics.onsets import onset_f1
-from flowmusic.types import Audio
 from tests.feature_extractors.conftest import Song
 from tests.feature_extractors.corpus import write_corpus
 from tests.feature_extractors.sounds import BEATS, RATE, band, clicks, tone, triad

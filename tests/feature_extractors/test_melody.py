@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feature_extractors import Melody, pitch
-from flowmusic.types import Audio, FrameGrid
+from flowmusic.audio import Audio
+from flowmusic.types import FrameGrid
 from tests.feature_extractors.sounds import RATE, band, tone
 
 MODELS = pytest.mark.parametrize("model", ["tiny", "harmonic"])

@@ -6,8 +6,9 @@ import torch
 
 from feature_extractors import Beats, Onsets, beats, flux, pulse
 from feature_extractors.madmom import compat
+from flowmusic.audio import Audio
 from flowmusic.controls import beats as beat_control
-from flowmusic.types import Audio, FrameGrid
+from flowmusic.types import FrameGrid
 from tests.feature_extractors.sounds import RATE, clicks, tone
 
 needs_madmom = pytest.mark.skipif(not compat.available(), reason="the extra 'madmom' is not installed")

@@ -15,8 +15,8 @@ from feature_extractors import Beats, Drums, DrumSeparator, Extractors, Harmonic
 from feature_extractors.networks import drum_net
 from feature_extractors.recording import Recording, is_noise, level_of
 from feature_extractors.stems import separated
+from flowmusic.audio import Audio
 from flowmusic.evaluate.detectors import default_listeners
-from flowmusic.types import Audio
 from tests.feature_extractors.conftest import Song
 from tests.feature_extractors.sounds import RATE, band
 

@@ -13,9 +13,10 @@ import torch
 from feature_extractors import Beats, Chords, Drums, Extraction, Extractors, Melody, Onsets, __main__, extract, run
 from flowmusic.annotations.annotation import Annotations, DrumHits
 from flowmusic.annotations.json_file import ControlsFile
+from flowmusic.audio import Audio
 from flowmusic.evaluate.detectors import default_listeners, describe
-from flowmusic.metrics.adherence import Listeners, measure
-from flowmusic.types import Audio, FrameGrid
+from flowmusic.metrics.adherence import Detectors, measure
+from flowmusic.types import FrameGrid
 from tests.feature_extractors.sounds import BEATS, RATE, band
 
 QUICK = Extractors(Chords(), Melody(model="harmonic"), Drums(onsets=Onsets("flux")), Beats("flux"))
@@ -154,7 +155,7 @@ def test_listeners_fit_the_metrics() -> None:
     chords = ears["chords"]
     assert chords is not None and chords(band()) == Chords().analyse(band()).changes
     requested = Annotations(drums=DrumHits(tuple(BEATS)), melody=((0.0, 1.25, 72), (1.25, 2.5, 69)), beats=tuple(BEATS))
-    scores = measure(band(), requested, Listeners(**ears))
+    scores = measure(band(), requested, Detectors(**ears))
     assert scores["melody_pc"] > 0.95
     assert scores["onset_f1"] > 0.7
     assert scores["beat_f1"] > 0.7

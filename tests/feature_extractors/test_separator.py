@@ -8,8 +8,8 @@ import torch
 
 from feature_extractors import DrumSeparator, HarmonicPercussive, Separator
 from feature_extractors.networks import separator_data, separator_net
+from flowmusic.audio import Audio
 from flowmusic.metrics.signal import si_sdr
-from flowmusic.types import Audio
 from tests.feature_extractors.conftest import Song
 from tests.feature_extractors.corpus import write_corpus
 from tests.feature_extractors.sounds import RATE, band

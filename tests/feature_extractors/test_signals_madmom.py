@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from feature_extractors import signals
 from feature_extractors.madmom import compat
-from flowmusic.types import Audio
+from flowmusic.audio import Audio
 
 ROOT = Path(__file__).resolve().parents[2]
 needs_madmom = pytest.mark.skipif(not compat.available(), reason="the extra 'madmom' is not installed")

@@ -17,8 +17,9 @@ from feature_extractors import (
     Stems,
     best_available,
 )
+from flowmusic.audio import Audio
 from flowmusic.controls import drums as drum_control
-from flowmusic.types import Audio, FrameGrid
+from flowmusic.types import FrameGrid
 from tests.feature_extractors.sounds import BEATS, RATE, band, clicks, tone
 
 

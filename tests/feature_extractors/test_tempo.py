@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from feature_extractors import Beats, extract, tempo
 from feature_extractors.loop_tempo import loop_tempo
+from flowmusic.audio import Audio
 from flowmusic.controls.meter import parse_meter
-from flowmusic.types import Audio
 from tests.feature_extractors.sounds import RATE, clicks, tone
 
 FLUX = Beats("flux")

@@ -19,7 +19,7 @@ from flowmusic.controls import chords
 from flowmusic.corpus import reader
 from flowmusic.datasets import captions, manifest
 from flowmusic.datasets.sets import slakh
-from flowmusic.interop import bundle
+from flowmusic.interop import bundle, model_files
 from flowmusic.interop.stored_config import StoredConfig
 from tests.fuzz.campaign import Input, both_ways, run
 from tests.fuzz.mutate import changed, mutated
@@ -153,7 +153,7 @@ def test_yaml(tmp_path: Path, name: str, value: Any, read: Callable[[Path], obje
 
 @pytest.mark.slow
 def test_the_description_of_a_bundle(tmp_path: Path) -> None:
-    shutil.copytree(bundle.available()["nano_codec"], tmp_path / "codec")
+    shutil.copytree(model_files.available()["nano_codec"], tmp_path / "codec")
     path = tmp_path / "codec" / "config.yaml"
     config = yaml.safe_load(path.read_text())
     bundle.load_codec(path.parent)

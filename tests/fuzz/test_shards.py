@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from flowmusic.data.latents import LatentStore
+from flowmusic.data.store_files import read_store
 from flowmusic.data.streamed import ShardData
 from flowmusic.datasets.build import verify
 from flowmusic.errors import one_line
@@ -141,7 +141,7 @@ def verified(folder: Path) -> None:
     ("kind", "read"),
     [
         ("shards, streamed", stream),
-        ("shards, in memory", lambda folder: LatentStore.read(folder, "train")),
+        ("shards, in memory", lambda folder: read_store(folder, "train")),
         ("shards, verified", verified),
     ],
 )

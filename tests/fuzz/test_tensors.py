@@ -19,7 +19,7 @@ from safetensors.torch import save
 
 from flowmusic import tensors
 from flowmusic.hashes import of_file
-from flowmusic.interop import adapter, bundle, concept
+from flowmusic.interop import adapter, bundle, concept, model_files
 from flowmusic.interop.pickles import read_pickle, tensors_of
 from flowmusic.model.text import TextEncoder
 from tests.fuzz.campaign import Input, both_ways, run
@@ -94,7 +94,7 @@ def test_concepts(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_weights_of_a_bundle(tmp_path: Path) -> None:
     """The hash in the description is that of the changed file, as whoever changed it would write it."""
-    source = bundle.available()["nano_codec"]
+    source = model_files.available()["nano_codec"]
     config = yaml.safe_load((source / "config.yaml").read_text())
     folder = tmp_path / "codec"
     folder.mkdir()

@@ -7,8 +7,9 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
+from flowmusic.audio import Audio
 from flowmusic.generate.generator import GenerationDefaults, Generator
-from flowmusic.types import Audio, Condition, Controls, FrameGrid, Track
+from flowmusic.types import Condition, Controls, FrameGrid, Track
 
 RATE, FRAME_RATE, DIM = 3200, Fraction(25), 4
 

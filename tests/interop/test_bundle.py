@@ -8,9 +8,10 @@ import pytest
 import torch
 import yaml
 
+from flowmusic.audio import Audio
 from flowmusic.codec.spectral import SpectralCodec
-from flowmusic.interop import bundle
-from flowmusic.types import Audio, Guidance
+from flowmusic.interop import bundle, fitting, model_files
+from flowmusic.types import Guidance
 
 SETTINGS = {"rate": 8000, "hop": 160, "n_fft": 512, "top_hz": 3000.0, "width": 16, "dim": 8}
 
@@ -20,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     codec = SpectralCodec(**SETTINGS).eval()
     config = {"kind": "spectral", "settings": SETTINGS}
-    return bundle.write(tmp_path / "small", config, codec.state_dict(), "# small\n")
+    return model_files.write(tmp_path / "small", config, codec.state_dict(), "# small\n")
 
 
 def edit(folder: Path, **changes: object) -> None:
@@ -41,7 +42,7 @@ def test_round_trip_is_exact_to_half_precision(folder: Path) -> None:
 
 def test_writing_again_replaces_and_leaves_nothing_behind(folder: Path) -> None:
     first = (folder / "config.yaml").read_text()
-    bundle.write(folder, {"kind": "spectral", "settings": SETTINGS}, {"a": torch.ones(2)}, "other")
+    model_files.write(folder, {"kind": "spectral", "settings": SETTINGS}, {"a": torch.ones(2)}, "other")
     assert (folder / "config.yaml").read_text() != first
     assert [p.name for p in folder.parent.iterdir()] == ["small"]
     assert sorted(p.name for p in folder.iterdir()) == ["card.md", "config.yaml", "model.safetensors"]
@@ -52,46 +53,46 @@ def test_damaged_weights_are_refused_with_advice(folder: Path) -> None:
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(bytes(content))
-    with pytest.raises(bundle.CorruptWeights, match=r"damaged.*sha256.*write the bundle"):
+    with pytest.raises(fitting.CorruptWeights, match=r"damaged.*sha256.*write the bundle"):
         bundle.load_codec(folder)
     weights.unlink()
-    with pytest.raises(bundle.CorruptWeights, match="is missing"):
+    with pytest.raises(fitting.CorruptWeights, match="is missing"):
         bundle.load_codec(folder)
 
 
 def test_strangers_are_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(bundle.ModelError, match=r"unknown model 'nano2'.*shipped"):
+    with pytest.raises(fitting.ModelError, match=r"unknown model 'nano2'.*shipped"):
         bundle.load("nano2")
-    with pytest.raises(bundle.ModelError, match=r"no config.yaml"):
+    with pytest.raises(fitting.ModelError, match=r"no config.yaml"):
         bundle.load(tmp_path)
-    with pytest.raises(bundle.ModelError, match=r"'spectral' model, not one that generates"):
+    with pytest.raises(fitting.ModelError, match=r"'spectral' model, not one that generates"):
         bundle.load(folder)
     edit(folder, kind="os.system")
-    with pytest.raises(bundle.ModelError, match=r"'os.system'.*not one of spectral, hybrid, seanet"):
+    with pytest.raises(fitting.ModelError, match=r"'os.system'.*not one of spectral, hybrid, seanet"):
         bundle.load_codec(folder)
 
 
 def test_no_code_in_a_description_is_executed(folder: Path) -> None:
     (folder / "config.yaml").write_text("!!python/object/apply:os.system ['touch /tmp/executed']")
-    with pytest.raises(bundle.CorruptWeights, match="cannot be parsed"):
+    with pytest.raises(fitting.CorruptWeights, match="cannot be parsed"):
         bundle.load_codec(folder)
     (folder / "config.yaml").write_text("format: 99")
-    with pytest.raises(bundle.ModelError, match="format 1"):
+    with pytest.raises(fitting.ModelError, match="format 1"):
         bundle.load_codec(folder)
 
 
 def test_description_and_weights_must_agree(folder: Path) -> None:
     edit(folder, settings={**SETTINGS, "width": 24})
-    with pytest.raises(bundle.CorruptWeights, match="wrong shape"):
+    with pytest.raises(fitting.CorruptWeights, match="wrong shape"):
         bundle.load_codec(folder)
     edit(folder, settings={**SETTINGS, "depth": 3})
-    with pytest.raises(bundle.ModelError, match=r"do not fit the kind 'spectral'.*depth"):
+    with pytest.raises(fitting.ModelError, match=r"do not fit the kind 'spectral'.*depth"):
         bundle.load_codec(folder)
 
 
 def test_how_a_model_is_sampled_is_read_from_its_bundle(tmp_path: Path) -> None:
     """Defaults come back as they were written; a bundle from before an option leaves it off."""
-    shipped = bundle.find("nano")
+    shipped = model_files.find("nano")
     described = yaml.safe_load((shipped / "config.yaml").read_text())
     options = {"time_grid": "epss", "steps": 7, "guidance_interval": [0.1, 0.8], "apg": {"eta": 0.0, "norm": None}}
     cases: dict[str, dict[str, object]] = {"old": {"guidance": {"all": 3.0}, "solver": "midpoint", "steps": 10}}

@@ -8,13 +8,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from flowmusic.audio import Audio
 from flowmusic.hashes import of_file
 from flowmusic.interop import text_audio
-from flowmusic.interop.bundle import ModelError
 from flowmusic.interop.clap import Clap
+from flowmusic.interop.fitting import ModelError
 from flowmusic.metrics.text_audio import TextAudio
 from flowmusic.model.encode import ConditionEncoder
-from flowmusic.types import Audio
 from tests.interop import tiny_clap
 
 

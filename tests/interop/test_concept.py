@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from flowmusic.interop import concept
-from flowmusic.interop.bundle import ModelError
+from flowmusic.interop.fitting import ModelError
 from flowmusic.model.jasco.t5 import T5Encoder
 from flowmusic.model.pseudowords import Concept
 from flowmusic.model.text import DIM, SHA256, TextEncoder

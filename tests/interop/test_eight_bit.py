@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from flowmusic.interop import bundle, eight_bit
+from flowmusic.interop import eight_bit, model_files
 
 
 def weights() -> dict[str, torch.Tensor]:
@@ -42,11 +42,11 @@ def test_rows_keep_40_decibels_and_the_rest_is_untouched() -> None:
 
 
 def test_a_bundle_is_smaller_and_reads_as_before(tmp_path: Path) -> None:
-    plain = bundle.write(tmp_path / "plain", {"kind": "x"}, weights(), "card")
-    small = bundle.write(tmp_path / "small", {"kind": "x"}, weights(), "card", eight_bits=True)
+    plain = model_files.write(tmp_path / "plain", {"kind": "x"}, weights(), "card")
+    small = model_files.write(tmp_path / "small", {"kind": "x"}, weights(), "card", eight_bits=True)
     sizes = [(folder / "model.safetensors").stat().st_size for folder in (plain, small)]
     assert sizes[1] < sizes[0] - 10_000
-    one, other = bundle.read(plain).tensors, bundle.read(small).tensors
+    one, other = model_files.read(plain).tensors, model_files.read(small).tensors
     assert one.keys() == other.keys()
     for name in one:
         scale = max(float(one[name].abs().max()), 1e-9)

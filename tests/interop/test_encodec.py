@@ -12,10 +12,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from flowmusic.audio import Audio
 from flowmusic.interop import encodec, names
-from flowmusic.interop.bundle import CorruptWeights, ModelError
 from flowmusic.interop.encodec import ENCODEC_32KHZ
-from flowmusic.types import Audio
+from flowmusic.interop.fitting import CorruptWeights, ModelError
 from tests.interop import checkpoints
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "encodec.safetensors"

@@ -19,14 +19,14 @@ from feature_extractors import cache as feature_cache
 from feature_extractors.demucs_stems import Demucs
 from feature_extractors.drums import Drums
 from flowmusic import tensors
+from flowmusic.audio import Audio
 from flowmusic.codec import encodec as codec_encodec
-from flowmusic.interop import adapter, bundle, concept, encodec, hub_config, jasco, mert
-from flowmusic.interop.bundle import CorruptWeights, ModelError
+from flowmusic.interop import adapter, bundle, concept, encodec, hub_config, jasco, mert, model_files
 from flowmusic.interop.clap import Clap
+from flowmusic.interop.fitting import CorruptWeights, ModelError
 from flowmusic.interop.pickles import UnsafeFile, read_pickle
 from flowmusic.interop.stored_config import StoredConfig
 from flowmusic.model.text import TextEncoder
-from flowmusic.types import Audio
 from tests import hostile
 from tests.feature_extractors.test_stems_drums import tiny_demucs
 from tests.interop import tiny_clap, tiny_mert
@@ -67,7 +67,7 @@ def _compression(folder: Path, marker: Path) -> Callable[[], object]:
 
 
 def _jasco(folder: Path, marker: Path) -> Callable[[], object]:
-    hostile.torch_file(folder / bundle.CHECKPOINT, marker, {"best_state": {}, "xp.cfg": ""})
+    hostile.torch_file(folder / model_files.CHECKPOINT, marker, {"best_state": {}, "xp.cfg": ""})
     return lambda: bundle.load(folder)
 
 
@@ -274,12 +274,12 @@ def test_weights_that_are_not_finite_are_refused_by_file_and_tensor(tmp_path: Pa
     )  # fmt: skip
     with pytest.raises(ModelError, match=r"c\.safetensors: initial must be finite"):
         concept.read(path, TextEncoder())
-    codec = bundle.read("nano_codec", raw=True)
+    codec = model_files.read("nano_codec", raw=True)
     poisoned = dict(codec.tensors)
     name = next(n for n, t in poisoned.items() if t.is_floating_point())
     poisoned[name] = torch.full_like(poisoned[name], torch.nan)
     kept = {key: value for key, value in codec.config.items() if key not in ("format", "sha256")}
-    bundle.write(tmp_path / "bundle", kept, poisoned, "# card", half=False)
+    model_files.write(tmp_path / "bundle", kept, poisoned, "# card", half=False)
     with pytest.raises(CorruptWeights, match=rf"{tmp_path}/bundle.*{name.removesuffix('.scale')}.*holds NaN"):
         bundle.load_codec(tmp_path / "bundle")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flowmusic.interop.bundle import ModelError
+from flowmusic.interop.fitting import ModelError
 from flowmusic.interop.hub import HuggingFaceHub, Published, locate
 
 NAME = "facebook/jasco-chords-drums-400M"

@@ -14,11 +14,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from flowmusic.audio import Audio
 from flowmusic.codec.encodec import EncodecCodec
 from flowmusic.generate.generator import Generator
-from flowmusic.interop import bundle, jasco
-from flowmusic.interop.bundle import CorruptWeights, ModelError
-from flowmusic.types import Audio, Condition, Controls, FrameGrid, Track
+from flowmusic.interop import bundle, jasco, model_files
+from flowmusic.interop.fitting import CorruptWeights, ModelError
+from flowmusic.types import Condition, Controls, FrameGrid, Track
 from tests.interop import checkpoints
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "jasco_flow_skip_small.safetensors"
@@ -143,7 +144,7 @@ def test_a_checkpoint_computes_what_the_reference_computed(tmp_path: Path) -> No
 
 def test_found_by_folder_file_and_hub_id(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "facebook/jasco-chords-drums-melody-400M"
-    assert bundle.find(folder) == bundle.find(folder / "state_dict.bin") == folder
+    assert model_files.find(folder) == model_files.find(folder / "state_dict.bin") == folder
     with pytest.raises(ModelError, match=rf"{name} is not on this machine.*state_dict.bin, compression_state_dict.bin"):
         bundle.load(name)
     repository = tmp_path / f"models--{name.replace('/', '--')}"
@@ -153,7 +154,7 @@ def test_found_by_folder_file_and_hub_id(folder: Path, tmp_path: Path, monkeypat
     monkeypatch.setenv("AUDIOCRAFT_CACHE_DIR", str(tmp_path))
     generator = bundle.load(name)
     assert generator.name == name
-    assert bundle.fingerprint(name) == bundle.fingerprint(folder)
+    assert model_files.fingerprint(name) == model_files.fingerprint(folder)
     assert bundle.load(str(folder / "state_dict.bin")).controls == generator.controls
 
 

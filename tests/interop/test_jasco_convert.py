@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from flowmusic.codec.encodec import EncodecCodec
 from flowmusic.interop import bundle, jasco_convert
-from flowmusic.interop.bundle import CorruptWeights, ModelError
+from flowmusic.interop.fitting import CorruptWeights, ModelError
 from tests.interop import checkpoints
 
 

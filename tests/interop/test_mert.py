@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from flowmusic.audio import Audio
 from flowmusic.interop import mert
-from flowmusic.interop.bundle import ModelError
+from flowmusic.interop.fitting import ModelError
 from flowmusic.interop.mert import RATE, Mert, unit_variance
-from flowmusic.types import Audio
 from tests.interop import tiny_mert
 
 

@@ -11,7 +11,7 @@ import torch
 
 from flowmusic.codec.encodec import EncodecSettings, build_encodec
 from flowmusic.interop import names
-from flowmusic.interop.bundle import ModelError
+from flowmusic.interop.fitting import ModelError
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "jasco_keys.json").read_text())
 Shapes = dict[str, list[int]]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from flowmusic.interop.bundle import CorruptWeights, ModelError
+from flowmusic.interop.fitting import CorruptWeights, ModelError
 from flowmusic.interop.pickles import UnsafeFile, read_pickle
 
 

@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from flowmusic.annotations.annotation import Annotations, DrumHits
+from flowmusic.audio import Audio
 from flowmusic.metrics import report
-from flowmusic.metrics.adherence import KEYS, Listeners, average, measure, score
+from flowmusic.metrics.adherence import KEYS, Detectors, average, measure, score
 from flowmusic.metrics.melody import Pitches
-from flowmusic.types import Audio
 
 AUDIO = Audio(torch.zeros(1, 32_000), 32_000)
 REQUESTED = Annotations(
     chords=((0.0, 1.0, "C"),), drums=DrumHits((0.0, 0.5)), melody=((0.0, 1.0, 60),), beats=(0.0, 0.5)
 )
-LISTENERS = Listeners(
+LISTENERS = Detectors(
     chords=lambda audio: [(0.0, 0.5, "C"), (0.5, 1.0, "F")],
     onsets=lambda audio: [0.01],
     melody=lambda audio: Pitches(np.arange(50) / 50, np.full(50, 72.0)),
@@ -42,7 +42,7 @@ def test_every_control_is_measured() -> None:
 
 def test_what_was_not_requested_or_cannot_be_heard_is_left_out() -> None:
     assert measure(AUDIO, Annotations(), LISTENERS) == {}
-    assert measure(AUDIO, REQUESTED, Listeners()) == {}
+    assert measure(AUDIO, REQUESTED, Detectors()) == {}
     assert set(measure(AUDIO, Annotations(drums=DrumHits((0.1,)), melody=(), chords=None), LISTENERS)) == {"onset_f1"}
 
 
@@ -50,7 +50,7 @@ def test_a_listener_hears_only_what_is_needed() -> None:
     def never(audio: Audio) -> list:
         raise AssertionError("this control was not requested")
 
-    measure(AUDIO, Annotations(beats=(0.5,)), Listeners(never, never, never, lambda audio: [0.5]))
+    measure(AUDIO, Annotations(beats=(0.5,)), Detectors(never, never, never, lambda audio: [0.5]))
 
 
 def test_averages_count_only_clips_that_have_the_metric() -> None:

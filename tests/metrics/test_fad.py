@@ -7,8 +7,8 @@ import pytest
 import scipy.linalg
 import torch
 
+from flowmusic.audio import Audio
 from flowmusic.metrics.fad import COEFFICIENTS, Gaussian, fad, frechet, halves, mfcc_patches
-from flowmusic.types import Audio
 
 RATE = 32_000
 

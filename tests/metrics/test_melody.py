@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from flowmusic.audio import Audio
 from flowmusic.metrics.melody import Pitches, chroma_argmax, chroma_cos, melody_cos, melody_pc, melody_rpa, pitches_at
-from flowmusic.types import Audio
 
 TIMES = np.arange(100) / 50
 NOTES = [(0.0, 1.0, 60), (1.0, 1.5, 64)]

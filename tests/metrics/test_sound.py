@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from flowmusic.audio import Audio
 from flowmusic.metrics.attack import rise_milliseconds, rise_seconds
 from flowmusic.metrics.fad import Gaussian, frechet, mfcc_patches
 from flowmusic.metrics.harmonicity import harmonic_to_noise
 from flowmusic.metrics.spectrum import BANDS_HZ, balance, band_levels, fidelity, log_spectral_distance, power
 from flowmusic.metrics.texture import BANDS, band_texture
-from flowmusic.types import Audio
 
 RATE = 32_000
 

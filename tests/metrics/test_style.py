@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
+from flowmusic.audio import Audio
 from flowmusic.metrics import style as s
-from flowmusic.types import Audio
 
 RATE = 32_000
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import pytest
 import torch
 
+from flowmusic.audio import Audio
 from flowmusic.metrics.caption_attributes import ATTRIBUTES, Attribute, balanced
 from flowmusic.metrics.text_audio import TextAudio, attribute_scores, recall
-from flowmusic.types import Audio
 
 RATE = 8000
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from flowmusic.audio import Audio
 from flowmusic.metrics.text_match import TextMatch
-from flowmusic.types import Audio
 
 WORDS = {"slow": [1.0, 0.0], "fast": [0.0, 1.0], "slow jazz": [0.8, 0.6]}
 MATCH = TextMatch("known", lambda audio: audio.samples[:, :2], lambda texts: torch.tensor([WORDS[t] for t in texts]))

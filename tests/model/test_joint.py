@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from flowmusic.audio import Audio
 from flowmusic.model.encode import ConditionEncoder
-from flowmusic.model.text_audio_conditioner import JointConditioner, hear
-from flowmusic.types import Audio, Controls, FrameGrid, Heard
+from flowmusic.model.text_audio_conditioner import TextAudioConditioner, embed_audio
+from flowmusic.types import AudioPrompt, Controls, FrameGrid
 
 GRID = FrameGrid(Fraction(25), 10)
 DIM, WIDTH = 6, 16
@@ -43,9 +44,9 @@ def encoder(**settings: object) -> ConditionEncoder:
     return made
 
 
-def heard(seed: int = 0) -> Heard:
+def heard(seed: int = 0) -> AudioPrompt:
     vector = torch.randn(DIM, generator=torch.Generator().manual_seed(100 + seed))
-    return Heard(torch.nn.functional.normalize(vector, dim=-1))
+    return AudioPrompt(torch.nn.functional.normalize(vector, dim=-1))
 
 
 @torch.no_grad()
@@ -100,27 +101,27 @@ def test_centring_takes_the_mean_of_each_side_away() -> None:
     before = (sides[0] * sides[1]).sum(1).mean()
     joint.centre(*sides)
     joint.cache = {str(n): row for n, row in enumerate(sides[1])}
-    audio, _ = joint.vectors([Heard(row) for row in sides[0]])
+    audio, _ = joint.vectors([AudioPrompt(row) for row in sides[0]])
     text, _ = joint.vectors(list(joint.cache))
     after = (audio * text).sum(1).mean()
     assert before < -0.5 and after > 0.7
-    plain = JointConditioner("fake", WIDTH, DIM, centred=False).eval()
+    plain = TextAudioConditioner("fake", WIDTH, DIM, centred=False).eval()
     plain.centre(*sides)
-    assert plain.vectors([Heard(sides[0][0])])[0][0].equal(sides[0][0])
+    assert plain.vectors([AudioPrompt(sides[0][0])])[0][0].equal(sides[0][0])
 
 
 def test_what_does_not_fit_is_explained() -> None:
-    known = JointConditioner("nano_text_audio", WIDTH, DIM, sha256="a" * 64)
+    known = TextAudioConditioner("nano_text_audio", WIDTH, DIM, sha256="a" * 64)
     with pytest.raises(ValueError, match=r"nano_text_audio has weights bbbb.*trained with aaaa"):
         known.attach(FakeNetwork(), "b" * 64)
     with pytest.raises(RuntimeError, match="not attached"):
         known(["words"])
     with pytest.raises(ValueError, match="heard with 3 numbers, fake hears with 6"):
-        encoder()(Controls((Heard(torch.ones(3)),)), GRID)
+        encoder()(Controls((AudioPrompt(torch.ones(3)),)), GRID)
     with pytest.raises(ValueError, match=r"noise >= 0 and one token or more, got -1"):
-        JointConditioner("fake", WIDTH, noise=-1.0)
-    with pytest.raises(ValueError, match=r"Heard.vector must be \[E\] floats"):
-        Heard(torch.ones(2, 3))
+        TextAudioConditioner("fake", WIDTH, noise=-1.0)
+    with pytest.raises(ValueError, match=r"AudioPrompt.vector must be \[E\] floats"):
+        AudioPrompt(torch.ones(2, 3))
     words_only = ConditionEncoder(4, WIDTH, {}, pooled=True)
     with pytest.raises(ValueError, match=r"only a model with a text-audio model understands that.*text=mixed"):
         words_only(Controls((heard(),)), GRID)
@@ -153,12 +154,12 @@ def test_models_without_it_start_from_the_same_weights() -> None:
 def test_a_recording_is_heard_in_windows_that_cover_it() -> None:
     network = FakeNetwork()
     ramp = torch.arange(2400, dtype=torch.float32)[None] / 2400
-    found = hear(network, Audio(ramp, 100))
+    found = embed_audio(network, Audio(ramp, 100))
     # 24 s: windows of 10 s that begin at 0, 4.67, 9.33 and 14 s.
     begins = found[:, 0] / found[:, 1] * 24.0 - 0.045
     assert begins.tolist() == pytest.approx([0.0, 4.67, 9.33, 14.0], abs=0.02)
-    assert len(hear(network, Audio(ramp[:, :300], 100))) == 1
+    assert len(embed_audio(network, Audio(ramp[:, :300], 100))) == 1
     with pytest.raises(ValueError, match=r"0.50 s is too short to"):
-        hear(network, Audio(ramp[:, :50], 100))
+        embed_audio(network, Audio(ramp[:, :50], 100))
     with pytest.raises(ValueError, match="NaN or infinite"):
-        hear(network, Audio(ramp / 0.0, 100))
+        embed_audio(network, Audio(ramp / 0.0, 100))

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from flowmusic.data.shards import ClipSample, ShardIndex, write_shard
-from flowmusic.interop import bundle
+from flowmusic.interop import model_files
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
 
@@ -79,4 +79,4 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generation = {"guidance": {"all": 2.0}, "solver": "midpoint", "steps": 2, "time_grid": "uniform"}
     settings = {"encoder": encoder, "field": field, "codec": "nano_codec", "seconds": 1.6, "generation": generation}
     folder = tmp_path_factory.mktemp("models") / "small"
-    return bundle.write(folder, {"kind": "flow", "settings": settings}, parts.state_dict(), "tiny")
+    return model_files.write(folder, {"kind": "flow", "settings": settings}, parts.state_dict(), "tiny")

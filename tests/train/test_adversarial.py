@@ -125,11 +125,11 @@ def test_an_adversarial_run_resumes_exactly(wave_corpus: Path, tmp_path: Path) -
 
 
 def test_the_bundle_has_no_discriminator(wave_corpus: Path, tmp_path: Path) -> None:
-    from flowmusic.interop import bundle
+    from flowmusic.interop import model_files
 
     here = [*TINY_CODEC, *SMALL, "model.adversarial.begin=0", f"corpus={wave_corpus}", f"out={tmp_path}"]
     train(compose([*here, "trainer.max_steps=1"]))
-    assert not any("discriminator" in name for name in bundle.read(tmp_path / "bundle").tensors)
+    assert not any("discriminator" in name for name in model_files.read(tmp_path / "bundle").tensors)
 
 
 def test_wrong_settings_are_said() -> None:

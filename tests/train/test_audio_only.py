@@ -10,15 +10,16 @@ import yaml
 from hydra.utils import instantiate
 
 from flowmusic.apps import build as apps_build
+from flowmusic.audio import Audio
 from flowmusic.data.errors import WrongData
-from flowmusic.data.latents import LatentStore
-from flowmusic.interop import bundle, text_audio
-from flowmusic.interop.bundle import ModelError
+from flowmusic.data.store_files import read_store
+from flowmusic.interop import bundle, model_files, text_audio
+from flowmusic.interop.fitting import ModelError
 from flowmusic.model.pseudowords import Concept
 from flowmusic.model.text import SHA256
 from flowmusic.train.invert import check_model
 from flowmusic.train.run import compose, train
-from flowmusic.types import Audio, Controls, Heard
+from flowmusic.types import AudioPrompt, Controls
 from tests.train.test_runs import tones_with_drums
 from tests.train.tiny_runs import TINY_FLOW
 
@@ -64,10 +65,10 @@ def test_without_captions_words_and_recordings_both_make_takes(heard: Path, corp
     assert torch.allclose(encoder.joint.audio_mean, mean, atol=1e-4) and encoder.joint.text_mean.norm() > 0
     described = yaml.safe_load((result.folder / "bundle" / "config.yaml").read_text())["settings"]["encoder"]["joint"]
     assert described["model"] == "nano_text_audio"
-    assert described["sha256"] == bundle.fingerprint("nano_text_audio")
+    assert described["sha256"] == model_files.fingerprint("nano_text_audio")
     generator = bundle.load(result.folder / "bundle")
     recording = Audio.read(next((corpus / "train").glob("*[0-9].flac")))
-    asked = Controls(("slow jazz", generator.heard(recording), None))
+    asked = Controls(("slow jazz", generator.audio_prompt(recording), None))
     take = generator.generate(asked, seed=1, steps=1)
     assert take.audio.samples.shape[0] == 3 and bool(take.audio.samples.isfinite().all())
     # The field is nearly untrained; what it is told differs all the same.
@@ -102,7 +103,7 @@ def test_an_adapter_leaves_the_centres_of_its_base(heard: Path, tmp_path: Path) 
 def test_an_older_model_is_what_training_may_start_from() -> None:
     cfg = compose(["experiment=nano", "text=mixed", "model.init_from=nano"])
     module = instantiate(cfg.model)
-    old = bundle.read("nano").tensors["encoder.text_projection.weight"]
+    old = model_files.read("nano").tensors["encoder.text_projection.weight"]
     assert torch.equal(module.encoder.text_projection.weight, old)
     assert module.encoder.joint.network.embed_texts(["slow jazz"]).shape == (1, 128)
 
@@ -126,7 +127,7 @@ def test_what_is_missing_is_said_before_training(store: Path, heard: Path, tmp_p
 
 
 def test_shards_hold_what_clips_sound_like(heard: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    vectors = LatentStore.read(heard, "train").heard
+    vectors = read_store(heard, "train").heard
     assert vectors is not None and vectors.settings["model"] == "nano_text_audio"
     assert all(row is not None and row.shape == (1, 128) for row in vectors.vectors)
     corpus, out = tmp_path / "none", tmp_path / "out"
@@ -140,7 +141,7 @@ def test_a_stream_trains_without_captions_too(heard: Path, tmp_path: Path) -> No
     joint = result.objects["model"].encoder.joint
     assert joint.audio_mean.norm() > 0 and joint.text_mean.norm() > 0
     batch = next(iter(result.objects["data"].train_dataloader()))
-    assert all(isinstance(text, Heard) for text in batch.controls.text)
+    assert all(isinstance(text, AudioPrompt) for text in batch.controls.text)
 
 
 def test_a_folder_is_named_by_the_way_there(tmp_path: Path) -> None:

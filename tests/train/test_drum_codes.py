@@ -7,13 +7,14 @@ from pathlib import Path
 import torch
 
 from flowmusic.apps import build as apps_build
+from flowmusic.audio import Audio
 from flowmusic.controls.tracks import batched
 from flowmusic.corpus import reader as corpora
-from flowmusic.data.latents import LatentStore
+from flowmusic.data.store_files import read_store
 from flowmusic.evaluate.test_set import drum_control
 from flowmusic.interop import bundle
 from flowmusic.train.run import compose, train
-from flowmusic.types import Audio, Controls
+from flowmusic.types import Controls
 from tests.train.test_runs import tones_with_drums
 from tests.train.tiny_runs import TINY_FLOW
 
@@ -35,7 +36,7 @@ def test_a_model_is_trained_on_codes_and_given_codes(tmp_path: Path) -> None:
     corpus = tones_with_drums(tmp_path / "corpus")
     made = [f"corpus={corpus}", f"out={tmp_path / 'store'}", "codec=nano_codec", "build.workers=1"]
     assert apps_build.main([*made, "drums=codes"]) == 0
-    store = LatentStore.read(tmp_path / "store", "train")
+    store = read_store(tmp_path / "store", "train")
     codes = store.tensors["drums"]
     assert not codes.is_floating_point() and codes.ndim == 1 and int(codes.max()) < 512
     overrides = [*TINY_FLOW, *SIZES, "control@control.drums=drums_codes", "control.drums.blur_s=0.12", "threads=1"]

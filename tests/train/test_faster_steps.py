@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from flowmusic.data.latents import LatentStore
 from flowmusic.data.module import LatentData
+from flowmusic.data.store_files import read_store
 from flowmusic.train.flow import padded
 from flowmusic.train.run import compose, train
 from flowmusic.types import Condition
@@ -51,7 +51,7 @@ def test_a_pause_between_checkpoints_resumes_exactly(store: Path, tmp_path: Path
 
 
 def test_resident_clips_give_the_same_batches(store: Path) -> None:
-    read = LatentStore.read(store, "train")
+    read = read_store(store, "train")
     moved = read.to(torch.device("cpu"))
     assert moved.clips is read.clips and moved.names == read.names
     latents, tracks = read.windows([2, 0], [5, 7], 20)

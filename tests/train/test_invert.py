@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from flowmusic.audio import Audio
 from flowmusic.generate.generator import Generator
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
 from flowmusic.train import excerpts, invert
 from flowmusic.train.identity import OtherRun
 from flowmusic.train.invert import Settings
-from flowmusic.types import Audio
 from tests.generate.tiny import DIM, RATE, TinyCodec, tiny_generator
 
 QUICK = Settings(window_s=0.4, batch=4, rate=0.02, every=5, patience=20, trials=16)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from flowmusic.apps import build as apps_build
-from flowmusic.interop import adapter, bundle
+from flowmusic.interop import adapter, bundle, model_files
 from flowmusic.interop.adapter import AdapterUse
 from flowmusic.train import run
 from flowmusic.train.run import compose, train
@@ -63,7 +63,7 @@ def test_it_learns_and_the_file_does_what_the_trained_module_did(base: Path, sto
     assert found.metrics["validation/loss"] < 0.95 * start.metrics["validation/loss"]
     model, path = found.objects["model"].eval(), tmp_path / "b" / "adapter.safetensors"
     about = adapter.read(path).about
-    assert about["base"] == "small" and about["base_sha256"] == bundle.fingerprint(base)
+    assert about["base"] == "small" and about["base_sha256"] == model_files.fingerprint(base)
     assert about["steps"] == 60 and about["seed"] == 0 and about["rank"] == 2
     assert str(tmp_path) not in json.dumps(about) and "latents=LATENTS" in about["command"]
     merged = bundle.load(base, adapters=[str(path)])
@@ -107,10 +107,10 @@ def test_another_base_warns_or_is_refused(
     path = train(compose(tuned(base, store, tmp_path / "run", "trainer.max_steps=1"))).folder / "adapter.safetensors"
     with pytest.raises(adapter.AdapterError, match=r"does not fit nano.*trained on small"):
         bundle.load("nano", adapters=[str(path)])
-    found = bundle.read(base)
+    found = model_files.read(base)
     tensors = {name: tensor + 0.01 for name, tensor in found.tensors.items()}
     config = {key: value for key, value in found.config.items() if key not in ("format", "sha256")}
-    twin = bundle.write(tmp_path / "twin", config, tensors, "another")
+    twin = model_files.write(tmp_path / "twin", config, tensors, "another")
     bundle.load(twin, adapters=[str(path)])
     assert "other weights of the same shapes" in caplog.text
 

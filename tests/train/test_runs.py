@@ -12,9 +12,10 @@ import soundfile
 import torch
 
 from flowmusic.apps import build as apps_build
-from flowmusic.interop import bundle
+from flowmusic.audio import Audio
+from flowmusic.interop import bundle, model_files
 from flowmusic.train.run import compose, train
-from flowmusic.types import Audio, Controls
+from flowmusic.types import Controls
 from tests.interop import checkpoints
 from tests.model import tiny_t5
 from tests.train.tiny_runs import TINY_CODEC, TINY_FLOW
@@ -103,7 +104,7 @@ def test_style_is_trained_exported_and_started_from(store: Path, tmp_path: Path)
     result = train(compose([*first, "codec_name=nano_codec", "trainer.max_steps=4"]))
     codebook = result.objects["model"].encoder.style.quantiser.levels[0]
     assert bool(codebook.inited) and codebook.embed.any()
-    stored = bundle.read(tmp_path / "first" / "bundle")
+    stored = model_files.read(tmp_path / "first" / "bundle")
     assert not any("embed_avg" in name for name in stored.tensors) and "style" in stored.config["settings"]["encoder"]
     # Training goes on from there, and from a bundle without style.
     on = train(
@@ -251,7 +252,7 @@ def test_an_energy_head_is_trained_beside_a_codec_that_stays_as_it_is(
         f"codec.name={tmp_path / 'head' / 'bundle'}",
     ]
     train(compose([*on, f"out={tmp_path / 'on'}", "trainer.max_steps=1"]))
-    assert bundle.read(tmp_path / "on" / "bundle").config["settings"]["energy"]["bands"] == 6
+    assert model_files.read(tmp_path / "on" / "bundle").config["settings"]["energy"]["bands"] == 6
 
 
 @pytest.mark.parametrize(

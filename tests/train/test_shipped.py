@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from flowmusic.data.shards import ShardIndex
-from flowmusic.interop import adapter, bundle, concept, text_audio, ways
+from flowmusic.interop import adapter, bundle, concept, model_files, text_audio, ways
 from flowmusic.metrics import report
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
@@ -47,13 +47,13 @@ def test_an_adapter(told: Path, tmp_path: Path) -> None:
     assert str(told) in (folder / "config.yaml").read_text()  # which finds its inputs again, and stays here
     assert leaks(folder / "adapter.safetensors", SECRET, FOLDER, str(tmp_path)) == []
     about = adapter.read(folder / "adapter.safetensors").about
-    assert about["base"] == "small" and about["base_sha256"] == bundle.fingerprint(told / "small")
+    assert about["base"] == "small" and about["base_sha256"] == model_files.fingerprint(told / "small")
     assert "latents=LATENTS" in about["command"] and "example.org/set" in about["data"]
 
 
 def test_a_bundle_and_what_it_needs(told: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(bundle.find("nano_codec"), told / "codec")
-    of_base = bundle.read(told / "small").config["settings"]
+    shutil.copytree(model_files.find("nano_codec"), told / "codec")
+    of_base = model_files.read(told / "small").config["settings"]
     parts = types.SimpleNamespace(encoder=ConditionEncoder(**of_base["encoder"]), field=VectorField(**of_base["field"]))
     libraries = {"commit": "x", "python": "3", "torch": "2", "lightning": "2", "hardware": "2 CPU cores"}
     run = {"seed": 0, "steps": 1, "metrics": {"train/loss": 1.0}, **libraries}
@@ -66,13 +66,13 @@ def test_a_bundle_and_what_it_needs(told: Path, tmp_path: Path, monkeypatch: pyt
 
     made = export(tmp_path / "a" / "run" / "bundle")
     # The way to a neighbour is told, as it moves with both.
-    assert bundle.read(made).config["settings"]["codec"] == f"../../../{FOLDER}/codec"
+    assert model_files.read(made).config["settings"]["codec"] == f"../../../{FOLDER}/codec"
     assert leaks(made, SECRET, str(tmp_path)) == [] and leaks(made / "card.md", FOLDER) == []
     # One that tells where on the machine both lie is not: a link leads there.
     monkeypatch.setattr(ways.publishable, "way", lambda target, start: None)
     far = export(tmp_path / "b" / "run" / "bundle")
     assert leaks(far, SECRET, FOLDER, str(tmp_path)) == []
-    assert bundle.read(far).config["settings"]["codec"] == "../needed-codec"
+    assert model_files.read(far).config["settings"]["codec"] == "../needed-codec"
     assert bundle.load(far).codec.rate == 32_000
     assert ways.to(told / "small" / ".." / "codec", far) == "../needed-codec"
     (tmp_path / "other" / "codec").mkdir(parents=True)
@@ -87,8 +87,10 @@ def test_descriptions_and_cards(tmp_path: Path) -> None:
         "settings": {"codec": place, "source": URL, "api_key": SECRET},
         "original": {"cfg": "/a/b"},
     }
-    folder = bundle.write(tmp_path / "out" / "bundle", config, {"a": torch.zeros(2)}, f"Made from '{place}' and {URL}.")
-    found = bundle.read(folder)
+    folder = model_files.write(
+        tmp_path / "out" / "bundle", config, {"a": torch.zeros(2)}, f"Made from '{place}' and {URL}."
+    )
+    found = model_files.read(folder)
     assert found.config["original"] == {"cfg": "/a/b"}  # a published checkpoint's own words, to be given back
     assert found.config["settings"]["codec"] == "x"
     record = {"model": place, "token": "dusk", "from": [URL], "steps": 3}

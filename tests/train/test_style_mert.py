@@ -10,11 +10,13 @@ import torch
 
 from flowmusic.apps import build as apps_build
 from flowmusic.apps.cli import main
-from flowmusic.data.latents import LatentCrops, LatentStore
+from flowmusic.audio import Audio
+from flowmusic.data.latents import LatentCrops
 from flowmusic.data.module import LatentData
-from flowmusic.interop import bundle
+from flowmusic.data.store_files import read_store
+from flowmusic.interop import bundle, model_files
 from flowmusic.train.run import compose, train
-from flowmusic.types import Audio, Controls
+from flowmusic.types import Controls
 from tests.interop import tiny_mert
 from tests.train.test_runs import tones_with_drums
 from tests.train.tiny_runs import TINY_FLOW
@@ -48,12 +50,12 @@ def wanted(mert: Path, layer: int | None = 1) -> dict:
 
 
 def test_the_store_holds_features_on_the_frames_of_the_latents(store: Path, mert: Path) -> None:
-    read = LatentStore.read(store, "train")
+    read = read_store(store, "train")
     assert read.style_features == wanted(mert)
     assert read.tensors["style"].shape == (len(read.tensors["latents"]), tiny_mert.WIDTH)
     assert read.names == ["beats", "chords", "drums", "melody"] and read.style_dim == tiny_mert.WIDTH
     assert set(read.crop(0, 0, 10)[1]) == set(read.names)
-    assert read.hearing(None, store).style_dim == 128  # a model of latents takes the same store
+    assert read.with_style_features(None, store).style_dim == 128  # a model of latents takes the same store
     data = LatentData(str(store), crop_seconds=1.0, style_features=wanted(mert), style_seconds=(0.2, 0.4), pairs=1)
     data.setup("fit")
     batch = next(iter(data.train_dataloader()))
@@ -62,7 +64,7 @@ def test_the_store_holds_features_on_the_frames_of_the_latents(store: Path, mert
 
 
 def test_an_excerpt_of_stored_features_never_shares_a_frame_with_its_window(store: Path) -> None:
-    read = LatentStore.read(store, "train")
+    read = read_store(store, "train")
     place = torch.arange(len(read.tensors["latents"]), dtype=torch.float32)[:, None]
     read.tensors.update(latents=place, style=-1.0 - place.expand(-1, 3))  # both tell their frame
     heard = 0
@@ -84,9 +86,9 @@ def test_a_store_without_the_features_names_the_command(store: Path, mert: Path,
     ):
         with pytest.raises(ValueError, match=says):
             LatentData(str(store), style_features=features).setup("fit")
-    plain = LatentStore.read(store, "train").hearing(None, store)
+    plain = read_store(store, "train").with_style_features(None, store)
     with pytest.raises(ValueError, match=r"has latents only; build another with: flowmusic build corpus=DIR"):
-        plain.hearing(wanted(mert), store)
+        plain.with_style_features(wanted(mert), store)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_from_the_corpus_to_a_take(
     assert result.objects["trainer"].global_step == 2
     assert result.objects["model"].encoder.style.embed.in_features == tiny_mert.WIDTH
     folder = tmp_path / "run" / "bundle"
-    kept = bundle.read(folder).config["settings"]["style_features"]
+    kept = model_files.read(folder).config["settings"]["style_features"]
     assert "have a licence of their own" in (folder / "card.md").read_text()
     assert kept["kind"] == "mert" and kept["layer"] == 1 and (folder / kept["source"]).resolve() == mert.resolve()
 

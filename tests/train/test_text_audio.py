@@ -11,11 +11,11 @@ import soundfile
 import torch
 import yaml
 
-from flowmusic.interop import bundle
+from flowmusic.audio import Audio
+from flowmusic.interop import fitting
 from flowmusic.metrics.text_audio import TextAudio
 from flowmusic.train.run import compose, main, train
 from flowmusic.train.text_audio import equalisers, silenced
-from flowmusic.types import Audio
 
 RATE = 16_000
 WORDS = ("piano", "drums", "violin", "guitar", "choir", "flute", "brass", "organ")
@@ -137,5 +137,5 @@ def test_windows_lose_one_run_of_bands_and_one_of_frames() -> None:
 
 
 def test_other_bundles_are_refused() -> None:
-    with pytest.raises(bundle.ModelError, match="kind 'spectral', which is not one of text_audio"):
+    with pytest.raises(fitting.ModelError, match="kind 'spectral', which is not one of text_audio"):
         TextAudio.load("nano_codec")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from flowmusic import plain
 from flowmusic.corpus import reader
+from flowmusic.corpus.reader import clips
+from flowmusic.corpus.splits import SPLITS
 from flowmusic.datasets.captions import distinct
+from flowmusic.datasets.manifest import Entry
 from flowmusic.datasets.scan import SIDECAR, STEMS, Problem, Scan
 from flowmusic.datasets.sets.base import Begin, DataSet, Draft, complete
+from flowmusic.hashes import of_file
 
 
 def read(source: Path, out: Path, workers: int = 1, begin: Begin = None) -> Scan:
@@ -44,3 +49,40 @@ SET = DataSet(
     gives="captions, chords, melody, beats, drums, stems, all exact; its own splits",
     read=read,
 )
+
+
+DATASET = "flowmusic-corpus"
+"""Name of the data set in manifests."""
+
+
+def manifest_entries(folder: str | Path) -> list[Entry]:
+    """The clips of a corpus as entries of a manifest, with their exact labels and whatever stems lie beside them.
+
+    Raises: FileNotFoundError for a folder that is no finished corpus.
+    """
+    import soundfile
+
+    folder = Path(folder).resolve()
+    found = []
+    for split in SPLITS:
+        stems_of: dict[str, dict[str, str]] = {}
+        for path in sorted((folder / split).glob("*.*.flac")):
+            clip_id, stem = path.name.removesuffix(".flac").rsplit(".", 1)
+            stems_of.setdefault(clip_id, {})[stem] = str(path)
+        for clip in clips(folder, split):
+            facts = soundfile.info(os.fsencode(clip.audio))
+            found.append(
+                Entry(
+                    path=str(clip.audio),
+                    duration=facts.duration,
+                    rate=facts.samplerate,
+                    channels=facts.channels,
+                    hash=of_file(clip.audio),
+                    text=tuple(clip.labels.get("captions", ())),
+                    split=split,
+                    dataset=DATASET,
+                    labels=str(clip.audio.with_suffix(".json")),
+                    stems=stems_of.get(clip.id, {}),
+                )
+            )
+    return found

@@ -49,8 +49,8 @@ def labels(path: Path) -> dict[str, Any]:
     """The notes exactly, that there are no drums, and a guess at the melody.
 
     The files have no beats: they were recorded without a click at a nominal 120 beats a minute.  The melody is the
-    :func:`~flowmusic.annotations.midi_melody.skyline`, the upper line, and says so: exact in pitch and time, wrong where a
-    middle voice or the left hand leads.  Raises: MidiError.
+    :func:`~flowmusic.annotations.midi_melody.skyline`, the upper line, and says so: exact in pitch and time, wrong
+    where a middle voice or the left hand leads.  Raises: MidiError.
     """
     score = midi.read(path)
     notes = [note for part in score.parts for note in part.notes]

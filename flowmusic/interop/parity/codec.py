@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from flowmusic.audio import Audio
 from flowmusic.codec.encodec import EncodecCodec, EncodecSettings, build_encodec
-from flowmusic.types import Audio
 
 KIND = "encodec"
 
