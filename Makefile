@@ -64,7 +64,7 @@ test: check
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy flowmusic feature_extractors tests $(wildcard benchmarks/*.py)
+	$(BIN)/mypy flowmusic feature_extractors tools tests $(wildcard benchmarks/*.py)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -11,41 +11,49 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("flowmusic", "feature_extractors")
+PACKAGES = ("flowmusic", "feature_extractors", "tools")
 
 BASE = frozenset(
-    "atomic audio audio_files beside caches disk guidance hashes lazily limits locks paths plain progress "
-    "publishable tensors text_files types units".split()
+    "audio audio_files beside caches disk errors files guidance hashes lazily limits locks paths plain progress "
+    "publishable tensors text_files threads types units".split()
 )
 EXTRACTORS = "feature_extractors"
 
-# Layer -> the layers it may import beside itself and BASE.  apps is the composition root and is not limited.
+# Layer -> the layers it may import beside itself and BASE.  The commands and the tools use all of them.
 ALLOWED: dict[str, frozenset[str]] = {
     **{name: frozenset() for name in (*BASE, "codec", "controls", "flow", "embedded")},
-    # What is written about a recording in seconds: its tracks are made of the controls' own rules for each of them.
+    # What is written about a recording becomes tensors on a grid there, and comes back from them.
     "annotations": frozenset({"controls"}),
     # JASCO's conditioner holds a bottleneck of its own: its drums are blurred inside the model.
     "model": frozenset({"controls"}),
-    "generate": frozenset({"flow", "model", "codec", "controls"}),
-    # codec and interop beyond the plan: codecs are trained here too, and a run ends in a bundle of its own.
-    # feature_extractors: its networks are trained here.
-    "train": frozenset({"data", "model", "flow", "generate", "metrics", "codec", "interop", EXTRACTORS}),
+    "generate": frozenset({"flow", "model", "codec", "controls", "annotations"}),
     # The parity command recomputes everything that a foreign model's files hold: controls, flow and losses too.
     "interop": frozenset({"model", "codec", "generate", "controls", "flow"}),
-    "data": frozenset({"controls", "annotations"}),
     # A learned metric is a bundle of ours, which the reader of bundles loads.
     "metrics": frozenset({"controls", "annotations", "interop"}),
-    "corpus": frozenset({"controls"}),
-    # The table of ceilings scores extractors; the metrics import none of these.
-    EXTRACTORS: frozenset({"controls", "annotations", "metrics"}),
+    "corpus": frozenset({"controls", "annotations"}),
+    "data": frozenset({"controls", "annotations", "corpus"}),
+    # A run ends in a bundle of its own; the networks of the extractors are trained here too.
+    "train": frozenset({"data", "model", "flow", "generate", "metrics", "codec", "interop", EXTRACTORS}),
+    EXTRACTORS: frozenset({"controls", "annotations"}),
+    # Flags and their checks, which settings files use too: an adapter's scale is one of them.
+    "options": frozenset({"interop"}),
+    # What builds shards needs whatever makes what is in them.
+    "datasets": frozenset({"annotations", "controls", "corpus", "data", "interop", "model", "options", EXTRACTORS}),
+    "request": frozenset({"annotations", "controls", "generate", "interop", "model", "options", EXTRACTORS}),
+    "evaluate": frozenset(
+        {"annotations", "controls", "corpus", "data", "datasets", "flow", "generate", "interop", "metrics", "options"}
+        | {EXTRACTORS}
+    ),
 }
+COMMANDS = ("apps", "tools")
 
 # Package from elsewhere -> where it may be imported (a file, or a folder that ends in a slash).
 CONFINED: dict[str, tuple[str, ...]] = {
     "lightning": ("flowmusic/train/", "flowmusic/data/module.py"),
     "pytorch_lightning": (),  # one name for one package
-    "hydra": ("flowmusic/apps/", "flowmusic/train/"),
-    "omegaconf": ("flowmusic/apps/", "flowmusic/train/"),
+    "hydra": ("flowmusic/apps/", "flowmusic/train/", "tools/"),
+    "omegaconf": ("flowmusic/apps/", "flowmusic/train/", "tools/"),
     "torchdiffeq": ("flowmusic/flow/solve.py",),
     "ray": ("flowmusic/datasets/build_ray.py",),
     "librosa": ("flowmusic/caches.py",),  # whose cache of compiled functions may end whatever runs
@@ -100,21 +108,21 @@ def imports_of(path: Path, root: Path) -> Iterator[Import]:
 def layer_of(module: str) -> str | None:
     """The layer of a dotted name of ours, ``""`` for the bare package, or None for a package from elsewhere."""
     head, _, rest = module.partition(".")
-    if head == EXTRACTORS:
-        return EXTRACTORS
+    if head in (EXTRACTORS, "tools"):
+        return head
     return rest.partition(".")[0] if head == "flowmusic" else None
 
 
 def layer_of_file(file: str) -> str:
     parts = Path(file).with_suffix("").parts
-    return EXTRACTORS if parts[0] == EXTRACTORS else parts[1]
+    return parts[1] if parts[0] == "flowmusic" else parts[0]
 
 
 def layer_breaches(found: list[Import]) -> list[str]:
     breaches = []
     for item in found:
         source, target = layer_of_file(item.file), layer_of(item.module)
-        if target in (None, "", "__version__", source) or source in ("apps", "__init__", "__main__"):
+        if target in (None, "", "__version__", source) or source in (*COMMANDS, "__init__", "__main__"):
             continue
         if source not in ALLOWED:
             breaches.append(f"{item.file} is in no layer; known: {', '.join(sorted(ALLOWED))}")
