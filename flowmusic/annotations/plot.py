@@ -53,7 +53,11 @@ class Picture:
 
 
 def colour_of(label: str) -> tuple[float, float, float]:
-    """A colour per root along the circle of fifths, so that related chords look related; minor is darker, N grey."""
+    """A colour per root along the circle of fifths, so that related chords look related; minor is darker, N grey.
+
+    >>> colour_of("N"), [round(part, 2) for part in colour_of("C")]
+    ((0.86, 0.87, 0.89), [0.95, 0.63, 0.63])
+    """
     root = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}.get(label[:1])
     if root is None or label[:2] == "N.":
         return (0.86, 0.87, 0.89)
