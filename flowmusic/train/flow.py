@@ -241,12 +241,14 @@ ADDED = ("encoder.style.", "encoder.joint.", "encoder.pool_text.", "field.pool."
 def start_from(module: LitFlow, name: str, afresh: Sequence[str] = ()) -> None:
     """Fill encoder and field with the weights of a bundle, but for the names that fit a pattern of ``afresh``.
 
-    Raises: ValueError if it lacks anything but :data:`ADDED`, or a shape differs.
+    Raises: ValueError if it lacks anything but :data:`ADDED`, or the shape of one that does not start afresh differs.
     """
     found = model_files.read(name)
     own = {k: v for k, v in module.state_dict().items() if k.startswith(("encoder.", "field."))}
     missing, unknown, other = fitting.differences(own, found.tensors)
     missing = [k for k in missing if not k.startswith(ADDED)]
+    # What starts afresh may be of another size: latents of another codec, for one.
+    other = [k for k in other if not any(fnmatch(k, pattern) for pattern in afresh)]
     if missing or unknown or other:
         raise ValueError(
             f"{found.folder} does not fit this model: missing {missing[:3]}, unknown {unknown[:3]}, "
