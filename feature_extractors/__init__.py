@@ -42,7 +42,7 @@ _HOMES = {
     "Onsets": "onsets",
     "Separator": "stems",
     "Stems": "stems",
-    "best_available": "stems",
+    "best_available": "separators",
     "extract": "run",
     "extract_file": "run",
     "extract_folder": "run",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Audio": "flowmusic.types",
+    "Audio": "flowmusic.audio",
     "Controls": "flowmusic.types",
     "FrameGrid": "flowmusic.types",
     "Generation": "flowmusic.types",

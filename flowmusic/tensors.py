@@ -51,7 +51,8 @@ def _shapes_only() -> Any:
 
     draws = {Tensor.normal_, Tensor.uniform_, Tensor.exponential_, Tensor.bernoulli_, Tensor.random_}
     drawn = {torch.randn, torch.rand}
-    arithmetic = {Tensor.add, Tensor.sub, Tensor.mul, Tensor.div, Tensor.__rsub__, Tensor.__rdiv__, Tensor.pow}
+    divides = {Tensor.div, Tensor.__rdiv__}
+    arithmetic = {Tensor.add, Tensor.sub, Tensor.mul, Tensor.__rsub__, Tensor.pow, *divides}
 
     class ShapesOnly(TorchFunctionMode):
         """Leaves out what would only compute values."""
@@ -64,7 +65,11 @@ def _shapes_only() -> Any:
                 kwargs.pop("generator", None)
                 return torch.empty(*args, **kwargs)
             if func in arithmetic and not kwargs and not isinstance(args[1], Tensor):
-                return torch.empty(args[0].shape, dtype=args[0].dtype)
+                kind = torch.result_type(args[0], args[1])
+                whole = not (kind.is_floating_point or kind.is_complex)
+                return torch.empty(
+                    args[0].shape, dtype=torch.get_default_dtype() if whole and func in divides else kind
+                )
             return func(*args, **kwargs)
 
     return ShapesOnly

@@ -22,8 +22,8 @@ def extract(path: Path, out: Path) -> list[Path]:
     Raises: UsageError for a file that cannot be read; OSError that names what cannot be written.
     """
     from flowmusic.annotations import plot
-    from flowmusic.request import scores
-    from flowmusic.request.request import gathering
+    from flowmusic.inputs import scores
+    from flowmusic.inputs.request import gathering
 
     notices: list[str] = []
     with reading_input(), gathering(notices):

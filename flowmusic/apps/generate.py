@@ -16,7 +16,6 @@ from flowmusic.files import remove_stale
 from flowmusic.flow import time_grids
 from flowmusic.flow.solve import SOLVERS
 from flowmusic.flow.time_grids import GRIDS
-from flowmusic.interop import model_files
 from flowmusic.options import check_device
 from flowmusic.paths import sibling
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from flowmusic.audio import Audio
     from flowmusic.evaluate.adherence import Adherence
     from flowmusic.generate.generator import Generator
-    from flowmusic.request.request import GenerateRequest
+    from flowmusic.inputs.request import GenerateRequest
     from flowmusic.types import Controls, Generation
 
 NOTHING_TO_JUDGE = (
@@ -138,8 +137,9 @@ def run(args: argparse.Namespace) -> int:
             chords.parse(args.chords, args.seconds)  # what is wrong with the text itself shows before torch is loaded
     progress.starting("flowmusic generate")
     from flowmusic.apps import take as recording
-    from flowmusic.request import concepts
-    from flowmusic.request import request as asking
+    from flowmusic.inputs import concepts
+    from flowmusic.inputs import request as asking
+    from flowmusic.interop import model_files
 
     with reading_input():
         check_device(args.device)

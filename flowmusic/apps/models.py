@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from flowmusic.errors import DONE, UsageError, check_output, reading_input
-from flowmusic.interop import fitting, model_files
 from flowmusic.plain import read_text
 
 CONVERT = (
@@ -33,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _convert(source: str, target: Path) -> int:
-    from flowmusic.interop import jasco_convert
+    from flowmusic.interop import fitting, jasco_convert, model_files
 
     with reading_input():
         _check_target(source, target)

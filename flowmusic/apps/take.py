@@ -17,8 +17,8 @@ from flowmusic import publishable
 if TYPE_CHECKING:
     from flowmusic.annotations.annotation import Annotations
     from flowmusic.evaluate.adherence import Adherence
+    from flowmusic.inputs.request import GenerateRequest
     from flowmusic.metrics.bars import Bar
-    from flowmusic.request.request import GenerateRequest
     from flowmusic.types import Controls, Generation
 
 

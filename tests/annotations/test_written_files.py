@@ -25,7 +25,7 @@ from flowmusic.datasets import plan as plans
 from flowmusic.datasets.manifest import Entry
 from flowmusic.evaluate.adherence import Adherence
 from flowmusic.files import write_readable_json
-from flowmusic.request.request import GenerateRequest
+from flowmusic.inputs.request import GenerateRequest
 from flowmusic.types import FrameGrid, Generation, Guidance
 from tests.data import small_build
 from tests.data.scores import song

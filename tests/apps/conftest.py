@@ -14,6 +14,7 @@ import torch
 
 from flowmusic.audio import Audio
 from flowmusic.generate.generator import Generator
+from flowmusic.interop import model_files
 from flowmusic.metrics.adherence import Detectors
 from flowmusic.metrics.melody import Pitches
 from flowmusic.model.style import StyleConditioner
@@ -34,7 +35,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Generator:
             raise fitting.ModelError(f"unknown model {name!r}: shipped models are nano")
         return Path("nano")
 
-    monkeypatch.setattr(bundle, "find", find)
+    monkeypatch.setattr(model_files, "find", find)
     monkeypatch.setattr(bundle, "load", lambda name, device="cpu", precision="fp32": generator)
     return generator
 

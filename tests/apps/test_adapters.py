@@ -103,8 +103,8 @@ def test_evaluate_takes_a_file_or_a_list(
         return generator
 
     monkeypatch.setattr(bundle, "load", load)
-    monkeypatch.setattr(bundle, "find", lambda name: Path("nano"))
-    monkeypatch.setattr(bundle, "fingerprint", lambda name: "0" * 64)
+    monkeypatch.setattr(model_files, "find", lambda name: Path("nano"))
+    monkeypatch.setattr(model_files, "fingerprint", lambda name: "0" * 64)
     words = [f"corpus={corpus}", "out=eval", "text_audio=null", "alone=false", "page_clips=0", "controls=[chords]"]
     for use in ("", f"adapter={made}:0", f"adapter=[{made}:0.5,{made}:-1]"):
         found = evaluating.evaluate(evaluating.compose([*words, *([use] if use else [])]))

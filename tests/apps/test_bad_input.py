@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from flowmusic.apps.cli import main
-from flowmusic.interop import fitting
+from flowmusic.interop import fitting, model_files
 from tests.apps.conftest import RATE, tone
 
 FLAGS: list[tuple[str, list[str], list[str]]] = [
@@ -86,7 +86,7 @@ def untouched(here: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
         raise fitting.ModelError(f"unknown model {name!r}; shipped models: nano")
 
     monkeypatch.setattr(bundle, "load", load)
-    monkeypatch.setattr(bundle, "find", find)
+    monkeypatch.setattr(model_files, "find", find)
     return lambda: sorted(path.name for path in here.iterdir())
 
 
@@ -223,7 +223,7 @@ def test_corrupt_weights_are_not_the_users_fault(
     def load(name: str, device: str = "cpu", precision: str = "fp32") -> None:
         raise fitting.CorruptWeights("weights are damaged; reinstall flowmusic")
 
-    monkeypatch.setattr(bundle, "find", lambda name: Path(name))
+    monkeypatch.setattr(model_files, "find", lambda name: Path(name))
     monkeypatch.setattr(bundle, "load", load)
     assert main(["generate", "a"]) == 1
     out, err = capsys.readouterr()

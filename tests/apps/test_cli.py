@@ -12,6 +12,7 @@ import pytest
 from flowmusic import __version__
 from flowmusic.apps import cli, generate
 from flowmusic.apps.cli import COMMANDS, FORWARDED, main
+from flowmusic.interop import model_files
 
 HEAVY = ("torch", "numpy", "scipy", "matplotlib", "lightning", "hydra", "soundfile", "librosa", "tqdm")
 
@@ -126,13 +127,12 @@ def test_every_command_has_a_module_or_is_forwarded() -> None:
 def test_models_lists_those_that_generate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from flowmusic.interop import bundle
 
     for name, kind in (("small", "flow"), ("its_codec", "spectral")):
         folder = tmp_path / name
         folder.mkdir()
         (folder / "config.yaml").write_text(f"kind: {kind}\n")
         (folder / "card.md").write_text(f"---\nlicense: apache-2.0\n---\n# {name}\n\nA {name} model.\nMore.\n")
-    monkeypatch.setattr(bundle, "EMBEDDED", tmp_path)
+    monkeypatch.setattr(model_files, "EMBEDDED", tmp_path)
     assert main(["models"]) == 0
     assert capsys.readouterr().out == "small\tA small model.\n"

@@ -25,7 +25,7 @@ from flowmusic.evaluate import scorers as listening
 from flowmusic.evaluate.conditions import Sampling, systems
 from flowmusic.evaluate.test_set import read_clips
 from flowmusic.generate.generator import Generator, NotFinite
-from flowmusic.interop import bundle, fitting
+from flowmusic.interop import bundle, fitting, model_files
 from flowmusic.metrics.adherence import Detectors
 from flowmusic.metrics.text_match import TextMatch
 from tests.apps.conftest import RATE, tone
@@ -40,7 +40,7 @@ SYSTEMS = {
 @pytest.fixture
 def tiny(model: Generator, ears: Detectors, monkeypatch: pytest.MonkeyPatch) -> Generator:
     """The tiny model with known weights, behind recognisers made of nothing."""
-    monkeypatch.setattr(bundle, "fingerprint", lambda name: "0" * 64)
+    monkeypatch.setattr(model_files, "fingerprint", lambda name: "0" * 64)
     return model
 
 

@@ -17,7 +17,7 @@ from flowmusic.datasets.manifest import Entry
 from flowmusic.evaluate import inputs
 from flowmusic.evaluate.test_set_manifest import read_listed
 from flowmusic.generate.generator import Generator
-from flowmusic.interop import bundle
+from flowmusic.interop import model_files
 from flowmusic.metrics.adherence import Detectors
 from flowmusic.metrics.text_match import TextMatch
 from flowmusic.types import FrameGrid
@@ -41,7 +41,7 @@ def clips(here: Path) -> Path:
 
 @pytest.fixture
 def run(model: Generator, ears: Detectors, here: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    monkeypatch.setattr(bundle, "fingerprint", lambda name: "0" * 64)
+    monkeypatch.setattr(model_files, "fingerprint", lambda name: "0" * 64)
 
     def embed(texts: list[str]) -> torch.Tensor:
         return torch.eye(8)[[int(text[-1]) for text in texts]]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from feature_extractors import separators
 from flowmusic.annotations import plot
 from flowmusic.annotations.annotation import Annotations, DrumHits
 from flowmusic.annotations.json_file import ControlsFile
@@ -30,7 +31,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     from feature_extractors.melody import Melody
 
     monkeypatch.setattr(compat, "available", lambda: False)
-    monkeypatch.setattr(stems, "best_available", stems.HarmonicPercussive)
+    monkeypatch.setattr(separators, "best_available", stems.HarmonicPercussive)
     monkeypatch.setattr(run, "Melody", lambda: Melody(model="harmonic"))
 
 

@@ -14,9 +14,9 @@ import torch
 
 from flowmusic.apps.cli import main
 from flowmusic.generate.generator import Generator
+from flowmusic.inputs import request
 from flowmusic.metrics.adherence import Detectors
 from flowmusic.model.text import TextEncoder
-from flowmusic.request import request
 from flowmusic.types import Controls
 from tests.apps.conftest import clicks, tone
 from tests.generate.tiny import RATE as MODEL_RATE

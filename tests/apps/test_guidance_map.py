@@ -11,7 +11,8 @@ import torch
 
 from benchmarks import guidance_map, heat_map
 from flowmusic.generate.generator import Generator
-from flowmusic.interop import bundle
+from flowmusic.interop import model_files
+from flowmusic.interop import text_audio as text_audio_models
 from flowmusic.types import Guidance
 from tests.apps.conftest import RATE, pitched, tiny_style
 
@@ -40,8 +41,8 @@ def four(here: Path) -> Path:
 def styled(model: Generator, monkeypatch: pytest.MonkeyPatch) -> Generator:
     """The tiny model with a style control, and the listener behind every name."""
     model.encoder.style = tiny_style()
-    monkeypatch.setattr(bundle, "fingerprint", lambda name: f"weights of {name}")
-    monkeypatch.setattr(bundle, "load_text_audio", lambda name: Taste())
+    monkeypatch.setattr(model_files, "fingerprint", lambda name: f"weights of {name}")
+    monkeypatch.setattr(text_audio_models, "load_text_audio", lambda name: Taste())
     return model
 
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 import pytest
 import torch
 
+from feature_extractors import separators
 from flowmusic import plain
 from flowmusic.annotations.json_file import ControlsFile
 from flowmusic.apps.cli import main
@@ -19,7 +20,7 @@ from flowmusic.audio import Audio
 from flowmusic.data.shards import ShardIndex, read_shard
 from flowmusic.datasets import manifest
 from flowmusic.generate.generator import Generator
-from flowmusic.interop import bundle
+from flowmusic.interop import bundle, model_files
 from tests.apps.conftest import RATE, clicks, tone
 from tests.interop import checkpoints
 from tests.nasty import NAMES, TRAINED, file
@@ -58,7 +59,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     from feature_extractors.melody import Melody
 
     monkeypatch.setattr(compat, "available", lambda: False)
-    monkeypatch.setattr(stems, "best_available", stems.HarmonicPercussive)
+    monkeypatch.setattr(separators, "best_available", stems.HarmonicPercussive)
     monkeypatch.setattr(run, "Melody", lambda: Melody(model="harmonic"))
 
 
@@ -116,7 +117,7 @@ class Links(HTMLParser):
 
 @pytest.mark.usefixtures("ears")
 def test_evaluate(nasty: Path, model: Generator, monkeypatch: pytest.MonkeyPatch, capfdbinary: Any) -> None:
-    monkeypatch.setattr(bundle, "fingerprint", lambda name: "0" * 64)
+    monkeypatch.setattr(model_files, "fingerprint", lambda name: "0" * 64)
     entries = []
     for number in range(2):
         path = write(nasty / file(f"{number}{nasty.name}", ".wav"), song())

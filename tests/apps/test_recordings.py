@@ -11,6 +11,7 @@ import pytest
 import soundfile
 import torch
 
+from feature_extractors import separators
 from flowmusic import audio
 from flowmusic.apps.cli import build_parser, main
 from flowmusic.apps.invert import read_clips
@@ -19,7 +20,7 @@ from flowmusic.datasets.clip import read_part
 from flowmusic.datasets.manifest import Entry
 from flowmusic.evaluate.test_set_folder import MIDDLE, excerpt
 from flowmusic.evaluate.test_set_manifest import read_listed
-from flowmusic.request import request
+from flowmusic.inputs import request
 from flowmusic.types import FrameGrid
 from tests.apps.conftest import RATE, clicks, tone
 
@@ -133,7 +134,7 @@ def test_extract_writes_the_same_controls_at_any_level(
     from feature_extractors.madmom import compat
 
     monkeypatch.setattr(compat, "available", lambda: False)
-    monkeypatch.setattr(stems, "best_available", stems.HarmonicPercussive)
+    monkeypatch.setattr(separators, "best_available", stems.HarmonicPercussive)
     samples = (0.3 * (tone(261.6, 2.0) + tone(329.6, 2.0)) + 0.5 * clicks([0.0, 0.5, 1.0, 1.5], 2.0)).numpy()
     sheets = []
     for name, factor in (("plain", 1.0), ("other", gain)):

@@ -13,7 +13,7 @@ import torch
 from flowmusic.apps.cli import build_parser
 from flowmusic.controls import beats, chords, drums, melody
 from flowmusic.generate.generator import Generator
-from flowmusic.request import request
+from flowmusic.inputs import request
 from flowmusic.types import Controls
 from tests.apps.conftest import clicks
 from tests.controls import midi_bytes as b
@@ -206,7 +206,7 @@ def test_half_a_second_has_no_tempo_but_may_be_told_one(model: Generator) -> Non
 
 def test_stretched_sound_keeps_its_hits(here: Path, wav: Write) -> None:
     from flowmusic.audio import Audio
-    from flowmusic.request import loops
+    from flowmusic.inputs import loops
 
     sound = Audio.read(wav("loop.wav", clicks([0.5, 1.0, 1.5], 2.0)))
     longer = loops.stretched_audio(sound, 1.25)

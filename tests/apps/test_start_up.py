@@ -59,6 +59,8 @@ class Made(nn.Module):
         self.words, self.linear = nn.Embedding(10**9, 64), nn.Linear(3, 10**8)
         self.table = nn.Parameter(torch.randn(6, 4) / 4**0.5)
         self.drawn = nn.Parameter(torch.rand(2, generator=torch.Generator()) * 0.1 - 1)
+        self.register_buffer("shares", torch.arange(3).square() / 3)
+        self.register_buffer("phases", 2.0 * torch.arange(3))
         self.register_buffer("numbers", 1.0 - 2 / (1 + torch.zeros(3)) ** 2)
         nn.init.trunc_normal_(tensor=self.drawn)
 
@@ -74,8 +76,11 @@ def test_a_module_without_memory_has_its_names_and_shapes() -> None:
         "linear.bias": (10**8,),
         "table": (6, 4),
         "drawn": (2,),
+        "shares": (3,),
+        "phases": (3,),
         "numbers": (3,),
     }
+    assert made.shares.is_floating_point() and made.phases.is_floating_point()
     assert all(tensor.is_meta for tensor in made.state_dict().values())
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.randn(2).device.type == "cpu" and float(torch.ones(1) / 2) == 0.5

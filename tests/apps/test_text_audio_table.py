@@ -11,7 +11,8 @@ import soundfile
 import torch
 
 from benchmarks import text_audio_table
-from flowmusic.interop import bundle
+from flowmusic.interop import model_files
+from flowmusic.interop import text_audio as text_audio_models
 from tests.apps.conftest import RATE, tone
 
 PITCHES = {"jazz": 200.0, "metal": 800.0, "folk": 2000.0}
@@ -34,8 +35,8 @@ class Expert:
 @pytest.fixture
 def genres(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three clips of different genres, and an expert behind every name."""
-    monkeypatch.setattr(bundle, "fingerprint", lambda name: "0" * 64)
-    monkeypatch.setattr(bundle, "load_text_audio", lambda name: Expert())
+    monkeypatch.setattr(model_files, "fingerprint", lambda name: "0" * 64)
+    monkeypatch.setattr(text_audio_models, "load_text_audio", lambda name: Expert())
     folder = here / "genres"
     (folder / "test").mkdir(parents=True)
     lines = []

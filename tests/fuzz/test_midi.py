@@ -13,7 +13,7 @@ import pytest
 from flowmusic.annotations import midi, midi_labels, of_midi
 from flowmusic.annotations.json_file import from_json, to_json
 from flowmusic.controls.notices import ControlNotice
-from flowmusic.request import scores
+from flowmusic.inputs import scores
 from tests.controls import midi_bytes as b
 from tests.fuzz.campaign import Input, both_ways, run
 from tests.fuzz.mutate import mutated

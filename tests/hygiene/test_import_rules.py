@@ -40,7 +40,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "options": frozenset({"interop"}),
     # What builds shards needs whatever makes what is in them.
     "datasets": frozenset({"annotations", "controls", "corpus", "data", "interop", "model", "options", EXTRACTORS}),
-    "request": frozenset({"annotations", "controls", "generate", "interop", "model", "options", EXTRACTORS}),
+    "inputs": frozenset({"annotations", "controls", "generate", "interop", "model", "options", EXTRACTORS}),
     "evaluate": frozenset(
         {"annotations", "controls", "corpus", "data", "datasets", "flow", "generate", "interop", "metrics", "options"}
         | {EXTRACTORS}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flowmusic.annotations.midi import Score
     from flowmusic.audio import Audio
     from flowmusic.generate.generator import Generator
-    from flowmusic.request.loops import Drums
+    from flowmusic.inputs.loops import Drums
     from flowmusic.types import Controls, FrameGrid, Track
 
 STYLE_LEAST_S = 1.5
@@ -94,7 +94,7 @@ def read(args: argparse.Namespace) -> GenerateRequest:
     """
     from flowmusic.annotations.midi import is_midi
     from flowmusic.controls import chords
-    from flowmusic.request import rhythm
+    from flowmusic.inputs import rhythm
 
     rhythm.check(args)
     if args.use is not None and args.controls is None:
@@ -175,7 +175,7 @@ def _read_sheet(args: argparse.Namespace, sources: dict[str, str]) -> tuple[Cont
 
 def _spare(args: argparse.Namespace) -> float:
     """How many times the clip's length is read of drums: those that are stretched may become shorter."""
-    from flowmusic.request.loops import MOST_STRETCH
+    from flowmusic.inputs.loops import MOST_STRETCH
 
     return MOST_STRETCH if args.stretch else 1.0
 
@@ -201,7 +201,7 @@ def _read_melody(
 ) -> Recording | tuple[tuple[float, float, int], ...]:
     from flowmusic.annotations.annotation import Annotations
     from flowmusic.annotations.tracks import to_tracks
-    from flowmusic.request import scores
+    from flowmusic.inputs import scores
 
     path, seconds = args.melody, args.seconds
     if "melody" in files:
@@ -219,8 +219,8 @@ def _read_melody(
 
 
 def _loop(args: argparse.Namespace, files: Mapping[str, Score], notices: list[str]) -> Drums:
-    from flowmusic.request import scores
-    from flowmusic.request.loops import Drums
+    from flowmusic.inputs import scores
+    from flowmusic.inputs.loops import Drums
 
     if "drums" in files:
         return Drums(None, scores.drums(files["drums"], args.drums, args.seconds))
@@ -236,7 +236,7 @@ def _read_drums(
     from feature_extractors.recording import Recording
     from feature_extractors.separators import best_available
     from feature_extractors.stems import separated
-    from flowmusic.request.loops import Drums
+    from flowmusic.inputs.loops import Drums
 
     sound = _read_clip(path, seconds, notices, spare)
     recording = Recording.of(sound)
@@ -311,7 +311,7 @@ def to_controls(asked: GenerateRequest, grid: FrameGrid) -> Controls:
     Raises: ValueError as :func:`flowmusic.controls.request.request`.  Adds to ``asked.notices``.
     """
     from flowmusic.controls.request import request
-    from flowmusic.request import loops
+    from flowmusic.inputs import loops
     from flowmusic.types import Controls
 
     with gathering(asked.notices):

@@ -13,7 +13,7 @@ from flowmusic.annotations.midi import is_midi
 from flowmusic.controls import chords
 from flowmusic.controls.meter import Meter, check_bpm, parse_meter
 from flowmusic.controls.notices import notice
-from flowmusic.request import loops, scores
+from flowmusic.inputs import loops, scores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -116,7 +116,7 @@ def sheet_tempo(sheet: ControlsFile) -> float | None:
 
 
 def stretch(args: argparse.Namespace, strength: Tensor, seconds: float, score: Score | None, beat: Rhythm) -> float:
-    """How many times as long the drums of ``--drums`` are to last (:func:`flowmusic.request.loops.factor`)."""
+    """How many times as long the drums of ``--drums`` are to last (:func:`flowmusic.inputs.loops.factor`)."""
     own = args.loop_bpm or (None if score is None else scores.tempo_in(score, beat.meter))
     return loops.factor(str(args.drums), strength, seconds, own, beat.grid_bpm, beat.meter, args.stretch)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
-    from flowmusic.request.request import GenerateRequest
+    from flowmusic.inputs.request import GenerateRequest
 
 
 def register(files: Sequence[Path], generator: Generator, asked: GenerateRequest) -> None:
