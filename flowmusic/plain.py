@@ -25,6 +25,8 @@ from flowmusic import disk
 MIB = 2**20
 MOST_JSON = 16 * MIB
 """Bytes of a JSON document.  Parsed, it is up to twenty times as large; the notes of an hour of piano are 2 MiB."""
+MOST_PLAN = 128 * MIB
+"""Bytes of the plan of a build, which lists every piece of every recording."""
 MOST_YAML = MIB // 4
 MOST_TEXT = 4 * MIB
 MOST_LINE = 4 * MIB

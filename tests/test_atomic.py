@@ -49,7 +49,7 @@ def test_what_was_there_can_be_kept(tmp_path: Path) -> None:
 
 
 WRITES = """
-with atomic.replacing(folder / "a.txt") as temporary:
+with files.replacing(folder / "a.txt") as temporary:
     temporary.with_name(".of-a-library").touch()  # some libraries write beside their target as well, and rename
     temporary.with_name(".of-a-library").replace(temporary)
     temporary.with_name(".left-by-a-library").touch()
@@ -67,7 +67,7 @@ with locks.locked(folder / ".lock", "never"):
 @contextmanager
 def running(code: str, folder: Path) -> Iterator[None]:
     """A process in the middle of some work, killed at the end."""
-    before = "import multiprocessing, sys, time, pathlib; from flowmusic import atomic, locks\n"
+    before = "import multiprocessing, sys, time, pathlib; from flowmusic import files, locks\n"
     command = [sys.executable, "-c", f"{before}folder = pathlib.Path(sys.argv[1])\n{code}", str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline() == "ready\n"

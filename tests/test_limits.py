@@ -104,8 +104,8 @@ def hydra(command: str, key: str, *given: str, inside: str | None = None) -> Pla
         for part in key.split(".")[:-1]:
             place = place[part]
         place[key.split(".")[-1]] = value if inside is None else {inside: value}
-        folder_of = {"build": "building", "evaluate": "evaluation"}[command]
-        settings: Any = importlib.import_module(f"flowmusic.apps.{folder_of}.settings")
+        folder_of = {"build": "datasets", "evaluate": "evaluate"}[command]
+        settings: Any = importlib.import_module(f"flowmusic.{folder_of}.settings")
         return settings.Settings.of(config)
 
     return read

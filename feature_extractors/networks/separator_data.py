@@ -16,6 +16,7 @@ from torch import Tensor
 
 from feature_extractors.networks import corpus_labels
 from feature_extractors.networks.separator_net import LEVEL, RATE
+from flowmusic import plain
 
 _OWN, _NO_DRUMS, _ONLY_DRUMS = 0.25, 0.1, 0.05
 """Shares of crops that keep a clip's own drums, have none, and have nothing else; the others are remixed."""
@@ -56,7 +57,10 @@ def recordings(folders: Sequence[Path], split: str, clips: int | None = None) ->
 
 
 def read(recording: Recording, start: int, length: int) -> tuple[Tensor, Tensor]:
-    """Drums and rest of a part, ``[length]`` each; silence follows a recording's end."""
+    """Drums and rest of a part, ``[length]`` each; silence follows a recording's end.
+
+    Raises: ValueError for a file that is missing or no recording.
+    """
     mix = _read(recording.mix, start, length)
     drums = torch.zeros(length) if recording.drums is None else _read(recording.drums, start, length)
     return drums, mix - drums
@@ -65,9 +69,12 @@ def read(recording: Recording, start: int, length: int) -> tuple[Tensor, Tensor]
 def _read(path: Path, start: int, length: int) -> Tensor:
     import soundfile
 
-    samples, _ = soundfile.read(
-        os.fsencode(path), frames=length, start=start, dtype="float32", always_2d=True, fill_value=0.0
-    )
+    try:
+        samples, _ = soundfile.read(
+            os.fsencode(path), frames=length, start=start, dtype="float32", always_2d=True, fill_value=0.0
+        )
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{plain.shown(path)} cannot be read ({plain.reason(error)}); make the corpus again") from None
     return torch.from_numpy(np.ascontiguousarray(samples.mean(1)))
 
 

@@ -298,6 +298,3 @@ def _clip(key: str, parts: Mapping[str, bytes], name: str) -> ClipSample:
     found = tensors.loads(parts[TENSORS], place)
     info = plain.json_of(plain.text_of(parts[INFO], place), place, missing=True)
     return ClipSample(key, found, info).checked()
-
-
-MOST_PLAN = 128 * plain.MIB

@@ -15,7 +15,6 @@ from typing import Any
 
 from flowmusic import plain
 from flowmusic.corpus.splits import SPLITS
-from flowmusic.data.shards import MOST_PLAN
 from flowmusic.datasets.manifest import Entry, to_json
 from flowmusic.files import write_json
 
@@ -148,7 +147,7 @@ def agree(plan: Plan, settings: Mapping[str, Any], out: Path) -> None:
     if path.is_file():
         remedy = f"give another folder as out=, or remove {out.name} to build it anew"
         try:
-            before = plain.read_json(path, MOST_PLAN)
+            before = plain.read_json(path, plain.MOST_PLAN)
         except plain.PlainError as error:
             raise PlanError(f"{error}; {remedy}") from None
         if not isinstance(before, dict) or before.get("version") != VERSION:

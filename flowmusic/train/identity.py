@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import plain
-from flowmusic.data.shards import MOST_PLAN
 from flowmusic.files import write_text
 from flowmusic.hashes import of_file
 from flowmusic.train.checkpoints import LAST, PREVIOUS
@@ -153,7 +152,7 @@ def _digest(file: Path) -> str:
     if file.name != "plan.json":
         return of_file(file)
     # Other splits may be built later, and the tars may be made again elsewhere: what is planned is the same.
-    plan = plain.read_json(file, MOST_PLAN)
+    plan = plain.read_json(file, plain.MOST_PLAN)
     content = json.dumps([plan.get("settings"), plan.get("shards", {}).get("train")], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 

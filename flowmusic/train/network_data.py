@@ -170,7 +170,12 @@ class SeparatorData(NetworkData):
         found = separator_data.recordings(folders, "train", self.limit)
         self.described = f"{len(found)} clips of {', '.join(folder.resolve().name for folder in folders)}"
         length = _samples(self.crop_seconds)
-        return lambda number: separator_data.batch(found, self.batch, length, self.seed, number)
+
+        def make(number: int) -> tuple[Tensor, Tensor]:
+            with _as_wrong_data():  # sound is read as it is needed
+                return separator_data.batch(found, self.batch, length, self.seed, number)
+
+        return make
 
     def clips(self, folders: Sequence[Path]) -> Iterator[tuple[Tensor, Tensor]]:
         """Mix and drums, ``[1, N]`` each, of the first seconds of every clip with drums, at the network's level."""

@@ -68,8 +68,8 @@ def test_ours_are_torchdiffeqs_to_the_bit(
 
 def test_the_usual_solvers_load_no_other_library() -> None:
     code = (
-        "import sys, torch; from flowmusic.flow import grids; from flowmusic.flow.solve import solve; "
-        "[solve(lambda z, t: z, torch.ones(1, 2, 3), grids.uniform(2), n) for n in ('euler', 'midpoint', 'ab2')]; "
+        "import sys, torch; from flowmusic.flow import time_grids; from flowmusic.flow.solve import solve; "
+        "[solve(lambda z, t: z, torch.ones(1, 2, 3), time_grids.uniform(2), n) for n in ('euler', 'midpoint', 'ab2')]; "
         "print([name for name in ('torchdiffeq', 'scipy') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
