@@ -12,6 +12,7 @@ or how fast.  Prints one line per output that differs and exits with 1 if there 
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import json
 import os
@@ -22,8 +23,23 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-VOLATILE = frozenset({"created", "time", "wall_s", "cpu_s", "seconds_per_step", "date", "hardware", "argv", "version"})
+VOLATILE = frozenset(
+    {
+        "created",
+        "time",
+        "wall_s",
+        "cpu_s",
+        "seconds_per_step",
+        "seconds_per_clip",
+        "date",
+        "hardware",
+        "argv",
+        "version",
+    }
+)
 """Keys of JSON files that tell of one run and not of what it made."""
+TIMED = ("budget/", "speed/", "memory/")
+"""Columns of a training's log that do so."""
 GENERATE = ("--seconds", "10", "--quiet")
 
 
@@ -108,6 +124,10 @@ def plain(value: Any) -> Any:
 def digest(path: Path) -> str:
     if path.suffix == ".json":
         content = json.dumps(plain(json.loads(path.read_text(encoding="utf-8"))), sort_keys=True).encode()
+    elif path.suffix == ".csv":
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [{key: row[key] for key in row if not key.startswith(TIMED)} for row in csv.DictReader(file)]
+        content = json.dumps(rows, sort_keys=True).encode()
     else:
         content = path.read_bytes()
     return hashlib.sha256(content).hexdigest()
