@@ -1,1 +1,1 @@
-"""What ``flowmusic build`` is made of: settings, the per-clip function, and the page that sums a folder up."""
+"""Recordings to shards: scans, manifests, known data sets, the per-clip function, builds and the page of one."""

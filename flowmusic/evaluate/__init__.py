@@ -1,1 +1,1 @@
-"""What `flowmusic evaluate` is made of: settings, test clips, systems, scores, report and listening page."""
+"""What ``flowmusic evaluate`` is made of: settings, test sets, conditions, takes, scores, report and listening page."""

@@ -1,0 +1,1 @@
+"""madmom's recognisers, where that optional package is installed."""

@@ -1,0 +1,1 @@
+"""The published JASCO models: field, conditions, layers, T5 and packed weights."""
