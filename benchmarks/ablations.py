@@ -3,8 +3,9 @@
 ``python benchmarks/ablations.py RUNS --corpus DIR [--clips 16] [--swap chords,drums,melody] [--out FILE.md]``
 
 RUNS is the folder of ``flowmusic train -m experiment=ablation/...``.  Codecs go through the gate
-(``flowmusic.evaluate.codec_gate``), fields through the table of adherence (``benchmarks.adherence_table``), each with
-what the shipped models are judged with.  A run's results are kept in RUN/heard, so that a stopped call goes on.
+(``flowmusic.evaluate.codec_gate``), fields through the table of adherence (``flowmusic.evaluate.adherence_table``),
+each with what the shipped models are judged with.  A run's results are kept in RUN/heard, so that a stopped call goes
+on.
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import adherence_table
 from flowmusic import options
 from flowmusic.apps import runs
 from flowmusic.errors import UsageError, guarded
-from flowmusic.evaluate import codec_gate
+from flowmusic.evaluate import adherence_table, codec_gate
 from flowmusic.interop import bundle, model_files
 from flowmusic.metrics.report import GATE_KEYS, write_text
 

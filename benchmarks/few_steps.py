@@ -1,6 +1,6 @@
 """How closely does a model follow its controls with few evaluations of the field?  Adherence of several ways to draw.
 
-Every control of a test clip is given, and the takes are scored as in ``benchmarks.adherence_table``; beside the
+Every control of a test clip is given, and the takes are scored as in ``flowmusic.evaluate.adherence_table``; beside the
 scores stand the latents' distance to those of the reference (root mean square over their deviation) and the CPU time.
 A way to draw is written SOLVER/GRID/STEPS, and may go on with /KEY=WEIGHT of the guidance, /interval=LO:HI of its
 times, and /eta=, /norm=, /momentum= of adaptive projected guidance.  What is in OUT is not made again.
@@ -74,7 +74,7 @@ def evaluate(
     """Generate and score one batch unless it is there: ``folder/CLIP.json``, and latents beside it."""
     from safetensors.torch import save_file
 
-    from benchmarks.adherence_table import item
+    from flowmusic.evaluate.adherence_table import item
     from flowmusic.files import write_readable_json
     from flowmusic.metrics.adherence import measure
     from flowmusic.types import Controls
@@ -204,8 +204,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--plot", type=Path, metavar="FILE.png")
     args = parser.parse_args()
-    from benchmarks.adherence_table import open_cache
     from flowmusic.evaluate.adherence import listeners
+    from flowmusic.evaluate.adherence_table import open_cache
     from flowmusic.evaluate.test_set import digest_of, read_clips
     from flowmusic.interop import bundle, model_files
 

@@ -72,8 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Generate, measure, and write OUT/guidance.json, OUT/guidance.md and OUT/guidance.png."""
-    from benchmarks.adherence_table import open_cache
     from benchmarks.style_table import generate, load
+    from flowmusic.evaluate.adherence_table import open_cache
     from flowmusic.files import write_readable_json
     from flowmusic.interop import model_files
     from flowmusic.types import Guidance

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import adherence_table
 from flowmusic.annotations.annotation import Annotations, DrumHits
 from flowmusic.audio import Audio
-from flowmusic.evaluate import adherence
+from flowmusic.evaluate import adherence, adherence_table
 from flowmusic.evaluate.test_set import LabelledClip, other, read_clips, swap
 from flowmusic.generate.generator import Generator
 from flowmusic.metrics.adherence import Detectors

@@ -1,4 +1,4 @@
-"""Adherence of a model on a corpus: ``python -m benchmarks.adherence_table --model nano --corpus DIR --out DIR``.
+"""Adherence of a model: ``python -m flowmusic.evaluate.adherence_table --model nano --corpus DIR --out DIR``.
 
 Rows: ``model`` (all controls given), ``shuffled`` (generated again with only one control swapped for another clip's,
 everything else and the noise equal, and scored against the original request), ``truth`` (the corpus audio itself) and
@@ -37,7 +37,7 @@ Scores = dict[str, dict[str, float]]
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="python -m benchmarks.adherence_table", description=__doc__.split("\n\n")[0])
+    parser = Parser(prog="python -m flowmusic.evaluate.adherence_table", description=__doc__.split("\n\n")[0])
     add = parser.add_argument
     add("--model", default="nano", metavar="NAME|DIR")
     add("--corpus", type=options.existing_path, required=True, metavar="DIR", help="written with --stems drums")
