@@ -32,16 +32,16 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def advice(cfg: DictConfig) -> str:
-    """What to change in this configuration, the cheapest first."""
+    """What to change in this configuration, the cheapest first, in no more than a message may hold."""
     data, model, trainer = cfg.data, cfg.model, cfg.trainer
     found = []
     batch, accumulate = int(data.batch), int(trainer.get("accumulate_grad_batches", 1))
     if batch > 1:
         half = max(1, batch // 2)
         steps = -(-batch * accumulate // half)
-        found.append(f"data.batch={half} trainer.accumulate_grad_batches={steps} (as many windows a step)")
+        found.append(f"data.batch={half} trainer.accumulate_grad_batches={steps}")
     if "checkpointing" in model and not model.checkpointing:
-        found.append("model.checkpointing=true (a quarter more compute)")
+        found.append("model.checkpointing=true")
     if str(trainer.precision).startswith("32"):
         found.append("trainer.precision=bf16-mixed")
     if data.get("crop_seconds"):
@@ -51,11 +51,11 @@ def advice(cfg: DictConfig) -> str:
     if data.get("resident", False):
         found.append("data.resident=false")
     if data.get("group", 1) > 1:
-        found.append(f"data.group={int(data.group) // 2} (fewer shards in memory)")
+        found.append(f"data.group={int(data.group) // 2}")
     if "field" in model and "harded" not in str(trainer.get("strategy", "")):
-        found.append("trainer=fsdp callbacks.average=null export=null (several devices)")
+        found.append("trainer=fsdp callbacks.average=null export=null")
     return (
         f"out of memory with data.batch={batch}, trainer.accumulate_grad_batches={accumulate} and "
         f"trainer.precision={trainer.precision}; change one at a time, in this order: {'; '.join(found)}. "
-        "dry_run=true tells what a run needs; resume=anyway goes on with a run that has begun"
+        "dry_run=true tells what a run needs; resume=anyway goes on with one that has begun"
     )
