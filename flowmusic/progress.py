@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import ExitStack, contextmanager, redirect_stderr
 from typing import Any, TypeVar
 
-from flowmusic import progress
-
 T = TypeVar("T")
 
 FIRST_LINE_S, MOST_APART_S = 5.0, 60.0
@@ -242,7 +240,7 @@ def bar(label: str, unit: str) -> Iterator[Callable[[int, int], Callable[[int], 
     """A bar that begins once somebody tells how much there is to do: ``begin(total, done)`` gives its update."""
 
     def begin(total: int, done: int) -> Callable[[int], object]:
-        return bars.enter_context(progress.Bar(label, unit, total, done, ends=True)).update
+        return bars.enter_context(Bar(label, unit, total, done, ends=True)).update
 
     with ExitStack() as bars:
         yield begin

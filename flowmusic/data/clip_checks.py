@@ -13,6 +13,10 @@ from flowmusic.controls.vocabulary import NULL_ID
 from flowmusic.data.audio_prompts import HEARD
 from flowmusic.tensors import not_finite
 
+LATENTS, FEATURES = "latents", "style"
+"""Names of the tensors that are no tracks; the second, features that style is heard with, only some stores have."""
+KNOWN = ".known"
+"""Suffix of the tensor that tells where a track is known."""
 CONFIDENCE = ".confidence"
 """Suffix of the tensor ``[T]`` fp16 in [0, 1] that tells how sure a control is, frame by frame; 1 for exact labels."""
 
@@ -111,10 +115,3 @@ def _frame(tensor: Tensor) -> str:
 
 def _type(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
-
-
-LATENTS, FEATURES = "latents", "style"
-"""Names of the tensors that are no tracks; the second, features that style is heard with, only some stores have."""
-
-KNOWN = ".known"
-"""Suffix of the tensor that tells where a track is known."""

@@ -19,6 +19,9 @@ from flowmusic.data.latents import MOST_LIST, LatentStore
 from flowmusic.data.shards import CONFIDENCE, MOST_SHARD, ClipSample, ShardIndex, ShardInfo, read_shard
 from flowmusic.tensors import check_finite, read
 
+ATTEMPTS, PAUSE_S = 3, 2.0
+"""How often a shard at an address is asked for, and the pause before the second time, which doubles."""
+
 
 def read_store(folder: str | Path, split: str) -> LatentStore:
     """A split of shards, whole; the confidence of its controls stays on disk.
@@ -59,10 +62,6 @@ def _read_older(folder: Path, split: str) -> LatentStore:
         return LatentStore(limits.frame_rate(told["frame_rate"]), clips, tensors, told.get("style_features"))
     except (KeyError, TypeError, IndexError, RuntimeError, ValueError) as error:
         raise WrongData(f"{plain.shown(path)} tells no latents that can be read ({plain.reason(error)})") from None
-
-
-ATTEMPTS, PAUSE_S = 3, 2.0
-"""How often a shard at an address is asked for, and the pause before the second time, which doubles."""
 
 
 def load_shard(location: str | Path, info: ShardInfo, verify: bool = True) -> list[ClipSample]:

@@ -7,6 +7,7 @@ and large matrices, where it was asked for, in 8 bits with scales.  The descript
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,16 +30,21 @@ from flowmusic.tensors import read as read_tensors
 if TYPE_CHECKING:
     from flowmusic.interop.adapter import AdapterUse
 
-
 FORMAT = 1
-
 EMBEDDED = Path(__file__).resolve().parents[1] / "embedded"
-
 VERBATIM = ("original",)
 """Keys of a description that are kept to the letter: what a published checkpoint says of itself, to be given back."""
-
 CHECKPOINT = "state_dict.bin"
 """The file by which a folder is known as a published checkpoint of audiocraft's."""
+FILES: hub.Wanted = (CHECKPOINT, COMPRESSION)
+"""What a published JASCO model consists of."""
+REPOSITORIES = (
+    "facebook/jasco-chords-drums-400M",
+    "facebook/jasco-chords-drums-1B",
+    "facebook/jasco-chords-drums-melody-400M",
+    "facebook/jasco-chords-drums-melody-1B",
+)
+"""Where those are on the hub."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +149,6 @@ def find(name: str | Path) -> Path:
             f"{path} is not a flowmusic model: it has no config.yaml, and no {CHECKPOINT} of JASCO; "
             f"shipped models: {names}"
         )
-    from flowmusic.interop import hub
-
     if str(name) in REPOSITORIES:
         return hub.locate(str(name), FILES)
     raise ModelError(
@@ -203,20 +207,8 @@ def adapted(pair: nn.Module, uses: Sequence[AdapterUse], name: str | Path, folde
     return adapter.apply(pair, uses, str(name), fingerprint(folder)) if uses else []
 
 
-FILES: hub.Wanted = (CHECKPOINT, COMPRESSION)
-
-REPOSITORIES = (
-    "facebook/jasco-chords-drums-400M",
-    "facebook/jasco-chords-drums-1B",
-    "facebook/jasco-chords-drums-melody-400M",
-    "facebook/jasco-chords-drums-melody-1B",
-)
-
-
 def codec_fingerprint(codec: object) -> str:
     """Hash of a codec's weights, which a bundle keeps apart from the model's; its class where it has none."""
-    import hashlib
-
     digest = hashlib.sha256(type(codec).__qualname__.encode())
     if isinstance(codec, nn.Module):
         for name, tensor in sorted(codec.state_dict().items()):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from flowmusic.hashes import of_unchanged
 from flowmusic.interop import clap, hub, model_files, ways
@@ -13,6 +12,16 @@ from flowmusic.interop.model_files import build, read
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.text_audio import TextAudioNet
 from flowmusic.types import TextAudioNetwork
+
+
+def load_text_audio(name: str | Path = "nano_text_audio") -> TextAudioNet:
+    """A contrastive text-audio model of ours by shipped name or folder, on the CPU.
+
+    Raises: ModelError, CorruptWeights.
+    """
+    bundle = read(name)
+    network: TextAudioNet = build({"text_audio": lambda settings: TextAudioNet(**settings)}, bundle)
+    return network.requires_grad_(False)
 
 
 def load(name: str | Path) -> TextAudioNetwork:
@@ -67,19 +76,3 @@ def _found(name: str, folder: Path | None) -> str:
     prefix = clap.PREFIX if name.startswith(clap.PREFIX) else ""
     place = name.removeprefix(prefix)
     return prefix + str((folder / place).resolve()) if folder is not None and place.startswith(os.curdir) else name
-
-
-def _text_audio(settings: dict[str, Any]) -> TextAudioNet:
-    from flowmusic.model.text_audio import TextAudioNet
-
-    return TextAudioNet(**settings)
-
-
-def load_text_audio(name: str | Path = "nano_text_audio") -> TextAudioNet:
-    """A contrastive text-audio model of ours by shipped name or folder, on the CPU.
-
-    Raises: ModelError, CorruptWeights.
-    """
-    bundle = read(name)
-    network: TextAudioNet = build({"text_audio": _text_audio}, bundle)
-    return network.requires_grad_(False)

@@ -29,13 +29,13 @@ def graph(root: Path) -> dict[str, set[str]]:
         for item in imports_of(path, root):
             # ``from a import b`` is a.b, where b may be a module or a name in a.
             target = item.module if item.module in files else item.module.rpartition(".")[0]
-            if target in files and target != module and files[target].name != "__init__.py":
+            if target in files and files[target].name != "__init__.py":
                 edges[module].add(target)
     return edges
 
 
 def circles(edges: Mapping[str, Iterable[str]]) -> list[list[str]]:
-    """Groups of modules each of which leads to all the others (Tarjan 1972, strongly connected components)."""
+    """Groups of modules each of which leads to all the others, or to itself (strongly connected, Tarjan 1972)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -53,7 +53,7 @@ def circles(edges: Mapping[str, Iterable[str]]) -> list[list[str]]:
         if low[module] == index[module]:
             group = stack[stack.index(module) :]
             del stack[stack.index(module) :]
-            if len(group) > 1:
+            if len(group) > 1 or module in edges.get(module, ()):
                 found.append(sorted(group))
 
     for module in list(edges):
@@ -85,6 +85,8 @@ def test_a_circle_is_seen_wherever_the_import_stands(late: str, tmp_path: Path) 
     assert circles(graph(tmp_path)) == [["flowmusic.first", "flowmusic.second", "flowmusic.third"]]
     (tmp_path / "flowmusic" / "third.py").write_text("z = 3\n")
     assert circles(graph(tmp_path)) == []
+    (tmp_path / "flowmusic" / "third.py").write_text("from flowmusic import third\nz = 3\n")
+    assert circles(graph(tmp_path)) == [["flowmusic.third"]]
 
 
 def lines_by_folder() -> Counter[str]:
