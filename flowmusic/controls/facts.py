@@ -60,7 +60,7 @@ INSTRUMENTS: Mapping[str, tuple[int, ...]] = {
     "koto": (106, 107),
     "kalimba": (108,),
 }
-"""The forty pitched instruments, in the order of their ids, and the General MIDI programs (from 0) that each stands for.
+"""The forty pitched instruments, in the order of their ids, and the General MIDI programs (from 0) of each.
 
 Programs that a listener would not tell apart are one; sound effects and pitched percussion without a melody are none.
 """
