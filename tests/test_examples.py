@@ -14,6 +14,7 @@ CORE = ("types", "audio", "units", "guidance", "annotations", "controls", "flow"
 """Files and folders of flowmusic whose modules each show at least one example."""
 FILES = "reads or writes a file, which its tests make"
 WITHOUT = {
+    "flowmusic.generate.draw": "it needs a model; Generator.generate shows it at work",
     "flowmusic.annotations.checks": "its messages are what the examples of reading files show",
     "flowmusic.annotations.json_file": FILES,
     "flowmusic.annotations.labels_file": FILES,

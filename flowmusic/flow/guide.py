@@ -7,7 +7,6 @@ they apply, and what of the update is kept (:mod:`flowmusic.flow.apg`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -71,11 +70,15 @@ def stack(conditions: Sequence[Condition]) -> Condition:
     )
 
 
+Weight = float | Tensor
+"""Of a branch: one number, or one per frame ``[T]``."""
+
+
 def guided(
     field: ConditionedField,
-    branches: Sequence[tuple[Condition, float]],
+    branches: Sequence[tuple[Condition, Weight]],
     *,
-    plain: Condition | None = None,
+    plain: Condition | Sequence[tuple[Condition, Weight]] | None = None,
     interval: tuple[float, float] = WHOLE,
     projection: Projection | None = None,
 ) -> VelocityField:
@@ -86,8 +89,9 @@ def guided(
 
     Args:
         field: what is guided.
-        branches: conditions of batch B, and their weights.
-        plain: the condition without guidance, everything given; it may be the condition of a branch (the same object).
+        branches: conditions of batch B, and their weights, which sum to 1 (on every frame).
+        plain: the condition without guidance, everything given; or several with their shares, which sum to 1.  They
+            may be conditions of branches (the same objects).
         interval: the times, both ends included, in which the weights apply; at others ``plain`` is evaluated alone.
         projection: what of the difference to ``plain`` is kept.  With momentum it remembers: one field for one solve.
 
@@ -100,20 +104,56 @@ def guided(
     >>> field = guided(lambda z, t, condition: condition.tokens.expand_as(z), [(said, 3.0), (nothing, -2.0)])
     >>> field(torch.zeros(1, 4, 1), torch.zeros(1)).flatten()
     tensor([3., 3., 3., 3.])
+    >>> fading = [(said, torch.tensor([3.0, 2.0, 1.0, 0.0])), (nothing, torch.tensor([-2.0, -1.0, 0.0, 1.0]))]
+    >>> field = guided(lambda z, t, condition: condition.tokens.expand_as(z), fading)
+    >>> field(torch.zeros(1, 4, 1), torch.zeros(1)).flatten()
+    tensor([3., 2., 1., 0.])
     """
-    weights = [float(w) for _, w in branches]
-    if not all(map(math.isfinite, weights)) or abs(sum(weights) - 1.0) > 1e-6:
-        raise ValueError(f"guidance weights must be finite and sum to 1, got {weights}")
-    live = [(condition, w) for condition, w in branches if abs(w) > NEGLIGIBLE]
+    live = _live(branches, "guidance weights")
     if interval == WHOLE and projection is None:
         return _sum(field, live)
     if plain is None:
         raise ValueError("a guidance interval or projection needs the plain condition to compare with")
+    alone = _live([(plain, 1.0)] if isinstance(plain, Condition) else plain, "shares of the plain conditions")
     # All weight is on the plain branch, so the update is 0: nothing to switch off, nothing to project.
-    if len(live) == 1 and live[0][0] is plain:
+    if len(live) == len(alone) == 1 and live[0][0] is alone[0][0]:
         return _sum(field, live)
-    strong = _sum(field, live) if projection is None else _projected(field, live, plain, Projector(projection))
-    return strong if interval == WHOLE else _within(interval, strong, bound(field, plain))
+    strong = _sum(field, live) if projection is None else _projected(field, live, alone, Projector(projection))
+    return strong if interval == WHOLE else _within(interval, strong, _sum(field, alone))
+
+
+def _live(branches: Sequence[tuple[Condition, Weight]], what: str) -> list[tuple[Condition, Weight]]:
+    """Branches whose weight is not nothing, a weight that is the same on all frames as a number.
+
+    Raises: ValueError unless the weights are finite and sum to 1 on every frame.
+    """
+    simple = [(condition, _number(w)) for condition, w in branches]
+    total: Weight = sum((w for _, w in simple), 0.0)
+    sums = total if isinstance(total, Tensor) else torch.tensor(total, dtype=torch.float64)
+    # Weights per frame are fp32, whose sums are rounded more.
+    allowed = 1e-5 if isinstance(total, Tensor) else 1e-6
+    if not bool((sums - 1.0).abs().max() <= allowed):  # not a number is not within it either
+        raise ValueError(f"{what} must be finite and sum to 1, got {[_shown(w) for _, w in simple]}")
+    return [(condition, w) for condition, w in simple if bool(torch.as_tensor(w).abs().max() > NEGLIGIBLE)]
+
+
+def _number(weight: Weight) -> Weight:
+    if isinstance(weight, Tensor) and weight.ndim == 1 and bool((weight == weight[0]).all()):
+        return float(weight[0])
+    return weight if isinstance(weight, Tensor) else float(weight)
+
+
+def _shown(weight: Weight) -> float | list[float]:
+    return weight if isinstance(weight, float) else [round(w, 4) for w in weight.flatten()[:4].tolist()]
+
+
+def _column(weights: Sequence[Weight], like: Tensor) -> Tensor:
+    """Weights that broadcast over velocities ``[K, B, T, D]``: ``[K, 1, 1, 1]``, or ``[K, 1, T, 1]`` over frames."""
+    if all(isinstance(w, float) for w in weights):
+        return torch.tensor(weights).to(like).reshape(-1, *(1,) * (like.ndim - 1))
+    frames = like.shape[-2]
+    rows = [w.to(like) if isinstance(w, Tensor) else like.new_full((frames,), w) for w in weights]
+    return torch.stack(rows)[:, None, :, None]
 
 
 def _stacked(field: ConditionedField, conditions: Sequence[Condition]) -> VelocityField:
@@ -129,33 +169,44 @@ def _stacked(field: ConditionedField, conditions: Sequence[Condition]) -> Veloci
     return velocities
 
 
-def _sum(field: ConditionedField, live: Sequence[tuple[Condition, float]]) -> VelocityField:
+def _sum(field: ConditionedField, live: Sequence[tuple[Condition, Weight]]) -> VelocityField:
     if len(live) == 1:
         return bound(field, live[0][0])
     evaluate = _stacked(field, [condition for condition, _ in live])
-    weight = torch.tensor([w for _, w in live], device=live[0][0].tokens.device)
+    weights = [w for _, w in live]
+    steady = torch.tensor(weights) if all(isinstance(w, float) for w in weights) else None
 
     def velocity(z: Tensor, t: Tensor) -> Tensor:
         v = evaluate(z, t)
-        return torch.tensordot(weight.to(v), v, dims=1)
+        if steady is not None:
+            return torch.tensordot(steady.to(v), v, dims=1)
+        return (_column(weights, v) * v).sum(0)
 
     return velocity
 
 
 def _projected(
-    field: ConditionedField, live: Sequence[tuple[Condition, float]], plain: Condition, projector: Projector
+    field: ConditionedField,
+    live: Sequence[tuple[Condition, Weight]],
+    alone: Sequence[tuple[Condition, Weight]],
+    projector: Projector,
 ) -> VelocityField:
-    # The plain branch comes first, with its weight if it has one.
-    others = [(condition, w) for condition, w in live if condition is not plain]
-    own = sum(w for condition, w in live if condition is plain)
-    evaluate = _stacked(field, [plain, *(condition for condition, _ in others)])
-    # What the sum differs by: w - 1 of the plain branch, w of every other.
-    weight = torch.tensor([own - 1.0, *(w for _, w in others)], device=plain.tokens.device)
+    # The plain branches come first; a condition may be among both, and is evaluated once.
+    conditions = list({id(condition): condition for condition, _ in (*alone, *live)}.values())
+    evaluate = _stacked(field, conditions)
+
+    def weights(of: Sequence[tuple[Condition, Weight]]) -> list[Weight]:
+        return [sum((w for each, w in of if each is condition), 0.0) for condition in conditions]
+
+    whole, base = weights(live), weights(alone)
+    # What the sum differs by from the plain velocity: w - 1 of a single plain branch, w of every other.
+    change = [w - b for w, b in zip(whole, base, strict=True)]
 
     def velocity(z: Tensor, t: Tensor) -> Tensor:
         v = evaluate(z, t).to(z)
-        update = (weight.to(z).reshape(-1, *(1,) * z.ndim) * v).sum(0)
-        return v[0] + projector(update, v[0], z, t)
+        update = (_column(change, v) * v).sum(0)
+        plain = v[0] if len(alone) == 1 else (_column(base, v) * v).sum(0)
+        return plain + projector(update, plain, z, t)
 
     return velocity
 

@@ -12,18 +12,15 @@ from torch import Tensor, nn
 
 from flowmusic import limits
 from flowmusic.audio import Audio
-from flowmusic.flow import solve, time_grids
-from flowmusic.flow.guide import guided
-from flowmusic.flow.inpaint import keeping
-from flowmusic.generate.branches import merge, present
+from flowmusic.generate.draw import draw
+from flowmusic.generate.passages import Passage
+from flowmusic.generate.sampling import Noise, Sampling, SeededNoise
 from flowmusic.generate.windows import cover, cut_controls
-from flowmusic.guidance import WHOLE
 from flowmusic.model.text import FrozenText
 from flowmusic.model.text_audio_conditioner import embed_audio
 from flowmusic.types import (
     AudioPrompt,
     Codec,
-    Condition,
     Controls,
     FrameGrid,
     Generation,
@@ -32,13 +29,10 @@ from flowmusic.types import (
     Prompt,
     Style,
     StyleFeatures,
-    VelocityField,
 )
 
 OVERLAP_SECONDS = 2.5
 """How much of the previous window a long take sees while the next one is generated."""
-
-MAX_SEED = int(limits.limit("noise_seed").high) + 1
 
 
 class NotFinite(RuntimeError):
@@ -214,6 +208,8 @@ class Generator:
         time_grid: str | None = None,
         seed: int | None = None,
         context: tuple[Tensor, Tensor] | None = None,
+        negative: tuple[Controls, float] | None = None,
+        noise: Noise | None = None,
         progress: Progress | None = None,
     ) -> Generation:
         """Generate one take per item of ``controls``.
@@ -230,92 +226,84 @@ class Generator:
             guidance, solver, steps, time_grid: default to ``self.defaults``; an adaptive solver ignores ``steps``.
             seed: item b starts from noise of seed + b, so a batch repeats takes made one by one; None draws a seed.
             context: latents ``[B, T, D]`` and keep ``[B, T]`` bool: frames to leave as they are (inpainting).
+            negative: controls to lead away from, and how strongly (a weight; 1 is as strong as plain guidance of 2).
+            noise: where the windows' noise comes from; default: the seed.
             progress: called as ``progress(done, total)`` after every field evaluation.
 
         Returns: Generation with audio ``[B, C, N]`` and latents ``[B, T, D]`` on the CPU.
         Raises: ValueError for settings that make no sense, NotFinite if the solve diverges.
         """
-        defaults = self.defaults
-        guidance = guidance or defaults.guide()
-        solver = solver or defaults.solver
-        steps = defaults.steps if steps is None else steps
-        solve.check(solver, steps)
-        time_grid = time_grid or defaults.time_grid
-        times = time_grids.named(time_grid, steps)
+        guidance = guidance or self.defaults.guide()
+        sampling = self.sampling(solver, steps, time_grid)
         grid = self._common_grid(controls, grid)
         limits.number("seconds", grid.seconds, "a take's length")
         limits.whole("batch", controls.batch, "controls")
         seed = draw_seed() if seed is None else check_seed(seed)
-        noises = [torch.Generator().manual_seed((seed + item) % MAX_SEED) for item in range(controls.batch)]
+        noises = noise or SeededNoise.counted(seed, controls.batch)
 
-        controls_here = controls.to(self.device)
-        window = self._window(grid)
+        window = self.window_frames(grid)
         overlap = min(round(OVERLAP_SECONDS * float(grid.frame_rate)), window // 2)
         parts = cover(grid.length, window, overlap)
         known, keep = self._canvas(context, controls.batch, grid.length, parts[-1].stop)
-        evals = 0
-        each = solve.expected_evals(solver, steps)
+        evals, each = 0, sampling.evals()
         for number, part in enumerate(parts):
             here = slice(part.start, part.stop)
-            # One generator per item, on the CPU: an item's noise depends neither on its batch nor on the device.
-            draws = [torch.randn(window, self.codec.dim, generator=noise) for noise in noises]
-            z_0 = torch.stack(draws).to(self.device)
-            field = self._field(cut_controls(controls_here, part), guidance, z_0, known[:, here], keep[:, here])
-            report = _shifted(progress, evals, each * (len(parts) - 1 - number))
-            with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
-                solution = solve.solve(field, z_0, times, solver, tolerance=defaults.tolerance, progress=report)
-            known[:, here] = torch.where(keep[:, here, None], known[:, here], solution.z)
+            passage = Passage(
+                cut_controls(controls, part),
+                guidance,
+                negative=negative and (cut_controls(negative[0], part), negative[1]),
+            )
+            solution = draw(
+                self,
+                [passage],
+                noises.draw(window, self.codec.dim),
+                sampling,
+                given=(known[:, here], keep[:, here]),
+                progress=_shifted(progress, evals, each * (len(parts) - 1 - number)),
+            )
+            known[:, here] = solution.z
             keep[:, here] = True
             evals += solution.num_evals
-        latents = known[:, : grid.length]
+        return self.finished(known[:, : grid.length], controls, guidance, sampling, seed, evals)
+
+    def sampling(self, solver: str | None = None, steps: int | None = None, time_grid: str | None = None) -> Sampling:
+        """The model's own way to integrate, with what is given in place of it.  Raises: ValueError as `Sampling`."""
+        own = self.defaults
+        return Sampling(
+            solver or own.solver, own.steps if steps is None else steps, time_grid or own.time_grid, own.tolerance
+        )
+
+    @torch.no_grad()
+    def finished(
+        self, latents: Tensor, controls: Controls, guidance: Guidance, sampling: Sampling, seed: int, evals: int
+    ) -> Generation:
+        """A take of latents ``[B, T, D]``: decoded, checked, and with what is needed to repeat it.
+
+        Raises: NotFinite for what diverged.
+        """
         audio = self.codec.decode(latents)
         audio = Audio(audio.samples.float().cpu(), audio.rate)
-        if not bool(torch.isfinite(latents).all() and torch.isfinite(audio.samples).all()):
-            raise NotFinite(
-                "the solve diverged to NaN or infinity: use smaller guidance weights or more steps, "
-                f"got {_weights(guidance)} with {steps} steps of {solver}"
-            )
+        check_finite(latents, audio.samples, guidance, sampling)
         prompts = dict.fromkeys(text for text in controls.text if isinstance(text, str))
         unread = [notice for text in prompts for notice in self.unread(text)]
         return Generation(
-            audio, latents.cpu(), controls, guidance, seed, evals, solver, steps, time_grid, tuple(unread)
+            audio,
+            latents.cpu(),
+            controls,
+            guidance,
+            seed,
+            evals,
+            sampling.solver,
+            sampling.steps,
+            sampling.time_grid,
+            tuple(unread),
         )
 
-    def _window(self, grid: FrameGrid) -> int:
-        """Frames that are drawn at once."""
+    def window_frames(self, grid: FrameGrid) -> int:
+        """Frames that are drawn at once for a take on ``grid``."""
         trained, shortest = self.grid().length, self.defaults.shortest_window
         least = trained if shortest is None else min(trained, self.grid(shortest).length)
         return min(trained, max(least, grid.length))
-
-    def _field(self, controls: Controls, guidance: Guidance, z_0: Tensor, known: Tensor, keep: Tensor) -> VelocityField:
-        held = bool(keep.any())
-        grid = FrameGrid(self.codec.frame_rate, z_0.shape[1])
-        # The context stays in every branch: guidance is to amplify the controls, not the music before.
-        extra: dict[str, Any] = {"context": (known, keep)} if held else {}
-        conditions: dict[frozenset[str], Condition] = {}
-        weights: dict[frozenset[str], float] = {}
-        for term in merge(guidance, controls):
-            conditions[term.keep] = self._branch(controls, term.keep, grid, extra)
-            weights[term.keep] = term.weight
-        everything = present(controls)
-        if everything not in conditions and (guidance.interval != WHOLE or guidance.projection is not None):
-            conditions[everything] = self._branch(controls, everything, grid, extra)
-        field = guided(
-            self.field,
-            [(conditions[keep], weight) for keep, weight in weights.items()],
-            plain=conditions.get(everything),
-            interval=guidance.interval,
-            projection=guidance.projection,
-        )
-        return keeping(field, z_0, known, keep) if held else field
-
-    def _branch(self, controls: Controls, keep: frozenset[str], grid: FrameGrid, extra: Mapping[str, Any]) -> Condition:
-        branch = getattr(self.encoder, "branch", None)
-        if branch is None:
-            condition: Condition = self.encoder(controls.only(keep), grid, **extra)
-        else:
-            condition = branch(controls, keep, grid, **extra)
-        return condition
 
     def _common_grid(self, controls: Controls, grid: FrameGrid | None) -> FrameGrid:
         for name, track in controls.tracks.items():
@@ -364,6 +352,15 @@ def _shifted(progress: Progress | None, before: int, after: int) -> Progress | N
     if progress is None:
         return None
     return lambda done, total: progress(before + done, before + total + after)
+
+
+def check_finite(latents: Tensor, samples: Tensor, guidance: Guidance, sampling: Sampling) -> None:
+    """Raise NotFinite, with advice, for latents or samples that hold NaN or infinity."""
+    if not bool(torch.isfinite(latents).all() and torch.isfinite(samples).all()):
+        raise NotFinite(
+            "the solve diverged to NaN or infinity: use smaller guidance weights or more steps, "
+            f"got {_weights(guidance)} with {sampling.steps} steps of {sampling.solver}"
+        )
 
 
 def _weights(guidance: Guidance) -> str:
