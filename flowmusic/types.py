@@ -232,13 +232,15 @@ class Condition:
     """Controls after the encoder, grouped by the route into the field, not by their source.
 
     Shape: frames ``[B, T, F]`` or None (concatenated to z); tokens ``[B, M, E]``; tokens_mask ``[B, M]`` bool
-    (True = attend; every row has at least one True); pooled ``[B, E]`` or None (what the tokens say on the whole).
+    (True = attend; every row has at least one True); pooled ``[B, E]`` or None (what the tokens say on the whole);
+    guidance ``[B, K]`` or None (weights, for a field that takes them as an input; None: no guidance).
     """
 
     frames: Tensor | None
     tokens: Tensor
     tokens_mask: Tensor
     pooled: Tensor | None = None
+    guidance: Tensor | None = None
 
 
 @dataclass(frozen=True)

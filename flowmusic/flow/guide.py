@@ -41,7 +41,7 @@ def stack(conditions: Sequence[Condition]) -> Condition:
     """K conditions of B items as one of K * B, condition-major; token lists are padded with masked tokens.
 
     Shape: tokens ``[B, M_k, E]`` -> ``[K B, max M, E]``; frames ``[B, T, F]`` -> ``[K B, T, F]`` or None; pooled alike.
-    Raises: ValueError if only some conditions have frames, or pooled tokens.
+    Raises: ValueError if only some conditions have frames, or pooled tokens, and for guidance weights in them.
     """
     if not conditions:
         raise ValueError("stack needs at least one condition")
@@ -56,6 +56,8 @@ def stack(conditions: Sequence[Condition]) -> Condition:
     pooled = [c.pooled for c in conditions if c.pooled is not None]
     if pooled and len(pooled) != len(conditions):
         raise ValueError(f"{len(pooled)} of {len(conditions)} guidance branches have pooled tokens; give all or none")
+    if any(c.guidance is not None for c in conditions):
+        raise ValueError("a field that takes guidance weights as an input is evaluated once, not as a sum of branches")
     longest = max(c.tokens.shape[1] for c in conditions)
 
     def padded(x: Tensor) -> Tensor:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from flowmusic.flow import path, solve
-from flowmusic.flow.guide import guided
+from flowmusic.flow.guide import bound, guided
 from flowmusic.flow.inpaint import keeping
+from flowmusic.generate.branches import present
 from flowmusic.generate.passages import Passage, branches
 from flowmusic.generate.sampling import Sampling
-from flowmusic.types import Codec, Condition, Controls, FrameGrid, Progress, Solution, VelocityField
+from flowmusic.model.guidance_input import GuidanceInput, as_input
+from flowmusic.types import Codec, Condition, Controls, FrameGrid, Guidance, Progress, Solution, VelocityField
 
 Given = tuple[Tensor, Tensor]
 """Latents ``[B, T, D]`` and ``[B, T]`` bool, True where they are known."""
@@ -34,17 +37,36 @@ class Model(Protocol):
 def velocity(model: Model, passages: Sequence[Passage], length: int, given: Given | None = None) -> VelocityField:
     """The guided field of a window of ``length`` frames, for ``z [B, T, D]`` on the model's device.
 
-    What is known is told to every branch: guidance is to amplify the controls, not the music before.
+    What is known is told to every branch: guidance is to amplify the controls, not the music before.  A field that
+    takes guidance as an input is one branch where a plain request with weights that it has learned is asked.
     Raises: ValueError as :func:`flowmusic.generate.passages.branches`.
     """
     grid = FrameGrid(model.codec.frame_rate, length)
     extra: dict[str, Any] = {} if given is None or not bool(given[1].any()) else {"context": given}
+    folded = _as_input(model.field, passages)
+    if folded is not None:
+        controls = passages[0].controls
+        condition = _condition(model.encoder, controls, present(controls), grid, extra)
+        inputs = folded.to(condition.tokens.device).expand(controls.batch, -1)
+        return bound(model.field, replace(condition, guidance=inputs))
     wanted = branches(passages, length)
     conditions = [_condition(model.encoder, each.controls, each.keep, grid, extra) for each in wanted]
     weights = [(condition, each.weight) for condition, each in zip(conditions, wanted, strict=True)]
     plain = [(condition, each.plain) for condition, each in zip(conditions, wanted, strict=True)]
     first = passages[0].first
     return guided(model.field, weights, plain=plain, interval=first.interval, projection=first.projection)
+
+
+def _as_input(field: nn.Module, passages: Sequence[Passage]) -> Tensor | None:
+    """The guidance of a single passage as the input of a field that takes it so; None where branches are needed."""
+    takes = getattr(field, "guidance", None)
+    if not isinstance(takes, GuidanceInput) or len(passages) != 1:
+        return None
+    (passage,) = passages
+    if passage.negative is not None or not isinstance(passage.guidance, Guidance):
+        return None
+    weights = as_input(passage.guidance, takes.names)
+    return None if weights is None else torch.tensor([weights])
 
 
 def _condition(

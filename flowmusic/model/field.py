@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
+from flowmusic.model.guidance_input import GuidanceInput
 from flowmusic.model.layers import Block, rotary_table, sinusoid
 from flowmusic.model.recompute import run
 from flowmusic.types import Condition
@@ -22,6 +25,9 @@ class VectorField(nn.Module):
     ``r`` is a second time for fields that predict average velocities (MeanFlow, arXiv 2505.13447); a plain
     field is asked with r = t, which is what leaving it out means.
 
+    ``guidance`` names weights that are an input: such a field has learned what the weighted sum of another one's
+    branches is (:mod:`flowmusic.train.fold`), and is evaluated once.  Without weights it is the plain field.
+
     Shape: z ``[B, T, D]``, t ``[B]`` or scalar, condition frames ``[B, T, F]``, tokens ``[B, M, E]`` -> ``[B, T, D]``.
     """
 
@@ -36,6 +42,7 @@ class VectorField(nn.Module):
         kernel: int = 5,
         cross_every: int = 2,
         pooled: bool = False,
+        guidance: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.dim, self.frames_dim, self.width = dim, frames_dim, width
@@ -59,6 +66,7 @@ class VectorField(nn.Module):
             nn.init.zeros_(linear.bias)
         if self.pool is not None:
             nn.init.zeros_(self.pool.weight)
+        self.guidance = GuidanceInput(guidance, width) if guidance else None
 
     def forward(self, z: Tensor, t: Tensor, condition: Condition, r: Tensor | None = None) -> Tensor:
         t = t.expand(z.shape[0]) if t.ndim == 0 else t
@@ -69,6 +77,8 @@ class VectorField(nn.Module):
         time = self.time(features)
         if self.pool is not None and condition.pooled is not None:
             time = time + self.pool(condition.pooled)
+        if self.guidance is not None and condition.guidance is not None:
+            time = time + self.guidance(condition.guidance)
         modulation = self.modulate(time).unflatten(-1, (6, self.width))
         frames = condition.frames
         if frames is None:
