@@ -1,0 +1,1 @@
+"""Lead sheets: bars with chords, a melody and sections, in the formats that people have them in."""
