@@ -51,13 +51,14 @@ class Line:
     """A line of chords, or a pause between two parts of the text.
 
     ``number`` counts from 1; ``times`` is how often the part that begins here is to be played (``[Chorus] x2``), and 0
-    at an empty line, which leaves that to the heading before it.
+    at an empty line, which leaves that to the heading before it; ``heading`` is what stands over the part.
     """
 
     text: str
     number: int
     begins_part: bool = False
     times: int = 1
+    heading: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,10 +135,20 @@ def _parts(line: str, number: int, many: bool, skipped: list[str]) -> Iterator[L
     heading, times, line = _heading(line, number, many)
     if heading:
         skipped.append(heading)
-        yield Line("", number, begins_part=True, times=times)
+        yield Line("", number, begins_part=True, times=times, heading=_name(heading))
     line = _without_asides(_inline(line, skipped), skipped)
     if line:
         yield Line(line, number)
+
+
+def _name(heading: str) -> str:
+    """The words of a heading, without brackets, colon and count.
+
+    >>> _name("[Chorus] x2"), _name("Verse 1:")
+    ('Chorus', 'Verse 1')
+    """
+    bare = re.sub(rf"{_COUNT}\s*:?\s*$", "", heading, flags=re.IGNORECASE)
+    return bare.strip(" []().:–—-")
 
 
 def _heading(line: str, number: int, many: bool) -> tuple[str, int, str]:

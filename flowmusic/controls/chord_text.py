@@ -39,10 +39,14 @@ _QUALITY = re.compile(
 
 @dataclass(frozen=True)
 class Bars:
-    """What a chord text asks for, bar by bar, and what the person should know."""
+    """What a chord text asks for, bar by bar, and what the person should know.
+
+    ``sections`` are the numbers of the bars over which a heading stands, and its words.
+    """
 
     bars: tuple[Bar, ...]
     notices: tuple[str, ...]
+    sections: tuple[tuple[int, str], ...] = ()
 
 
 def tokens(line: str) -> list[str]:
@@ -123,7 +127,8 @@ def read_bars(text: str) -> Bars:
     reader.end()
     if not reader.bars:
         raise ChordError(f"the chord text {shown(text)} holds no chords; write chords such as 'C Am F G'")
-    return Bars(tuple(reader.bars), (*sheet.notices, *dict.fromkeys(reader.notices)))
+    sections = tuple((bar, name) for bar, name in reader.sections if bar < len(reader.bars))
+    return Bars(tuple(reader.bars), (*sheet.notices, *dict.fromkeys(reader.notices)), sections)
 
 
 @dataclass
@@ -135,6 +140,7 @@ class _Reader:
     many: bool
     bars: list[Bar] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    sections: list[tuple[int, str]] = field(default_factory=list)
     cell: list[str] = field(default_factory=list)
     """Labels of the bar that is not closed yet; ``%`` for a repeated bar."""
     written: int = 0
@@ -158,6 +164,8 @@ class _Reader:
         if line.begins_part:
             self._end_part()
             self.part_times = line.times or self.part_times
+            if line.heading:
+                self.sections.append((len(self.bars), line.heading))
         self.line_start, self.may_be_empty = len(self.bars), True
         last_chord = max((index for index, name in enumerate(names) if reads(name)), default=-1)
         prefix = 1
