@@ -67,6 +67,8 @@ class Score:
         meter: time signature at the first note; None where the file states none.
         steady: no other tempo or meter follows.
         notices: what was passed over or mended.
+        markers, cues: seconds and text.
+        length: where the last track ends, which may be after the last note.
     """
 
     parts: tuple[Part, ...]
@@ -77,6 +79,9 @@ class Score:
     meter: Meter | None = None
     steady: bool = True
     notices: tuple[str, ...] = ()
+    markers: tuple[tuple[float, str], ...] = ()
+    cues: tuple[tuple[float, str], ...] = ()
+    length: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -115,7 +120,15 @@ def read(path: str | Path) -> Score:
         meter,
         steady=len({each[1] for each in clock.tempos}) == 1 and len({each[1:] for each in song.signatures}) <= 1,
         notices=tuple(song.notices),
+        markers=_texts(song.markers, clock),
+        cues=_texts(song.cues, clock),
+        length=round(min(float(clock.seconds([song.end])[0]), MOST_SECONDS), 4),
     )
+
+
+def _texts(events: Sequence[tuple[int, str]], clock: _Clock) -> tuple[tuple[float, str], ...]:
+    times = clock.seconds(tick for tick, _ in events).round(4).tolist()
+    return tuple((time, text) for time, (_, text) in zip(times, events, strict=True))
 
 
 def _last(events: Sequence[Any]) -> Any:

@@ -29,7 +29,7 @@ _HEADER, _TRACK = b"MThd", b"MTrk"
 _SOUNDS = (b"RIFF", b"fLaC", b"OggS", b"ID3", b"FORM")
 """How files of sound begin."""
 _META = 0xFF
-_NAME, _END, _TEMPO, _SIGNATURE = 0x03, 0x2F, 0x51, 0x58
+_NAME, _MARKER, _CUE, _END, _TEMPO, _SIGNATURE = 0x03, 0x06, 0x07, 0x2F, 0x51, 0x58
 _PROGRAM, _CONTROL, _NOTE_ON, _NOTE_OFF = 0xC0, 0xB0, 0x90, 0x80
 _VOLUME, _SILENCERS = 7, (120, 123)
 """Controllers: the volume of a channel; all sound off, all notes off."""
@@ -71,6 +71,8 @@ class TickSong:
         tempos: ``(tick, microseconds of a quarter note)``, ascending.
         signatures: ``(tick, count, unit)``, 6 and 8 for 6/8, ascending.
         names: of tracks.
+        markers, cues: ``(tick, text)``, ascending.
+        end: the last tick of any track.
         programs: ``(tick, channel, program)`` of all tracks, ascending.
         volumes: the first controller 7 by track and channel.
         notices: what was passed over or mended.
@@ -82,6 +84,9 @@ class TickSong:
     tempos: list[tuple[int, int]] = field(default_factory=list)
     signatures: list[tuple[int, int, int]] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)
+    markers: list[tuple[int, str]] = field(default_factory=list)
+    cues: list[tuple[int, str]] = field(default_factory=list)
+    end: int = 0
     programs: list[tuple[int, int, int]] = field(default_factory=list)
     volumes: dict[tuple[int, int], int] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
@@ -161,7 +166,7 @@ def parse(data: bytes) -> TickSong:
         song.notice(f"its header says {said}, and {number} {'is' if number == 1 else 'are'} there")
     if kind == 2 and number > 1:
         raise MidiError("it holds independent patterns (MIDI type 2); export it as type 0 or 1")
-    for events in (song.tempos, song.signatures, song.programs):
+    for events in (song.tempos, song.signatures, song.programs, song.markers, song.cues):
         events.sort(key=lambda event: event[0])  # of those at one tick the last track's counts
     return song
 
@@ -201,6 +206,7 @@ def _read_track(data: bytes, found: int, number: int, song: TickSong) -> int:
     except _Damaged as damage:
         song.notice(f"track {number + 1} {damage}; what comes before is taken")
     track.finish(tick)
+    song.end = max(song.end, tick)
     return max(after, start)
 
 
@@ -296,6 +302,10 @@ class _Track:
         """A meta event; of those that hold what they must not hold the notes know nothing."""
         if kind == _NAME:
             self.song.names.setdefault(self.number, _text(content))
+        elif kind == _MARKER:
+            self.song.markers.append((tick, _text(content)))
+        elif kind == _CUE:
+            self.song.cues.append((tick, _text(content)))
         elif kind == _TEMPO:
             microseconds = int.from_bytes(content, "big")
             if len(content) == 3 and microseconds > 0:

@@ -341,8 +341,8 @@ def _music_of(bar: Bar, over: tuple[int, Fraction] | None) -> tuple[str, tuple[i
     """The notes and rests of a bar, cut where a chord begins, for a symbol stands at a note; and what leads over."""
     sounding: list[tuple[Fraction, Fraction, int]] = [] if over is None else [(Fraction(0), over[1], over[0])]
     sounding += bar.notes
-    ends = [start for start, _, _ in sounding[1:]] + [bar.beats]
-    spans = [(start, min(start + long, end), midi) for (start, long, midi), end in zip(sounding, ends, strict=True)]
+    ends = [*(start for start, _, _ in sounding[1:]), bar.beats]
+    spans = [(start, min(start + long, end), midi) for (start, long, midi), end in zip(sounding, ends)]
     chords = dict(bar.chords)
     edges = sorted({Fraction(0), bar.beats, *chords, *(t for start, end, _ in spans for t in (start, end))})
     last = sounding[-1] if sounding else None

@@ -207,8 +207,9 @@ class _Reader:
 
 
 def _plain(name: str) -> str:
-    """The app's ``C^7``, ``C-7``, ``Ch7`` and ``Co7`` are read as they are; ``sus`` alone is a seventh there."""
-    return re.sub(r"sus$", "7sus4", name) if re.fullmatch(r"[A-G][#b]?sus", name) else name
+    """The app's ``C^7``, ``C-7``, ``Ch7`` are read as they are; ``Co`` is diminished, ``Csus`` a seventh there."""
+    name = re.sub(r"^([A-G][#b]?)o", r"\1dim", name)
+    return re.sub(r"^([A-G][#b]?)sus(?=/|$)", r"\g<1>7sus4", name)
 
 
 def write(sheet: Sheet) -> str:

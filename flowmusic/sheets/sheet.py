@@ -36,7 +36,8 @@ class Bar:
         meter: its time signature.
         chords, notes: what begins in it.
         short: its length in beats where that is not the meter's: a pick-up, or the rest of one.
-        bpm: tempo from here on, in beats a minute; None goes on as before.
+        bpm: tempo from here on, in beats a minute; None goes on as before: notes keep their lengths, also where a
+            change of meter makes a beat of another note.
         key: ``A minor`` from here on; None goes on as before.
         section: name of the section that begins here; None goes on as before.
     """
@@ -89,12 +90,14 @@ class Sheet:
         """
         own = self.bpm
         scale = 1.0 if bpm is None or own is None else bpm / own
-        tempo = (bpm or DEFAULT_BPM) if own is None else own * scale
+        first = self.bars[0].meter.beat_quarters if self.bars else 1.0
+        # What holds before the first tempo of a sheet is that tempo.
+        quarters = (own * scale if own is not None else bpm or DEFAULT_BPM) * first
         at, found = 0.0, [0.0]
         for bar in self.bars:
             if bar.bpm is not None:
-                tempo = bar.bpm * scale
-            at += float(bar.beats) * 60.0 / tempo
+                quarters = bar.bpm * scale * bar.meter.beat_quarters
+            at += float(bar.beats) * bar.meter.beat_quarters * 60.0 / quarters
             found.append(at)
         return found
 
@@ -208,8 +211,9 @@ def of_annotations(annotations: Annotations) -> Sheet:
         own = meter if long == meter.beats_per_bar or number == 0 or whole else _meter_of(int(long), meter)
         short = None if long == own.beats_per_bar or whole else long
         bpm = 60.0 * float(long) / (_seconds(beats, float(stop)) - _seconds(beats, float(first)))
-        told = tempo is None or abs(bpm / tempo - 1.0) > SAME_TEMPO
-        tempo = bpm if told else tempo
+        quarters = bpm * own.beat_quarters
+        told = tempo is None or abs(quarters / tempo - 1.0) > SAME_TEMPO
+        tempo = quarters if told else tempo
         bars.append(Bar(own, short=short, bpm=round(bpm, 2) if told else None))
     if annotations.bpm is not None and bars and abs((bars[0].bpm or 0.0) / annotations.bpm - 1.0) <= SAME_TEMPO:
         bars[0] = replace(bars[0], bpm=annotations.bpm)

@@ -53,8 +53,10 @@ def _carried(bars: Sequence[Bar]) -> tuple[list[float | None], list[str | None]]
     """Tempo and key that hold at each bar."""
     bpm: list[float | None] = []
     key: list[str | None] = []
+    quarters: float | None = None
     for bar in bars:
-        bpm.append(bar.bpm if bar.bpm is not None else bpm[-1] if bpm else None)
+        quarters = quarters if bar.bpm is None else bar.bpm * bar.meter.beat_quarters
+        bpm.append(None if quarters is None else quarters / bar.meter.beat_quarters)
         key.append(bar.key if bar.key is not None else key[-1] if key else None)
     return bpm, key
 
@@ -62,11 +64,12 @@ def _carried(bars: Sequence[Bar]) -> tuple[list[float | None], list[str | None]]
 def _without_repetition(bars: Iterable[Bar]) -> tuple[Bar, ...]:
     """Bars that say their tempo and key where these change, and nowhere else."""
     found: list[Bar] = []
-    bpm: float | None = None
+    quarters: float | None = None
     key: str | None = None
     for bar in bars:
-        found.append(replace(bar, bpm=None if bar.bpm == bpm else bar.bpm, key=None if bar.key == key else bar.key))
-        bpm, key = bar.bpm or bpm, bar.key or key
+        told = None if bar.bpm is None else bar.bpm * bar.meter.beat_quarters
+        found.append(replace(bar, bpm=None if told == quarters else bar.bpm, key=None if bar.key == key else bar.key))
+        quarters, key = told or quarters, bar.key or key
     return tuple(found)
 
 

@@ -26,6 +26,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "annotations": frozenset({"controls"}),
     # JASCO's conditioner holds a bottleneck of its own: its drums are blurred inside the model.
     "model": frozenset({"controls"}),
+    # A lead sheet is annotations in bars.
+    "sheets": frozenset({"annotations", "controls"}),
     "generate": frozenset({"flow", "model", "codec", "controls", "annotations"}),
     # The parity command recomputes everything that a foreign model's files hold: controls, flow and losses too.
     "interop": frozenset({"model", "codec", "generate", "controls", "flow"}),
