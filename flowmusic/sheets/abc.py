@@ -284,7 +284,8 @@ class _Reader:
         """End the bar, unless nothing is in it; then what the bar line says of repeats."""
         if self.at or self.chords:
             whole, length = Fraction(self.meter.beats_per_bar), self.at / Fraction(self.meter.beat_quarters)
-            short = length if not self.written and 0 < length < whole else None
+            # Notes and rests say how long a bar is: a pick-up, and the bar before the repeat that it leads into.
+            short = length if 0 < length < whole else None
             bar = Bar(self.meter, tuple(self.chords), tuple(self.notes), short, self.bpm, self.key, self.section)
             marks = replace(self.signs, start=self.start, endings=self.endings)
             self.written.append(Written(bar, marks))

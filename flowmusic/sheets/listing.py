@@ -55,7 +55,7 @@ def _changes(bar: Bar, before: Bar | None) -> Iterator[str]:
     if before is not None and bar.meter != before.meter:
         yield bar.meter.name
     if bar.short is not None:
-        yield f"{float(bar.short):g} beats"
+        yield f"{float(bar.short):g} beat{'s' * (bar.short != 1)}"
     if bar.bpm is not None:
         yield f"{bar.bpm:g} bpm"
     if bar.key is not None:

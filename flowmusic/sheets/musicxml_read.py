@@ -132,7 +132,8 @@ class _Reader:
         chords = tuple((at / beat, label) for at, label in sorted(self.chords.items()))
         notes = tuple((at / beat, long / beat, midi) for at, long, midi in self.notes)
         length, whole = self.latest / beat, Fraction(self.meter.beats_per_bar)
-        early = measure.get("implicit") == "yes" or not self.written
+        # A pick-up, and the bar before the repeat that it leads into; others that fall short are written carelessly.
+        early = measure.get("implicit") == "yes" or not self.written or bool(self.marks.end or self.marks.endings)
         short = length if early and 0 < length < whole else None
         bar = replace(self.bar, meter=self.meter, chords=chords, notes=notes, short=short)
         self.written.append(Written(bar, replace(self.marks, endings=self.endings)))

@@ -104,7 +104,7 @@ class Sheet:
     def annotations(self, bpm: float | None = None) -> Annotations:
         """The same in seconds; ``bpm`` as in :meth:`starts`.
 
-        Chords hold until the next one.  A short bar at the start has no downbeat.
+        Chords hold until the next one.  A pick-up has no downbeat.
         """
         starts = self.starts(bpm)
         beats: list[float] = []
@@ -114,7 +114,7 @@ class Sheet:
         sections: list[tuple[float, float, str, str]] = []
         place = _Places(self.bars, starts)
         for number, bar in enumerate(self.bars):
-            pickup = number == 0 and bar.short is not None and bar.short < bar.meter.beats_per_bar
+            pickup = self._leads_in(number)
             if not pickup:
                 downbeats.append(starts[number])
             # A pick-up's beats end with the bar line, so they are counted from there.
@@ -143,6 +143,17 @@ class Sheet:
             melody=_monophonic(notes) if self.melody else None,
             sections=tuple(sections) or None,
         )
+
+    def _leads_in(self, number: int) -> bool:
+        """Whether a bar is a pick-up: the first one if it is short, or one that fills up a short bar before it.
+
+        A tune that is repeated from its pick-up has a last bar that lacks it.
+        """
+        bar = self.bars[number]
+        if bar.short is None or bar.short >= bar.meter.beats_per_bar:
+            return False
+        before = self.bars[number - 1] if number else None
+        return before is None or (before.short is not None and before.beats + bar.beats == bar.meter.beats_per_bar)
 
 
 class _Places:

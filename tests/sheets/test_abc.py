@@ -56,6 +56,10 @@ def test_repeats_pickup_voices_and_changes() -> None:
     sheet = read('G2|:"C"C8|1"D"D8:|2"E"E8|\nP:B\n[M:3/4]"F"F6|]')
     assert [each[:1] for each in bars(sheet)] == ["", "C", "D", "C", "E", "F"]
     assert sheet.bars[0].short == 1 and sheet.bars[-1].beats == 3 and sheet.bars[-1].section == "B"
+    reel = read('|:G2|"C"C8|"D"D6:|')
+    assert [float(bar.beats) for bar in reel.bars] == [1, 4, 3, 1, 4, 3]
+    found = reel.annotations(bpm=60)
+    assert found.downbeats == (1.0, 5.0, 9.0, 13.0) and len(found.beats or ()) == 16
     two = read('V:1\n"C"C8|\nV:2\n"G"G8|\nV:1\n"F"F8|')
     assert bars(two) == ["C@0", "F@0"]
     rests = read('Z2|"C"C8|')
