@@ -28,6 +28,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "model": frozenset({"controls"}),
     # A lead sheet is annotations in bars.
     "sheets": frozenset({"annotations", "controls"}),
+    # Chunks, tags and names of files that are handed on.
+    "studio": frozenset({"annotations", "controls", "sheets"}),
     "generate": frozenset({"flow", "model", "codec", "controls", "annotations"}),
     # The parity command recomputes everything that a foreign model's files hold: controls, flow and losses too.
     "interop": frozenset({"model", "codec", "generate", "controls", "flow"}),

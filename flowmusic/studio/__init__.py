@@ -1,0 +1,1 @@
+"""What a digital audio workstation is given beside samples: chunks of WAV files, tags, names, parts and provenance."""
