@@ -8,6 +8,7 @@ from flowmusic.controls.vocabulary import ROOTS
 from flowmusic.corpus import genres
 from flowmusic.corpus.instruments import PROGRAMS
 from flowmusic.facts import CHOICES, GENRES, INSTRUMENTS, KEYS, Facts, instrument_of
+from flowmusic.types import Controls
 
 
 def test_every_sound_of_the_corpus_has_one_name() -> None:
@@ -41,3 +42,23 @@ def test_a_strange_word_is_refused_with_the_allowed_ones(name: str) -> None:
         Facts.of({"loudness": 3})
     with pytest.raises(ValueError, match="'kazoo' for instruments"):
         Facts(instruments=frozenset({"kazoo"}))
+    with pytest.raises(ValueError, match="drums must be true or false, got 'yes'"):
+        Facts.of({"drums": "yes"})
+    for wrong in ("piano", 3, [["piano"]], [3]):
+        with pytest.raises(ValueError, match="instruments"):
+            Facts.of({"instruments": wrong})
+
+
+def test_controls_carry_facts_as_they_carry_style() -> None:
+    """Kept, dropped, swapped, cut and joined by name; facts of which none is said are absent."""
+    jazz, calm = Facts(genre="jazz"), Facts(energy="calm")
+    two = Controls(("a", None), facts=(jazz, None))
+    assert two.names() == {"text", "facts"} and two.only({"facts"}).names() == {"facts"}
+    assert two.only({"text"}).facts == () and Controls((None,), facts=(Facts(),)).names() == frozenset()
+    assert two.swap("facts", Controls((None, None), facts=(calm, calm))).facts == (calm, calm)
+    assert two.swap("text", Controls((None, None))).facts == two.facts
+    assert two.rows(slice(1, 2)).facts == (None,) and two.to("cpu").facts == two.facts
+    assert Controls.stack([two, Controls(("b",))]).facts == (jazz, None, None)
+    assert Controls.stack([Controls(("b",)), Controls((None,), facts=(calm,))]).facts == (None, calm)
+    with pytest.raises(ValueError, match="1 facts for 2 texts"):
+        Controls((None, None), facts=(jazz,))

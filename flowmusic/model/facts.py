@@ -61,6 +61,15 @@ class FactsConditioner(nn.Module):
         nn.init.normal_(self.tokens.weight, std=0.3)
         nn.init.normal_(self.pooled.weight, std=TYPICAL**-0.5)
 
+    @torch.no_grad()
+    def hush(self) -> None:
+        """Make all words nearly zero, for a field that listens to others already.
+
+        Not quite zero: keys are brought to one length, and none has no direction to learn from.
+        """
+        for table in (self.tokens, self.pooled):
+            table.weight.mul_(0.01)
+
     def forward(self, facts: Sequence[Facts | None]) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens ``[B, M, E]``, mask ``[B, M]`` bool, and the sum ``[B, E]``; zero where nothing is said."""
         device = self.tokens.weight.device

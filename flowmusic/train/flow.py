@@ -18,6 +18,7 @@ from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
 from flowmusic.interop import fitting, model_files, text_audio
+from flowmusic.model.controls import TrackConditioner
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
 from flowmusic.model.jasco.encoder import JascoEncoder
@@ -272,9 +273,9 @@ def start_from(module: LitFlow, name: str, afresh: Sequence[str] = ()) -> None:
     kept = {k: v for k, v in given.items() if not any(fnmatch(k, pattern) for pattern in afresh)}
     module.load_state_dict(kept, strict=False)
     facts = getattr(module.encoder, "facts", None)
-    if facts is not None and not any(k.startswith("encoder.facts.") for k in kept) and "field.pool.weight" in kept:
-        # The field hears that sum already, and words without a meaning yet would be noise to it.
-        torch.nn.init.zeros_(facts.pooled.weight)
+    if facts is not None and not any(k.startswith("encoder.facts.") for k in kept):
+        # The field listens already, and words that mean nothing yet would be noise to it: they begin as silence.
+        facts.hush()
 
 
 def widened(weight: Tensor, told: Mapping[str, Any], encoder: ConditionEncoder) -> Tensor:
@@ -287,7 +288,7 @@ def widened(weight: Tensor, told: Mapping[str, Any], encoder: ConditionEncoder) 
     """
     dim = encoder.dim
     had = {name: int(settings["dim"]) for name, settings in told["tracks"].items()}
-    wanted = {name: conditioner.dim for name, conditioner in encoder.tracks.items()}
+    wanted = {name: each.dim for name, each in encoder.tracks.items() if isinstance(each, TrackConditioner)}
     sizes = [dim, *had.values(), dim + 1]
     if any(wanted.get(name) != size for name, size in had.items()) or weight.shape[1] != sum(sizes):
         return weight

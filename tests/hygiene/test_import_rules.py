@@ -33,8 +33,9 @@ ALLOWED: dict[str, frozenset[str]] = {
     "metrics": frozenset({"controls", "annotations", "interop"}),
     "corpus": frozenset({"controls", "annotations"}),
     "data": frozenset({"controls", "annotations", "corpus"}),
-    # A run ends in a bundle of its own; the networks of the extractors are trained here too.
-    "train": frozenset({"data", "model", "flow", "generate", "metrics", "codec", "interop", EXTRACTORS}),
+    # A run ends in a bundle of its own; the networks of the extractors are trained here too.  What a control's values
+    # mean is known where it is made, and dropping a part of them needs it.
+    "train": frozenset({"data", "model", "flow", "generate", "metrics", "codec", "interop", "controls", EXTRACTORS}),
     EXTRACTORS: frozenset({"controls", "annotations"}),
     # Flags and their checks, which settings files use too: an adapter's scale is one of them.
     "options": frozenset({"interop"}),
