@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from flowmusic import plain
 from flowmusic.annotations import players
 from flowmusic.annotations.labels_file import read_record
 from flowmusic.controls import instruments
@@ -33,7 +34,7 @@ def of_piece(piece: Entry, seconds: float) -> dict[str, Any]:
     try:
         facts, spans = players.facts(record), players.players(record)
     except ValueError as error:
-        raise ValueError(f"labels {piece.labels}: {error}") from None
+        raise ValueError(f"labels {plain.shown(piece.labels)}: {error}") from None
     found: dict[str, Any] = {}
     if spans is not None:
         spans = instruments.part(spans, piece.start, seconds)
