@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from flowmusic.controls.vocabulary import ROOTS
@@ -18,6 +20,15 @@ def test_every_sound_of_the_corpus_has_one_name() -> None:
     assert all(instrument_of(program) is not None for program in PROGRAMS)
     assert tuple(genre.name for genre in genres.GENRES) == GENRES
     assert tuple(f"{root} {mode}" for mode in ("major", "minor") for root in ROOTS) == KEYS
+
+
+def test_the_page_tells_the_whole_vocabulary() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "facts.md").read_text(encoding="utf-8")
+    told = {line.split("|")[1].strip(" `"): line for line in page.splitlines() if line.startswith("| `")}
+    for fact, words in {"instruments": tuple(INSTRUMENTS), **CHOICES}.items():
+        if fact != "key":
+            assert told[fact].split("|")[2].strip().removesuffix("; several at once, or none") == ", ".join(words)
+    assert all(root in told["key"] for root in ROOTS)
 
 
 def test_facts_come_back_from_plain_data() -> None:
