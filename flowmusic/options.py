@@ -16,7 +16,7 @@ from flowmusic.errors import UsageError, check_output
 from flowmusic.files import remove_stale
 from flowmusic.interop.adapter import AdapterError, AdapterUse
 
-GUIDANCE_KEYS = ("all", "text", "style", "chords", "drums", "melody", "alpha", "beta")
+GUIDANCE_KEYS = ("all", "text", "style", "facts", "chords", "drums", "melody", "instruments", "alpha", "beta")
 APG_KEYS = ("eta", "norm", "momentum")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
 

@@ -17,14 +17,15 @@ from torch import Tensor
 
 from flowmusic import limits
 from flowmusic.audio import Audio
+from flowmusic.facts import Facts
 from flowmusic.guidance import ALL as ALL
 from flowmusic.guidance import WORDLESS as WORDLESS
 from flowmusic.guidance import Guidance as Guidance
 from flowmusic.guidance import Projection as Projection
 from flowmusic.guidance import Term as Term
 
-TEXT, STYLE = "text", "style"
-"""The names under which text prompt and style are kept or dropped, beside the names of the tracks."""
+TEXT, STYLE, FACTS = "text", "style", "facts"
+"""The names under which text prompt, style and facts are kept or dropped, beside the names of the tracks."""
 
 
 @dataclass(frozen=True)
@@ -125,24 +126,27 @@ Prompt = str | AudioPrompt | None
 
 @dataclass(frozen=True)
 class Controls:
-    """What a person asks for: text and style per item, and tracks by name.  A missing name is absent everywhere.
+    """What a person asks for: text, style and facts per item, and tracks by name.  A missing name is absent everywhere.
 
-    Shape: text has length B, and so has style unless it is empty; every track has a leading batch dimension B.
+    Shape: text has length B, and so have style and facts unless they are empty; every track has a leading batch
+    dimension B.
 
     >>> grid = FrameGrid.of_seconds(2, 25)
     >>> chords = Track(torch.full((1, 50), 3), torch.ones(1, 50, dtype=torch.bool), grid)
-    >>> both = Controls(("a slow waltz",), {"chords": chords})
+    >>> both = Controls(("a slow waltz",), {"chords": chords}, facts=(Facts(drums=False),))
     >>> sorted(both.names()), sorted(both.only({"text"}).names())
-    (['chords', 'text'], ['text'])
+    (['chords', 'facts', 'text'], ['text'])
     """
 
     text: tuple[Prompt, ...]
     tracks: Mapping[str, Track] = field(default_factory=dict)
     style: tuple[Style | None, ...] = ()
+    facts: tuple[Facts | None, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.style and len(self.style) != len(self.text):
-            raise ValueError(f"{len(self.style)} styles for {len(self.text)} texts; give one, or None, per item")
+        for name, given in (("styles", self.style), ("facts", self.facts)):
+            if given and len(given) != len(self.text):
+                raise ValueError(f"{len(given)} {name} for {len(self.text)} texts; give one, or None, per item")
         for name, track in self.tracks.items():
             if track.known.ndim != 2 or track.known.shape[0] != len(self.text):
                 raise ValueError(
@@ -165,12 +169,15 @@ class Controls:
         return found
 
     def names(self) -> frozenset[str]:
-        """Everything present: track names, and ``text`` if any item has one."""
+        """Everything present: track names, and ``text``, ``style`` and ``facts`` if any item has one."""
         present = set(self.tracks)
         if any(text is not None for text in self.text):
             present.add(TEXT)
         if any(style is not None for style in self.style):
             present.add(STYLE)
+        # Facts of which none is said are as good as none.
+        if any(facts is not None and facts.said() for facts in self.facts):
+            present.add(FACTS)
         return frozenset(present)
 
     def only(self, keep: Iterable[str]) -> Controls:
@@ -179,29 +186,30 @@ class Controls:
         Serves training dropout, guidance branches, ablations and evaluation floors alike.
         """
         kept = frozenset(keep)
-        text: tuple[Prompt, ...] = self.text if TEXT in kept else (None,) * len(self.text)
-        style = self.style if STYLE in kept else ()
-        return Controls(text, {name: track for name, track in self.tracks.items() if name in kept}, style)
+        return Controls(
+            self.text if TEXT in kept else (None,) * len(self.text),
+            {name: track for name, track in self.tracks.items() if name in kept},
+            self.style if STYLE in kept else (),
+            self.facts if FACTS in kept else (),
+        )
 
     def swap(self, name: str, other: Controls) -> Controls:
         """These controls with only ``name`` taken from ``other`` (the ``shuffled`` row of the metrics)."""
-        if name == TEXT:
-            return Controls(other.text, self.tracks, self.style)
-        if name == STYLE:
-            return Controls(self.text, self.tracks, other.style)
+        if name in (TEXT, STYLE, FACTS):
+            return replace(self, **{name: getattr(other, name)})
         if name not in other.tracks:
             raise ValueError(f"cannot swap {name!r}: the other controls have {sorted(other.names())}")
-        return Controls(self.text, {**self.tracks, name: other.tracks[name]}, self.style)
+        return replace(self, tracks={**self.tracks, name: other.tracks[name]})
 
     def rows(self, which: slice) -> Controls:
         """Some items of the batch."""
         tracks = {n: Track(t.values[which], t.known[which], t.grid) for n, t in self.tracks.items()}
-        return Controls(self.text[which], tracks, self.style[which])
+        return Controls(self.text[which], tracks, self.style[which], self.facts[which])
 
     def to(self, device: torch.device | str) -> Controls:
         style = tuple(s and replace(s, features=s.features.to(device)) for s in self.style)
         text = tuple(AudioPrompt(t.vector.to(device)) if isinstance(t, AudioPrompt) else t for t in self.text)
-        return Controls(text, {name: track.to(device) for name, track in self.tracks.items()}, style)
+        return replace(self, text=text, tracks={n: track.to(device) for n, track in self.tracks.items()}, style=style)
 
     @staticmethod
     def stack(items: Sequence[Controls]) -> Controls:
@@ -212,6 +220,9 @@ class Controls:
         style: tuple[Style | None, ...] = ()
         if any(item.style for item in items):
             style = tuple(s for item in items for s in (item.style or (None,) * item.batch))
+        facts: tuple[Facts | None, ...] = ()
+        if any(item.facts for item in items):
+            facts = tuple(f for item in items for f in (item.facts or (None,) * item.batch))
         tracks: dict[str, Track] = {}
         for name in sorted(frozenset().union(*(item.tracks for item in items))):
             like = next(item.tracks[name] for item in items if name in item.tracks)
@@ -224,7 +235,7 @@ class Controls:
                     track = Track(torch.zeros_like(values), known, like.grid)
                 parts.append(track)
             tracks[name] = Track(torch.cat([p.values for p in parts]), torch.cat([p.known for p in parts]), like.grid)
-        return Controls(text, tracks, style)
+        return Controls(text, tracks, style, facts)
 
 
 @dataclass(frozen=True)

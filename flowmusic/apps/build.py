@@ -57,6 +57,8 @@ def build(cfg: DictConfig) -> list[Path]:
     if settings.verify:
         return verify(settings.out)
     progress.starting("flowmusic build")
+    if settings.add_facts:
+        return add_facts(settings)
     from flowmusic.datasets import build as data_build
     from flowmusic.datasets import plan as plans
     from flowmusic.datasets import summary
@@ -165,6 +167,19 @@ def verify(out: Path) -> list[Path]:
         )
     print(f"{found.clips} clips in {found.bytes / 2**20:.1f} MiB are as the index says", file=sys.stderr)
     return [out]
+
+
+def add_facts(settings: Settings) -> list[Path]:
+    """Write the facts of the labels into shards that are there.  Raises: UsageError for input that is wrong."""
+    from flowmusic.datasets import facts
+
+    with reading_input():
+        if not settings.out.is_dir():
+            raise FileNotFoundError(f"{settings.out} is no folder of shards; build it first, without add_facts")
+        with alone(settings.out), progress.Bar("facts", "clip") as bar:
+            added = facts.add(planned(settings), settings.out, bar.update)
+    print(f"{added.told} of {added.clips} clips tell facts", file=sys.stderr)
+    return [settings.out]
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flowmusic.controls import instruments
 from flowmusic.controls.vocabulary import NULL_ID
 from flowmusic.data.audio_prompts import HEARD
+from flowmusic.facts import Facts
 from flowmusic.tensors import not_finite
 
 LATENTS, FEATURES = "latents", "style"
@@ -19,6 +21,10 @@ KNOWN = ".known"
 """Suffix of the tensor that tells where a track is known."""
 CONFIDENCE = ".confidence"
 """Suffix of the tensor ``[T]`` fp16 in [0, 1] that tells how sure a control is, frame by frame; 1 for exact labels."""
+
+SAID, PLAYERS = "facts", "players"
+"""Keys of a clip's description: its facts (:meth:`flowmusic.facts.Facts.said`), and who plays when, as a list of
+``[start, end, name]`` in seconds of the clip (:mod:`flowmusic.controls.instruments`)."""
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -97,6 +103,16 @@ def _of_info(info: Any) -> str | None:
     captions = info.get("captions")
     if captions is not None and not (isinstance(captions, list) and all(isinstance(each, str) for each in captions)):
         return "has captions that are no list of texts"
+    said, players = info.get(SAID), info.get(PLAYERS)
+    if not isinstance(said, Mapping | None):
+        return f"has {SAID} that are no JSON object"
+    if not isinstance(players, list | None):
+        return f"has {PLAYERS} that are no list"
+    try:
+        Facts.of(said or {})
+        instruments.check(players or ())
+    except ValueError as error:
+        return f"has {SAID} or {PLAYERS} that are none: {str(error)[:120]}"
     return None
 
 

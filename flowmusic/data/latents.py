@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from flowmusic import plain, publishable
-from flowmusic.controls import drums
+from flowmusic.controls import drums, instruments
+from flowmusic.data import played
 from flowmusic.data.audio_prompts import ClipVectors, Prompts
 from flowmusic.data.clip_checks import FEATURES, KNOWN, LATENTS
 from flowmusic.data.errors import NoClipLongEnough, WrongData
+from flowmusic.facts import Facts
 from flowmusic.types import AudioPrompt, Controls, FrameGrid, Prompt, Style, Track
 
 MOST_LIST = 128 * plain.MIB
@@ -42,7 +44,8 @@ class LatentStore:
 
     Args:
         frame_rate: of latents and tracks.
-        clips: per clip ``{"id", "frames", "captions"}`` in the order of the tensors.
+        clips: per clip ``{"id", "frames", "captions"}`` in the order of the tensors, and ``facts`` and ``players`` of
+            those that tell them (:mod:`flowmusic.data.played`).
         tensors: ``latents [F, D]``, per control ``name`` and ``name.known``, and ``style [F, D']`` where style is heard
             with other features than latents; F is the sum of frames.
         style_features: which features ``style`` holds: plain data with ``kind``, ``source`` and ``layer``.
@@ -76,8 +79,9 @@ class LatentStore:
                     f"Hz with {kinds(store)} do not go together; build both with one codec, one kind of drums and "
                     "one of style features"
                 )
-        tensors = {key: torch.cat([store.tensors[key] for store in stores]) for key in first.tensors}
+        tensors = {key: torch.cat([store.tensors[key] for store in stores]) for key in kinds(first)}
         clips = [clip for store in stores for clip in store.clips]
+        tensors.update(played.tensors_of(clips, first.frame_rate))
         heard = ClipVectors.joined([store.heard for store in stores], [len(store.clips) for store in stores])
         return LatentStore(first.frame_rate, clips, tensors, first.style_features, heard)
 
@@ -147,6 +151,14 @@ class LatentStore:
             return None
         return self.heard.window(clip, self.clips[clip]["frames"], middle, float(self.frame_rate))
 
+    def facts(self, clips: Sequence[int], firsts: Sequence[int], length: int) -> tuple[Facts | None, ...]:
+        """The facts of windows, see :mod:`flowmusic.data.played`; empty where none has any."""
+        found = tuple(
+            played.of_window(self.clips[clip], self.frame_rate, first, length)
+            for clip, first in zip(clips, firsts, strict=True)
+        )
+        return found if any(each is not None for each in found) else ()
+
     def windows(self, clips: Sequence[int], firsts: Sequence[int], length: int) -> tuple[Tensor, dict[str, Track]]:
         """Latents ``[B, T, D]`` and tracks of windows that lie inside their clips: one gather per tensor."""
         grid = FrameGrid(self.frame_rate, length)
@@ -155,7 +167,8 @@ class LatentStore:
         tracks = {}
         for name in self.names:
             values = self.tensors[name][index]
-            values = values.float() if values.is_floating_point() else values.long()
+            # Ids are one number a frame; what is more are features, whatever they are stored as.
+            values = values.long() if values.ndim == 2 and not values.is_floating_point() else values.float()
             tracks[name] = Track(values, self.tensors[name + KNOWN][index], grid)
         return self.tensors[LATENTS][index].float(), tracks
 
@@ -176,8 +189,9 @@ def _named(features: Mapping[str, Any] | None) -> str:
 
 
 def kinds(store: LatentStore) -> dict[str, list[int]]:
-    """Shape of one frame per tensor."""
-    return {key: list(tensor.shape[1:]) for key, tensor in sorted(store.tensors.items())}
+    """Shape of one frame per tensor, but for who plays: that is made of the clips' descriptions, which not all tell."""
+    stored = {key: tensor for key, tensor in store.tensors.items() if key.removesuffix(KNOWN) != instruments.NAME}
+    return {key: list(tensor.shape[1:]) for key, tensor in sorted(stored.items())}
 
 
 class LatentCrops:
@@ -246,7 +260,8 @@ class LatentCrops:
         for row in bandless:
             track = Track(tracks["drums"].values[row], tracks["drums"].known[row], self.grid)
             tracks["drums"].values[row] = as_onsets(track).values
-        controls = Controls(tuple(texts), tracks, tuple(styles))
+        facts = self.store.facts(clips, firsts, self.grid.length)
+        controls = Controls(tuple(texts), tracks, tuple(styles), facts)
         return Batch(latents, controls, self.grid, self._pairs(excerpt, step), step)
 
     def _pairs(self, excerpt: int, step: int) -> Controls:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -16,6 +17,7 @@ from torch.utils.data import DataLoader
 from flowmusic.corpus import reader as corpus
 from flowmusic.data import clip_checks
 from flowmusic.data.audio_prompts import ClipVectors, Prompts, read_prompts
+from flowmusic.data.clip_checks import SAID
 from flowmusic.data.crops import WaveCrops
 from flowmusic.data.errors import WrongData
 from flowmusic.data.latents import Batch, LatentCrops, LatentStore
@@ -151,6 +153,19 @@ class FieldData(NumberedData):
                 f"text_from={self.train_prompts.text_from} needs what clips sound like, which {where} does not hold; "
                 "build it with text_audio=nano_text_audio (flowmusic build)"
             )
+
+    def check_facts(self) -> None:
+        """For a model that is told facts: say how many of the clips tell any, if not all.
+
+        Of a stream, the clips of validation stand for all.  Raises: WrongData if none does.
+        """
+        clips = getattr(self, "train_store", self.validation_store).clips
+        told = sum(SAID in clip for clip in clips)
+        advice = "flowmusic build corpus=DIR out=DIR add_facts=true writes those of a corpus into shards that are there"
+        if not told:
+            raise WrongData(f"the model is told facts, and no clip of the data has any; {advice}")
+        if told < len(clips):
+            print(f"notice: {told} of {len(clips)} clips tell facts; {advice}", file=sys.stderr)
 
     @property
     def style_dim(self) -> int:

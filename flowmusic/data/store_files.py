@@ -11,7 +11,7 @@ import torch
 
 from flowmusic import beside, limits, plain
 from flowmusic.beside import StrayName
-from flowmusic.data import clip_checks, transport
+from flowmusic.data import clip_checks, played, transport
 from flowmusic.data.audio_prompts import HEARD, ClipVectors
 from flowmusic.data.clip_checks import FEATURES, KNOWN
 from flowmusic.data.errors import BrokenShardError, WrongData
@@ -155,8 +155,12 @@ def as_store(
                 if confidence is not None and control in min_confidence:
                     tensor = tensor & (confidence >= min_confidence[control])
             parts[name].append(tensor)
-    clips = [{"id": s.key, "frames": s.frames, "captions": list(s.info.get("captions") or ())} for s in samples]
+    clips = [
+        {"id": s.key, "frames": s.frames, "captions": list(s.info.get("captions") or ()), **played.told(s.info)}
+        for s in samples
+    ]
     tensors = {name: torch.cat(tensors) for name, tensors in parts.items()}
+    tensors.update(played.tensors_of(clips, index.frame_rate))
     told = index.settings.get(HEARD)
     heard = None if told is None else ClipVectors(told, tuple(s.tensors.get(HEARD) for s in samples))
     return LatentStore(index.frame_rate, clips, tensors, index.style_features if style else None, heard)

@@ -23,6 +23,7 @@ from flowmusic.controls.notices import ControlNotice
 from flowmusic.data.audio_prompts import HEARD
 from flowmusic.data.clip_checks import FEATURES, KNOWN, LATENTS
 from flowmusic.data.shards import CONFIDENCE, ClipSample
+from flowmusic.datasets import facts
 from flowmusic.datasets.manifest import Entry, to_json
 from flowmusic.datasets.settings import ClipSettings, ExtractorChoice
 from flowmusic.model.text_audio_conditioner import WINDOW_SECONDS, embed_audio
@@ -144,6 +145,7 @@ class ClipBuilder:
         }
         if notices:
             found["notices"] = list(notices)
+        found.update(facts.of_piece(piece, seconds))
         return {**found, "tags": dict(piece.tags)} if piece.tags else found
 
 

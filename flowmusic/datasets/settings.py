@@ -75,13 +75,16 @@ class Settings:
     duplicates: str
     retry: bool
     verify: bool
+    add_facts: bool
 
     @staticmethod
     def of(config: Mapping[str, Any]) -> Settings:
         """Check plain values."""
         if config["out"] is None:
             raise UsageError("out is missing; give out=DIR, the folder of the shards")
-        verify = _yes_or_no(config, "verify")
+        verify, add_facts = _yes_or_no(config, "verify"), _yes_or_no(config, "add_facts")
+        if verify and add_facts:
+            raise UsageError("verify and add_facts are two commands; give one of them")
         manifest, corpus = (_optional(config, key, options.existing_path) for key in ("manifest", "corpus"))
         if not verify and (manifest is None) == (corpus is None):
             raise UsageError(
@@ -121,6 +124,7 @@ class Settings:
             duplicates=_choice(build, "duplicates", DUPLICATES, "build."),
             retry=_yes_or_no(build, "retry", "build."),
             verify=verify,
+            add_facts=add_facts,
         )
 
 

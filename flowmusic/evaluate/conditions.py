@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from flowmusic.evaluate.test_set import LabelledClip, other, swap
+from flowmusic.evaluate.test_set import TOLD, LabelledClip, other, swap
 from flowmusic.guidance import in_words
 from flowmusic.metrics.report import CODEC, SHUFFLED, TRUTH
-from flowmusic.types import TEXT, Controls, Guidance
+from flowmusic.types import FACTS, TEXT, Controls, Guidance
 
 MODEL, ALONE, TEXT_ONLY, OTHER_TEXT, DROPPED = "model", "alone", "text only", "text only shuffled", "dropped"
-ROWS = (MODEL, ALONE, TEXT_ONLY, OTHER_TEXT, DROPPED, SHUFFLED, CODEC, TRUTH)
+UNTOLD, TEXT_AND_FACTS = "without facts", "text and facts"
+ROWS = (MODEL, UNTOLD, ALONE, TEXT_AND_FACTS, TEXT_ONLY, OTHER_TEXT, DROPPED, SHUFFLED, CODEC, TRUTH)
 """Rows of a report, in its order."""
 
 
@@ -95,15 +96,21 @@ def systems(controls: Sequence[str], sampling: Sampling, *, alone: bool, score_t
         alone: also every control by itself (with the text).
         score_text: whether somebody can judge the words; the text is swapped too, then, beside the other controls and
             without them, for tracks may tell tempo and energy as well as words do.
+
+    Facts and who plays (:data:`TOLD`) are given wherever everything is, and have rows of their own.
     """
     text = frozenset({TEXT}) & frozenset(controls)
-    tracks = [name for name in controls if name != TEXT]
+    tracks = [name for name in controls if name not in (TEXT, *TOLD)]
     everything = frozenset(controls)
-    scored = everything if score_text else everything - {TEXT}
+    scored = everything - frozenset(TOLD) - (frozenset() if score_text else {TEXT})
     found = [Condition(MODEL, scored, everything, sampling=sampling)]
+    if everything & frozenset(TOLD):
+        found.append(Condition(UNTOLD, scored, everything - frozenset(TOLD), sampling=sampling))
+    if text and FACTS in everything:
+        found.append(Condition(TEXT_AND_FACTS, scored, text | {FACTS}, sampling=sampling))
     if alone and len(tracks) > 1:
         found += [Condition(ALONE, frozenset({name}), text | {name}, name, sampling) for name in tracks]
-    if text and tracks:  # without other controls the model's own row is that
+    if text and everything > text:  # without other controls the model's own row is that
         found.append(Condition(TEXT_ONLY, scored, text, sampling=sampling))
     if text and tracks and score_text:
         found.append(Condition(OTHER_TEXT, text, text, TEXT, sampling))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from feature_extractors.chords import Chords
+from flowmusic.controls import TRACKS
 from flowmusic.errors import UsageError, reading_input
 from flowmusic.evaluate import training_index as library
 from flowmusic.evaluate.adherence import chord_recogniser
@@ -17,7 +18,7 @@ from flowmusic.evaluate.fad import Embedder, Fadtk, Patches, other_recordings
 from flowmusic.evaluate.generate import TakeGenerator
 from flowmusic.evaluate.settings import CONTROLS, Settings
 from flowmusic.evaluate.sweeps import guidance_points, steps_points
-from flowmusic.evaluate.test_set import LabelledClip, drum_control, read_clips
+from flowmusic.evaluate.test_set import TOLD, LabelledClip, drum_control, read_clips
 from flowmusic.evaluate.test_set_folder import read_recordings
 from flowmusic.evaluate.test_set_manifest import read_listed
 from flowmusic.generate.generator import Generator
@@ -27,7 +28,7 @@ from flowmusic.interop.model_files import codec_fingerprint
 from flowmusic.metrics import fad
 from flowmusic.metrics.text_match import TextMatch
 from flowmusic.options import check_device
-from flowmusic.types import TEXT, FrameGrid
+from flowmusic.types import FACTS, TEXT, FrameGrid
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def load_text_match(name: str) -> TextMatch:
 
 def choose_controls(settings: Settings, generator: Generator) -> tuple[str, ...]:
     """The chosen controls that the model reads, in the order of reports.  Raises: UsageError if none is left."""
-    reads = {TEXT, *generator.controls}
+    reads = {TEXT, *generator.controls, *([FACTS] if generator.has_facts else [])}
     chosen = settings.controls or CONTROLS
     lost = [name for name in chosen if name not in reads]
     if settings.controls is not None and lost:
@@ -134,10 +135,10 @@ def read_test_set(
 
 
 def present(settings: Settings, clips: Sequence[LabelledClip]) -> frozenset[str]:
-    """What the clips can ask for: words if there are any; of a manifest, only the controls that have labels."""
-    text = {TEXT} if any(clip.text is not None for clip in clips) else set()
+    """What the clips can ask for: words and facts if there are any; of a manifest, only the controls with labels."""
+    told = {name for name in (TEXT, *TOLD) if any(clip.has(name) for clip in clips)}
     labelled = frozenset().union(*(clip.controls.tracks for clip in clips))
-    return frozenset(text | (labelled if settings.data == "manifest" else set(CONTROLS) - {TEXT}))
+    return frozenset(told | (labelled if settings.data == "manifest" else set(TRACKS)))
 
 
 def _embedder(settings: Settings, store: Store) -> Embedder:

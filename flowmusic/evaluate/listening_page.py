@@ -9,7 +9,16 @@ from pathlib import Path
 from flowmusic import disk, paths, publishable
 from flowmusic.evaluate import spectrogram
 from flowmusic.evaluate.cache import Take, slug
-from flowmusic.evaluate.conditions import ALONE, DROPPED, MODEL, OTHER_TEXT, TEXT_ONLY, Condition
+from flowmusic.evaluate.conditions import (
+    ALONE,
+    DROPPED,
+    MODEL,
+    OTHER_TEXT,
+    TEXT_AND_FACTS,
+    TEXT_ONLY,
+    UNTOLD,
+    Condition,
+)
 from flowmusic.evaluate.report import Results
 from flowmusic.evaluate.scorers import TakeScores
 from flowmusic.evaluate.test_set import LabelledClip
@@ -17,11 +26,13 @@ from flowmusic.files import write_text
 from flowmusic.metrics.report import CODEC, SHUFFLED, TRUTH, Table
 
 NAME, PICTURES = "index.html", "pictures"
-ORDER = (TRUTH, CODEC, MODEL, ALONE, TEXT_ONLY, OTHER_TEXT, DROPPED, SHUFFLED)
+ORDER = (TRUTH, CODEC, MODEL, UNTOLD, ALONE, TEXT_AND_FACTS, TEXT_ONLY, OTHER_TEXT, DROPPED, SHUFFLED)
 WORDS = {
     TRUTH: "the reference recording",
     CODEC: "the reference through the codec alone",
     MODEL: "all controls",
+    UNTOLD: "all controls but facts and who plays",
+    TEXT_AND_FACTS: "text and facts, no other control",
     ALONE: "this control and the text",
     TEXT_ONLY: "the text, no other control",
     OTHER_TEXT: "another clip's text, no other control; scored on the original text",

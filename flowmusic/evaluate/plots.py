@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic.annotations.plot import GRID_INK, INK, PAPER, save
-from flowmusic.evaluate.conditions import ALONE, DROPPED, MODEL, OTHER_TEXT, TEXT_ONLY
+from flowmusic.evaluate.conditions import ALONE, DROPPED, MODEL, OTHER_TEXT, TEXT_AND_FACTS, TEXT_ONLY, UNTOLD
 from flowmusic.evaluate.sweeps import Point
 from flowmusic.metrics.normalise import Interval
 from flowmusic.metrics.report import CODEC, SHUFFLED, TRUTH, Table
@@ -26,7 +26,9 @@ TITLES = {
 }
 MARKS = {
     MODEL: ("#e4572e", "o"),
+    UNTOLD: ("#e4572e", "x"),
     ALONE: ("#f2a541", "D"),
+    TEXT_AND_FACTS: ("#3a7d44", "s"),
     TEXT_ONLY: ("#8b929d", "s"),
     OTHER_TEXT: ("#8b929d", "v"),
     DROPPED: ("#8b929d", "X"),

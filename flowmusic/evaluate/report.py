@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic.evaluate.cache import Take
-from flowmusic.evaluate.conditions import ALONE, DROPPED, MODEL, OTHER_TEXT, ROWS, TEXT_ONLY, Condition
+from flowmusic.evaluate.conditions import ALONE, MODEL, ROWS, Condition
 from flowmusic.evaluate.fad import ANCHORS, Distances
 from flowmusic.evaluate.scorers import TakeScores
 from flowmusic.evaluate.sweeps import Point
 from flowmusic.evaluate.test_set import LabelledClip
 from flowmusic.metrics import report as reports
 from flowmusic.metrics.normalise import Interval, bootstrap
-from flowmusic.metrics.report import CODEC, SHUFFLED, TRUTH, Cell, Table
+from flowmusic.metrics.report import SHUFFLED, Cell, Table
 
 FAD = "fad"
 AUDIOLDM_EVAL_FAD = "frechet_audio_distance"
@@ -218,9 +218,7 @@ def sound_table(results: Results) -> str:
 
 def one_at_a_time(summary: Table) -> str:
     """A row per metric: the control given alone with the text, with all the others, not at all, and swapped."""
-    rows = [
-        row for row in (ALONE, MODEL, TEXT_ONLY, OTHER_TEXT, DROPPED, SHUFFLED, CODEC, TRUTH) if row in summary.cells
-    ]
+    rows = [row for row in (ALONE, *(row for row in ROWS if row != ALONE)) if row in summary.cells]
     titles = {ALONE: "alone, with the text", MODEL: "with all others", SHUFFLED: "swapped"}
     lines = ["## One control at a time", "", f"| metric | {' | '.join(titles.get(row, row) for row in rows)} |"]
     lines.append(f"|---|{'---|' * len(rows)}")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from flowmusic import options
 from flowmusic.errors import UsageError
 
-CONTROLS = ("text", "chords", "drums", "melody", "beats")
+CONTROLS = ("text", "chords", "drums", "melody", "beats", "instruments", "facts")
 DATA = ("corpus", "folder", "manifest")
 SPLITS = ("train", "validation", "test")
 PRECISIONS = ("fp32", "bf16")

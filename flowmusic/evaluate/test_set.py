@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from flowmusic import audio as audio_tools
+from flowmusic.annotations import players
 from flowmusic.annotations.annotation import Annotations
 from flowmusic.annotations.tracks import to_tracks
 from flowmusic.audio import Audio
-from flowmusic.controls import TRACKS
+from flowmusic.controls import TRACKS, instruments
 from flowmusic.controls.tracks import batched
 from flowmusic.corpus import reader
-from flowmusic.types import TEXT, Codec, Controls, FrameGrid, Track
+from flowmusic.evaluate.cache import key_of
+from flowmusic.facts import Facts
+from flowmusic.types import FACTS, TEXT, Codec, Controls, FrameGrid, Track
 
 if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
 
+TOLD = (instruments.NAME, FACTS)
+"""Controls that no score of their own tells about; what they do to the others is seen where they are left out."""
 DrumControl = Callable[[Audio, FrameGrid], Track]
 """A drum stem as a model's drum control."""
 
@@ -55,8 +60,10 @@ class LabelledClip:
         return replace(self, requested=self.requested.only(*names))
 
     def has(self, name: str) -> bool:
-        """Whether there is something to ask for under this name, ``text`` included."""
-        return self.text is not None if name == TEXT else name in self.requested_names
+        """Whether there is something to ask for under this name, ``text`` and what nobody scores included."""
+        if name == TEXT:
+            return self.text is not None
+        return name in (self.controls.names() if name in TOLD else self.requested_names)
 
 
 def read_clips(
@@ -89,7 +96,7 @@ def read_clip(
     """One clip from its beginning.
 
     Args:
-        tracks: the controls that are read; without ``drums``, no drum stem is needed.
+        tracks: the controls that are read, :data:`TOLD` among them; without ``drums``, no drum stem is needed.
         drums: what makes the drum control of a drum stem; None takes onset strength.  The rest is from the labels.
     """
     from feature_extractors.drums import Drums
@@ -106,17 +113,46 @@ def read_clip(
     missing = [name for name in wanted if name not in made]
     if missing:
         raise ValueError(f"{clip.audio.with_suffix('.json')} tells no {missing[0]}; make the corpus again")
-    controls = Controls((annotations.text,), {name: batched(made[name]) for name in wanted})
+    labels = clip.labels
+    facts, who = told(labels, grid, end_s, tracks)
+    controls = Controls((annotations.text,), {name: batched(made[name]) for name in wanted} | who, facts=facts)
     files = [clip.audio, clip.audio.with_suffix(".json")] + ([clip.stem("drums")] if "drums" in wanted else [])
     whole = LabelledClip(
         clip.id,
         audio_tools.fit(audio, round(end_s * rate)),
         controls,
         annotations.part(0.0, end_s),
-        attributes_of(clip.labels.get("tags", {})),
-        digest_of(files),
+        attributes_of(labels.get("tags", {})),
+        digest_with(digest_of(files), facts, who),
     )
     return whole.asking_only(*wanted)
+
+
+def told(
+    record: Mapping[str, Any], grid: FrameGrid, lasts: float, names: Iterable[str], start: float = 0.0
+) -> tuple[tuple[Facts, ...], dict[str, Track]]:
+    """What labels tell of :data:`TOLD` in a part: facts of one item, and who plays as a batch of one.
+
+    Args:
+        grid: of the part, which begins ``start`` seconds into the recording and lasts ``lasts`` of them.
+        names: those that are wanted; each is left out where the labels do not tell it.
+    """
+    chosen = frozenset(names) & frozenset(TOLD)
+    if not chosen:
+        return (), {}
+    spans = players.players(record)
+    inside = None if spans is None else instruments.part(spans, start, lasts)
+    facts = instruments.heard(players.facts(record), inside, grid.frame_rate, 0, grid.length)
+    who = {} if inside is None else {instruments.NAME: batched(instruments.to_track(inside, grid, lasts))}
+    return (facts,) if FACTS in chosen and facts.said() else (), {n: t for n, t in who.items() if n in chosen}
+
+
+def digest_with(digest: str, facts: Sequence[Facts], who: Mapping[str, Track]) -> str:
+    """The digest of a clip, and of what was made of its labels if that is told; else as it is."""
+    if not facts and not who:
+        return digest
+    spans = [instruments.from_track(track) for track in who.values()]
+    return key_of(digest, [each.said() for each in facts], spans)
 
 
 def drum_control(generator: Generator) -> DrumControl | None:

@@ -18,7 +18,7 @@ from flowmusic.controls import TRACKS
 from flowmusic.controls.tracks import batched
 from flowmusic.datasets import manifest
 from flowmusic.evaluate.cache import key_of, slug
-from flowmusic.evaluate.test_set import DrumControl, LabelledClip, attributes_of, digest_of
+from flowmusic.evaluate.test_set import DrumControl, LabelledClip, attributes_of, digest_of, digest_with, told
 from flowmusic.types import TEXT, Controls, FrameGrid, Track
 
 SHORT_SECONDS = 0.25
@@ -100,6 +100,7 @@ def _clip(
         tracks.pop("drums", None)  # codes of a codec are heard in a stem, and nothing else makes them
     # A control of which nothing is known in this part is not one that it has.
     known = {name: tracks[name] for name in wanted if name in tracks and bool(tracks[name].known.any())}
+    facts, who = told(record, grid, lasts, chosen, entry.start)
     text = entry.text[0] if entry.text and TEXT in chosen else None
     files = [Path(each) for each in (entry.labels, stem) if each is not None]
     by = [] if entry.labels is None else [LABELS_VERSION]
@@ -109,10 +110,10 @@ def _clip(
     whole = LabelledClip(
         name if name not in taken else f"{name}-{digest[:6]}",
         part,
-        Controls((text,), {name: batched(track) for name, track in known.items()}),
+        Controls((text,), {name: batched(track) for name, track in known.items()} | who, facts=facts),
         annotations.part(entry.start, lasts),
         attributes_of(tags if isinstance(tags, Mapping) else {}),
-        digest,
+        digest_with(digest, facts, who),
     )
     # What is asked of the model and what it is scored on are the same.
     return whole.asking_only(*known)

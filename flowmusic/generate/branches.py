@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from flowmusic.types import ALL, STYLE, TEXT, WORDLESS, Controls, Guidance, Term
+from flowmusic.types import ALL, FACTS, STYLE, TEXT, WORDLESS, Controls, Guidance, Term
 
 
 def present(controls: Controls) -> frozenset[str]:
-    """Names that carry anything: a text, a style, or a track that is known on at least one frame."""
+    """Names that carry anything: a text, a style, facts, or a track that is known on at least one frame."""
     tracks = {name for name, track in controls.tracks.items() if bool(track.known.any())}
-    return frozenset(tracks | (controls.names() & {TEXT, STYLE}))
+    return frozenset(tracks | (controls.names() & {TEXT, STYLE, FACTS}))
 
 
 def merge(guidance: Guidance, controls: Controls) -> tuple[Term, ...]:

@@ -136,6 +136,11 @@ class Generator:
         return getattr(self.encoder, "style", None) is not None
 
     @property
+    def has_facts(self) -> bool:
+        """Whether this model is told facts."""
+        return getattr(self.encoder, "facts", None) is not None
+
+    @property
     def drums_as_codes(self) -> bool:
         """Whether the drum track holds ids of the codec's first codebook, instead of a drawing of onsets."""
         return bool(getattr(self.encoder, "drums_as_codes", False))

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic.model.controls import TrackConditioner
+from flowmusic.model.facts import FactsConditioner
 from flowmusic.model.style import StyleConditioner
 from flowmusic.model.text import DIM as TEXT_DIM
 from flowmusic.model.text import TextEncoder
 from flowmusic.model.text_audio_conditioner import TextAudioConditioner
-from flowmusic.types import Condition, Controls, FrameGrid
+from flowmusic.types import FACTS, Condition, Controls, FrameGrid
 
 
 class ConditionEncoder(nn.Module):
@@ -21,7 +22,7 @@ class ConditionEncoder(nn.Module):
 
     Frames: the tracks' features in the order of ``tracks``, then known latents (inpainting) and their mask.
     Tokens: one learned token that is always there, so that attention never looks at nothing, then the prompt, then
-    what a text-audio model makes of it, then the style, in models that have one.
+    what a text-audio model makes of it, then style and facts, in models that have them.
 
     Args:
         dim: latent channels D.
@@ -29,9 +30,11 @@ class ConditionEncoder(nn.Module):
         tracks: per control name the arguments of its ``TrackConditioner``, in order.
         style: arguments of the ``StyleConditioner``, or None for a model without style; ``features`` among them where
             it does not read latents.
-        pooled: also say in one vector of a shared space what text and style are on the whole, see :meth:`summary`; and
-            the token that is always there is zero, so that attention to it can be outweighed but not sharpened.
+        pooled: also say in one vector of a shared space what text and style are on the whole, see :meth:`summary`, to
+            which facts are added; and the token that is always there is zero, so that attention to it can be outweighed
+            but not sharpened.
         joint: arguments of the ``TextAudioConditioner``, for a model whose text may also be a recording; or None.
+        facts: arguments of the ``FactsConditioner`` (it needs none), for a model that is told facts; or None.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class ConditionEncoder(nn.Module):
         style: Mapping[str, Any] | None = None,
         pooled: bool = False,
         joint: Mapping[str, Any] | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.dim = dim
@@ -55,8 +59,9 @@ class ConditionEncoder(nn.Module):
         else:
             self.null_token = nn.Parameter(torch.randn(width) / width**0.5)
         self.style = None if style is None else StyleConditioner(**{"features": dim, **style}, out=width)
-        # Last, so that the other parts start from the same weights with and without it.
+        # Last, so that the other parts start from the same weights with and without them.
         self.joint = None if joint is None else TextAudioConditioner(**joint, width=width)
+        self.facts = None if facts is None else FactsConditioner(**facts, width=width)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -125,6 +130,14 @@ class ConditionEncoder(nn.Module):
             tokens_mask = torch.cat([tokens_mask, style_mask], dim=1)
             if pooled is not None:
                 pooled = pooled + unit(masked_mean(style_tokens, style_mask), style_mask).to(pooled)
+        if FACTS in controls.names():
+            if self.facts is None:
+                raise ValueError(f"this model has no facts control; it has: {', '.join(self.tracks)}, text")
+            fact_tokens, fact_mask, facts_pooled = self.facts(controls.facts)
+            tokens = torch.cat([tokens, fact_tokens.to(tokens)], dim=1)
+            tokens_mask = torch.cat([tokens_mask, fact_mask], dim=1)
+            if pooled is not None:
+                pooled = pooled + facts_pooled.to(pooled)
         return Condition(frames, tokens, tokens_mask, pooled)
 
     def summary(self, controls: Controls) -> tuple[Tensor, Tensor]:

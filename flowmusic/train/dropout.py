@@ -1,19 +1,27 @@
 """Which controls a training item keeps, and on which frames.
 
 Whole-control dropout teaches every guidance branch; per-span dropout teaches that a control may be known on some
-bars only; masks of known latents teach inpainting and continuation.
+bars only; masks of known latents teach inpainting and continuation.  Facts and instruments are dropped one by one too,
+as a person says those that matter.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from torch import Generator, Tensor
 
+from flowmusic.controls import instruments
+from flowmusic.facts import Facts
 from flowmusic.types import Controls, Track
 
-NAMES = ("everything", "text_only", "text", "style", "span", "context", "feel_only")
+NAMES = (
+    *("everything", "text_only", "text", "style", "span", "context", "feel_only"),
+    *("words_only", "facts", "fact", "instrument"),
+)
+FACTS = tuple(each.name for each in fields(Facts))
 SPAN_ODDS = (4.0, 2.0, 1.0, 1.0)
 """How often one, two, three or four spans are masked, where several may be (as in Stable Audio 3)."""
 
@@ -24,7 +32,7 @@ class Dropout:
 
     Args:
         everything: all controls and text are dropped (the unconditional branch).
-        text_only: all tracks and the style are dropped, text stays.
+        text_only: all tracks, style and facts are dropped, text stays.
         text: text alone is dropped, otherwise.
         tracks: per control, dropped on its own, otherwise.
         style: dropped on its own, otherwise.
@@ -33,7 +41,13 @@ class Dropout:
         spans: most spans that are left to be made where latents are given around them, 1 to 4; edits have several.
         context_noise: given latents have noise of a deviation from U(0, this), which the encoder is told: errors of
             a piece that is made window by window then do not add up (CAM, arXiv 2411.18447).
-        feel_only: all tracks are dropped; text and style are dropped on their own.
+        feel_only: all tracks are dropped; text, style and facts are dropped on their own.
+        words_only: all tracks and the style are dropped; text and facts are dropped on their own.
+        facts: all facts are dropped, otherwise.
+        fact: each fact is dropped on its own, otherwise.
+        instrument: where who plays is known, some of the instruments, any share of them, are unsaid on one random span.
+
+    Facts and the track of instruments are dropped apart from each other: each may be said without the other.
     """
 
     everything: float = 0.1
@@ -46,14 +60,18 @@ class Dropout:
     feel_only: float = 0.0
     spans: int = 1
     context_noise: float = 0.0
+    words_only: float = 0.0
+    facts: float = 0.2
+    fact: float = 0.3
+    instrument: float = 0.3
 
     def __post_init__(self) -> None:
         named = {k: getattr(self, k) for k in NAMES}
         for name, value in {**named, **self.tracks}.items():
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"dropout probability {name} must be in [0, 1], got {value}")
-        if self.everything + self.text_only + self.feel_only > 1.0:
-            raise ValueError("everything + text_only + feel_only must not exceed 1")
+        if self.everything + self.text_only + self.feel_only + self.words_only > 1.0:
+            raise ValueError("everything + text_only + feel_only + words_only must not exceed 1")
         if not 1 <= self.spans <= len(SPAN_ODDS):
             raise ValueError(f"dropout spans must be 1 to {len(SPAN_ODDS)}, got {self.spans}")
         if not 0.0 <= self.context_noise < 1.0:
@@ -66,7 +84,9 @@ class Dropout:
         no_text = (route < self.everything) | (
             (route >= self.everything + self.text_only) & (torch.rand(batch, generator=generator) < self.text)
         )
-        no_tracks = route < self.everything + self.text_only + self.feel_only
+        trackless = self.everything + self.text_only + self.feel_only
+        wordy = (route >= trackless) & (route < trackless + self.words_only)
+        no_tracks = (route < trackless) | wordy
         tracks = {}
         for name, track in sorted(controls.tracks.items()):
             gone = no_tracks | (torch.rand(batch, generator=generator) < self.tracks.get(name, 0.0))
@@ -76,12 +96,36 @@ class Dropout:
             known = known & (spans | ~partial[:, None])
             tracks[name] = Track(track.values, known.to(track.known.device), track.grid)
         text = tuple(None if drop else t for t, drop in zip(controls.text, no_text.tolist(), strict=True))
-        if not controls.style:
-            return Controls(text, tracks)
         no_feel = route < self.everything + self.text_only
-        no_style = no_feel | (torch.rand(batch, generator=generator) < self.style)
-        style = tuple(None if drop else s for s, drop in zip(controls.style, no_style.tolist(), strict=True))
-        return Controls(text, tracks, style)
+        style = controls.style
+        if style:
+            no_style = no_feel | wordy | (torch.rand(batch, generator=generator) < self.style)
+            style = tuple(None if drop else s for s, drop in zip(style, no_style.tolist(), strict=True))
+        # Drawn last, and only where they are: whatever else is drawn stays as it is without them.
+        facts = self._facts(controls.facts, no_feel, generator) if controls.facts else ()
+        if instruments.NAME in tracks:
+            tracks[instruments.NAME] = self._unsaid(tracks[instruments.NAME], generator)
+        return Controls(text, tracks, style, facts)
+
+    def _facts(self, facts: Sequence[Facts | None], gone: Tensor, generator: Generator) -> tuple[Facts | None, ...]:
+        """Items without any, and items without some."""
+        silent = gone | (torch.rand(len(facts), generator=generator) < self.facts)
+        dropped = torch.rand(len(facts), len(FACTS), generator=generator) < self.fact
+        return tuple(
+            None
+            if each is None or none
+            else replace(each, **{name: None for name, drop in zip(FACTS, row, strict=True) if drop})
+            for each, none, row in zip(facts, silent.tolist(), dropped.tolist(), strict=True)
+        )
+
+    def _unsaid(self, track: Track, generator: Generator) -> Track:
+        """Who plays, with some instruments unsaid on a span of some items."""
+        batch, length, count = track.values.shape
+        active = torch.rand(batch, generator=generator) < self.instrument
+        share = torch.rand(batch, 1, generator=generator)
+        which = (torch.rand(batch, count, generator=generator) < share) & active[:, None]
+        unsaid = (random_spans(batch, length, generator)[..., None] & which[:, None]).to(track.values.device)
+        return replace(track, values=torch.where(unsaid, instruments.UNSAID, track.values))
 
     def given_latents(self, batch: int, length: int, generator: Generator) -> Tensor:
         """Frames whose latents are given: none, a beginning (continuation), or all but a span (inpainting).

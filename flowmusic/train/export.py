@@ -166,6 +166,8 @@ def export_flow(
         }
     tensors = {f"encoder.{k}": v for k, v in module.encoder.state_dict().items() if not k.endswith(AVERAGES)}
     names = [*encoder["tracks"], *(["style"] if encoder.get("style") else [])]
+    if encoder.get("facts") is not None:  # where they are, their settings are empty
+        names.append("facts")
     tensors.update({f"field.{k}": v for k, v in module.field.state_dict().items()})
     # Data that describe themselves are somebody's own; the others are the corpus.
     own = getattr(data, "description", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 from typing import Any
@@ -11,12 +11,14 @@ import torch
 from lightning import LightningModule
 from torch import Generator, Tensor
 
+from flowmusic.controls import instruments
 from flowmusic.data.latents import Batch
 from flowmusic.flow import pairing as pairings
 from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
 from flowmusic.interop import fitting, model_files, text_audio
+from flowmusic.model.controls import TrackConditioner
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
 from flowmusic.model.jasco.encoder import JascoEncoder
@@ -26,7 +28,7 @@ from flowmusic.train.align import alignment_loss
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.schedule import scheduled
 from flowmusic.train.sharding import same_buffers, shard
-from flowmusic.types import STYLE, TEXT, Condition
+from flowmusic.types import FACTS, STYLE, TEXT, Condition
 
 PAIRINGS = ("none", "minibatch")
 COMPILE_MODES = ("default", "reduce-overhead", "max-autotune-no-cudagraphs")
@@ -48,8 +50,8 @@ class LitFlow(LightningModule):
         seed: batch m draws noise, t and dropout from (seed, m), so resuming is exact.
         align: weight of the loss that brings text and style together, on the pairs of a batch (see
             :func:`flowmusic.train.align.alignment_loss`); 0 leaves it out.
-        init_from: bundle whose weights the training starts from; only a style conditioner, the pooling of tokens
-            and what reads a text-audio model may be missing in it.
+        init_from: bundle whose weights the training starts from; only a style conditioner, the pooling of tokens,
+            what reads a text-audio model, facts or who plays may be missing in it.
         init_except: patterns (``field.blocks.*.cross.*``) of names that start afresh all the same.
         pairing: ``none``, or ``minibatch`` for :func:`flowmusic.flow.pairing.nearest`.
         compile: mode of torch.compile for the field (``default``; ``reduce-overhead`` is CUDA graphs;
@@ -133,12 +135,15 @@ class LitFlow(LightningModule):
             )
         if self.align and not data.pairs:
             raise ValueError(f"align={self.align:g} needs pairs of text and style; set data.pairs, or model.align=0")
+        if getattr(self.encoder, "facts", None) is not None or instruments.NAME in self.encoder.names:
+            data.check_facts()
 
     def loss(self, batch: Batch, generator: Generator) -> Tensor:
         """Loss of a batch; all randomness comes from the generator (on the CPU)."""
         latents, device = batch.latents, batch.latents.device
         size, length = latents.shape[:2]
-        known = batch.controls.only({*self.encoder.names, TEXT, STYLE})
+        told = {FACTS} if getattr(self.encoder, "facts", None) is not None else set()
+        known = batch.controls.only({*self.encoder.names, TEXT, STYLE, *told})
         controls = self.dropout(known, generator)
         given = self.dropout.given_latents(size, length, generator)
         noise = torch.randn(latents.shape, generator=generator).to(device)
@@ -247,18 +252,29 @@ def padded(condition: Condition, multiple: int) -> Condition:
     return replace(condition, tokens=tokens, tokens_mask=mask)
 
 
-ADDED = ("encoder.style.", "encoder.joint.", "encoder.pool_text.", "field.pool.")
+ADDED = (
+    *("encoder.style.", "encoder.joint.", "encoder.pool_text.", "field.pool."),
+    *("encoder.facts.", f"encoder.tracks.{instruments.NAME}."),
+)
 """Parts that came after the first bundles."""
+INPUT = "field.input.weight"
+"""Whose columns are z, the features of each track, and known latents with their mask: a track more makes it wider."""
 
 
 def start_from(module: LitFlow, name: str, afresh: Sequence[str] = ()) -> None:
     """Fill encoder and field with the weights of a bundle, but for the names that fit a pattern of ``afresh``.
 
+    Where the model reads tracks that the bundle does not, the field begins with weights of zero on their features, and
+    so does at first what the bundle does.
+
     Raises: ValueError if it lacks anything but :data:`ADDED`, or the shape of one that does not start afresh differs.
     """
     found = model_files.read(name)
     own = {k: v for k, v in module.state_dict().items() if k.startswith(("encoder.", "field."))}
-    missing, unknown, other = fitting.differences(own, found.tensors)
+    given = dict(found.tensors)
+    if isinstance(module.encoder, ConditionEncoder) and found.config.get("kind") == "flow" and INPUT in given:
+        given[INPUT] = widened(given[INPUT], found.config["settings"]["encoder"], module.encoder)
+    missing, unknown, other = fitting.differences(own, given)
     missing = [k for k in missing if not k.startswith(ADDED)]
     # What starts afresh may be of another size: latents of another codec, for one.
     other = [k for k in other if not any(fnmatch(k, pattern) for pattern in afresh)]
@@ -267,5 +283,29 @@ def start_from(module: LitFlow, name: str, afresh: Sequence[str] = ()) -> None:
             f"{found.folder} does not fit this model: missing {missing[:3]}, unknown {unknown[:3]}, "
             f"other shape {other[:3]}; set the sizes as in its config.yaml"
         )
-    kept = {k: v for k, v in found.tensors.items() if not any(fnmatch(k, pattern) for pattern in afresh)}
+    kept = {k: v for k, v in given.items() if not any(fnmatch(k, pattern) for pattern in afresh)}
     module.load_state_dict(kept, strict=False)
+    facts = getattr(module.encoder, "facts", None)
+    if facts is not None and not any(k.startswith("encoder.facts.") for k in kept):
+        # The field listens already, and words that mean nothing yet would be noise to it: they begin as silence.
+        facts.hush()
+
+
+def widened(weight: Tensor, told: Mapping[str, Any], encoder: ConditionEncoder) -> Tensor:
+    """The input weight of a bundle with columns of zero for the tracks that only our encoder has.
+
+    Args:
+        told: settings of the bundle's encoder; the order of its tracks is that of their columns.
+
+    Shape: ``[E, D + F]`` -> ``[E, D + F']``; as it is where latents, or tracks that both have, differ in size.
+    """
+    dim = encoder.dim
+    had = {name: int(settings["dim"]) for name, settings in told["tracks"].items()}
+    wanted = {name: each.dim for name, each in encoder.tracks.items() if isinstance(each, TrackConditioner)}
+    sizes = [dim, *had.values(), dim + 1]
+    if any(wanted.get(name) != size for name, size in had.items()) or weight.shape[1] != sum(sizes):
+        return weight
+    z, *tracks, known = weight.split(sizes, dim=1)
+    columns = dict(zip(had, tracks, strict=True))
+    new = [columns.get(name, weight.new_zeros(len(weight), size)) for name, size in wanted.items()]
+    return torch.cat([z, *new, known], dim=1)

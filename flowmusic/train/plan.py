@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from flowmusic import limits
 from flowmusic.data.errors import WrongData
+from flowmusic.facts import Facts
 from flowmusic.types import Condition, Controls, FrameGrid, Style, Track
 
 DTYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -240,12 +241,13 @@ def _encode(encoder: Any, grid: FrameGrid, tokens: int, style: int | None) -> Co
     if style is not None and hears is not None:
         hears.quantiser.dropout = False
         styles = (Style(torch.randn(style, hears.embed.in_features)),)
+    facts = () if getattr(encoder, "facts", None) is None else (Facts(drums=False, genre="pop", tempo="slow"),)
     dim = getattr(encoder, "dim", 1)
     context = (torch.zeros(1, grid.length, dim), torch.zeros(1, grid.length, dtype=torch.bool))
     text, states = encoder.text, torch.zeros(1, tokens, encoder.text.dim)
     encoder.text = _Text(states)
     try:
-        found: Condition = encoder(Controls(("",), tracks, styles), grid, context)
+        found: Condition = encoder(Controls(("",), tracks, styles, facts), grid, context)
     finally:
         encoder.text = text
     return found

@@ -39,7 +39,11 @@ FLAGS: list[tuple[str, list[str], list[str]]] = [
     ("negative seed", ["--seed", "-1"], ["--seed", "-1"]),
     ("word for seed", ["--seed", "lucky"], ["--seed", "lucky"]),
     ("zero count", ["--count", "0"], ["--count", "0"]),
-    ("guidance key", ["--guidance", "beats=2"], ["beats", "all, text, style, chords, drums, melody, alpha, beta"]),
+    (
+        "guidance key",
+        ["--guidance", "beats=2"],
+        ["beats", "all, text, style, facts, chords, drums, melody, instruments, alpha, beta"],
+    ),
     ("guidance without value", ["--guidance", "all"], ["all=3"]),
     ("bare guidance", ["--guidance", "3"], ["key=value"]),
     ("NaN guidance", ["--guidance", "all=nan"], ["all", "nan", "finite"]),

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("flowmusic", "feature_extractors", "tools")
 
 BASE = frozenset(
-    "audio audio_files beside caches disk errors files guidance hashes lazily limits locks paths plain progress "
+    "audio audio_files beside caches disk errors facts files guidance hashes lazily limits locks paths plain progress "
     "publishable tensors text_files threads types units".split()
 )
 EXTRACTORS = "feature_extractors"
@@ -37,8 +37,9 @@ ALLOWED: dict[str, frozenset[str]] = {
     "metrics": frozenset({"controls", "annotations", "interop"}),
     "corpus": frozenset({"controls", "annotations"}),
     "data": frozenset({"controls", "annotations", "corpus"}),
-    # A run ends in a bundle of its own; the networks of the extractors are trained here too.
-    "train": frozenset({"data", "model", "flow", "generate", "metrics", "codec", "interop", EXTRACTORS}),
+    # A run ends in a bundle of its own; the networks of the extractors are trained here too.  What a control's values
+    # mean is known where it is made, and dropping a part of them needs it.
+    "train": frozenset({"data", "model", "flow", "generate", "metrics", "codec", "interop", "controls", EXTRACTORS}),
     EXTRACTORS: frozenset({"controls", "annotations"}),
     # Flags and their checks, which settings files use too: an adapter's scale is one of them.
     "options": frozenset({"interop"}),

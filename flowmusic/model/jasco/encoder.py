@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from flowmusic.controls.bottleneck import NUM_BINS, block_blur
 from flowmusic.controls.vocabulary import LABELS, NULL_ID
 from flowmusic.model.text import FrozenText
-from flowmusic.types import Condition, Controls, FrameGrid, Track
+from flowmusic.types import FACTS, Condition, Controls, FrameGrid, Track
 
 CHORDS, DRUMS, MELODY = "chords", "drums", "melody"
 NO_CHORD_ID = LABELS.index("N")
@@ -111,7 +111,7 @@ class JascoEncoder(nn.Module):
         return self._encode(controls.only(keep), grid, ENCODED_SILENCE in self.quirks and DRUMS in here)
 
     def _encode(self, controls: Controls, grid: FrameGrid, silent_drums: bool) -> Condition:
-        strangers = sorted(set(controls.tracks) - set(self.names))
+        strangers = sorted((set(controls.tracks) | (controls.names() & {FACTS})) - set(self.names))
         if strangers:
             raise ValueError(f"this model has no control named {strangers}; it has: {', '.join(self.names)}, text")
         for name, track in controls.tracks.items():

@@ -16,8 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from flowmusic.controls.vocabulary import ROOTS
-
 INSTRUMENTS: Mapping[str, tuple[int, ...]] = {
     "piano": (0, 1, 2, 3),
     "electric piano": (4, 5),
@@ -76,7 +74,9 @@ ENERGIES: tuple[str, ...] = ("calm", "steady", "lively")
 """By onsets a second: below 3.2, below 6, above."""
 TEMPI: tuple[str, ...] = ("slow", "medium", "fast")
 """By felt beats a minute: below 88, below 122, above."""
-KEYS: tuple[str, ...] = (*(f"{root} major" for root in ROOTS), *(f"{root} minor" for root in ROOTS))
+_ROOTS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+KEYS: tuple[str, ...] = tuple(f"{root} {mode}" for mode in ("major", "minor") for root in _ROOTS)
+"""With the roots spelled as those of chords are."""
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "genre": GENRES,
@@ -123,6 +123,8 @@ class Facts:
     def __post_init__(self) -> None:
         for name in sorted(self.instruments or ()):
             _check("instruments", name, tuple(INSTRUMENTS))
+        if not (self.drums is None or isinstance(self.drums, bool)):
+            raise ValueError(f"the fact drums must be true or false, got {str(self.drums)[:40]!r}")
         for name, allowed in CHOICES.items():
             value = getattr(self, name)
             if value is not None:
@@ -145,8 +147,13 @@ class Facts:
         if unknown:
             raise ValueError(f"unknown fact {unknown[0]!r}; allowed: {', '.join(names)}")
         values = dict(plain)
-        if values.get("instruments") is not None:
-            values["instruments"] = frozenset(values["instruments"])
+        instruments = values.get("instruments")
+        if instruments is not None:
+            if not isinstance(instruments, list | tuple | frozenset | set):
+                raise ValueError("the fact instruments must be a list of names")
+            for name in instruments:
+                _check("instruments", name, tuple(INSTRUMENTS))
+            values["instruments"] = frozenset(instruments)
         return Facts(**values)
 
     def over(self, other: Facts) -> Facts:
@@ -157,6 +164,6 @@ class Facts:
         })  # fmt: skip
 
 
-def _check(fact: str, word: str, allowed: tuple[str, ...]) -> None:
-    if word not in allowed:
-        raise ValueError(f"unknown word {word!r} for {fact}; allowed: {', '.join(allowed)}")
+def _check(fact: str, word: object, allowed: tuple[str, ...]) -> None:
+    if not isinstance(word, str) or word not in allowed:
+        raise ValueError(f"unknown word {str(word)[:40]!r} for {fact}; allowed: {', '.join(allowed)}")
