@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from flowmusic.controls.facts import CHOICES, GENRES, INSTRUMENTS, Facts, instrument_of
+from flowmusic.controls.vocabulary import ROOTS
 from flowmusic.corpus import genres
 from flowmusic.corpus.instruments import PROGRAMS
+from flowmusic.facts import CHOICES, GENRES, INSTRUMENTS, KEYS, Facts, instrument_of
 
 
 def test_every_sound_of_the_corpus_has_one_name() -> None:
@@ -15,6 +16,7 @@ def test_every_sound_of_the_corpus_has_one_name() -> None:
     assert len(programs) == len(set(programs))
     assert all(instrument_of(program) is not None for program in PROGRAMS)
     assert tuple(genre.name for genre in genres.GENRES) == GENRES
+    assert tuple(f"{root} {mode}" for mode in ("major", "minor") for root in ROOTS) == KEYS
 
 
 def test_facts_come_back_from_plain_data() -> None:

@@ -16,8 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from flowmusic.controls.vocabulary import ROOTS
-
 INSTRUMENTS: Mapping[str, tuple[int, ...]] = {
     "piano": (0, 1, 2, 3),
     "electric piano": (4, 5),
@@ -76,7 +74,9 @@ ENERGIES: tuple[str, ...] = ("calm", "steady", "lively")
 """By onsets a second: below 3.2, below 6, above."""
 TEMPI: tuple[str, ...] = ("slow", "medium", "fast")
 """By felt beats a minute: below 88, below 122, above."""
-KEYS: tuple[str, ...] = (*(f"{root} major" for root in ROOTS), *(f"{root} minor" for root in ROOTS))
+_ROOTS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+KEYS: tuple[str, ...] = tuple(f"{root} {mode}" for mode in ("major", "minor") for root in _ROOTS)
+"""With the roots spelled as those of chords are."""
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "genre": GENRES,
