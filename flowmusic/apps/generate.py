@@ -12,6 +12,7 @@ from flowmusic import disk, options, progress
 from flowmusic.apps import choose
 from flowmusic.controls import TRACKS
 from flowmusic.errors import DONE, UsageError, check_output, reading_input
+from flowmusic.facts import CHOICES
 from flowmusic.files import remove_stale
 from flowmusic.flow import time_grids
 from flowmusic.flow.solve import SOLVERS
@@ -79,6 +80,14 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
         metavar="FILE",
         help="a pseudoword of `flowmusic invert`, for <name> or <name>:0.6 in TEXT; may be repeated",
     )
+    add("--instruments", type=options.words, metavar="LIST", help="who plays, as in piano,strings (docs/facts.md)")
+    add("--no-drums", action="store_true", help="without drums")
+    for fact, values in (*((each, CHOICES[each]) for each in CHOICES if each != "key"), ("key", ("as in A minor",))):
+        few = ", ".join(values) if len(values) < 6 else f"{', '.join(values[:3])}, ... (docs/facts.md)"
+        add(f"--{fact}", type=options.words, metavar="WORD", help=few)
+    add("--not", dest="exclude", type=options.words, metavar="WORDS", help='what is not wanted, as in "drums, piano"')
+    add("--not-weight", type=options.weight, default=1.0, metavar="N", help="how strongly --not is avoided (1)")
+    add("--no-facts-from-text", action="store_true", help="TEXT is only a prompt; no facts are read from it")
     add("--controls", type=options.existing_path, metavar="DIR|JSON", help="controls that `flowmusic extract` wrote")
     add("--use", type=options.names(TRACKS), metavar="LIST", help=f"which of --controls: {', '.join(TRACKS)} (all)")
     add("--guidance", type=options.guidance, metavar="K=V,...", help="weights of the controls (the model's own)")
@@ -131,10 +140,12 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
 def run(args: argparse.Namespace) -> int:
     """Read, load, generate ``--count`` takes, and write and judge each as soon as it is there."""
     from flowmusic.controls import chords
+    from flowmusic.inputs import facts
 
     with reading_input():
         if args.chords is not None:
             chords.parse(args.chords, args.seconds)  # what is wrong with the text itself shows before torch is loaded
+        facts.of_flags(args)
     progress.starting("flowmusic generate")
     from flowmusic.apps import take as recording
     from flowmusic.inputs import concepts
@@ -154,6 +165,8 @@ def run(args: argparse.Namespace) -> int:
         details = recording.details(args, asked)
         written = asking.to_controls(asked, generator.grid(asked.seconds))
         controls = asking.for_model(asked, written, generator)
+        negative = asking.negative_for(asked, generator)
+        more: dict[str, Any] = {} if negative is None else {"negative": negative}
         # Two bytes a sample, and what else a take leaves.
         check_output(args.out, args.count * round(2 * asked.seconds * generator.codec.rate) + disk.PROBE)
         remove_stale(args.out.parent)
@@ -181,6 +194,7 @@ def run(args: argparse.Namespace) -> int:
                 time_grid=args.time_grid,
                 seed=seed + number,
                 progress=bar.to,
+                **more,
             )
 
     for number in range(args.count):

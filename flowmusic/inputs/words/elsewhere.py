@@ -105,7 +105,7 @@ NEGATORS = {"de": "ohne, kein, keine, keinen", "fr": "sans, pas de", "es": "sin"
 ONLY = {
     "de": "nur", "fr": "seulement, uniquement", "es": "solamente, sólo", "it": "soltanto, solamente", "pt": "somente, apenas",
 }  # fmt: skip
-JOINERS = {"de": "und, oder", "fr": "et, ou", "es": "y, o, ni", "it": "e, o, ne", "pt": "e, ou, nem"}
+JOINERS = {"de": "und, oder", "fr": "et, ou, ni", "es": "y, o, ni", "it": "e, o, ne", "pt": "e, ou, nem"}
 """What continues a list after a negation: "ohne Schlagzeug und Bass"."""
 
 COMMON: dict[str, str] = {
@@ -117,14 +117,14 @@ COMMON: dict[str, str] = {
     "pt": "o os uma com para e do da em não muito sem que um mais música como você",
     "nl": "het een met voor en van niet zonder is op zeer muziek maar geen ik zijn",
     "sv": "och det en ett med för är inte utan på mycket musik av som att den",
-    "da": "og det en et med til er ikke uden på meget musik af som den",
+    "da": "jeg vil og det en et med til er ikke uden på meget musik af som den",
     "pl": "i w na z do nie bez jest się muzyka dla bardzo oraz spokojna szybka",
     "tr": "ve bir için ile olan bu değil çok müzik gibi daha yok müziği",
 }
 """Common words of each language, for telling it; those that are English words count for nothing."""
 
 ALSO_ENGLISH = frozenset(
-    "in an a i o e on do to no me is so die was war per des un de en for the et at or as also son con le la el los y is den "
+    "sin in an a i o e on do to no me is so die was war per des un de en for the et at or as also son con le la el los y is den "
     "plus sur tema van over come dove bass cravo dolce calm "
     "triste lento largo solo alto tenor musical piano not but by up we he she it of our us be my up von ham lo op per "
     "comme via bis das det w z".split()

@@ -96,7 +96,7 @@ FAMILIES: dict[str, tuple[tuple[str, ...], bool]] = {
         ("bass guitar", "double bass", "synth bass"), True),
     "mallet, mallet instrument": (("marimba", "vibraphone"), True),
     "keys, keyboard, keyboardist": (("piano", "electric piano", "organ", "clavinet"), False),
-    "synth, analog synth, modular synth, moog, synth line, synth sound, synth arp, arp, arpeggiator": (
+    "synth, analog synth, analogue synth, modular synth, moog, synth line, synth sound": (
         ("synth lead", "synth pad", "synth bass", "synth strings"), False),
     "woodwind, winds, wind instrument, reeds": (("flute", "oboe", "clarinet", "bassoon"), False),
     "vocal, vocals, singer, singing, human voice, lead vocal, vocalist, lyrics": (("choir",), False),
@@ -106,7 +106,7 @@ FAMILIES: dict[str, tuple[tuple[str, ...], bool]] = {
 """Words for one of several instruments, and whether one of them is meant where it is wanted (:func:`.senses.meant`)."""
 
 DRUMS = (
-    "drum, drums, drum kit, drumkit, drum set, drumset, drumming, drummer, percussion, percussive, percussionist, "
+    "drum, drums, double bass drum, drum kit, drumkit, drum set, drumset, drumming, drummer, percussion, percussive, percussionist, "
     "drum machine, 808, 808 drum, 909, 909 drum, tr-808, tr-909, linndrum, acoustic drums, roomy drums, big drums, "
     "powerful drums, electronic drums, electronic drum kit, jazz drums, jazz kit, brushed drums, brushes, brush drums, "
     "programmed drums, live drums, drum beat, drumbeat, beat, beats, backbeat, breakbeat, drum loop, drum groove, "
@@ -265,7 +265,7 @@ SILENT = (
     "treehouse, my house, our house, the house, old house, white house, full house, house party, house of cards, light house, "
     "house warming, brick house, house on, in the house, around the house, a house on, a house by, a house in, "
     "sheet metal, scrap metal, metal door, metal gate, metal on, metal object, country road, country side, my country, the country, "
-    "another country, a country, country house, country walk, in the country, countryside, foreign country, "
+    "another country, country house, country walk, in the country, countryside, foreign country, "
     "bell bottom, bells and whistles, sleigh bell, jingle bell, no strings attached, "
     "strings attached, heart strings, heartstrings, purse strings, bass boosted, bass clef, treble clef, sea bass, "
     "tape recorder, voice recorder, car horn, fog horn, foghorn, air horn, shoe horn, unicorn horn, "
@@ -278,9 +278,9 @@ SILENT = (
     "wild flowers, wildflower, wild animals, soft drink, software, soft spot, calm before the storm, quiet place, party of, "
     "birthday party, pop up, pop corn, pop art, lolly pop, soda pop, pops, blues and greens, moody blues, reel to reel, "
     "latin america, latin text, jazz hands, disco ball, metal ball, drum up, ear drum, eardrum, oil drum, conundrum, "
-    "harp on, jaw harp, jew's harp, flute glass, trumpet vine, horn of, shoehorn, whistle blowing, double bass drum, "
+    "harp on, jaw harp, jew's harp, flute glass, trumpet vine, horn of, shoehorn, whistle blowing, "
     "waltz, tango, march, polka, flamenco, fado, klezmer, k-drama, gospel, ukulele, mandolin, lute, bagpipe, erhu, oud, "
-    "didgeridoo, hang drum, handpan, turntable, sampler, orchestra, orchestra hit, band, ensemble, "
+    "didgeridoo, hang drum, handpan, turntable, sampler, arp, synth arp, arpeggio, arpeggiator, arpeggiated synth, orchestra, orchestra hit, band, ensemble, "
     "clap back, clap your hands, triangle, "
     "dynamic range, power nap, chill pill, chill in the air, quiet riot, "
     "rain on the roof, strange land, steady hand, world, new world, around the world, whole world, world peace, "

@@ -29,7 +29,9 @@ _SOLFEGE = {"do": 0, "ut": 0, "re": 2, "ré": 2, "mi": 4, "fa": 5, "sol": 7, "la
 _MINOR = frozenset(("minor", "min", "m", "moll", "mineur", "menor", "minore"))
 
 _SIGN = r"(?:\s*(#|♯|b|♭)|[\s-]*(sharp|flat))?"
-_NAMED = re.compile(rf"(?<![\w'’])([A-Ga-g]){_SIGN}[\s-]*(?:(?:natural|harmonic|melodic)\s+)?(major|minor|maj|min)\b(?!\s*[79])")
+_NAMED = re.compile(
+    rf"(?<![\w'’])([A-Ga-g]){_SIGN}[\s-]*(?:(?:natural|harmonic|melodic)\s+)?(major|minor|maj|min)\b(?!\s*[79])"
+)
 _IN = re.compile(
     rf"(?<!\w)(?:in|[Kk]ey(?:\s+of)?:?)\s+([A-G]){_SIGN}(m)(?![\w#/])"
     rf"|(?<!\w)[Kk]ey\s*(?:of|:)\s*([A-Ga-g]){_SIGN}(?![\w#'’])(?!\s+(?:major|minor|flat|sharp))"

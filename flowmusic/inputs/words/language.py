@@ -69,7 +69,9 @@ def _common() -> dict[str, frozenset[str]]:
     for tongue, listed in COMMON.items():
         own = {folded(word) for word in listed.split()} - ALSO_ENGLISH - _ENGLISH
         of_list = {
-            phrase[0] for phrase, choice in senses().items() if len(phrase) == 1 and any(s.language == tongue for s in choice)
+            phrase[0]
+            for phrase, choice in senses().items()
+            if len(phrase) == 1 and any(s.language == tongue for s in choice)
         }
         found[tongue] = frozenset(own | (of_list - ALSO_ENGLISH - _ENGLISH))
     return found

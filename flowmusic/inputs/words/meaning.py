@@ -43,7 +43,7 @@ class ByMeaning:
     """Guesses facts by meaning.
 
     Args:
-        encoder: loaded on the first guess.
+        encoder: one of its own, as what it is asked is remembered in half precision; loaded on the first guess.
         least, ahead: in place of :data:`LEAST` and :data:`AHEAD`.
     """
 
@@ -86,6 +86,6 @@ class ByMeaning:
         """Unit vectors.  Shape: ``[N, 384]``."""
         import torch
 
-        states = self.encoder._encode(list(dict.fromkeys(phrases)))
-        rows = torch.stack([states[phrase].mean(0) for phrase in phrases])
+        self.encoder.remember(phrases)
+        rows = torch.stack([self.encoder.states(phrase).mean(0) for phrase in phrases])
         return torch.nn.functional.normalize(rows, dim=-1)

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from flowmusic.facts import CHOICES, INSTRUMENTS, Facts
+from flowmusic.facts import CHOICES, Facts
 from flowmusic.inputs.words import language
 from flowmusic.inputs.words.keys import bpm_in, key_in
 from flowmusic.inputs.words.senses import FILLERS, JOINERS, SIZES, Sense, Word, senses, words_of
@@ -26,7 +26,7 @@ from flowmusic.inputs.words.senses import FILLERS, JOINERS, SIZES, Sense, Word, 
 SLOW_BELOW, FAST_FROM = 88.0, 122.0
 """Felt beats a minute at which the tempo class changes (:data:`flowmusic.facts.TEMPI`)."""
 _LONGEST = 6
-_STOPS = frozenset(",.;:!?|()\n\"[]<>") | {"<>"}
+_STOPS = frozenset(',.;:!?|()\n"[]<>') | {"<>"}
 _LENDING = frozenset(
     "influence influences influenced inspired element elements flavour flavor flavours flavors undertones tinged touches "
     "tinges accents".split()
@@ -125,7 +125,9 @@ class _Part:
     def sounds(self) -> bool:
         """Whether it names instruments or drums."""
         sense = self.sense
-        return sense is not None and bool(sense.family or any(fact in ("instruments", "drums") for fact, _ in sense.says))
+        return sense is not None and bool(
+            sense.family or any(fact in ("instruments", "drums") for fact, _ in sense.says)
+        )
 
 
 def read(text: str, nearest: Nearest | None = None) -> Reading:
@@ -145,7 +147,7 @@ def read(text: str, nearest: Nearest | None = None) -> Reading:
     parts = list(_parts(words, used, tongue))
     if nearest is not None and tongue is None:
         _guess(parts, words, text, nearest)
-    _negate(parts, words)
+    _negate(parts, words, text)
     _compound(parts, words)
     only = _only(parts, words)
     found = list(_found(parts, words, text))
@@ -192,7 +194,19 @@ def _is_feeling(words: Sequence[Word], place: int, phrase: tuple[str, ...]) -> b
         return False
     before = words[place - 1].plain if place else ","
     behind = words[place + 1].plain if place + 1 < len(words) else ","
-    listed = before in _STOPS or before in ("and", "with", "or", "on", "by", "for", "featuring", "solo", "plus", "no", "without")
+    listed = before in _STOPS or before in (
+        "and",
+        "with",
+        "or",
+        "on",
+        "by",
+        "for",
+        "featuring",
+        "solo",
+        "plus",
+        "no",
+        "without",
+    )
     return not listed or behind in ("of", "only") or before in _OFF_BEFORE
 
 
@@ -205,12 +219,15 @@ def _guess(parts: list[_Part], words: Sequence[Word], text: str, nearest: Neares
             part.sense, part.guess = Sense(((guess.fact, value),)), guess
 
 
-def _negate(parts: list[_Part], words: Sequence[Word]) -> None:
+def _negate(parts: list[_Part], words: Sequence[Word], text: str) -> None:
     """Mark what each negation negates: the next thing named, and what "or" joins to it.
 
     "No heavy drums" negates a kind of drums: there drums are neither wanted nor negated.
     """
     for start, part in enumerate(parts):
+        behind = words[part.last] if part.last < len(words) else None
+        if part.says and behind is not None and behind.plain in ("free", "less") and text[behind.start - 1] == "-":
+            part.state = "no"
         if part.role == "open" and start + 1 < len(parts) and parts[start + 1].role == "only":
             parts[start + 1].state = "off"
         if part.role != "not":
@@ -220,7 +237,7 @@ def _negate(parts: list[_Part], words: Sequence[Word]) -> None:
         place = start + 1
         while place < len(parts):
             here, plain = parts[place], words[parts[place].first].plain
-            behind = parts[place + 1] if place + 1 < len(parts) else None
+            following = parts[place + 1] if place + 1 < len(parts) else None
             if here.role in ("only", "solo", "not", "open"):
                 break
             if here.says:
@@ -232,13 +249,13 @@ def _negate(parts: list[_Part], words: Sequence[Word]) -> None:
                 hits.append(here)
             elif hits and (plain in JOINERS or here.role == "join"):
                 pass
-            elif hits and plain in ("and", "/") and behind is not None and behind.sounds:
-                following = parts[place + 2] if place + 2 < len(parts) else None
-                if following is not None and following.role in ("only", "after"):
+            elif hits and plain in ("and", "/") and following is not None and following.sounds:
+                last = parts[place + 2] if place + 2 < len(parts) else None
+                if last is not None and last.role in ("only", "after"):
                     break
                 if words[part.first].plain not in ("without", "w/o"):
                     # "No drums and piano" can be read both ways.
-                    behind.state = "off"
+                    following.state = "off"
                     break
             elif hits and plain == "," and _is_joined(parts, words, place):
                 pass
@@ -329,39 +346,53 @@ def _is_a_passage(parts: list[_Part], words: Sequence[Word], place: int) -> bool
 
 def _found(parts: list[_Part], words: Sequence[Word], text: str) -> Iterator[Found]:
     genre = next(
-        (value for part in parts if part.sense and not part.state for fact, value in part.sense.says if fact == "genre"), None
+        (
+            value
+            for part in parts
+            if part.sense and not part.state
+            for fact, value in part.sense.says
+            if fact == "genre"
+        ),
+        None,
     )
-    strong = any(
-        fact == "genre" for part in parts if part.sense and not part.sense.weak for fact, _ in part.sense.says
-    )
+    strong = any(fact == "genre" for part in parts if part.sense and not part.sense.weak for fact, _ in part.sense.says)
     named = {
-        value for part in parts if part.sense and not part.state for fact, value in part.sense.says if fact == "instruments"
+        value
+        for part in parts
+        if part.sense and not part.state
+        for fact, value in part.sense.says
+        if fact == "instruments"
     }
     for part in parts:
         sense = part.sense
         if sense is None or part.state == "off":
             continue
         absent = part.state == "no" or sense.absent
-        if absent and part.last < len(words) and sense.absent and part.state == "no":
-            continue  # "not drumless"
+        if sense.absent and part.state == "no":
+            continue  # "not drumless" says nothing
         shown = text[words[part.first].start : words[part.last - 1].end]
         how, near = ("list", None) if part.guess is None else ("meaning", part.guess.similarity)
         for fact, value in sense.says:
-            if fact == "genre" and sense.weak and strong or absent and fact != "drums" and sense.absent:
+            if fact == "genre" and sense.weak and strong:
                 continue
-            if absent and len(sense.says) > 1 and fact != sense.says[0][0]:
-                continue
+            if absent and fact not in (sense.says[0][0], "instruments"):
+                continue  # "no house beat" may well be house
             said: Any = (not absent) if fact == "drums" else value
             yield Found(fact, said, shown, how, near, absent and fact != "drums", sense.language)
         if sense.family and absent:
             for name in sense.family:
                 yield Found("instruments", name, shown, how, near, True, sense.language, sense.family)
         elif sense.family and sense.meant and not named.intersection(sense.family):
-            yield Found("instruments", _likely(sense.family, genre), shown, how, near, False, sense.language, sense.family)
+            yield Found(
+                "instruments", _likely(sense.family, genre), shown, how, near, False, sense.language, sense.family
+            )
 
 
 _HEAVY = frozenset(("rock", "metal"))
-_PLUGGED = frozenset("blues funk soul disco reggae pop jazz afrobeat synthwave house".split()) | {"hip hop", "drum and bass"}
+_PLUGGED = frozenset("blues funk soul disco reggae pop jazz afrobeat synthwave house".split()) | {
+    "hip hop",
+    "drum and bass",
+}
 _UPRIGHT = frozenset(("jazz", "bossa nova", "folk", "celtic", "classical", "cinematic", "latin"))
 _SYNTHETIC = frozenset("house techno synthwave ambient".split()) | {"drum and bass", "hip hop", "video game"}
 
@@ -369,7 +400,9 @@ _SYNTHETIC = frozenset("house techno synthwave ambient".split()) | {"drum and ba
 def _likely(family: tuple[str, ...], genre: str | None) -> str:
     """Which of several instruments a word means in a genre: a guitar in metal is distorted."""
     if "distorted guitar" in family:
-        return "distorted guitar" if genre == "metal" else "electric guitar" if genre in _HEAVY | _PLUGGED else family[0]
+        return (
+            "distorted guitar" if genre == "metal" else "electric guitar" if genre in _HEAVY | _PLUGGED else family[0]
+        )
     if "synth bass" in family:
         return "double bass" if genre in _UPRIGHT else "synth bass" if genre in _SYNTHETIC else family[0]
     return family[0]
@@ -381,7 +414,11 @@ def _settled(found: Sequence[Found], only: bool) -> Reading:
     excluded: dict[str, Any] = {}
     unclear: list[str] = []
     wanted = {each.value for each in found if each.fact == "instruments" and not each.absent}
-    not_wanted = {each.value for each in found if each.fact == "instruments" and each.absent}
+    # "Synth pads, no other synths": what is wanted by its own name is not excluded with its family.
+    not_wanted = {
+        each.value for each in found
+        if each.fact == "instruments" and each.absent and not (each.of and each.value in wanted)
+    }  # fmt: skip
     for name in sorted(wanted & not_wanted):
         unclear.append(f"the prompt asks for {name} and for none; it is left open")
     if wanted - not_wanted:
@@ -405,7 +442,4 @@ def _settled(found: Sequence[Found], only: bool) -> Reading:
         said.setdefault("drums", False)
         if said["drums"] is True or wanted:
             said.setdefault("instruments", frozenset())
-    names = frozenset(INSTRUMENTS)
-    assert all(value in names for value in (*wanted, *not_wanted))
     return Reading(Facts(**said), Facts(**excluded), tuple(found), only, tuple(unclear))
-

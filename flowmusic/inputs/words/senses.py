@@ -95,10 +95,7 @@ FILLERS = frozenset(
 )
 """Words that may stand between a negation and what it negates."""
 JOINERS = frozenset("or nor".split())
-_ABSENT = (
-    "drumless, beatless, percussionless, rhythmless, drum free, percussion free, beat free, drums free, drums off, "
-    "no drums, no percussion"
-)
+_ABSENT = "drumless, beatless, percussionless, rhythmless, drum free, percussion free, beat free, drums free, drums off"
 
 
 def split(listed: str) -> Iterator[tuple[str, ...]]:
@@ -108,7 +105,6 @@ def split(listed: str) -> Iterator[tuple[str, ...]]:
 
 
 def _plurals(phrase: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    yield phrase
     last = phrase[-1]
     if last.endswith(("s", "#")) and not last.endswith(("ss", "bass")):
         return
@@ -126,9 +122,14 @@ def senses() -> Senses:
         if phrase and (phrase not in found or sense.language and all(each.language for each in found[phrase])):
             found[phrase] = (*found.get(phrase, ()), sense)
 
-    for phrase in split(english.SILENT):
-        for form in _plurals(phrase):
-            put(form, Sense())
+    made: list[tuple[tuple[str, ...], Sense]] = []
+
+    def put_all(listed: str, sense: Sense) -> None:
+        for phrase in split(listed):
+            put(phrase, sense)
+            made.extend((form, sense) for form in _plurals(phrase))
+
+    put_all(english.SILENT, Sense())
     for role, listed in _ROLES.items():
         for phrase in split(listed):
             put(phrase, Sense(role=role))
@@ -137,12 +138,9 @@ def senses() -> Senses:
     for name, parts in english.ENSEMBLES.items():
         for phrase in split(name):
             put(phrase, Sense(tuple(("instruments", part) for part in parts), role="ensemble"))
-    for phrase_text, genre in english.BEATS.items():
-        for form in _plurals(next(split(phrase_text))):
-            put(form, Sense((("drums", "yes"), ("genre", genre)), weak=True))
-    for phrase in split(english.DRUMS):
-        for form in _plurals(phrase):
-            put(form, Sense((("drums", "yes"),)))
+    for listed, genre in english.BEATS.items():
+        put_all(listed, Sense((("drums", "yes"), ("genre", genre)), weak=True))
+    put_all(english.DRUMS, Sense((("drums", "yes"),)))
     for both, facts in english.BOTH.items():
         put(next(split(both)), Sense(tuple(facts.items())))
     for fact, table in (
@@ -153,13 +151,12 @@ def senses() -> Senses:
                 drummed = value == "drum and bass" and fact == "genre"
                 put(phrase, Sense(((fact, value), *((("drums", "yes"),) if drummed else ()))))
     for name, listed in english.INSTRUMENTS.items():
-        for phrase in split(listed):
-            for form in _plurals(phrase):
-                put(form, Sense((("instruments", name),)))
+        put_all(listed, Sense((("instruments", name),)))
     for listed, (members, meant) in english.FAMILIES.items():
-        for phrase in split(listed):
-            for form in _plurals(phrase):
-                put(form, Sense(family=members, meant=meant))
+        put_all(listed, Sense(family=members, meant=meant))
+    # A plural that somebody wrote down counts more than one that is made: horns are no French horns.
+    for phrase, sense in made:
+        put(phrase, sense)
     for phrase, sense in _elsewhere():
         put(phrase, sense)
     return found
