@@ -51,8 +51,9 @@ def main() -> None:
             precision = right / max(1, right + wrong)
             print(f"{least:5.2f}  {ahead:5.2f}  {right:5}  {wrong:5}  {precision:9.2f}  {right / facts:6.2f}")
     right, wrong, facts, which = score(ByMeaning(encoder), halves[1])
-    print(f"other half at {LEAST:g}, {AHEAD:g}: {right} right, {wrong} wrong, precision {right / max(1, right + wrong):.2f}, "
-          f"recall {right / facts:.2f}")  # fmt: skip
+    precision = right / max(1, right + wrong)
+    print(f"other half at {LEAST:g}, {AHEAD:g}: {right} right, {wrong} wrong, ", end="")
+    print(f"precision {precision:.2f}, recall {right / facts:.2f}")
     if args.wrong:
         print("; ".join(which))
 

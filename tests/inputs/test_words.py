@@ -14,7 +14,8 @@ from flowmusic.corpus.genres import GENRES
 from flowmusic.corpus.instruments import KITS, PROGRAMS
 from flowmusic.facts import CHOICES, INSTRUMENTS, instrument_of
 from flowmusic.inputs.words import elsewhere, english
-from flowmusic.inputs.words.reading import Guess, Reading, read
+from flowmusic.inputs.words.reading import Reading, read
+from flowmusic.inputs.words.senses import Guess
 
 GUITARS = "acoustic guitar, electric guitar, distorted guitar"
 BASSES = "double bass, bass guitar, synth bass"

@@ -14,7 +14,8 @@ LANGUAGES = {
 INSTRUMENTS: dict[str, dict[str, str]] = {
     "de": {
         "piano": "klavier, flügel, konzertflügel, klaviermusik, klavierstück", "electric piano": "e-klavier, e-piano",
-        "bells": "glocken, glockenspiel, spieluhr, glocke", "vibraphone": "vibraphon", "marimba": "marimbaphon, xylophon",
+        "bells": "glocken, glockenspiel, spieluhr, glocke", "vibraphone": "vibraphon", "marimba": "marimbaphon, "
+        "xylophon",
         "dulcimer": "hackbrett", "organ": "orgel, hammondorgel", "church organ": "kirchenorgel",
         "accordion": "akkordeon, ziehharmonika", "harmonica": "mundharmonika",
         "acoustic guitar": "akustische gitarre, akustikgitarre, akustikgitarren, konzertgitarre",
@@ -22,7 +23,8 @@ INSTRUMENTS: dict[str, dict[str, str]] = {
         "distorted guitar": "verzerrte gitarre, verzerrte gitarren, verzerrte e-gitarre",
         "double bass": "kontrabass, kontrabaß", "bass guitar": "e-bass, bassgitarre", "synth bass": "synthbass",
         "violin": "geige, geigen, violine, bratsche", "strings": "streicher, streichorchester, streichern",
-        "harp": "harfe", "choir": "chor, chöre, stimmen", "trumpet": "trompete, trompeten", "trombone": "posaune, posaunen",
+        "harp": "harfe", "choir": "chor, chöre, stimmen", "trumpet": "trompete, trompeten", "trombone": "posaune, "
+        "posaunen",
         "french horn": "waldhorn, hörner", "brass": "blechbläser, bläser", "saxophone": "saxophon, saxofon",
         "bassoon": "fagott", "clarinet": "klarinette", "flute": "flöte, flöten, querflöte, blockflöte, panflöte",
         "harpsichord": "cembalo",
@@ -40,7 +42,8 @@ INSTRUMENTS: dict[str, dict[str, str]] = {
     },
     "es": {
         "piano": "piano de cola", "electric piano": "piano eléctrico", "harpsichord": "clavecín, clavicordio",
-        "bells": "campanas, campanillas", "organ": "órgano", "church organ": "órgano de iglesia", "accordion": "acordeón",
+        "bells": "campanas, campanillas", "organ": "órgano", "church organ": "órgano de iglesia",
+        "accordion": "acordeón",
         "harmonica": "armónica", "acoustic guitar": "guitarra acústica, guitarra española, guitarra clásica",
         "electric guitar": "guitarra eléctrica", "distorted guitar": "guitarra distorsionada",
         "double bass": "contrabajo", "bass guitar": "bajo eléctrico", "violin": "violín, violines",
@@ -84,9 +87,12 @@ DRUMS = {
 }
 
 CHOICES: dict[str, dict[str, dict[str, str]]] = {
-    "de": {"tempo": {"slow": "langsam, langsames, langsamer, langsame", "fast": "schnell, schnelles, schneller, schnelle"},
-           "mood": {"bright": "fröhlich, fröhliche, fröhliches, heiter", "dark": "traurig, traurige, trauriges, düster"},
-           "energy": {"calm": "ruhig, ruhige, ruhiges, sanft, entspannt"}, "genre": {"classical": "klassik, klassische musik"}},
+    "de": {"tempo": {"slow": "langsam, langsames, langsamer, langsame", "fast": "schnell, schnelles, schneller, "
+    "schnelle"},
+           "mood": {"bright": "fröhlich, fröhliche, fröhliches, heiter", "dark": "traurig, traurige, trauriges, "
+           "düster"},
+           "energy": {"calm": "ruhig, ruhige, ruhiges, sanft, entspannt"}, "genre": {"classical": "klassik, "
+           "klassische musik"}},
     "fr": {"tempo": {"slow": "lent, lente, lentement", "fast": "rapide"},
            "mood": {"bright": "joyeux, joyeuse, gai", "dark": "triste, mélancolique, sombre"},
            "energy": {"calm": "calme, doux, douce, apaisant"}, "genre": {"classical": "musique classique"}},
@@ -103,15 +109,18 @@ CHOICES: dict[str, dict[str, dict[str, str]]] = {
 
 NEGATORS = {"de": "ohne, kein, keine, keinen", "fr": "sans, pas de", "es": "sin", "it": "senza", "pt": "sem"}
 ONLY = {
-    "de": "nur", "fr": "seulement, uniquement", "es": "solamente, sólo", "it": "soltanto, solamente", "pt": "somente, apenas",
+    "de": "nur", "fr": "seulement, uniquement", "es": "solamente, sólo", "it": "soltanto, solamente",
+    "pt": "somente, apenas",
 }  # fmt: skip
 JOINERS = {"de": "und, oder", "fr": "et, ou, ni", "es": "y, o, ni", "it": "e, o, ne", "pt": "e, ou, nem"}
 """What continues a list after a negation: "ohne Schlagzeug und Bass"."""
 
 COMMON: dict[str, str] = {
-    "de": "und der das ein eine einen einem mit für ist nicht von zum zur auf dem den sehr wie im ohne kein keine etwas musik "
+    "de": "und der das ein eine einen einem mit für ist nicht von zum zur auf dem den sehr wie im ohne kein keine "
+    "etwas musik "
     "ich auch aber oder bitte lied stück",
-    "fr": "le les une avec pour dans et du des est sans pas sur très plus ou qui musique je un au morceau chanson comme",
+    "fr": "le les une avec pour dans et du des est sans pas sur très plus ou qui musique je un au morceau chanson "
+    "comme",
     "es": "el los las una con para y del es sin muy pero música que por como un canción quiero tema",
     "it": "il gli una con per e di della del sono senza molto che più un musica come brano canzone lo",
     "pt": "o os uma com para e do da em não muito sem que um mais música como você",
@@ -124,7 +133,8 @@ COMMON: dict[str, str] = {
 """Common words of each language, for telling it; those that are English words count for nothing."""
 
 ALSO_ENGLISH = frozenset(
-    "sin in an a i o e on do to no me is so die was war per des un de en for the et at or as also son con le la el los y is den "
+    "sin in an a i o e on do to no me is so die was war per des un de en for the et at or as also son con le la el "
+    "los y is den "
     "plus sur tema van over come dove bass cravo dolce calm "
     "triste lento largo solo alto tenor musical piano not but by up we he she it of our us be my up von ham lo op per "
     "comme via bis das det w z".split()

@@ -13,24 +13,38 @@ from flowmusic.inputs.words.elsewhere import ALSO_ENGLISH, COMMON, LANGUAGES
 from flowmusic.inputs.words.senses import folded, senses
 
 _ENGLISH = frozenset(
-    "the and with of in on for to by from at is are was be this that it its like some very more no not without but an a or as "
-    "into over about my your his her our their you me we they when where how what who which have has do does make made "
+    "the and with of in on for to by from at is are was be this that it its like some very more no not without but "
+    "an a or as "
+    "into over about my your his her our their you me we they when where how what who which have has do does make "
+    "made "
     "sounds sound feels feel style inspired music song piece track tune melody background".split()
 )
 _NO_CONTENT = _ENGLISH | frozenset(
-    "instrumental recording version theme loop sample intro outro verse chorus bridge hook section part parts start end "
-    "beginning ending feature features featuring featured play plays played playing music musical sound sounds sounding "
-    "please want would could should something nice good great best cool beautiful amazing lovely pretty bit little lot "
-    "touch hint feel feeling vibe vibes mood moods atmosphere style styles genre tempo rhythm rhythms groove grooves harmony "
-    "harmonies chord chords progression melodies melodic lead leads backing accompaniment accompanied accompanying key minor "
-    "major scale note notes bar bars time signature minutes minute seconds second long short simple complex modern vintage "
-    "retro classic traditional new old young big small high low deep light heavy loud full rich warm cold clean clear simple "
-    "under upon between through during after before then than also only just even still again along around across with "
-    "while until around plus using made based like influences influence influenced elements element inspired type kind "
-    "think imagine write create generate compose give make quality stereo mono song songs tracks pieces scene video film "
-    "movie game background walking driving dancing studying working sleeping reading people person friend everything every "
+    "instrumental recording version theme loop sample intro outro verse chorus bridge hook section part parts start "
+    "end "
+    "beginning ending feature features featuring featured play plays played playing music musical sound sounds "
+    "sounding "
+    "please want would could should something nice good great best cool beautiful amazing lovely pretty bit little "
+    "lot "
+    "touch hint feel feeling vibe vibes mood moods atmosphere style styles genre tempo rhythm rhythms groove grooves "
+    "harmony "
+    "harmonies chord chords progression melodies melodic lead leads backing accompaniment accompanied accompanying "
+    "key minor "
+    "major scale note notes bar bars time signature minutes minute seconds second long short simple complex modern "
+    "vintage "
+    "retro classic traditional new old young big small high low deep light heavy loud full rich warm cold clean "
+    "clear simple "
+    "under upon between through during after before then than also only just even still again along around across "
+    "with "
+    "while until around plus using made based like influences influence influenced elements element inspired type "
+    "kind "
+    "think imagine write create generate compose give make quality stereo mono song songs tracks pieces scene video "
+    "film "
+    "movie game background walking driving dancing studying working sleeping reading people person friend everything "
+    "every "
     "each both other another one two three four five six seven eight first last next main slightly few many much most "
-    "really quite rather somewhat almost always never sometimes soon later early late today tonight plays carries takes "
+    "really quite rather somewhat almost always never sometimes soon later early late today tonight plays carries "
+    "takes "
     "takes tune built laid down behind keeps keep drone".split()
 )
 _LEAST_SHARE = 0.2

@@ -1,8 +1,9 @@
 """For words that the list does not hold: the fact whose words lie nearest by the text encoder, if near enough.
 
-A phrase is the mean of its token states, as all-MiniLM-L6-v2 was trained to be compared (Reimers & Gurevych 2019, arXiv
-1908.10084).  A guess needs a cosine of :data:`LEAST` and must be :data:`AHEAD` of the words of every other value, and of
-:data:`OTHER_THINGS`: silence is better than a wrong fact.  ``benchmarks/words_by_meaning.py`` prints what is guessed of words kept out of the list.
+A phrase is the mean of its token states, as all-MiniLM-L6-v2 was trained to be compared (Reimers & Gurevych 2019,
+arXiv 1908.10084).  A guess needs a cosine of :data:`LEAST` and must be :data:`AHEAD` of the words of every other value,
+and of :data:`OTHER_THINGS`: silence is better than a wrong fact.  ``benchmarks/words_by_meaning.py`` prints what is
+guessed of words kept out of the list.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flowmusic.inputs.words import english
-from flowmusic.inputs.words.reading import Guess
+from flowmusic.inputs.words.senses import Guess
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,15 +25,24 @@ _EACH = 12
 """Words of the list that stand for each value: the first, most common ones, and none of several words, as parts of
 those draw in what has nothing to do with music (a cathedral would be an organ)."""
 OTHER_THINGS = (
-    "place building nature weather food animal person time colour night season city travel story water technology sport "
-    "event film holiday sleep money body machine vehicle plant sea sky light house door room church work job war country "
-    "language book letter picture paint cloth clothes dress king queen god angel devil friend mother father baby boy girl "
-    "man woman family hair eye hand head heart foot face stone iron ice rock sand metal rain sun moon star earth tree leaf "
-    "grass flower fruit bird fish dog horse cow insect wolf lion tea milk sugar salt meat drink bar pub hotel farm village "
-    "town bridge ship boat plane bus walk run jump swim fly drive ride throw catch build break open close begin end top "
-    "bottom left right north south east west america europe africa asia england germany france spain china india russia "
-    "mexico audio recording studio effect noise texture melody chord interval scale ornament technique instrument player "
-    "performance audience dance school teacher student doctor police soldier business office market shop price future past "
+    "place building nature weather food animal person time colour night season city travel story water technology "
+    "sport "
+    "event film holiday sleep money body machine vehicle plant sea sky light house door room church work job war "
+    "country "
+    "language book letter picture paint cloth clothes dress king queen god angel devil friend mother father baby boy "
+    "girl "
+    "man woman family hair eye hand head heart foot face stone iron ice rock sand metal rain sun moon star earth "
+    "tree leaf "
+    "grass flower fruit bird fish dog horse cow insect wolf lion tea milk sugar salt meat drink bar pub hotel farm "
+    "village "
+    "town bridge ship boat plane bus walk run jump swim fly drive ride throw catch build break open close begin end "
+    "top "
+    "bottom left right north south east west america europe africa asia england germany france spain china india "
+    "russia "
+    "mexico audio recording studio effect noise texture melody chord interval scale ornament technique instrument "
+    "player "
+    "performance audience dance school teacher student doctor police soldier business office market shop price "
+    "future past "
     "memory idea dream secret magic ghost monster hero adventure game toy"
 ).split()
 """What a prompt may be about as well; a word that is nearest to one of these says no fact."""

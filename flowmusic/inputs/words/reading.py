@@ -19,18 +19,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from flowmusic.facts import CHOICES, Facts
-from flowmusic.inputs.words import language
+from flowmusic.inputs.words import language, scope
 from flowmusic.inputs.words.keys import bpm_in, key_in
-from flowmusic.inputs.words.senses import FILLERS, JOINERS, SIZES, Sense, Word, senses, words_of
+from flowmusic.inputs.words.scope import STOPS, Part
+from flowmusic.inputs.words.senses import Guess, Sense, Word, senses, words_of
 
 SLOW_BELOW, FAST_FROM = 88.0, 122.0
 """Felt beats a minute at which the tempo class changes (:data:`flowmusic.facts.TEMPI`)."""
 _LONGEST = 6
-_STOPS = frozenset(',.;:!?|()\n"[]<>') | {"<>"}
-_LENDING = frozenset(
-    "influence influences influenced inspired element elements flavour flavor flavours flavors undertones tinged touches "
-    "tinges accents".split()
-)
 _OFF_BEFORE = frozenset("chill good great bad summer beach party retro vintage 80s 90s 70s positive cool".split())
 
 
@@ -87,47 +83,10 @@ class Reading:
     language: str | None = None
 
 
-@dataclass(frozen=True)
-class Guess:
-    """The fact nearest in meaning to some words, and the cosine."""
-
-    fact: str
-    value: str
-    similarity: float
-
-
 class Nearest(Protocol):
     """Guesses facts by meaning, see :mod:`flowmusic.inputs.words.meaning`."""
 
     def __call__(self, phrases: Sequence[str]) -> list[Guess | None]: ...
-
-
-@dataclass
-class _Part:
-    """Words ``first`` to ``last`` (not included) of a text and what they say; without a sense, one unknown word."""
-
-    first: int
-    last: int
-    sense: Sense | None = None
-    guess: Guess | None = None
-    state: str = ""
-    """``no``: negated; ``off``: neither wanted nor negated."""
-
-    @property
-    def role(self) -> str:
-        return "" if self.sense is None else self.sense.role
-
-    @property
-    def says(self) -> bool:
-        return self.sense is not None and bool(self.sense.says or self.sense.family)
-
-    @property
-    def sounds(self) -> bool:
-        """Whether it names instruments or drums."""
-        sense = self.sense
-        return sense is not None and bool(
-            sense.family or any(fact in ("instruments", "drums") for fact, _ in sense.says)
-        )
 
 
 def read(text: str, nearest: Nearest | None = None) -> Reading:
@@ -147,9 +106,9 @@ def read(text: str, nearest: Nearest | None = None) -> Reading:
     parts = list(_parts(words, used, tongue))
     if nearest is not None and tongue is None:
         _guess(parts, words, text, nearest)
-    _negate(parts, words, text)
-    _compound(parts, words)
-    only = _only(parts, words)
+    scope.negate(parts, words, text)
+    scope.compound(parts, words)
+    only = scope.only(parts, words)
     found = list(_found(parts, words, text))
     if key is not None:
         found.append(Found("key", key.value, text[key.start : key.end]))
@@ -161,11 +120,11 @@ def read(text: str, nearest: Nearest | None = None) -> Reading:
     return replace(_settled(found, only), bpm=numbers[0][0] if numbers else None, language=named)
 
 
-def _parts(words: Sequence[Word], used: set[int], tongue: str | None) -> Iterator[_Part]:
+def _parts(words: Sequence[Word], used: set[int], tongue: str | None) -> Iterator[Part]:
     table, place = senses(), 0
     while place < len(words):
-        if place in used or words[place].plain in _STOPS:
-            yield _Part(place, place + 1, Sense() if place in used else None)
+        if place in used or words[place].plain in STOPS:
+            yield Part(place, place + 1, Sense() if place in used else None)
             place += 1
             continue
         for last in range(min(len(words), place + _LONGEST), place, -1):
@@ -173,11 +132,11 @@ def _parts(words: Sequence[Word], used: set[int], tongue: str | None) -> Iterato
             if phrase in table and not used.intersection(range(place, last)):
                 sense = _sense(table[phrase], tongue)
                 if sense is not None and not _is_feeling(words, place, phrase):
-                    yield _Part(place, last, sense)
+                    yield Part(place, last, sense)
                     place = last
                     break
         else:
-            yield _Part(place, place + 1)
+            yield Part(place, place + 1)
             place += 1
 
 
@@ -194,7 +153,7 @@ def _is_feeling(words: Sequence[Word], place: int, phrase: tuple[str, ...]) -> b
         return False
     before = words[place - 1].plain if place else ","
     behind = words[place + 1].plain if place + 1 < len(words) else ","
-    listed = before in _STOPS or before in (
+    listed = before in STOPS or before in (
         "and",
         "with",
         "or",
@@ -210,7 +169,7 @@ def _is_feeling(words: Sequence[Word], place: int, phrase: tuple[str, ...]) -> b
     return not listed or behind in ("of", "only") or before in _OFF_BEFORE
 
 
-def _guess(parts: list[_Part], words: Sequence[Word], text: str, nearest: Nearest) -> None:
+def _guess(parts: list[Part], words: Sequence[Word], text: str, nearest: Nearest) -> None:
     unknown = [part for part in parts if part.sense is None and language.is_content(words[part.first].plain)]
     guesses = nearest([text[words[part.first].start : words[part.first].end].lower() for part in unknown])
     for part, guess in zip(unknown, guesses, strict=True):
@@ -219,132 +178,7 @@ def _guess(parts: list[_Part], words: Sequence[Word], text: str, nearest: Neares
             part.sense, part.guess = Sense(((guess.fact, value),)), guess
 
 
-def _negate(parts: list[_Part], words: Sequence[Word], text: str) -> None:
-    """Mark what each negation negates: the next thing named, and what "or" joins to it.
-
-    "No heavy drums" negates a kind of drums: there drums are neither wanted nor negated.
-    """
-    for start, part in enumerate(parts):
-        behind = words[part.last] if part.last < len(words) else None
-        if part.says and behind is not None and behind.plain in ("free", "less") and text[behind.start - 1] == "-":
-            part.state = "no"
-        if part.role == "open" and start + 1 < len(parts) and parts[start + 1].role == "only":
-            parts[start + 1].state = "off"
-        if part.role != "not":
-            continue
-        hits: list[_Part] = []
-        qualified = False
-        place = start + 1
-        while place < len(parts):
-            here, plain = parts[place], words[parts[place].first].plain
-            following = parts[place + 1] if place + 1 < len(parts) else None
-            if here.role in ("only", "solo", "not", "open"):
-                break
-            if here.says:
-                if hits and parts[place - 1] is hits[-1]:
-                    # "No fast drums": the drums, too, are neither.
-                    here.state = "off" if here.sounds and not hits[-1].sounds else here.state
-                    break
-                here.state = "off" if qualified else "no"
-                hits.append(here)
-            elif hits and (plain in JOINERS or here.role == "join"):
-                pass
-            elif hits and plain in ("and", "/") and following is not None and following.sounds:
-                last = parts[place + 2] if place + 2 < len(parts) else None
-                if last is not None and last.role in ("only", "after"):
-                    break
-                if words[part.first].plain not in ("without", "w/o"):
-                    # "No drums and piano" can be read both ways.
-                    following.state = "off"
-                    break
-            elif hits and plain == "," and _is_joined(parts, words, place):
-                pass
-            elif plain in _STOPS or hits:
-                break
-            elif plain not in FILLERS:
-                qualified = True
-            place += 1
-
-
-def _is_joined(parts: list[_Part], words: Sequence[Word], place: int) -> bool:
-    """Whether a list that goes on at this comma ends in "or": "without piano, bass or drums"."""
-    while place + 1 < len(parts) and words[parts[place].first].plain == ",":
-        if words[parts[place + 1].first].plain in JOINERS:
-            return True
-        if not parts[place + 1].says or place + 2 >= len(parts):
-            return False
-        place += 2
-        if words[parts[place].first].plain in JOINERS:
-            return True
-    return False
-
-
-def _compound(parts: list[_Part], words: Sequence[Word]) -> None:
-    """Of two genres side by side the last is the noun ("folk metal"); a genre that only lends something says nothing."""
-    for part, behind in zip(parts, parts[1:], strict=False):
-        if part.sense and any(fact == "genre" for fact, _ in part.sense.says):
-            genre = behind.sense is not None and not behind.state and any(f == "genre" for f, _ in behind.sense.says)
-            if genre or words[behind.first].plain in _LENDING:
-                part.state = part.state or "off"
-
-
-def _only(parts: list[_Part], words: Sequence[Word]) -> bool:
-    """Whether the words say that nothing plays but what they name."""
-    wanted = [part for part in parts if part.sounds and not part.state]
-    named = {(part.first, part.last): part for part in wanted}
-    count = len({tuple(part.sense.says or part.sense.family) for part in wanted if part.sense})  # each thing once
-    genres = {value for part in parts if part.sense for fact, value in part.sense.says if fact == "genre"}
-    for place, part in enumerate(parts):
-        before, behind = (parts[n] if 0 <= n < len(parts) else None for n in (place - 1, place + 1))
-        if part.role == "alone" or part.role == "ensemble" and count == 1 and not part.state:
-            return True
-        if part.state == "off":
-            continue
-        if part.role in ("only", "after") and before in named.values() and not (behind is not None and behind.sounds):
-            return True
-        if words[part.first].plain == "only" and before in named.values():
-            return True
-        if part.role == "only":
-            following = _after(parts, words, place)
-            if following is not None and following in named.values():
-                return True
-        if part.role == "solo" and count == 1:
-            if any(each in named.values() for each in _reach(parts, words, place)):
-                return True
-            if before in named.values() and not _is_a_passage(parts, words, place - 1):
-                if not genres - {"classical", "jazz", "ambient"}:
-                    return True
-        if part.role in SIZES and 0 < count <= SIZES[part.role]:
-            beside = before in named.values() or behind is not None and words[behind.first].plain in ("of", "for", ":")
-            if beside and (count == SIZES[part.role] or part.role == "duo"):
-                return True
-    return False
-
-
-def _after(parts: list[_Part], words: Sequence[Word], place: int) -> _Part | None:
-    """The next part after an article and adjectives of the list."""
-    for part in parts[place + 1 : place + 4]:
-        if part.sounds:
-            return part
-        if not part.says and words[part.first].plain not in ("a", "an", "the", "with", "some"):
-            return None
-    return None
-
-
-def _reach(parts: list[_Part], words: Sequence[Word], place: int) -> Iterator[_Part]:
-    for part in parts[place + 1 : place + 4]:
-        if words[part.first].plain in _STOPS | {"over", "with", "and", "in", "by"}:
-            return
-        yield part
-
-
-def _is_a_passage(parts: list[_Part], words: Sequence[Word], place: int) -> bool:
-    """Whether a solo is part of a piece: "rock with a guitar solo"."""
-    before = [words[part.first].plain for part in parts[max(0, place - 4) : place]]
-    return any(word in ("with", "and", "featuring", "plus", "has", "including", "then", "into") for word in before)
-
-
-def _found(parts: list[_Part], words: Sequence[Word], text: str) -> Iterator[Found]:
+def _found(parts: list[Part], words: Sequence[Word], text: str) -> Iterator[Found]:
     genre = next(
         (
             value

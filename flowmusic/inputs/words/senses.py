@@ -55,7 +55,8 @@ class Sense:
     Args:
         says: facts and their values: an instrument, ``"drums"`` with ``"yes"``, or a choice.
         family: instruments of which the phrase may mean any.
-        role: what else it does: ``not``, ``only``, ``solo``, ``ensemble`` of two or more, ``filler``; ``""``: nothing.
+        role: what else it does: ``not``, ``only``, ``solo``, ``ensemble`` of two or more,
+        ``filler``; ``""``: nothing.
         weak: the choices hold where no other word says one.
         language: of the word; None: English.
         meant: of a family, whether one of it is meant where it is wanted.
@@ -71,11 +72,22 @@ class Sense:
     absent: bool = False
 
 
+@dataclass(frozen=True)
+class Guess:
+    """The fact nearest in meaning to some words, and the cosine."""
+
+    fact: str
+    value: str
+    similarity: float
+
+
 Senses = Mapping[tuple[str, ...], tuple[Sense, ...]]
 
 _ROLES = {
-    "not": "no, not, without, w/o, minus, lacking, instead of, rather than, free of, free from, leave out, leave the out, "
-    "other than, except, except for, excluding, exclude, avoid, avoiding, never, don't, dont, zero, isn't, skip the, nor, "
+    "not": "no, not, without, w/o, minus, lacking, instead of, rather than, free of, free from, leave out, "
+    "leave the out, "
+    "other than, except, except for, excluding, exclude, avoid, avoiding, never, don't, dont, zero, isn't, "
+    "skip the, nor, "
     "remove, removed, anything but, devoid of, neither, absence of, hate, ain't, shouldn't, not a, omit, omitting, "
     "in place of, lacks, drop the, doesn't, none of, no more, less of, won't",
     "only": "only, just, solely, exclusively, purely, nothing but, nothing except, nothing more than",
@@ -83,7 +95,8 @@ _ROLES = {
     "unaccompanied, no backing, nobody else, no one else, no other sounds",
     "after": "alone, by itself, on its own, by themselves, only",
     "solo": "solo",
-    "open": "not only, not just, not merely, not exclusively, don't forget, not without, not forgetting, never without, "
+    "open": "not only, not just, not merely, not exclusively, don't forget, not without, not forgetting, "
+    "never without, "
     "no matter, no need to, why not, no wonder, if not, no problem, no idea, no doubt",
     "duo": "duo, duet", "trio": "trio", "quartet": "quartet", "quintet": "quintet",
 }  # fmt: skip
@@ -95,7 +108,8 @@ FILLERS = frozenset(
 )
 """Words that may stand between a negation and what it negates."""
 JOINERS = frozenset("or nor".split())
-_ABSENT = "drumless, beatless, percussionless, rhythmless, drum free, percussion free, beat free, drums free, drums off"
+_ABSENT = "drumless, beatless, percussionless, rhythmless, drum free, percussion free, beat free, drums free, "
+"drums off"
 
 
 def split(listed: str) -> Iterator[tuple[str, ...]]:
