@@ -7,15 +7,18 @@ from random import Random
 from typing import Any
 
 import pytest
+import torch
 
+from flowmusic import tensors
 from flowmusic.corpus import caption
 from flowmusic.corpus.compose import compose
 from flowmusic.corpus.genres import GENRES
 from flowmusic.corpus.instruments import KITS, PROGRAMS
 from flowmusic.facts import CHOICES, INSTRUMENTS, instrument_of
-from flowmusic.inputs.words import elsewhere, english
+from flowmusic.inputs.words import elsewhere, english, meaning
 from flowmusic.inputs.words.reading import Reading, read
 from flowmusic.inputs.words.senses import Guess
+from flowmusic.model.text import TextEncoder
 
 GUITARS = "acoustic guitar, electric guitar, distorted guitar"
 BASSES = "double bass, bass guitar, synth bass"
@@ -283,3 +286,30 @@ def test_captions_of_compositions_say_what_is_true(captions: list[tuple[dict[str
                 good = each.value == truth[each.fact]
             right, wrong = right + good, wrong + (not good)
     assert right > 120 and wrong <= 0.01 * right
+
+
+def test_the_vectors_that_are_shipped_are_of_the_list() -> None:
+    """After a change of the list: python -m flowmusic.inputs.words.meaning."""
+    encoder = TextEncoder()
+    rows = meaning.listed()
+    vectors, about = tensors.read(meaning.FILE)
+    assert about == meaning._about(rows, encoder.fingerprint)
+    some = slice(None, None, 60)
+    anew = meaning.ByMeaning(encoder).vectors([phrase for _, phrase in rows[some]])
+    assert torch.allclose(vectors["vectors"][some].float(), anew, atol=2e-3)
+
+
+@pytest.fixture(scope="module")
+def nearest() -> meaning.ByMeaning:
+    return meaning.ByMeaning(TextEncoder())
+
+
+def test_meanings_that_are_near_enough(nearest: meaning.ByMeaning) -> None:
+    """The words of benchmarks/held_out_words.py are many more; nothing is guessed of what a prompt is about."""
+    said = read(
+        "a piano piece full of happiness and swiftly flowing, with violinists by the cathedral at midnight", nearest
+    )
+    assert said.facts.mood == "bright" and said.facts.instruments == {"piano", "violin"}
+    assert [each.how for each in said.found if each.fact == "mood"] == ["meaning"]
+    silent = read("cathedral stone rain sunset microphone dragon market grandmother", nearest)
+    assert silent.found == () and nearest([]) == []

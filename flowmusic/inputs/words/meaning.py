@@ -8,9 +8,13 @@ guessed of words kept out of the list.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowmusic import tensors
+from flowmusic.files import replacing
 from flowmusic.inputs.words import english
 from flowmusic.inputs.words.senses import Guess
 
@@ -47,6 +51,8 @@ OTHER_THINGS = (
 ).split()
 """What a prompt may be about as well; a word that is nearest to one of these says no fact."""
 _NOTHING = ("", "")
+FILE = Path(__file__).with_suffix(".safetensors")
+"""Unit vectors of :func:`listed` in half precision: encoding them takes longer than a short take."""
 
 
 class ByMeaning:
@@ -68,7 +74,7 @@ class ByMeaning:
         if not phrases:
             return []
         values, known = self._list()
-        close = self._vectors(phrases) @ known.T
+        close = self.vectors(phrases) @ known.T
         found: list[Guess | None] = []
         of_value = {value: torch.tensor([value == other for other in values]) for value in dict.fromkeys(values)}
         for row in close:
@@ -80,22 +86,56 @@ class ByMeaning:
 
     def _list(self) -> tuple[list[tuple[str, str]], Tensor]:
         if self._known is None:
-            rows: list[tuple[tuple[str, str], str]] = [(_NOTHING, word) for word in OTHER_THINGS]
-            for fact, table in (
-                ("instruments", english.INSTRUMENTS), ("drums", {"yes": english.DRUMS}), ("genre", english.GENRES),
-                ("mood", english.MOODS), ("energy", english.ENERGIES), ("tempo", english.TEMPI),
-            ):  # fmt: skip
-                for value, listed in table.items():
-                    phrases = [phrase.strip() for phrase in listed.split(",")]
-                    single = [phrase for phrase in phrases if " " not in phrase][:_EACH] or phrases[:1]
-                    rows += [((fact, value), phrase) for phrase in single]
-            self._known = [value for value, _ in rows], self._vectors([phrase for _, phrase in rows])
+            rows = listed()
+            vectors = _shipped(rows, self.encoder.fingerprint)
+            phrases = [phrase for _, phrase in rows]
+            self._known = [value for value, _ in rows], self.vectors(phrases) if vectors is None else vectors
         return self._known
 
-    def _vectors(self, phrases: Sequence[str]) -> Tensor:
+    def vectors(self, phrases: Sequence[str]) -> Tensor:
         """Unit vectors.  Shape: ``[N, 384]``."""
         import torch
 
         self.encoder.remember(phrases)
         rows = torch.stack([self.encoder.states(phrase).mean(0) for phrase in phrases])
         return torch.nn.functional.normalize(rows, dim=-1)
+
+
+def listed() -> list[tuple[tuple[str, str], str]]:
+    """Each phrase that a word is compared with, after the fact and value that it stands for."""
+    rows = [(_NOTHING, word) for word in OTHER_THINGS]
+    for fact, table in (
+        ("instruments", english.INSTRUMENTS), ("drums", {"yes": english.DRUMS}), ("genre", english.GENRES),
+        ("mood", english.MOODS), ("energy", english.ENERGIES), ("tempo", english.TEMPI),
+    ):  # fmt: skip
+        for value, words in table.items():
+            phrases = [phrase.strip() for phrase in words.split(",")]
+            single = [phrase for phrase in phrases if " " not in phrase][:_EACH] or phrases[:1]
+            rows += [((fact, value), phrase) for phrase in single]
+    return rows
+
+
+def _shipped(rows: Sequence[tuple[tuple[str, str], str]], encoder: str) -> Tensor | None:
+    """Their vectors as they come with the package; None where they are of another list or encoder."""
+    vectors, about = tensors.read(FILE, most=2**22)
+    return vectors["vectors"].float() if about == _about(rows, encoder) else None
+
+
+def _about(rows: Sequence[tuple[tuple[str, str], str]], encoder: str) -> dict[str, str]:
+    return {"list": hashlib.sha256(repr(list(rows)).encode()).hexdigest(), "encoder": encoder}
+
+
+def write() -> None:
+    """Write :data:`FILE` anew: after a change of the list, ``python -m flowmusic.inputs.words.meaning``."""
+    from safetensors.torch import save_file
+
+    from flowmusic.model.text import TextEncoder
+
+    encoder, rows = TextEncoder(), listed()
+    vectors = ByMeaning(encoder).vectors([phrase for _, phrase in rows]).half()
+    with replacing(FILE) as temporary:
+        save_file({"vectors": vectors}, temporary, metadata=_about(rows, encoder.fingerprint))
+
+
+if __name__ == "__main__":
+    write()

@@ -144,7 +144,7 @@ def _sense(choice: tuple[Sense, ...], tongue: str | None) -> Sense | None:
     """The sense in the text's language; roles of another language hold in a text of that language only."""
     own = [sense for sense in choice if sense.language == tongue]
     others = [sense for sense in choice if not sense.role or sense.language is None]
-    return (own or others or [None])[0]
+    return next(iter(own or others), None)
 
 
 def _is_feeling(words: Sequence[Word], place: int, phrase: tuple[str, ...]) -> bool:
