@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowmusic import disk, options, progress
-from flowmusic.apps import choose
+from flowmusic.apps import choose, fact_flags
 from flowmusic.controls import TRACKS
 from flowmusic.errors import DONE, UsageError, check_output, reading_input
-from flowmusic.facts import CHOICES
 from flowmusic.files import remove_stale
 from flowmusic.flow import time_grids
 from flowmusic.flow.solve import SOLVERS
@@ -80,14 +79,7 @@ Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."""
         metavar="FILE",
         help="a pseudoword of `flowmusic invert`, for <name> or <name>:0.6 in TEXT; may be repeated",
     )
-    add("--instruments", type=options.words, metavar="LIST", help="who plays, as in piano,strings (docs/facts.md)")
-    add("--no-drums", action="store_true", help="without drums")
-    for fact, values in (*((each, CHOICES[each]) for each in CHOICES if each != "key"), ("key", ("as in A minor",))):
-        few = ", ".join(values) if len(values) < 6 else f"{', '.join(values[:3])}, ... (docs/facts.md)"
-        add(f"--{fact}", type=options.words, metavar="WORD", help=few)
-    add("--not", dest="exclude", type=options.words, metavar="WORDS", help='what is not wanted, as in "drums, piano"')
-    add("--not-weight", type=options.weight, default=1.0, metavar="N", help="how strongly --not is avoided (1)")
-    add("--no-facts-from-text", action="store_true", help="TEXT is only a prompt; no facts are read from it")
+    fact_flags.add(parser)
     add("--controls", type=options.existing_path, metavar="DIR|JSON", help="controls that `flowmusic extract` wrote")
     add("--use", type=options.names(TRACKS), metavar="LIST", help=f"which of --controls: {', '.join(TRACKS)} (all)")
     add("--guidance", type=options.guidance, metavar="K=V,...", help="weights of the controls (the model's own)")

@@ -76,6 +76,8 @@ def of_flags(args: argparse.Namespace) -> Facts:
 
     Raises: ValueError that lists what is allowed and the nearest to what was given, or names the contradiction.
     """
+    if "instruments" not in args:
+        return Facts()  # a command without these flags
     instruments: frozenset[str] | None = None
     drums: bool | None = None
     if args.instruments is not None:
@@ -107,7 +109,7 @@ def asked(args: argparse.Namespace, notices: list[str], nearest: Nearest | None 
     """
     flagged = of_flags(args)
     guess = nearest or by_meaning()
-    reading = Reading() if args.no_facts_from_text else read_words(args.text, guess)
+    reading = Reading() if getattr(args, "no_facts_from_text", False) else read_words(args.text, guess)
     said = flagged.over(reading.facts)
     notices += _told(reading, args.bpm)
     for fact, value in flagged.said().items():
@@ -220,7 +222,8 @@ def _told(reading: Reading, bpm: float | None) -> list[str]:
 
 
 def _unwanted(args: argparse.Namespace, reading: Reading, flagged: Facts, nearest: Nearest) -> Unwanted | None:
-    words = None if args.exclude is None else args.exclude.strip()
+    given_words = getattr(args, "exclude", None)
+    words = None if given_words is None else given_words.strip()
     facts = reading.excluded
     if words:
         given = read_words(words, nearest)
@@ -242,7 +245,7 @@ def _unwanted(args: argparse.Namespace, reading: Reading, flagged: Facts, neares
     if not words and facts == Facts():
         return None
     own = None if reading.language else ", ".join(dict.fromkeys(each.words for each in reading.found if each.absent))
-    return Unwanted(", ".join(part for part in (words, own) if part) or None, facts, args.not_weight)
+    return Unwanted(", ".join(part for part in (words, own) if part) or None, facts, getattr(args, "not_weight", 1.0))
 
 
 def _without(facts: Facts, against: Facts) -> tuple[Facts, tuple[str, ...]]:
