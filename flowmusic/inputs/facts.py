@@ -109,7 +109,8 @@ def asked(args: argparse.Namespace, notices: list[str], nearest: Nearest | None 
     """
     flagged = of_flags(args)
     guess = nearest or by_meaning()
-    reading = Reading() if getattr(args, "no_facts_from_text", False) else read_words(args.text, guess)
+    plain = getattr(args, "no_facts_from_text", False)
+    reading = Reading(language=read_words(args.text).language) if plain else read_words(args.text, guess)
     said = flagged.over(reading.facts)
     notices += _told(reading, args.bpm)
     for fact, value in flagged.said().items():

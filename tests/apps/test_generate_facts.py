@@ -48,6 +48,8 @@ def test_what_is_understood_is_said_and_recorded(
     assert f"note: {notice}\n" in capsys.readouterr().err and notice in record["controls"]["warnings"]
     silent = take("slow piano and strings, no drums", "--no-facts-from-text")
     assert "facts" not in silent and silent["controls"]["warnings"] == []
+    (foreign,) = take("Klavier ohne Schlagzeug", "--no-facts-from-text")["controls"]["warnings"]
+    assert foreign.startswith("the prompt looks German, and models read English")
 
 
 def test_flags_reach_a_model_without_facts_as_words(here: Path, model: Generator) -> None:

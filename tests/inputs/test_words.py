@@ -189,6 +189,12 @@ def test_what_is_said_twice_is_left_open_and_told() -> None:
     assert "'happy', 'sad'" in reading.unclear[1]
 
 
+def test_a_prompt_without_end_is_read_as_far_as_it_goes() -> None:
+    reading = read("slow piano " + "a minor 90 bpm without strings, " * 40_000 + "happy")
+    assert reading.facts.instruments == {"piano"} and reading.facts.mood is None
+    assert reading.unclear == ("only the first 20000 letters of the prompt are read for facts",)
+
+
 def test_words_are_kept_as_written() -> None:
     reading = read("Slow Steel-String  Guitar at 80 BPM")
     assert [(each.fact, each.words) for each in reading.found] == [

@@ -43,6 +43,7 @@ _OTHERS = re.compile(
     re.IGNORECASE,
 )
 _AFTER = frozenset("at with and for on played over by in featuring without using key tonality scale from to".split())
+_NEXT = re.compile(r"\s+([^\W\d_]+)")
 _BPM = re.compile(
     r"(?<![\w.])(\d{2,3}(?:[.,]\d+)?)(?:\s*(?:-|–|to)\s*(\d{2,3}))?\s*[- ]?(?:bpm|beats?\s+(?:per|a)\s+minute)\b"
     r"|\b(?:bpm|tempo)\s*(?:of|:|=|is)?\s*(\d{2,3}(?:\.\d+)?)(?!\w)|[♩♪]\s*=\s*(\d{2,3})",
@@ -107,14 +108,15 @@ def _keys(text: str) -> Iterator[Place]:
 
 def _is_article(text: str, part: re.Match[str]) -> bool:
     """Whether "a" before minor or major is an article: another word follows, and nothing says that it is a note."""
-    following = re.match(r"\s+([^\W\d_]+)", text[part.end() :])
+    following = _NEXT.match(text, part.end())
     word = following[1].lower() if following else ""
     if part[1] == "a":
-        before = text[: part.start()].rstrip().lower()
+        before = text[max(0, part.start() - 20) : part.start()].rstrip().lower()
         if not word or word in _AFTER - {"key", "tonality", "scale", "for", "to"}:
             return not before.endswith(("in", "key of", "key:", ",", "tonality")) and bool(before)
         return True
-    begins = not text[: part.start()].strip() or text[: part.start()].rstrip()[-1] in ".!?"
+    before = text[max(0, part.start() - 20) : part.start()].rstrip()
+    begins = not before or before[-1] in ".!?"
     return begins and bool(word) and word not in _AFTER - {"key", "tonality", "scale"}
 
 

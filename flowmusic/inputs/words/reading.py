@@ -26,7 +26,10 @@ from flowmusic.inputs.words.senses import Guess, Sense, Word, senses, words_of
 
 SLOW_BELOW, FAST_FROM = 88.0, 122.0
 """Felt beats a minute at which the tempo class changes (:data:`flowmusic.facts.TEMPI`)."""
+_MOST_LETTERS = 20_000
 _LONGEST = 6
+_MOST = 62
+"""Words that are guessed by meaning: as many as a text encoder reads at most, however long the prompt is."""
 _OFF_BEFORE = frozenset("chill good great bad summer beach party retro vintage 80s 90s 70s positive cool".split())
 
 
@@ -96,9 +99,9 @@ def read(text: str, nearest: Nearest | None = None) -> Reading:
         text: a prompt; what stands in pseudowords ``<...>`` says nothing.
         nearest: for words that the list does not hold; None: they say nothing.
     """
-    text = unicodedata.normalize("NFC", text)
+    length, text = len(text), unicodedata.normalize("NFC", text[:_MOST_LETTERS])
     words = words_of(text)
-    numbers = bpm_in(text)
+    numbers = bpm_in(text)[:_MOST]
     key = key_in(re.sub(r"<[^<>]*>", lambda part: " " * len(part[0]), text))
     taken = [place for _, place in numbers] + ([key] if key else [])
     used = {n for n, word in enumerate(words) if any(p.start < word.end and word.start < p.end for p in taken)}
@@ -117,7 +120,11 @@ def read(text: str, nearest: Nearest | None = None) -> Reading:
         tempo = "slow" if felt < SLOW_BELOW else "medium" if felt < FAST_FROM else "fast"
         found.append(Found("tempo", tempo, numbers[0][1].value))
     named = None if tongue is None else language.name(tongue)
-    return replace(_settled(found, only), bpm=numbers[0][0] if numbers else None, language=named)
+    settled = _settled(found, only)
+    if length > _MOST_LETTERS:
+        late = f"only the first {_MOST_LETTERS} letters of the prompt are read for facts"
+        settled = replace(settled, unclear=(*settled.unclear, late))
+    return replace(settled, bpm=numbers[0][0] if numbers else None, language=named)
 
 
 def _parts(words: Sequence[Word], used: set[int], tongue: str | None) -> Iterator[Part]:
@@ -171,6 +178,7 @@ def _is_feeling(words: Sequence[Word], place: int, phrase: tuple[str, ...]) -> b
 
 def _guess(parts: list[Part], words: Sequence[Word], text: str, nearest: Nearest) -> None:
     unknown = [part for part in parts if part.sense is None and language.is_content(words[part.first].plain)]
+    unknown = unknown[:_MOST]
     guesses = nearest([text[words[part.first].start : words[part.first].end].lower() for part in unknown])
     for part, guess in zip(unknown, guesses, strict=True):
         if guess is not None:
