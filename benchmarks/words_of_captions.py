@@ -42,7 +42,7 @@ def truth_of(piece: Piece) -> dict[str, set[Any]]:
 
 def named(piece: Piece, truth: dict[str, set[Any]], text: str) -> dict[str, set[Any]]:
     """Of what is true, that which a caption says in a wording of the corpus."""
-    found = {
+    found: dict[str, set[Any]] = {
         "instruments": {
             instrument_of(part.program)
             for part in piece.parts

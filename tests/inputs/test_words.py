@@ -191,7 +191,7 @@ def test_what_is_said_twice_is_left_open_and_told() -> None:
 
 def test_a_prompt_without_end_is_read_as_far_as_it_goes() -> None:
     reading = read("slow piano " + "a minor 90 bpm without strings, " * 40_000 + "happy")
-    assert reading.facts.instruments == {"piano"} and reading.facts.mood is None
+    assert reading.facts.instruments == frozenset({"piano"}) and reading.facts.mood is None
     assert reading.unclear == ("only the first 20000 letters of the prompt are read for facts",)
 
 
@@ -315,7 +315,7 @@ def test_meanings_that_are_near_enough(nearest: meaning.ByMeaning) -> None:
     said = read(
         "a piano piece full of happiness and swiftly flowing, with violinists by the cathedral at midnight", nearest
     )
-    assert said.facts.mood == "bright" and said.facts.instruments == {"piano", "violin"}
+    assert said.facts.mood == "bright" and said.facts.instruments == frozenset({"piano", "violin"})
     assert [each.how for each in said.found if each.fact == "mood"] == ["meaning"]
     silent = read("cathedral stone rain sunset microphone dragon market grandmother", nearest)
     assert silent.found == () and nearest([]) == []
