@@ -145,6 +145,11 @@ def has_facts(model: Generator) -> bool:
     return getattr(model.encoder, "facts", None) is not None
 
 
+def for_model(facts: Facts, model: Generator) -> tuple[Facts, ...]:
+    """Facts as ``Controls`` hold them for one item; none for a model that hears none, or where none is said."""
+    return (facts,) if has_facts(model) and facts.said() else ()
+
+
 def text_for(asked: AskedFacts, text: str | None, model: Generator, notices: list[str]) -> str | None:
     """The text that a model is given: with the facts that it would not hear otherwise.  Adds to ``notices``."""
     if has_facts(model):

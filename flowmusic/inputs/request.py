@@ -356,7 +356,7 @@ def for_model(asked: GenerateRequest, controls: Controls, model: Generator) -> C
         asked.notices.append(f"{model.name} has no {name} control; {name} are left out")
     text = facts.text_for(asked.facts, asked.text, model, asked.notices)
     asked.notices.extend(model.unread(text))
-    kept = replace(controls.only({*has, TEXT}), text=(text,))
+    kept = replace(controls.only({*has, TEXT}), text=(text,), facts=facts.for_model(asked.facts.said, model))
     if asked.style is not None:
         if not model.has_style:
             asked.notices.append(f"{model.name} has no style control; style is left out")
@@ -382,4 +382,5 @@ def negative_for(asked: GenerateRequest, model: Generator) -> tuple[Controls, fl
     if asked.facts.unwanted is None:
         return None
     text = facts.unwanted_text(asked.facts, model)
-    return Controls((text,)), asked.facts.unwanted.weight
+    away = facts.for_model(asked.facts.unwanted.facts, model)
+    return Controls((text,), facts=away), asked.facts.unwanted.weight
