@@ -46,6 +46,7 @@ def _number(name: str, text: str, place: str = "", low: float | None = None) -> 
 seconds = limited("seconds")
 bpm = limited("bpm")
 style_seconds = limited("style_excerpt")
+weight = limited("guidance")
 style_detail = integer("style_detail")
 steps = integer("solver_steps")
 seed = integer("seed")

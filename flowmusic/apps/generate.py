@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flowmusic import disk, options, progress
-from flowmusic.apps import take_flags
+from flowmusic.apps import fact_flags, take_flags
 from flowmusic.errors import DONE, check_output, reading_input
 from flowmusic.files import remove_stale
 from flowmusic.flow import time_grids
@@ -27,6 +27,7 @@ Chords, at seconds:        "0:C 2.5:Am7 4:F/A"    (the last one holds)"""
     add = parser.add_argument
     add("text", type=options.words, metavar="TEXT", help='what it should sound like; "" for no text')
     take_flags.add_request(parser)
+    fact_flags.add(parser)
     add("--seconds", type=options.seconds, default=10.0, metavar="N", help="length (10)")
     take_flags.add_sampling(parser)
     take_flags.add_model(parser)
@@ -36,10 +37,12 @@ Chords, at seconds:        "0:C 2.5:Am7 4:F/A"    (the last one holds)"""
 def run(args: argparse.Namespace) -> int:
     """Read, load, generate ``--count`` takes, and write and judge each as soon as it is there."""
     from flowmusic.controls import chords
+    from flowmusic.inputs import facts
 
     with reading_input():
         if args.chords is not None:
             chords.parse(args.chords, args.seconds)  # what is wrong with the text itself shows before torch is loaded
+        facts.of_flags(args)
     progress.starting("flowmusic generate")
     from flowmusic.inputs import concepts
     from flowmusic.inputs import request as asking
@@ -60,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
         details = record.details(args, asked)
         written = asking.to_controls(asked, generator.grid(asked.seconds))
         controls = asking.for_model(asked, written, generator)
+        negative = asking.negative_for(asked, generator)
         # Two bytes a sample, and what else a take leaves.
         check_output(args.out, args.count * round(2 * asked.seconds * generator.codec.rate) + disk.PROBE)
         remove_stale(args.out.parent)
@@ -80,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
             steps=args.steps,
             time_grid=args.time_grid,
             seed=seed,
+            negative=negative,
             progress=report,
         )
 

@@ -13,6 +13,7 @@ from flowmusic.controls import melody as melody_tracks
 from flowmusic.controls.drums import loop_drums
 from flowmusic.controls.notices import ControlNotice, late, notice
 from flowmusic.controls.tracks import batched, fit_track, single
+from flowmusic.facts import Facts
 from flowmusic.types import Controls, FrameGrid, Style, Track
 
 __all__ = ["DEFAULT_BPM", "TRACKS", "ControlNotice", "fit_track", "loop_drums", "request"]
@@ -31,6 +32,7 @@ def request(
     meter: str = "4/4",
     beats: Track | None = None,
     style: Style | None = None,
+    facts: Facts | None = None,
 ) -> Controls:
     """Controls of one clip, a batch of one.
 
@@ -44,6 +46,7 @@ def request(
         meter: time signature, for the beat grid and the bars.
         beats: a beat grid, instead of that of ``bpm``; without ``bpm`` it also places chords written in bars.
         style: the feel of an excerpt (``generator.style``).
+        facts: of the closed vocabulary (:class:`flowmusic.facts.Facts`), for a model that is told facts.
 
     Chords in bars with neither ``bpm`` nor ``beats`` are placed at 120 bpm, and set that beat grid.
 
@@ -68,7 +71,7 @@ def request(
     if drums is not None:
         tracks["drums"] = _drums(drums, grid)
     found = {name: batched(tracks[name]) for name in TRACKS if name in tracks}
-    return Controls((text,), found, () if style is None else (style,))
+    return Controls((text,), found, () if style is None else (style,), () if facts is None else (facts,))
 
 
 def _fitted(name: str, track: Track, grid: FrameGrid) -> Track:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from flowmusic.generate.branches import merge, present
 from flowmusic.guidance import WHOLE
-from flowmusic.types import STYLE, TEXT, Controls, Guidance
+from flowmusic.types import FACTS, STYLE, TEXT, Controls, Guidance
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ NOWHERE = frozenset[str]()
 def branches(passages: Sequence[Passage], length: int) -> list[Branch]:
     """The distinct branches of some passages over ``length`` frames, their weights added up.
 
-    Passages that share their tracks share every branch that keeps neither words nor style: a change of words costs one
-    branch, not all of them.  Where no guidance interval and no projection is asked for, ``plain`` is 0.
+    Passages that share their tracks share every branch that keeps neither words, facts nor style: a change of words
+    costs one branch, not all of them.  Where no guidance interval and no projection is asked for, ``plain`` is 0.
 
     >>> from flowmusic.types import Guidance
     >>> shares = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
@@ -91,7 +91,7 @@ def branches(passages: Sequence[Passage], length: int) -> list[Branch]:
     def add(
         owner: int, controls: Controls, keep: frozenset[str], weight: float | Tensor, plain: float | Tensor
     ) -> None:
-        shared = not keep & {TEXT, STYLE} and (not keep or controls.tracks is tracks)
+        shared = not keep & {TEXT, STYLE, FACTS} and (not keep or controls.tracks is tracks)
         key = (-1 if shared else owner, keep)
         old = found.get(key)
         if old is None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowmusic.inputs.facts import AskedFacts
+
 if TYPE_CHECKING:
     from flowmusic.annotations.json_file import ControlsFile
     from flowmusic.annotations.midi import Score
@@ -69,6 +71,7 @@ class GenerateRequest:
     use: frozenset[str] | None
     sources: dict[str, str]
     notices: list[str] = field(default_factory=list)
+    facts: AskedFacts = field(default_factory=AskedFacts)
 
 
 @contextmanager
@@ -94,13 +97,14 @@ def read(args: argparse.Namespace) -> GenerateRequest:
     """
     from flowmusic.annotations.midi import is_midi
     from flowmusic.controls import chords
-    from flowmusic.inputs import rhythm
+    from flowmusic.inputs import facts, rhythm
 
     rhythm.check(args)
     if args.use is not None and args.controls is None:
         raise ValueError("--use chooses among the controls of --controls, which is not given")
     notices: list[str] = []
     sources: dict[str, str] = {}
+    said = facts.asked(args, notices)
     with gathering(notices):
         if args.chords is not None:
             # Read here to refuse early, and again on the model's clock.
@@ -147,6 +151,7 @@ def read(args: argparse.Namespace) -> GenerateRequest:
         use=use,
         sources=sources,
         notices=notices,
+        facts=said,
     )
 
 
@@ -340,6 +345,7 @@ def for_model(asked: GenerateRequest, controls: Controls, model: Generator) -> C
     Raises: ValueError where it needs the sound of the drums and only their onsets are known.  Adds to
     ``asked.notices`` what the model does not read.
     """
+    from flowmusic.inputs import facts
     from flowmusic.types import TEXT
 
     has = model.controls
@@ -348,8 +354,9 @@ def for_model(asked: GenerateRequest, controls: Controls, model: Generator) -> C
         lost = []  # the tempo has placed the chords, and that is what it was given for
     for name in lost:
         asked.notices.append(f"{model.name} has no {name} control; {name} are left out")
-    asked.notices.extend(model.unread(asked.text))
-    kept = controls.only({*has, TEXT})
+    text = facts.text_for(asked.facts, asked.text, model, asked.notices)
+    asked.notices.extend(model.unread(text))
+    kept = replace(controls.only({*has, TEXT}), text=(text,), facts=facts.for_model(asked.facts.said, model))
     if asked.style is not None:
         if not model.has_style:
             asked.notices.append(f"{model.name} has no style control; style is left out")
@@ -365,3 +372,15 @@ def for_model(asked: GenerateRequest, controls: Controls, model: Generator) -> C
     grid, beats = kept.tracks["drums"].grid, controls.tracks.get("beats")
     codes = drums.codes(model.codec.first_codes, grid, beats, asked.meter)  # type: ignore[attr-defined]
     return replace(kept, tracks={**kept.tracks, "drums": codes})
+
+
+def negative_for(asked: GenerateRequest, model: Generator) -> tuple[Controls, float] | None:
+    """The negative branch as a model reads it, and its weight: what is not wanted, and nothing else; None for none."""
+    from flowmusic.inputs import facts
+    from flowmusic.types import Controls
+
+    if asked.facts.unwanted is None:
+        return None
+    text = facts.unwanted_text(asked.facts, model)
+    away = facts.for_model(asked.facts.unwanted.facts, model)
+    return Controls((text,), facts=away), asked.facts.unwanted.weight

@@ -45,6 +45,7 @@ def record(
     ``details`` are of :func:`details`.
     """
     more: dict[str, Any] = dict(details or {})
+    told_facts, prompt = asked.facts.plain(), take.controls.text[0]
     inputs: dict[str, Any] = {key: more.pop(key) for key in ("sha256", "use", "style") if key in more}
     content = {
         "model": model,
@@ -62,6 +63,7 @@ def record(
         "seconds": asked.seconds,
         "sample_rate": sample_rate,
         "text": asked.text,
+        **({"facts": {**told_facts, **({"prompt": prompt} if prompt != asked.text else {})}} if told_facts else {}),
         "controls": {
             "chords_text": asked.chords,
             "chords": _rows(requested.chords),
@@ -84,7 +86,9 @@ def record(
         },
     }
     content = content if choice is None else {**content, "choice": dict(choice)}
-    told: dict[str, Any] = publishable.cleaned(content, own=("text", "chords_text"), known=asked.sources.values())
+    told: dict[str, Any] = publishable.cleaned(
+        content, own=("text", "chords_text", "prompt", "words"), known=asked.sources.values()
+    )
     return told
 
 

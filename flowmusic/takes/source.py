@@ -154,9 +154,10 @@ def _same_sound(latents: Tensor, generator: Generator, audio: Audio) -> bool:
 
 def _on_model(controls: Controls, generator: Generator) -> Controls:
     """The controls that this model reads."""
-    from flowmusic.types import STYLE, TEXT
+    from flowmusic.types import FACTS, STYLE, TEXT
 
-    return controls.only({*generator.controls, TEXT, STYLE})
+    told = {FACTS} if generator.has_facts else set()
+    return controls.only({*generator.controls, TEXT, STYLE, *told})
 
 
 def _listened(

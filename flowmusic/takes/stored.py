@@ -66,6 +66,7 @@ def write(path: Path, latents: Tensor, controls: Controls, weights: Mapping[str,
         tensors[f"track.{name}.values"] = _small(track.values[0].cpu())
         tensors[f"track.{name}.known"] = track.known[0].cpu().clone()
     style = controls.style[0] if controls.style else None
+    facts = controls.facts[0] if controls.facts else None
     if style is not None:
         tensors["style"] = style.features.cpu().contiguous()
     about = {
@@ -73,6 +74,7 @@ def write(path: Path, latents: Tensor, controls: Controls, weights: Mapping[str,
         "codec": weights.get("codec", ""),
         "frame_rate": next(iter(frame_rates), ""),
         "text": json.dumps(controls.text[0] if isinstance(controls.text[0], str) else None),
+        "facts": json.dumps(None if facts is None else facts.said()),
         "style_detail": "" if style is None or style.detail is None else str(style.detail),
         "floats": json.dumps([name for name, track in controls.tracks.items() if track.values.is_floating_point()]),
     }
@@ -85,6 +87,7 @@ def read(path: Path) -> Stored:
     """What :func:`write` wrote.  Raises: StoredError for a damaged file, OSError for one that cannot be read."""
     from safetensors import SafetensorError, safe_open
 
+    from flowmusic.facts import Facts
     from flowmusic.types import Controls, FrameGrid, Style, Track
 
     try:
@@ -108,7 +111,9 @@ def read(path: Path) -> Stored:
                 tracks[name] = Track(values[None], tensors[key][None], grid)
         detail: Any = about["style_detail"]
         style = (Style(tensors["style"], int(detail) if detail else None),) if "style" in tensors else ()
-        controls = Controls((json.loads(about["text"]),), tracks, style)
+        said = json.loads(about["facts"])
+        facts = () if said is None else (Facts.of(said),)
+        controls = Controls((json.loads(about["text"]),), tracks, style, facts)
     except (SafetensorError, KeyError, ValueError, IndexError, TypeError) as error:
         if isinstance(error, StoredError):
             raise

@@ -28,7 +28,7 @@ from flowmusic.plain import read_text
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.export import card
 from flowmusic.train.flow import LitFlow
-from flowmusic.types import STYLE, TEXT, Condition, Controls
+from flowmusic.types import FACTS, STYLE, TEXT, Condition, Controls
 
 
 class LitFold(LitFlow):
@@ -108,7 +108,8 @@ class LitFold(LitFlow):
         """Squared distance to the guided velocity of the original; all randomness comes from the generator."""
         latents, device = batch.latents, batch.latents.device
         size, length = latents.shape[:2]
-        controls = self.dropout(batch.controls.only({*self.encoder.names, TEXT, STYLE}), generator)
+        told = {FACTS} if getattr(self.encoder, "facts", None) is not None else set()
+        controls = self.dropout(batch.controls.only({*self.encoder.names, TEXT, STYLE, *told}), generator)
         given = self.dropout.given_latents(size, length, generator)
         noise = torch.randn(latents.shape, generator=generator).to(device)
         sample = optimal_transport(noise, latents, self.times(size, generator).to(device), self.sigma_min)

@@ -42,6 +42,8 @@ def test_the_fixed_flags_of_generate_are_there(capsys: pytest.CaptureFixture[str
     fixed = "chords bpm meter melody drums style style-seconds style-detail concept controls use guidance seconds steps"
     fixed += " solver time-grid guidance-interval apg seed count best-of min-adherence model adapter device precision"
     fixed += " loop-bpm stretch threads out no-latents quiet"
+    fixed += " instruments no-drums genre mood energy tempo key not not-weight"
+    fixed += " no-facts-from-text"
     assert flags - {"--help"} == {f"--{name}" for name in fixed.split()}
 
 

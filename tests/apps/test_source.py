@@ -11,6 +11,7 @@ import torch
 
 from flowmusic.apps.cli import main
 from flowmusic.errors import UsageError
+from flowmusic.facts import Facts
 from flowmusic.generate.generator import Generator
 from flowmusic.takes import source, stored
 from flowmusic.types import Controls, FrameGrid, Style, Track
@@ -31,11 +32,11 @@ def test_stored_controls_come_back_as_they_were(tmp_path: Path) -> None:
         "drums": Track(torch.rand(1, 50, 12), known, grid),
         "melody": Track(torch.eye(50, 53)[None], known, grid),
     }
-    controls = Controls(("soft “rain”",), tracks, (Style(torch.rand(7, 4), 3),))
+    controls = Controls(("soft “rain”",), tracks, (Style(torch.rand(7, 4), 3),), (Facts(drums=False, genre="jazz"),))
     latents = torch.randn(1, 50, 8)
     back = stored.read(stored.write(tmp_path / "a.latents", latents, controls, {"codec": "abc"}))
     torch.testing.assert_close(back.latents, latents, atol=2e-3, rtol=1e-3)
-    assert back.codec == "abc" and back.controls.text == controls.text
+    assert back.codec == "abc" and back.controls.text == controls.text and back.controls.facts == controls.facts
     for name, track in tracks.items():
         assert torch.equal(back.controls.tracks[name].values, track.values), name
         assert torch.equal(back.controls.tracks[name].known, known)
