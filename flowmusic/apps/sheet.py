@@ -9,16 +9,15 @@ from pathlib import Path
 
 from flowmusic import options
 from flowmusic.errors import DONE, check_output, reading_input
+from flowmusic.sheets import WRITTEN
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from flowmusic.sheets.formats import WRITERS
-
     parser.description = """Read a lead sheet or annotations and show what was understood, bar by bar.
 
 Read are ChordPro, MusicXML (.musicxml, .mxl), MIDI, ABC, iReal Pro, JAMS, label tracks of Audacity, controls.json and
 chords as people paste them."""
-    parser.epilog = f"Written are: {', '.join(WRITERS)}."
+    parser.epilog = f"Written are: {', '.join(WRITTEN)}."
     add = parser.add_argument
     add("sheet", type=options.existing_file, metavar="FILE", help="the sheet")
     add("--bpm", type=options.bpm, metavar="N", help="tempo of a sheet in bars (its own, or 120)")

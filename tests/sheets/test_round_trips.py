@@ -11,7 +11,7 @@ import pytest
 
 from flowmusic.controls.meter import Meter
 from flowmusic.controls.vocabulary import LABELS
-from flowmusic.sheets import formats
+from flowmusic.sheets import WRITTEN, formats
 from flowmusic.sheets.formats import Reading
 from flowmusic.sheets.sheet import Bar, Sheet
 from flowmusic.sheets.written import SheetError
@@ -121,6 +121,7 @@ def test_formats_in_seconds(seed: int, tmp_path: Path) -> None:
 
 
 def test_names_that_are_no_format(tmp_path: Path) -> None:
+    assert tuple(formats.WRITERS) == WRITTEN
     sheet = made(1, melody=False, places=QUARTERS, changes=False)
     reading = Reading("test", sheet, sheet.annotations(), (), True)
     with pytest.raises(SheetError, match=r"a\.docx names no format of sheets; end it with one of \.cho"):
