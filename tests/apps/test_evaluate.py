@@ -274,6 +274,28 @@ def test_with_other_words_alone_the_next_text_is_given_and_nothing_else(tiny: Ge
     assert "text only shuffled" not in {s.name for s in systems(["text"], sampling, alone=False, score_text=False)}
 
 
+def test_facts_are_told_and_left_out_by_rows_of_their_own(tiny: Generator, corpus: Path) -> None:
+    for number, path in enumerate(sorted((corpus / "test").glob("*.json"))):
+        told = {"notes": {"pad": [[0.0, 1.0, 60, 90]]}, "programs": {"pad": {"program": 48 if number else 0}}}
+        path.write_text(json.dumps({**json.loads(path.read_text()), **told}))
+    grid, names = tiny.grid(2.0), ["text", "chords", "instruments", "facts"]
+    clips, plain = (read_clips(corpus, "test", 3, grid, RATE, each) for each in (names, names[:2]))
+    assert [clip.controls.facts[0].instruments for clip in clips] == [{"piano"}, {"strings"}, {"strings"}]  # type: ignore[union-attr]
+    who = clips[0].controls.tracks["instruments"]
+    assert who.values.sum() == 25 and bool(who.known.all())
+    assert plain[0].controls.names() == {"text", "chords"} and plain[0].digest != clips[0].digest
+    sampling = Sampling({"all": 1.0}, "euler", 2, "uniform")
+    found = {system.name: system for system in systems(names, sampling, alone=True, score_text=False)}
+    given = {name: system.controls(clips, 0).names() for name, system in found.items() if system.keep is not None}
+    assert given["model"] == set(names) and given["without facts"] == {"text", "chords"}
+    assert given["text and facts"] == {"text", "facts"} and given["text only"] == {"text"}
+    # Nobody scores them, and so nothing is swapped for their sake.
+    assert "facts shuffled" not in found and all(system.scored <= {"text", "chords"} for system in found.values())
+    assert clips[0].has("facts") and not plain[0].has("facts")
+    before = {system.name for system in systems(names[:2], sampling, alone=True, score_text=False)}
+    assert set(found) - before == {"without facts", "text and facts"}
+
+
 def test_copies_are_looked_for_in_the_training_clips(run: Callable[..., int], here: Path, corpus: Path) -> None:
     shutil.copytree(corpus / "test", corpus / "train")
     manifest = (corpus / "manifest.jsonl").read_text()
