@@ -45,18 +45,30 @@ def k_weighting(rate: int) -> list[list[float]]:
     return [shelf, [1.0, -2.0, 1.0, 1.0, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0]]
 
 
-def _hops(values: NDArray[np.float32], reduce: str) -> NDArray[np.float64]:
-    """Mean square or greatest magnitude of each hop of [C, N], over channels too for the latter: [hops] or [C, hops]."""
+def _in_hops(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[C, N] to [C, hops, HOP], the last hop filled with zeros."""
     import numpy as np
 
-    count = -(-values.shape[1] // HOP)
-    padded = values
-    if count * HOP > values.shape[1]:
-        padded = np.pad(values, ((0, 0), (0, count * HOP - values.shape[1])))
-    shaped = padded.reshape(values.shape[0], count, HOP)
-    if reduce == "peak":
-        return np.maximum(shaped.max(axis=(0, 2)), -shaped.min(axis=(0, 2))).astype(np.float64)
-    return np.einsum("cnh,cnh->cn", shaped, shaped).astype(np.float64) / HOP
+    count = -(-samples.shape[1] // HOP)
+    if count * HOP > samples.shape[1]:
+        samples = np.pad(samples, ((0, 0), (0, count * HOP - samples.shape[1])))
+    return samples.reshape(samples.shape[0], count, HOP)
+
+
+def peaks(samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Greatest magnitude in each hop of [C, N], over the channels."""
+    import numpy as np
+
+    shaped = _in_hops(samples)
+    return np.maximum(shaped.max(axis=(0, 2)), -shaped.min(axis=(0, 2))).astype(np.float64)
+
+
+def powers(samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Mean square in each hop of [C, N], summed over the channels."""
+    import numpy as np
+
+    shaped = _in_hops(samples)
+    return np.einsum("cnh,cnh->n", shaped, shaped).astype(np.float64) / HOP
 
 
 def weighted_power(samples: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
@@ -64,8 +76,7 @@ def weighted_power(samples: NDArray[np.float32], rate: int) -> NDArray[np.float6
     import numpy as np
     from scipy.signal import sosfilt
 
-    weighted = sosfilt(np.array(k_weighting(rate), samples.dtype), samples, axis=1)
-    return _hops(weighted, "power").sum(axis=0)
+    return powers(sosfilt(np.array(k_weighting(rate)), samples, axis=1))
 
 
 def loudness(power: NDArray[np.float64], rate: int) -> float:
@@ -127,23 +138,18 @@ def limiting(peaks: NDArray[np.float64], curve: NDArray[np.float64], rate: int) 
 def gain_curve(
     mix: NDArray[np.float32], tallest: NDArray[np.float64], bus: Bus, rate: int
 ) -> tuple[NDArray[np.float32], float]:
-    """Gain of every sample [N] for the mix [2, N] and its stems, whose peaks by hop are `tallest`; and the LUFS reached.
+    """Gain [N] for the mix [2, N] and its stems, whose peaks by hop are `tallest`; and the LUFS reached.
 
     The loudness is that of the K-weighted mix with the curve put on afterwards, within 0.1 LU of measuring again.
     """
     import numpy as np
 
     power = weighted_power(mix, rate)
-    pressed = compression(_hops(mix, "power").mean(axis=0), bus.threshold_db, rate)
+    pressed = compression(powers(mix), bus.threshold_db, rate)
     before = loudness(power * pressed**2, rate)
     makeup = 10 ** ((bus.lufs - before) / 20) if math.isfinite(before) else 0.0
     curve = np.append(pressed, pressed[-1]) * makeup
-    curve *= limiting(np.maximum(tallest, _hops(mix, "peak")), curve, rate)
+    curve *= limiting(np.maximum(tallest, peaks(mix)), curve, rate)
     middle = (curve[:-1] + curve[1:]) / 2
     places = np.arange(mix.shape[1], dtype=np.float64) / HOP
     return np.interp(places, np.arange(len(curve)), curve).astype(np.float32), loudness(power * middle**2, rate)
-
-
-def peaks(samples: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Greatest magnitude in each hop of [C, N]."""
-    return _hops(samples, "peak")

@@ -96,9 +96,7 @@ def find_fonts(several: bool = False) -> list[Path]:
     raise FontError(f"no soundfont found in {looked} nor in the pretty_midi package")
 
 
-def choose_fonts(
-    given: Iterable[str], test: str | None, several: bool = False
-) -> tuple[tuple[Font, ...], Font]:
+def choose_fonts(given: Iterable[str], test: str | None, several: bool = False) -> tuple[tuple[Font, ...], Font]:
     """Fonts for training and validation, and the font for the test split.
 
     The test font defaults to TimGM6mb, a timbre of its own, whatever the others are.

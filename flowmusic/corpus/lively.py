@@ -129,7 +129,7 @@ def _sections(bands: Sequence[Band], rate: int) -> NDArray[np.float64]:
 def _placed(
     dry: NDArray[np.float32], bands: Sequence[Band], place: float, wet: NDArray[np.float32], rate: int
 ) -> NDArray[np.float32]:
-    """Equalise, pan (equal power) and put into the room [2, L] the samples [2, N] of a part, by one product of spectra."""
+    """The samples [2, N] of a part equalised, panned (equal power) and in the room [2, L]: one product of spectra."""
     import numpy as np
     import scipy.fft
     from scipy.signal import sosfilt
@@ -193,7 +193,7 @@ def render(
         placed = _placed(dry, (*part.eq, *production.shelves), strip.place, wet, rate)[:, skip:]
         level = active_rms(placed.mean(axis=0), rate)
         stems[part.name] = placed * np.float32(10 ** (part.level_db / 20) / level if level > 0 else 0.0)
-    mix = np.sum(list(stems.values()), axis=0, dtype=np.float32)
+    mix = np.sum(np.stack([*stems.values()]), axis=0)
     tallest = np.max([peaks(stem) for stem in stems.values()], axis=0)
     curve, lufs = gain_curve(mix, tallest, production.bus, rate)
     rounded = {}

@@ -28,7 +28,7 @@ def without_overlaps(notes: Iterable[Note], monophonic: bool) -> tuple[Note, ...
     """Notes, sorted, none of which lasts into the next of its own pitch (`monophonic`: into the next of all)."""
     following: dict[int, float] = {}
     trimmed = []
-    for note in reversed(sorted(notes)):
+    for note in sorted(notes, reverse=True):
         voice = -1 if monophonic else note.pitch
         limit = following.get(voice, math.inf)
         following[voice] = note.start

@@ -1,8 +1,8 @@
 """Even spread: which genre, instrument and tempo class the next clip is asked to have.
 
-Chance alone gives some instruments a hundredth of a corpus and others a third.  Here each list is gone through in rounds,
-every round in an order of its own, so that after a few rounds everything has had its turn; what a genre leans to
-decides the rest.  ``python -m flowmusic.corpus.spread --clips 400`` prints what comes out.
+Chance alone gives some instruments a hundredth of a corpus and others a third. Here each list is gone through in
+rounds, every round in an order of its own, so that everything has its turn; what a genre leans to decides the rest.
+``python -m flowmusic.corpus.spread --clips 400`` prints what comes out.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def tempo(rng: Random, wished: str, genre: Genre, meter: str, bpm: float) -> flo
 
 def cast(rng: Random, instrument: str, parts: Collection[str]) -> tuple[str, int]:
     """Who plays the wished instrument: a part, one of `parts` if any of them can, and a General-MIDI program."""
-    able = [(part, program) for part, all_ in _OF_PART.items() for program in INSTRUMENTS[instrument] if program in all_]
+    able = [(part, program) for part, can in _OF_PART.items() for program in INSTRUMENTS[instrument] if program in can]
     return rng.choice([pair for pair in able if pair[0] in parts] or able)
 
 
