@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HOP = 32
-"""Samples between two points of the gain curve: 1 ms at 32 kHz."""
+"""Samples between two points of the gain curve, a power of two: 1 ms at 32 kHz."""
 CEILING = 10 ** (-1 / 20)
 RATIO, ATTACK_S, RELEASE_S = 2.0, 0.010, 0.120
 _LOOK_S = 0.005
@@ -59,8 +59,12 @@ def peaks(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     """Greatest magnitude in each hop of [C, N], over the channels."""
     import numpy as np
 
-    shaped = _in_hops(samples)
-    return np.maximum(shaped.max(axis=(0, 2)), -shaped.min(axis=(0, 2))).astype(np.float64)
+    tallest = np.abs(_in_hops(samples)).max(axis=0)
+    # Halving is several times faster than a reduction over so short an axis.
+    while tallest.shape[1] > 1:
+        half = tallest.shape[1] // 2
+        tallest = np.maximum(tallest[:, :half], tallest[:, half:])
+    return tallest[:, 0].astype(np.float64)
 
 
 def powers(samples: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -139,16 +139,24 @@ def _placed(
     responses[0, 0] = 1.0
     responses[1:, : wet.shape[1]] = wet
     responses = sosfilt(_sections(bands, rate), responses, axis=1).astype(np.float32)
-    size = scipy.fft.next_fast_len(length + responses.shape[1] - 1, True)
+    # Overlap-add in blocks of four responses: many short transforms at once are far quicker than a single long one.
+    size = 1 << math.ceil(math.log2(4 * responses.shape[1]))
+    hop = size - responses.shape[1] + 1
+    blocks = -(-length // hop)
     direct, left, right = scipy.fft.rfft(responses, size, axis=1)
     angle = (1 + place) * math.pi / 4
     gains = np.float32(math.sqrt(2) * math.cos(angle)), np.float32(math.sqrt(2) * math.sin(angle))
     mono = np.array_equal(dry[0], dry[1])
-    spectra = scipy.fft.rfft(dry[:1] if mono else dry, size, axis=1)
-    sent = spectra[0] if mono else (spectra[0] + spectra[-1]) * np.float32(0.5)
-    out = np.stack([spectra[0] * direct * gains[0] + sent * left, spectra[-1] * direct * gains[1] + sent * right])
-    placed: NDArray[np.float32] = scipy.fft.irfft(out, size, axis=1)[:, :length]
-    return placed
+    cut = np.zeros((1 if mono else 2, blocks * hop), np.float32)
+    cut[:, :length] = dry[: len(cut)]
+    spectra = scipy.fft.rfft(cut.reshape(len(cut), blocks, hop), size, axis=2)
+    sent = spectra[0] if mono else (spectra[0] + spectra[1]) * np.float32(0.5)
+    out = np.zeros((2, (blocks - 1) * hop + size), np.float32)
+    for channel, (gain, room) in enumerate(zip(gains, (left, right), strict=True)):
+        pieces = scipy.fft.irfft(spectra[-1 if channel else 0] * (direct * gain) + sent * room, size, axis=1)
+        for number, piece in enumerate(pieces):
+            out[channel, number * hop : number * hop + size] += piece
+    return out[:, :length]
 
 
 def _instrument(
@@ -193,7 +201,9 @@ def render(
         placed = _placed(dry, (*part.eq, *production.shelves), strip.place, wet, rate)[:, skip:]
         level = active_rms(placed.mean(axis=0), rate)
         stems[part.name] = placed * np.float32(10 ** (part.level_db / 20) / level if level > 0 else 0.0)
-    mix = np.sum(np.stack([*stems.values()]), axis=0)
+    mix = np.zeros((2, round(piece.seconds * rate)), np.float32)
+    for stem in stems.values():
+        mix += stem
     tallest = np.max([peaks(stem) for stem in stems.values()], axis=0)
     curve, lufs = gain_curve(mix, tallest, production.bus, rate)
     rounded = {}
