@@ -164,7 +164,7 @@ def test_recorded_drums_play_in_about_a_third_of_the_clips(samples, font):
 
 @pytest.mark.parametrize(("rate", "db"), [(48_000, -23.0), (32_000, -23.0), (32_000, -33.0)])
 def test_loudness_of_a_tone_is_as_published(rate, db):
-    """EBU Tech 3341, cases 1 and 2: a sine of 1 kHz in both channels measures its level; BS.1770: 997 Hz in one, -3.01."""
+    """EBU Tech 3341, cases 1 and 2: 1 kHz in both channels measures its level; BS.1770: 997 Hz in one, -3.01."""
     time = np.arange(rate * 5) / rate
     both = np.tile(10 ** (db / 20) * np.sin(2 * np.pi * 1000 * time), (2, 1))
     assert bus.loudness(bus.weighted_power(both, rate), rate) == pytest.approx(db, abs=0.1)
