@@ -14,8 +14,9 @@ Principal components as a transform code: Huang & Schultheiss (1963); fast Griff
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +68,7 @@ class HybridCodec(LatentCodec):
         noise: deviation of the training noise on latents.
         from_hz, to_hz: where magnitudes begin to be painted, and where they are all that counts.
         iterations: of Griffin-Lim in decoding.
+        stereo: arguments of a :class:`~flowmusic.codec.stereo.StereoHead`; None stays mono.
     """
 
     level: Tensor
@@ -94,6 +96,7 @@ class HybridCodec(LatentCodec):
         to_hz: float = 2500.0,
         iterations: int = 16,
         quantizer: nn.Module | None = None,
+        stereo: Mapping[str, Any] | None = None,
     ) -> None:
         dim = wave_dim + spectrum_dim
         super().__init__(rate, hop * stack, dim, noise, quantizer)
@@ -130,6 +133,8 @@ class HybridCodec(LatentCodec):
             assert isinstance(last, nn.Linear | nn.Conv1d) and last.bias is not None
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
+        if stereo is not None:
+            self.add_stereo_head(stereo)
 
     @torch.no_grad()
     def prepare(self, waves: Iterable[Tensor]) -> None:

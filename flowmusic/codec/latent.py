@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from flowmusic import audio as audio_tools
 from flowmusic.audio import Audio
+from flowmusic.codec.stereo import StereoHead
 
 
 class LatentCodec(nn.Module):
@@ -23,7 +24,8 @@ class LatentCodec(nn.Module):
     Subclasses give ``encode_wave`` ([B, N] -> [B, D, T]) and ``decode_wave`` ([B, D, T] -> [B, N]).
     """
 
-    channels = 1
+    mono = False
+    """Set to leave the stereo head out, where there is one."""
 
     def __init__(self, rate: int, hop: int, dim: int, noise: float, quantizer: nn.Module | None = None) -> None:
         super().__init__()
@@ -34,6 +36,17 @@ class LatentCodec(nn.Module):
         self.frame_rate = Fraction(rate, hop)
         self.norm = nn.BatchNorm1d(dim, affine=False, momentum=0.02)
         self.quantizer = quantizer
+        self.stereo: StereoHead | None = None
+
+    @property
+    def channels(self) -> int:
+        """How many channels decoding gives."""
+        return 1 if self.stereo is None or self.mono else 2
+
+    def add_stereo_head(self, settings: Mapping[str, Any]) -> StereoHead:
+        """Give this codec an untrained stereo head; latents, and the mean of both channels, stay as they are."""
+        self.stereo = StereoHead(self.dim, self.hop, self.rate, **settings)
+        return self.stereo
 
     def _quantizer(self) -> Any:
         if self.quantizer is None:
@@ -86,13 +99,15 @@ class LatentCodec(nn.Module):
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Audio:
-        """Latents ``[B, T, D]`` -> Audio ``[B, 1, T * hop]``."""
+        """Latents ``[B, T, D]`` -> Audio ``[B, channels, T * hop]``."""
         parameter = next(self.parameters())
         frames = latents.shape[1]
         # Short inputs are extended for the overlap-add and cut again.
         padded = nn.functional.pad(latents, (0, 0, 0, max(0, 3 - frames)))
-        wave = self.decode_wave(padded.to(parameter).transpose(1, 2))
-        return Audio(wave[:, None, : frames * self.hop].float(), self.rate)
+        padded = padded.to(parameter).transpose(1, 2)
+        wave = self.decode_wave(padded).float()
+        waves = self.stereo.widen(wave, padded) if self.stereo is not None and not self.mono else wave[:, None]
+        return Audio(waves[..., : frames * self.hop], self.rate)
 
     @property
     def context_frames(self) -> int:
@@ -113,7 +128,7 @@ class LatentCodec(nn.Module):
         """
         if frames < 1:
             raise ValueError(f"a piece must have at least 1 frame, got {frames}")
-        around, total = self.context_frames, latents.shape[1]
+        around, total = self.context_frames + (self.stereo.reach if self.stereo else 0), latents.shape[1]
         for start in range(0, total, frames):
             first, end = max(0, start - around), min(total, start + frames + around)
             piece = self.decode(latents[:, first:end]).samples

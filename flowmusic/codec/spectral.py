@@ -32,6 +32,7 @@ class SpectralCodec(LatentCodec):
         width, encoder_blocks, decoder_blocks, expansion: size.
         dim, noise: latent channels and the deviation of the training noise on them.
         energy: arguments of an :class:`EnergyHead` that corrects the decoder's band energies; None does without.
+        stereo: arguments of a :class:`~flowmusic.codec.stereo.StereoHead`; None stays mono.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class SpectralCodec(LatentCodec):
         noise: float = 0.1,
         quantizer: nn.Module | None = None,
         energy: Mapping[str, Any] | None = None,
+        stereo: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(rate, hop * stack, dim, noise, quantizer)
         self.spectral_hop = hop
@@ -66,6 +68,8 @@ class SpectralCodec(LatentCodec):
         self.energy: EnergyHead | None = None
         if energy is not None:
             self.add_energy_head(energy)
+        if stereo is not None:
+            self.add_stereo_head(stereo)
 
     def add_energy_head(self, settings: Mapping[str, Any]) -> EnergyHead:
         """Give this codec an untrained energy head, in place of one that it may have; its latents stay as they are."""

@@ -32,6 +32,16 @@ def _limited(name: str) -> Callable[[str], float]:
     return parse
 
 
+def _part(text: str) -> tuple[int, int]:
+    """A part K/N, from 1/N to N/N."""
+    number, _, parts = text.partition("/")
+    if not (number.isascii() and number.isdigit() and parts.isascii() and parts.isdigit() and len(text) <= 20):
+        raise argparse.ArgumentTypeError(f"{text!r} is no part; give K/N, such as 2/5")
+    if not 1 <= int(number) <= int(parts):
+        raise argparse.ArgumentTypeError(f"{text!r}: K must be from 1 to N")
+    return int(number), int(parts)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="flowmusic corpus", description="Compose and render a corpus with exact labels.")
     parser.add_argument("--hours", type=_limited("hours"), required=True, help="hours of audio")
@@ -53,6 +63,19 @@ def _parser() -> argparse.ArgumentParser:
         help="only these, by name with commas; also the only way to the extra ones (tango)",
     )  # fmt: skip
     parser.add_argument(
+        "--rendering", choices=("plain", "lively"), default="plain",
+        help="lively: several fonts, recorded drums, played timing, rooms, mastering, an even spread (default: plain)",
+    )  # fmt: skip
+    parser.add_argument("--stereo", action="store_true", help="two channels; with --rendering lively")
+    parser.add_argument(
+        "--drum-samples", metavar="DIR",
+        help="recorded drums for lively clips (default: where Debian's sonic-pi-samples has them)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--part", type=_part, default=(1, 1), metavar="K/N",
+        help="only every N-th clip, from the K-th on: a large corpus in several sittings or on several machines",
+    )  # fmt: skip
+    parser.add_argument(
         "--workers", type=_limited("workers"), default=os.cpu_count() or 1, help="processes (default: all cores)"
     )
     parser.add_argument("--quiet", action="store_true", help="no progress or notices; only the name of the manifest")
@@ -70,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from flowmusic.corpus.build import CorpusSettings, SettingsError, build_corpus
     from flowmusic.corpus.extra import named
     from flowmusic.corpus.fonts import GPL_NOTICE, FontError, choose_fonts, search_folders
+    from flowmusic.corpus.kits import PACKAGE, KitError, find_samples
     from flowmusic.corpus.piece import PARTS
     from flowmusic.corpus.splits import parse_shares
     from flowmusic.corpus.synth import SynthError
@@ -85,7 +109,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(f"unknown stem {unknown[0]!r} in --stems: use all, {', '.join(PARTS)}")
     try:
         shares = parse_shares(args.splits)
-        fonts, test_font = choose_fonts(args.soundfont, args.test_soundfont)
+        fonts, test_font = choose_fonts(args.soundfont, args.test_soundfont, several=args.rendering == "lively")
+        samples = find_samples(args.drum_samples) if args.rendering == "lively" else None
+    except KitError as error:
+        return fail(f"--drum-samples: {error}")
     except FontError as error:
         looked = ", ".join(str(folder) for folder in search_folders())
         return fail(f"{error} (places searched by default: $FLOWMUSIC_SOUNDFONTS, {looked})")
@@ -93,13 +120,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(f"--splits: {error}")
     if not args.quiet and any(font.name.startswith("TimGM6mb") for font in fonts):
         print(GPL_NOTICE, file=sys.stderr)
+    if args.rendering == "plain" and (args.stereo or args.drum_samples):
+        return fail(f"{'--stereo' if args.stereo else '--drum-samples'} needs --rendering lively")
+    if args.rendering == "lively" and samples is None and not args.quiet:
+        print(f"notice: no recorded drums; install {PACKAGE}, or give --drum-samples DIR", file=sys.stderr)
     genres = tuple(g.strip() for g in args.genres.split(",") if g.strip())
     try:
         named(genres)
     except ValueError as error:
         return fail(f"--genres: {error}")
     ordered = tuple(part for part in PARTS if part in stems)
-    settings = CorpusSettings(args.hours, args.seed, args.clip_seconds, shares, ordered, fonts, test_font, genres)
+    settings = CorpusSettings(
+        args.hours, args.seed, args.clip_seconds, shares, ordered, fonts, test_font, genres,
+        args.rendering == "lively", args.stereo, samples,
+    )  # fmt: skip
     if args.out.exists() and not args.out.is_dir():
         return fail(f"--out {args.out} is not a folder")
     try:
@@ -109,12 +143,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with progress.quieted(args.quiet):
             progress.starting("flowmusic corpus", "numpy")
-            manifest = build_corpus(settings, args.out, args.workers)
+            manifest = build_corpus(settings, args.out, args.workers, args.part)
     except (InUse, SettingsError, SynthError) as error:
         return fail(str(error))
     except OSError as error:
         print(f"flowmusic corpus: {disk.told(error)}", file=sys.stderr)
         return 1
+    if not manifest.is_file():
+        print(f"{args.out} holds part {args.part[0]}/{args.part[1]}; it is a corpus once the other parts are there")
+        return 0
     print(f"{manifest} {settings.count} clips")
     return 0
 

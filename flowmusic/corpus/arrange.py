@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from flowmusic.corpus import instruments
+from flowmusic.corpus import instruments, spread
 from flowmusic.corpus.extra import named
 from flowmusic.corpus.genres import Genre
 from flowmusic.corpus.piece import PARTS, Band, Room
@@ -118,14 +118,23 @@ def _tempo(rng: Random, genre: Genre, meter: str) -> float:
     return float(round(bpm)) if rng.random() < 0.6 else round(bpm, 2)
 
 
-def draw_plan(seed: int, split: str, seconds: float, genres: Sequence[str] = ()) -> Plan:
-    """Decide everything above the notes for a clip of `seconds`, of one of the genres (none: the usual ones)."""
+def draw_plan(
+    seed: int, split: str, seconds: float, genres: Sequence[str] = (), wish: spread.Wish | None = None
+) -> Plan:
+    """Decide everything above the notes for a clip of `seconds`, of one of the genres (none: the usual ones).
+
+    A wish is followed; without one, all draws are as if there were no wishes.
+    """
     rng = stream(seed, "plan")
     genre = rng.choice(named(genres))
+    if wish is not None:
+        (genre,) = named((wish.genre,))
     meter = METERS[rng.choices(("4/4", "3/4", "6/8"), (0.7, 0.15, 0.15))[0]]
     if genre.meters:
         meter = METERS[rng.choice(genre.meters)]
     bpm = _tempo(rng, genre, meter.name)
+    if wish is not None:
+        bpm = spread.tempo(stream(seed, "wish", "tempo"), wish.tempo, genre, meter.name, bpm)
     felt = bpm * (1.5 if meter.name == "6/8" else 1.0)
     swing, unit = 0.5, 2
     if meter.name != "6/8" and rng.random() < (genre.swing if rng.random() < 0.7 else 0.2):
@@ -148,7 +157,12 @@ def draw_plan(seed: int, split: str, seconds: float, genres: Sequence[str] = ())
     end = min(end, seconds)
     clock = Clock(meter, bpm, origin, swing, unit)
     solo, parts = _cast(rng)
+    asked = None
+    if wish is not None and solo is None:
+        asked = spread.cast(stream(seed, "wish", "instrument"), wish.instrument, parts)
+        parts |= {asked[0]}
     programs, agrees = _programs(stream(seed, "programs"), genre, solo, parts, split)
+    programs |= dict([asked] if asked else [])
     drums_fit = rng.random() < genre.follows(0.5)
     agrees += genre.bpm[0] <= felt <= genre.bpm[1]
     agrees += drums_fit and "drums" in parts

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from flowmusic import limits, plain
 from flowmusic.corpus import COMPOSER_VERSION
-from flowmusic.corpus.fonts import Font
+from flowmusic.corpus.fonts import Font, licence_of
+from flowmusic.corpus.kits import LICENCE, Samples
 from flowmusic.corpus.piece import PARTS
 from flowmusic.corpus.splits import SPLITS, assign, stream
+from flowmusic.corpus.spread import Wish, wish_of
 from flowmusic.files import remove_stale, replacing, write_text
 from flowmusic.locks import NAME, locked
 from flowmusic.progress import Bar
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from flowmusic.corpus.kits import KitPlayer
+    from flowmusic.corpus.piece import Piece
+    from flowmusic.corpus.render import Rendering
     from flowmusic.corpus.synth import FontSynth
 
 SETTINGS, MANIFEST = "corpus.json", "manifest.jsonl"
@@ -42,7 +47,8 @@ class SettingsError(ValueError):
 class CorpusSettings:
     """What decides the content of a corpus. `stems` are parts to write beside the mix.
 
-    `genres` are names to draw from; none means the usual ones.
+    `genres` are names to draw from; none means the usual ones. `lively` is the rendering of `lively`, which may be in
+    `stereo` and have drum `samples`.
     """
 
     hours: float
@@ -53,6 +59,9 @@ class CorpusSettings:
     fonts: tuple[Font, ...]
     test_font: Font
     genres: tuple[str, ...] = ()
+    lively: bool = False
+    stereo: bool = False
+    samples: Samples | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -82,6 +91,15 @@ class CorpusSettings:
             "test_font": {"name": self.test_font.name, "sha256": self.test_font.sha256},
             # Left out where nothing was asked for, as in the corpora from before it could be.
             **({"genres": list(self.genres)} if self.genres else {}),
+            **(self._of_lively() if self.lively else {}),
+        }
+
+    def _of_lively(self) -> dict[str, Any]:
+        return {
+            "rendering": "lively",
+            "channels": 2 if self.stereo else 1,
+            "drum_samples": {"sha256": self.samples.sha256, "licence": LICENCE} if self.samples else None,
+            "licences": {font.name: licence_of(font) for font in (*self.fonts, self.test_font)},
         }
 
 
@@ -97,6 +115,17 @@ class Job:
     stems: tuple[str, ...]
     folder: str
     genres: tuple[str, ...] = ()
+    lively: Lively | None = None
+
+
+@dataclass(frozen=True)
+class Lively:
+    """What the lively rendering of a clip needs beside: its wish, all fonts to mix, samples, one or two channels."""
+
+    wish: Wish
+    fonts: tuple[Font, ...]
+    samples: Samples | None
+    stereo: bool
 
 
 def plan_jobs(settings: CorpusSettings, out: Path) -> list[Job]:
@@ -109,11 +138,19 @@ def plan_jobs(settings: CorpusSettings, out: Path) -> list[Job]:
         if split == "test":
             font = settings.test_font
         name, folder = f"{index:06d}", str(out / split)
-        jobs.append(Job(name, seed, split, font, settings.clip_seconds, settings.stems, folder, settings.genres))
+        lively = None
+        if settings.lively:
+            fonts = (font,) if split == "test" else settings.fonts
+            wish = wish_of(settings.seed, index, settings.genres)
+            lively = Lively(wish, fonts, settings.samples, settings.stereo)
+        jobs.append(
+            Job(name, seed, split, font, settings.clip_seconds, settings.stems, folder, settings.genres, lively)
+        )
     return jobs
 
 
 _SYNTHS: dict[str, FontSynth] = {}
+_PLAYERS: dict[str, KitPlayer] = {}
 
 
 def _synth(font: Font) -> FontSynth:
@@ -140,17 +177,46 @@ def make_clip(job: Job) -> str:
     from flowmusic.corpus.record import to_record
     from flowmusic.corpus.render import render
 
-    piece = compose(job.seed, job.split, job.seconds, job.genres)
-    result = render(piece, _synth(job.font))
+    piece = compose(
+        job.seed,
+        job.split,
+        job.seconds,
+        job.genres,
+        job.lively.wish if job.lively else None,
+        steady=job.lively is not None,
+    )
+    told: dict[str, Any] = {}
+    if job.lively:
+        piece, result, told = _rendered_lively(job, job.lively, piece)
+    else:
+        result = render(piece, _synth(job.font))
     folder = Path(job.folder)
     _write_flac(folder / f"{job.identity}.flac", result.mix, result.sample_rate)
     for name in job.stems:
         # A part that is absent has a silent stem, so that readers need not ask.
         samples = result.stems.get(name, np.zeros_like(result.mix))
         _write_flac(folder / f"{job.identity}.{name}.flac", samples, result.sample_rate)
-    record = to_record(job.identity, piece, job.font, result.rms)
+    record = {**to_record(job.identity, piece, job.font, result.rms), **told}
     write_text(folder / f"{job.identity}.json", json.dumps(record, ensure_ascii=False) + "\n")
     return job.identity
+
+
+def _rendered_lively(job: Job, how: Lively, piece: Piece) -> tuple[Piece, Rendering, dict[str, Any]]:
+    """The piece as it is played, its sound, and what the record says of both."""
+    from flowmusic.corpus import lively
+    from flowmusic.corpus.kits import KitPlayer
+    from flowmusic.corpus.performance import perform
+    from flowmusic.corpus.render import SAMPLE_RATE
+
+    played = perform(piece)
+    production = lively.draw_production(played, job.font, how.fonts, how.samples)
+    player = None
+    if how.samples:
+        player = _PLAYERS.setdefault(how.samples.sha256, KitPlayer(how.samples.folder, SAMPLE_RATE))
+    synths = {strip.font.sha256: _synth(strip.font) for strip in production.strips.values()}
+    result, lufs = lively.render(played, production, synths, player, how.stereo)
+    channels = 2 if how.stereo else 1
+    return played, result, {"rendering": {**production.as_dict(), "lufs": round(lufs, 2), "channels": channels}}
 
 
 def _is_finished(job: Job) -> bool:
@@ -185,8 +251,11 @@ def _check_settings(settings: CorpusSettings, out: Path) -> None:
         write_text(file, json.dumps(wanted, indent=1) + "\n")
 
 
-def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1) -> Path:
-    """Make all clips that are missing in `out`, then the manifest, whose path is returned.
+def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1, part: tuple[int, int] = (1, 1)) -> Path:
+    """Make the clips of part k of n that are missing in `out`; once none is missing of any part, the manifest.
+
+    Parts are every n-th clip, so each is as mixed as the whole. Returned: the path of the manifest, whether it is
+    written or not yet.
 
     Raises: SettingsError if `out` holds another corpus; InUse if another process is making one there.
     """
@@ -195,20 +264,26 @@ def build_corpus(settings: CorpusSettings, out: Path, workers: int = 1) -> Path:
         raise ValueError(f"unknown stems {sorted(unknown)}: use {', '.join(PARTS)}")
     out.mkdir(parents=True, exist_ok=True)
     with locked(out / NAME, f"another corpus is being made in {out}; wait for it, or give another --out"):
-        return _build(settings, out, workers)
+        return _build(settings, out, workers, part)
 
 
-def _build(settings: CorpusSettings, out: Path, workers: int) -> Path:
+def _build(settings: CorpusSettings, out: Path, workers: int, part: tuple[int, int]) -> Path:
     _check_settings(settings, out)
     remove_stale(out)
     for split in SPLITS:
         (out / split).mkdir(exist_ok=True)
         remove_stale(out / split)
     jobs = plan_jobs(settings, out)
+    number, parts = part
     missing = [job for job in jobs if not _is_finished(job)]
-    with Bar("rendering", "clip", len(jobs), len(jobs) - len(missing), ends=True) as bar:
-        for _ in _run(missing, workers):
+    mine = jobs[number - 1 :: parts]
+    wanted = [job for job in missing if int(job.identity) % parts == number - 1]
+    with Bar("rendering", "clip", len(mine), len(mine) - len(wanted), ends=True) as bar:
+        for _ in _run(wanted, workers):
             bar.update()
+    if len(missing) > len(wanted):
+        (out / MANIFEST).unlink(missing_ok=True)
+        return out / MANIFEST
     lines = []
     for job in jobs:
         record = plain.read_json(Path(job.folder) / f"{job.identity}.json")
@@ -218,7 +293,14 @@ def _build(settings: CorpusSettings, out: Path, workers: int) -> Path:
             "split": job.split,
             "font": job.font.sha256,
             "text": record["captions"][0],
+            **({"licences": _licences(record["rendering"])} if job.lively else {}),
         }
         lines.append(json.dumps(entry, ensure_ascii=False))
     write_text(out / MANIFEST, "\n".join(lines) + "\n")
     return out / MANIFEST
+
+
+def _licences(rendering: Mapping[str, Any]) -> list[str]:
+    """Of the fonts and recordings of a clip, each once."""
+    kit = rendering["kit"]
+    return sorted({font["licence"] for font in rendering["fonts"].values()} | ({kit["licence"]} if kit else set()))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
 
@@ -20,9 +19,11 @@ from flowmusic.corpus.arrange import (
 )
 from flowmusic.corpus.caption import describe
 from flowmusic.corpus.instruments import lead_range
+from flowmusic.corpus.performance import without_overlaps
 from flowmusic.corpus.piece import PARTS, ChordSpan, Note, Part, Piece
 from flowmusic.corpus.rhythm import Clock
 from flowmusic.corpus.splits import stream
+from flowmusic.corpus.spread import Wish
 from flowmusic.corpus.theory import NO_CHORD, ROOTS, Chord
 
 _MODES = (("major", 0.36), ("minor", 0.28), ("harmonic minor", 0.1), ("dorian", 0.13), ("mixolydian", 0.13))
@@ -122,14 +123,7 @@ def _perform(
         velocity = round(127 * strength * plan.accent * rng.gauss(1.0, 0.07))
         notes.append(Note(start, min(end, plan.music_end + 0.02), pitch, max(35, min(120, velocity))))
     notes = sorted(n for n in notes if n.start < plan.music_end - 0.05)
-    following: dict[int, float] = {}
-    trimmed = []
-    for note in reversed(notes):
-        limit = following.get(-1 if monophonic else note.pitch, math.inf)
-        following[-1 if monophonic else note.pitch] = note.start
-        if limit - note.start > 0.03:
-            trimmed.append(note._replace(end=min(note.end, limit - 0.002)))
-    return tuple(reversed(trimmed))
+    return without_overlaps(notes, monophonic)
 
 
 def _runs(sections: tuple[Section, ...], part: str) -> list[tuple[Section, list[int]]]:
@@ -236,12 +230,21 @@ def _span(part: Part, seconds: float) -> float:
     return min(seconds, max(n.end for n in inside)) - max(0.0, inside[0].start)
 
 
-def compose(seed: int, split: str = "train", seconds: float = 20.0, genres: Sequence[str] = ()) -> Piece:
+def compose(
+    seed: int,
+    split: str = "train",
+    seconds: float = 20.0,
+    genres: Sequence[str] = (),
+    wish: Wish | None = None,
+    steady: bool = False,
+) -> Piece:
     """Compose a clip of `seconds` from `seed`, with material that belongs to `split`.
 
-    `genres` are names to draw from; none means the genres of every corpus.
+    `genres` are names to draw from; none means the genres of every corpus. A `wish` says what the clip should have.
+    A `steady` clip is played exactly in time, for `performance.perform` to bring to life.
     """
-    plan = draw_plan(seed, split, seconds, genres)
+    plan = draw_plan(seed, split, seconds, genres, wish)
+    plan = replace(plan, jitter_s=0.0) if steady else plan
     chords = _compose_harmony(seed, split, plan)
     played = _compose_parts(seed, split, plan, chords)
     grid_name: str | None = None

@@ -16,6 +16,7 @@ _PREFERRED = (
     "MuseScore_General.sf3",
     "FluidR3Mono_GM.sf3",
 )
+_LICENCES = {"FluidR3": "MIT", "MuseScore_General": "MIT", "TimGM6mb": "GPL-2"}
 GPL_NOTICE = (
     "notice: TimGM6mb.sf2 is GPL-2; do not publish audio or weights made with it "
     "(install fluid-soundfont-gm, or give --soundfont)"
@@ -33,6 +34,11 @@ class Font:
     path: str
     name: str
     sha256: str
+
+
+def licence_of(font: Font) -> str:
+    """Licence of a font that is known by its name, else "not known"."""
+    return next((text for start, text in _LICENCES.items() if font.name.startswith(start)), "not known")
 
 
 def open_font(path: str | os.PathLike[str]) -> Font:
@@ -66,17 +72,23 @@ def search_folders() -> list[Path]:
     return [*([Path(own)] if own else []), *(Path(folder) for folder in _FOLDERS)]
 
 
-def find_fonts() -> list[Path]:
-    """Soundfonts to train on: the preferred ones that are installed, else the one in the wheel."""
+def find_fonts(several: bool = False) -> list[Path]:
+    """Soundfonts to train on: the most preferred that is installed (all, if several), else the one in the wheel."""
     own = os.environ.get("FLOWMUSIC_SOUNDFONTS")
     if own and Path(own).is_dir():
         mine = sorted(p for p in Path(own).iterdir() if p.suffix.lower() in (".sf2", ".sf3"))
         if mine:
             return mine
+    found: dict[Path, Path] = {}
     for name in _PREFERRED:
         for folder in search_folders():
             if (folder / name).is_file():
-                return [folder / name]
+                if not several:
+                    return [folder / name]
+                # Names may lead to one and the same file.
+                found.setdefault((folder / name).resolve(), folder / name)
+    if found:
+        return list(found.values())
     fallback = wheel_font()
     if fallback:
         return [fallback]
@@ -84,12 +96,12 @@ def find_fonts() -> list[Path]:
     raise FontError(f"no soundfont found in {looked} nor in the pretty_midi package")
 
 
-def choose_fonts(given: Iterable[str], test: str | None) -> tuple[tuple[Font, ...], Font]:
+def choose_fonts(given: Iterable[str], test: str | None, several: bool = False) -> tuple[tuple[Font, ...], Font]:
     """Fonts for training and validation, and the font for the test split.
 
     The test font defaults to TimGM6mb, a timbre of its own, whatever the others are.
     """
-    fonts = tuple(open_font(path) for path in (list(given) or find_fonts()))
+    fonts = tuple(open_font(path) for path in (list(given) or find_fonts(several)))
     fallback = wheel_font()
     if test is not None:
         return fonts, open_font(test)

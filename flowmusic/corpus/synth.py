@@ -78,10 +78,18 @@ class FontSynth:
         self._font = lib.fluid_synth_get_sfont_by_id(self._idle.synth, identity)
 
     def render(self, part: Part, room: Room, start_s: float, end_s: float) -> NDArray[np.float32]:
-        """Mono samples [N] of a part from `start_s` to `end_s` (seconds of the piece).
+        """Mono samples [N] of a part from `start_s` to `end_s` (seconds of the piece), in the room of the synth."""
+        mono: NDArray[np.float32] = self._played(part, room, start_s, end_s).mean(axis=1)
+        return mono
 
-        Rendering begins early enough to catch notes that already sound at `start_s`.
-        """
+    def stereo(self, part: Part, start_s: float, end_s: float) -> NDArray[np.float32]:
+        """Samples [2, N] of a part from `start_s` to `end_s` (seconds of the piece), without a room."""
+        import numpy as np
+
+        return np.ascontiguousarray(self._played(part, None, start_s, end_s).T)
+
+    def _played(self, part: Part, room: Room | None, start_s: float, end_s: float) -> NDArray[np.float32]:
+        """Samples [N, 2]; rendering begins early enough to catch notes that already sound at `start_s`."""
         import numpy as np
 
         rate = self._rate
@@ -96,7 +104,11 @@ class FontSynth:
             gain=_GAIN,
             samplerate=float(rate),
             channels=16,
-            **{"synth.reverb.active": 1, "synth.chorus.active": 1, "synth.polyphony": 128},
+            **{
+                "synth.reverb.active": int(room is not None),
+                "synth.chorus.active": int(room is not None or part.chorus > 0),
+                "synth.polyphony": 128,
+            },
         )
         try:
             identity = self._lib.fluid_synth_add_sfont(synth.synth, self._font)
@@ -104,8 +116,9 @@ class FontSynth:
             bank = DRUM_BANK if part.name == "drums" else 0
             if synth.program_select(channel, identity, bank, part.program) != 0:
                 synth.program_select(channel, identity, bank, 0)
-            synth.set_reverb(room.size, room.damping, room.width, room.level)
-            synth.cc(channel, 91, part.reverb)
+            if room is not None:
+                synth.set_reverb(room.size, room.damping, room.width, room.level)
+                synth.cc(channel, 91, part.reverb)
             synth.cc(channel, 93, part.chorus)
             position = 0
             for at, on, pitch, velocity in sorted(events):
@@ -124,8 +137,7 @@ class FontSynth:
             self._lib.fluid_synth_remove_sfont(synth.synth, self._font)
             synth.delete()
         skip = round((start_s - early) * rate)
-        mono: NDArray[np.float32] = out[skip:].mean(axis=1)
-        return mono
+        return out[skip:]
 
     def _write(self, synth: Any, out: NDArray[np.float32], start: int, end: int) -> None:
         pointer = out.ctypes.data

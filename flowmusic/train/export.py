@@ -92,8 +92,8 @@ def export_codec(
     """Calibrate the codec's latent statistics and quantiser on training crops and write its bundle.
 
     A codec trained on from a bundle (``codec=bundle``) keeps that bundle's description and its card, and what was
-    given to it (``codec=bundle_energy``) is added; one whose decoder or energy head alone was trained keeps statistics
-    and quantiser as well.
+    given to it (``codec=bundle_energy``, ``bundle_stereo``) is added; one whose decoder or such a head alone was
+    trained keeps statistics and quantiser as well.
     """
     codec = module.codec.cpu().eval()
     target = settings["codec"]["_target_"]
@@ -102,8 +102,9 @@ def export_codec(
         kind, described = KINDS[target], plain(settings["codec"])
     else:
         kind, described = origin.config["kind"], dict(origin.config["settings"])
-        if "energy" in settings["codec"]:
-            described["energy"] = plain(settings["codec"]["energy"])
+        for head in ("energy", "stereo"):
+            if head in settings["codec"]:
+                described[head] = plain(settings["codec"][head])
     description = {"kind": kind, "settings": described}
     if not module.decoder_only:
         generator_state = torch.get_rng_state()
