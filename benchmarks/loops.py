@@ -1,9 +1,8 @@
 """Can one hear where a loop begins again?  Its seam among its own bar lines, for every way to make loops.
 
-Every way gets the same requests and seeds.  Prints a Markdown table for docs/loops.md: the percentile of the seam's onset
-strength, of its jump in level and of its step from sample to sample (50 is a bar line like any other), each with a 95 %
-interval over the loops; how much higher the loop sounds than it was made; and
-processor time.
+Every way gets the same requests and seeds.  Prints a Markdown table for docs/loops.md: the percentile of the seam's
+onset strength, of its jump in level and of its step from sample to sample (50 is a bar line like any other), each with
+a 95 % interval over the loops; how much higher the loop sounds than it was made; and processor time.
 
     python benchmarks/loops.py [--model nano] [--loops 16] [--bars 4] [--seed 0] [--methods plain tied rolled infilled]
 """
@@ -72,9 +71,8 @@ def main() -> None:
             seam = seams.of_loop(sound, lines)
             cents = abs(length.cents) if method in (loops.TIED, loops.ROLLED) else 0.0
             rows[method].append([seam.flux, seam.level, seam.click, seam.level_db, cents, spent])
-    print(
-        "| loops | n | onset | level | click | level jump (dB) | cents | processor s |\n|---|---|---|---|---|---|---|---|"
-    )
+    print("| loops | n | onset | level | click | level jump (dB) | cents | processor s |")
+    print("|---|---|---|---|---|---|---|---|")
     for method, found in rows.items():
         table = np.array(found)
         cells = [interval(table[:, column]) for column in range(3)]

@@ -53,7 +53,6 @@ def of_loop(loop: Audio, lines: Sequence[float]) -> Seam:
 def at(sound: Audio, seam: float, lines: Sequence[float]) -> Seam:
     """A seam at a time of a sound ``[C, N]``, among other lines, all in seconds.  Raises: ValueError for no lines."""
     from feature_extractors import flux
-    from feature_extractors.rows import Rows
 
     if not len(lines):
         raise ValueError("a seam is compared with other lines, and there is none; give at least two bars")

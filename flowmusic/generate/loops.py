@@ -6,9 +6,9 @@ its own beginning behind it as known context (inpainting).  The beginning is kno
 not whole, its sound is shifted by the rest of a frame and encoded again.  Neither pitch nor tempo gives way, and a loop
 may be longer than the window.
 
-Two other ways are kept for comparison (benchmarks/loops.py): TIED, after LoopGen (arXiv 2504.04466), where the window is
-[end | loop | beginning] and the margins follow the loop in every evaluation; ROLLED, where every evaluation sees the loop
-turned by another share of it.  Both need whole frames, and the loop is resampled by what is missing.
+Two other ways are kept for comparison (benchmarks/loops.py): TIED, after LoopGen (arXiv 2504.04466), where the window
+is [end | loop | beginning] and the margins follow the loop in every evaluation; ROLLED, where every evaluation sees the
+loop turned by another share of it.  Both need whole frames, and the loop is resampled by what is missing.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from flowmusic import audio as audio_tools
-from flowmusic import limits
 from flowmusic.audio import Audio
 from flowmusic.generate.draw import Given, draw, velocity
 from flowmusic.generate.generator import OVERLAP_SECONDS, Generator, check_finite
