@@ -20,6 +20,7 @@ import torch
 from flowmusic import options
 from flowmusic.controls.meter import parse_meter
 from flowmusic.corpus.endless import Endless
+from flowmusic.generate.rehearsal import simulated
 from flowmusic.generate.stream import Stream
 from flowmusic.interop import bundle
 
@@ -67,12 +68,11 @@ def main() -> None:
     print(f"\nsamples handed out {sum(lengths)}, by the tempo {exact}")
     seconds = [length / stream.rate for length in lengths]
     print(f"processor time {sum(costs):.0f} s for {sum(seconds):.0f} s; of a block {np.median(costs):.2f} s (median),")
-    print(f"{np.percentile(costs, 99):.2f} s (99 %), {max(costs):.2f} s (most); a block lasts {np.median(seconds):.2f} s")
+    print(f"{np.percentile(costs, 99):.2f} s (99 %), {max(costs):.2f} s (most); one lasts {np.median(seconds):.2f} s")
     second, last = minutes[min(1, len(minutes) - 1)], minutes[-1]
     print("\n| | second minute | last minute |\n|---|---|---|")
     for name, column in (("loudness (dBFS)", 0), ("spectral centroid (Hz)", 1), ("resident memory (MiB)", 2)):
         print(f"| {name} | {second[column]:.1f} | {last[column]:.1f} |")
-    from flowmusic.generate.live import simulated
 
     for slowdown in (1.0, 2.0, 3.0):
         print(f"{slowdown:g} times as slow: {simulated([slowdown * cost for cost in costs], seconds)}")

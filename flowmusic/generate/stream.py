@@ -1,8 +1,8 @@
 """An endless stream: whole bars, a few at a time, each drawn behind the last seconds of those before it.
 
-Latents run on without an end, and bar k begins at sample round(k S) of them, with S = rate * 60 * beats / bpm exactly, so
-that the beat never drifts.  A decoder looks some frames ahead (``context_frames``): what is handed out ends so many frames
-before the bar line up to which latents are known, and the chunks joined are one decode of all latents.
+Latents run on without an end, and bar k begins at sample round(k S) of them, with S = rate * 60 * beats / bpm exactly,
+so that the beat never drifts.  A decoder looks some frames ahead (``context_frames``): what is handed out ends so many
+frames before the bar line up to which latents are known, and the chunks joined are one decode of all latents.
 
 Words that change do so over one bar in velocity.  Against drift there is a style of the opening that is given again now
 and then, and a servo on the level; both begin anew where words change.
@@ -124,6 +124,7 @@ class Stream:
         self.guidance = guidance or model.defaults.guide()
         self.sampling = sampling or model.sampling()
         self.steady = steady
+        self.context_noise = 0.0
         self.bar_samples = self.rate * 60 * meter.beats_per_bar / Fraction(bpm)
         self._hop = int(self.rate / model.codec.frame_rate)
         try:
@@ -172,12 +173,15 @@ class Stream:
         """The sample at which a bar begins."""
         return round(bar * self.bar_samples)
 
-    def next_block(self, change: Change | None = None, sampling: Sampling | None = None) -> Block:
+    def next_block(
+        self, change: Change | None = None, sampling: Sampling | None = None, until: int | None = None
+    ) -> Block:
         """Draw on, by a block of bars; the first one is long enough to hand out a bar.
 
         Args:
             change: takes effect at bar ``self.bar``.
             sampling: in place of the stream's own, where there is no time for more.
+            until: a later bar at which the next change is to take effect, so that a block must end there.
 
         Raises: NotFinite if the solve diverges.
         """
@@ -185,7 +189,8 @@ class Stream:
             self._change(change)
         first, evals, drawn = self._bar, 0, []
         while True:
-            latents, used = self._draw(sampling or self.sampling)
+            bars = self.block_bars if until is None else max(1, min(self.block_bars, until - self._bar))
+            latents, used = self._draw(sampling or self.sampling, bars)
             drawn.append(latents)
             evals += used
             ready = self._line(self._bar) - self._ahead * self._hop - self._emitted
@@ -204,9 +209,9 @@ class Stream:
             self._old_text, self._text, self._changed = self._text, change.text, self._bar
             self._opening, self._style = _Opening(self.rate), None
 
-    def _draw(self, sampling: Sampling) -> tuple[Tensor, int]:
+    def _draw(self, sampling: Sampling, bars: int) -> tuple[Tensor, int]:
         """The next bars.  Shape: latents ``[1, T, D]``, and the evaluations they took."""
-        end_bar = self._bar + self.block_bars
+        end_bar = self._bar + bars
         new = math.ceil(Fraction(self._line(end_bar), self._hop)) - self._frames
         context = min(self._latents.shape[1], self._seconds_to_frames(CONTEXT_SECONDS), self._window - new)
         shortest = self.model.defaults.shortest_window
@@ -216,6 +221,7 @@ class Stream:
         keep = torch.zeros(1, size, dtype=torch.bool, device=known.device)
         if context:
             known[:, :context], keep[:, :context] = self._latents[:, -context:], True
+            known += self.context_noise * keep[..., None] * self._noise.draw(size, known.shape[2]).to(known)
         passages = self._passages(self._frames - context, size)
         noise = self._noise.draw(size, known.shape[2])
         solution = draw(self.model, passages, noise, sampling, given=(known, keep))
@@ -272,8 +278,10 @@ class Stream:
         return found
 
     def _labels(self, bar: int) -> Bar:
-        start, harmony = next(each for each in reversed(self._harmonies) if each[0] <= bar or each is self._harmonies[0])
-        return () if harmony is None or bar < start else harmony(bar - start)
+        for start, harmony in reversed(self._harmonies):
+            if start <= bar:
+                return () if harmony is None else harmony(bar - start)
+        return ()
 
     def _decode(self, ready: int) -> tuple[Tensor, Tensor]:
         """The next ``ready`` samples, and how they seem to go on."""
@@ -345,8 +353,8 @@ class _Opening:
 
 def _bent(samples: Tensor) -> Tensor:
     """Samples within full scale: linear up to the knee, and from there on ever less.  Shape: any."""
-    size = samples.abs()
-    return torch.where(size <= KNEE, samples, samples.sign() * (KNEE + (1 - KNEE) * torch.tanh((size - KNEE) / (1 - KNEE))))
+    size, room = samples.abs(), 1.0 - KNEE
+    return torch.where(size <= KNEE, samples, samples.sign() * (KNEE + room * torch.tanh((size - KNEE) / room)))
 
 
 def slower(sampling: Sampling, level: int) -> Sampling:
