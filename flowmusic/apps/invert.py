@@ -64,7 +64,7 @@ goes on from there when the same command is given again."""
 def run(args: argparse.Namespace) -> int:
     """Read the clips, learn, write the file and print its name."""
     progress.starting("flowmusic invert")
-    from flowmusic.apps.generate import load
+    from flowmusic.apps.take_flags import load
     from flowmusic.interop import model_files
     from flowmusic.options import check_device
     from flowmusic.train.invert import check_model

@@ -80,7 +80,8 @@ class ConditionEncoder(nn.Module):
         Args:
             controls: batch of B; tracks on ``grid``.
             grid: T frames.
-            context: latents ``[B, T, D]`` and ``[B, T]`` bool, True where they are given.
+            context: latents ``[B, T, D]`` and ``[B, T]`` bool, True where they are given; or 0 where they are not, and
+                1 - d where they are given with noise of the deviation d.
 
         Raises: ValueError for a track this model does not know or of another length.
         """
@@ -104,7 +105,7 @@ class ConditionEncoder(nn.Module):
         else:
             latents, given = context
             mask = given[..., None].to(device=device, dtype=dtype)
-            parts.append(torch.cat([latents.to(device=device, dtype=dtype) * mask, mask], dim=-1))
+            parts.append(torch.cat([latents.to(device=device, dtype=dtype) * (mask > 0), mask], dim=-1))
         frames = torch.cat([p.to(dtype) for p in parts], dim=-1)
         states, mask_text = self._words(controls)
         states, mask_text = states.to(device=device, dtype=dtype), mask_text.to(device)

@@ -14,6 +14,8 @@ from torch import Generator, Tensor
 from flowmusic.types import Controls, Track
 
 NAMES = ("everything", "text_only", "text", "style", "span", "context", "feel_only")
+SPAN_ODDS = (4.0, 2.0, 1.0, 1.0)
+"""How often one, two, three or four spans are masked, where several may be (as in Stable Audio 3)."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class Dropout:
         style: dropped on its own, otherwise.
         span: a kept control is unknown outside one random span.
         context: some latents are given.
+        spans: most spans that are left to be made where latents are given around them, 1 to 4; edits have several.
+        context_noise: given latents have noise of a deviation from U(0, this), which the encoder is told: errors of
+            a piece that is made window by window then do not add up (CAM, arXiv 2411.18447).
         feel_only: all tracks are dropped; text and style are dropped on their own.
     """
 
@@ -39,6 +44,8 @@ class Dropout:
     span: float = 0.15
     context: float = 0.2
     feel_only: float = 0.0
+    spans: int = 1
+    context_noise: float = 0.0
 
     def __post_init__(self) -> None:
         named = {k: getattr(self, k) for k in NAMES}
@@ -47,6 +54,10 @@ class Dropout:
                 raise ValueError(f"dropout probability {name} must be in [0, 1], got {value}")
         if self.everything + self.text_only + self.feel_only > 1.0:
             raise ValueError("everything + text_only + feel_only must not exceed 1")
+        if not 1 <= self.spans <= len(SPAN_ODDS):
+            raise ValueError(f"dropout spans must be 1 to {len(SPAN_ODDS)}, got {self.spans}")
+        if not 0.0 <= self.context_noise < 1.0:
+            raise ValueError(f"dropout context_noise must be at least 0 and below 1, got {self.context_noise}")
 
     def __call__(self, controls: Controls, generator: Generator) -> Controls:
         """A copy of the controls with some of them absent; the input is not changed."""
@@ -81,15 +92,35 @@ class Dropout:
         continuation = torch.rand(batch, generator=generator) < 0.5
         cut = (torch.rand(batch, generator=generator) * 0.6 * length).long()
         beginning = torch.arange(length) < cut[:, None]
-        outside = ~random_spans(batch, length, generator)
+        outside = ~self._masked(batch, length, generator)
         given = torch.where(continuation[:, None], beginning, outside)
         return given & active[:, None]
 
+    def _masked(self, batch: int, length: int, generator: Generator) -> Tensor:
+        """The spans to be made.  Several are shorter, so that together they leave as much as one does."""
+        if self.spans == 1:
+            return random_spans(batch, length, generator)
+        odds = torch.tensor(SPAN_ODDS[: self.spans])
+        counts = torch.multinomial(odds, batch, replacement=True, generator=generator) + 1
+        masked = torch.zeros(batch, length, dtype=torch.bool)
+        for number in range(self.spans):
+            span = random_spans(batch, length, generator, counts)
+            masked |= span & (counts > number)[:, None]
+        return masked
 
-def random_spans(batch: int, length: int, generator: Generator) -> Tensor:
-    """One span per item, at least an eighth of the window.  Shape: ``[B, T]`` bool."""
+    def context_deviation(self, batch: int, generator: Generator) -> Tensor | None:
+        """Deviation of the noise on the given latents ``[B]``; None where there is to be none."""
+        if not self.context_noise:
+            return None
+        return self.context_noise * torch.rand(batch, generator=generator)
+
+
+def random_spans(batch: int, length: int, generator: Generator, parts: Tensor | None = None) -> Tensor:
+    """One span per item, at least an eighth of the window, divided by ``parts [B]``.  Shape: ``[B, T]`` bool."""
     shortest = max(1, length // 8)
     size = shortest + (torch.rand(batch, generator=generator) * (length - shortest)).long()
+    if parts is not None:
+        size = (size // parts).clamp(min=1)
     start = (torch.rand(batch, generator=generator) * (length - size + 1)).long()
     frames = torch.arange(length)
     return (frames >= start[:, None]) & (frames < (start + size)[:, None])

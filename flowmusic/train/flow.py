@@ -152,7 +152,9 @@ class LitFlow(LightningModule):
         joint = getattr(self.encoder, "joint", None)
         if joint is not None:
             joint.generator = generator
-        condition = self.encoder(controls, batch.grid, (latents, given))
+        deviation = self.dropout.context_deviation(size, generator)
+        context = (latents, given) if deviation is None else noisy_context(latents, given, deviation, generator)
+        condition = self.encoder(controls, batch.grid, context)
         if self.compile_mode is not None:
             condition = padded(condition, PADDED_TOKENS)
         prediction = self.field(sample.z_t, sample.t, condition)
@@ -192,6 +194,17 @@ class LitFlow(LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
         return scheduled(optimizer, self.warmup, self.total_steps)
+
+
+def noisy_context(latents: Tensor, given: Tensor, deviation: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Latents with noise of a deviation per item ``[B]``, and how far they can be trusted, 1 - deviation where given.
+
+    Shape: ``[B, T, D]`` and ``[B, T]``, as a ConditionEncoder takes its context.
+    """
+    noise = torch.randn(latents.shape, generator=generator).to(latents)
+    spread = deviation.to(latents)
+    trust = given.to(latents) * (1.0 - spread[:, None])
+    return latents + spread[:, None, None] * noise, trust
 
 
 def prepare_joint(joint: TextAudioConditioner, data: Any, centres: bool = True) -> None:

@@ -16,7 +16,6 @@ from flowmusic.annotations.annotation import Annotations, DrumHits
 from flowmusic.annotations.json_file import ControlsFile
 from flowmusic.annotations.labels_file import labels_of
 from flowmusic.annotations.tracks import from_tracks
-from flowmusic.apps import take as take_file
 from flowmusic.audio import Audio
 from flowmusic.controls.request import request
 from flowmusic.data import shards
@@ -26,6 +25,7 @@ from flowmusic.datasets.manifest import Entry
 from flowmusic.evaluate.adherence import Adherence
 from flowmusic.files import write_readable_json
 from flowmusic.inputs.request import GenerateRequest
+from flowmusic.takes import record as take_file
 from flowmusic.types import FrameGrid, Generation, Guidance
 from tests.data import small_build
 from tests.data.scores import song

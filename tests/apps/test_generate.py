@@ -76,7 +76,7 @@ def test_count_takes_have_consecutive_seeds(here: Path, model: Generator, capsys
     assert main(["generate", "t", "--count", "3", "--seed", "5", "--out", "x.flac", "--seconds", "1", "--quiet"]) == 0
     names = [f"x-{n}.{suffix}" for n in (1, 2, 3) for suffix in ("flac", "json")]
     assert capsys.readouterr().out.splitlines() == names
-    assert sorted(path.name for path in here.iterdir()) == sorted(names)
+    assert sorted(path.name for path in here.iterdir()) == sorted([*names, *(f"x-{n}.latents" for n in (1, 2, 3))])
     seeds = [json.loads(Path(f"x-{n}.json").read_text())["seed"] for n in (1, 2, 3)]
     assert seeds == [5, 6, 7]
     main(["generate", "t", "--seed", "6", "--out", "y.flac", "--seconds", "1", "--quiet"])
@@ -167,7 +167,9 @@ def test_output_is_overwritten_and_nothing_else_is_left(here: Path, model: Gener
     Path("take.wav").write_text("old")
     Path("take.json").write_text("old")
     take(["t", "--seconds", "1"])
-    assert sorted(path.name for path in here.iterdir()) == ["take.json", "take.wav"]
+    assert sorted(path.name for path in here.iterdir()) == ["take.json", "take.latents", "take.wav"]
+    take(["t", "--seconds", "1", "--no-latents", "--out", "bare.wav"], "bare.json")
+    assert not Path("bare.latents").exists()
     assert soundfile.info("take.wav").frames == MODEL_RATE
 
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from flowmusic.apps.cli import main
-from flowmusic.apps.take import details
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle, model_files
+from flowmusic.takes.record import details
 from tests.apps.conftest import clicks, tone
 from tests.apps.test_extract import quick as quick
 from tests.apps.test_extract import song

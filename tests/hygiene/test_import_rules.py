@@ -41,6 +41,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     # What builds shards needs whatever makes what is in them.
     "datasets": frozenset({"annotations", "controls", "corpus", "data", "interop", "model", "options", EXTRACTORS}),
     "inputs": frozenset({"annotations", "controls", "generate", "interop", "model", "options", EXTRACTORS}),
+    # A take is judged, written with what it was asked for, and read back as the source of the next.
+    "takes": frozenset({"annotations", "controls", "evaluate", "generate", "inputs", "interop", "metrics", EXTRACTORS}),
     "evaluate": frozenset(
         {"annotations", "controls", "corpus", "data", "datasets", "flow", "generate", "interop", "metrics", "options"}
         | {EXTRACTORS}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from flowmusic.train.align import alignment_loss
 from flowmusic.train.callbacks import ComputeBudget
 from flowmusic.train.dropout import Dropout, random_spans
+from flowmusic.train.flow import noisy_context
 from flowmusic.train.schedule import warmup_cosine
 from flowmusic.train.spectral_loss import complex_loss, multi_resolution
 from flowmusic.types import Controls, FrameGrid, Style, Track
@@ -90,6 +91,31 @@ def test_something_is_always_left_to_generate(seed: int) -> None:
 def test_impossible_probabilities_are_refused(bad: dict) -> None:
     with pytest.raises(ValueError, match=r"\[0, 1\]|exceed 1"):
         Dropout(**bad)
+
+
+def test_several_spans_leave_as_much_as_one() -> None:
+    one, several = Dropout(context=1.0), Dropout(context=1.0, spans=4)
+    given = [each.given_latents(4096, 80, generator(3)) for each in (one, several)]
+    # Inpainting rows alone: those that begin with given frames and end with them.
+    made = [(~g[g[:, 0] & g[:, -1]]) for g in given]
+    starts = [(m[:, 1:] & ~m[:, :-1]).sum(1) for m in made]
+    assert int(starts[0].max()) == 1 and set(starts[1].tolist()) == {1, 2, 3, 4}
+    assert float(made[1].float().mean()) == pytest.approx(float(made[0].float().mean()), abs=0.08)
+    with pytest.raises(ValueError, match="spans must be 1 to 4, got 5"):
+        Dropout(spans=5)
+
+
+def test_context_noise_is_told_where_latents_are_given() -> None:
+    assert Dropout().context_deviation(4, generator(1)) is None
+    deviation = Dropout(context_noise=0.2).context_deviation(400, generator(1))
+    assert deviation is not None and float(deviation.min()) >= 0.0 and 0.15 < float(deviation.max()) <= 0.2
+    latents, given = torch.zeros(400, 50, 8), torch.arange(50).expand(400, 50) < 20
+    shown, trust = noisy_context(latents, given, deviation, generator(2))
+    torch.testing.assert_close(shown.std(dim=(1, 2)), deviation, atol=0.01, rtol=0.15)
+    assert torch.equal(trust[:, 20:], torch.zeros(400, 30))
+    torch.testing.assert_close(trust[:, 0], 1.0 - deviation)
+    with pytest.raises(ValueError, match="context_noise must be at least 0 and below 1"):
+        Dropout(context_noise=1.0)
 
 
 def test_schedule_rises_falls_and_stays() -> None:

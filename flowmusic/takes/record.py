@@ -40,7 +40,7 @@ def record(
     """The content of take.json as plain data; times are seconds.
 
     ``written`` are the controls before a model left some out; ``adherence`` is None before anyone has listened;
-    ``choice`` says among which takes this one was the best (``flowmusic.apps.choose``); ``adapters`` are those in the
+    ``choice`` says among which takes this one was the best (``flowmusic.takes.choose``); ``adapters`` are those in the
     model's weights, by name, hash and scale; ``weights`` are hashes of the model and its codec, where they are known;
     ``details`` are of :func:`details`.
     """

@@ -1,0 +1,138 @@
+"""Flags that the commands which make takes share, and the model that they name."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from flowmusic import options
+from flowmusic.controls import TRACKS
+from flowmusic.errors import UsageError
+from flowmusic.flow.solve import SOLVERS
+from flowmusic.flow.time_grids import GRIDS
+
+if TYPE_CHECKING:
+    from flowmusic.generate.generator import Generator
+
+GUIDANCE_KEYS = f"""Guidance keys: {", ".join(options.GUIDANCE_KEYS)}.
+all=A,text=B is A v(all) + B v(text) + (1 - A - B) v(nothing);
+alpha=A,beta=B follows style and other controls by A, and within that the words by B (double guidance)."""
+EXIT_CODES = "Exit codes: 0 done, 2 the input or the flags are wrong, 1 anything else."
+
+
+def add_request(parser: argparse.ArgumentParser) -> None:
+    """What is asked for beyond the words: chords, tempo, melody, drums, style, pseudowords, a file of controls."""
+    add = parser.add_argument
+    add("--chords", type=options.words, metavar="S", help="chord text, in bars or at seconds")
+    add(
+        "--bpm",
+        type=options.bpm,
+        metavar="N",
+        help="beats a minute: places chords in bars, sets the beat grid (that of a MIDI file, or 120); counts quarter "
+        "notes in 4/4, 3/4, 6/4, dotted quarters in 6/8, 9/8, 12/8, halves in 2/2, eighths in 3/8, 5/8, 7/8",
+    )
+    add("--meter", type=options.words, metavar="M", help="time signature of the bars (that of a MIDI file, or 4/4)")
+    add("--melody", type=options.existing_file, metavar="FILE", help="one voice: audio, or a MIDI file")
+    add(
+        "--drums",
+        type=options.existing_file,
+        metavar="FILE",
+        help="a drum loop, music whose drums to take, or MIDI drums",
+    )
+    add("--stretch", action="store_true", help="play the drums at the tempo of the beat grid, where theirs is another")
+    add("--loop-bpm", type=options.bpm, metavar="N", help="tempo of the drums, where it is not heard rightly")
+    add("--style", type=options.existing_file, metavar="FILE", help="music whose feel to take")
+    add(
+        "--style-seconds",
+        type=options.style_seconds,
+        default=3.0,
+        metavar="N",
+        help="of its loudest part (3), as loud as it is",
+    )
+    add("--style-detail", type=options.style_detail, metavar="N", help="how close: 1, a hint, to 6 (the model's own)")
+    add(
+        "--concept",
+        type=options.existing_file,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a pseudoword of `flowmusic invert`, for <name> or <name>:0.6 in TEXT; may be repeated",
+    )
+    add("--controls", type=options.existing_path, metavar="DIR|JSON", help="controls that `flowmusic extract` wrote")
+    add("--use", type=options.names(TRACKS), metavar="LIST", help=f"which of --controls: {', '.join(TRACKS)} (all)")
+
+
+def add_sampling(parser: argparse.ArgumentParser) -> None:
+    """Guidance and how the flow is integrated, seeds, and how many takes are made and kept."""
+    add = parser.add_argument
+    add("--guidance", type=options.guidance, metavar="K=V,...", help="weights of the controls (the model's own)")
+    add(
+        "--guidance-interval",
+        type=options.guidance_interval,
+        metavar="LO,HI",
+        help="part of the way from 0, noise, to 1, music, where the weights apply (the model's own)",
+    )
+    add(
+        "--apg",
+        type=options.apg,
+        metavar="K=V,...",
+        help="projected guidance: eta (0; 1 is plain), norm, momentum (the model's own)",
+    )
+    add("--steps", type=options.steps, metavar="N", help="solver steps (the model's own)")
+    add("--solver", choices=tuple(SOLVERS), metavar="NAME", help=f"{', '.join(SOLVERS)} (the model's own)")
+    add("--time-grid", choices=tuple(GRIDS), metavar="NAME", help=f"{', '.join(GRIDS)} (the model's own)")
+    add("--seed", type=options.seed, metavar="N", help="repeats a take; drawn and recorded if left out")
+    add("--count", type=options.count, default=1, metavar="N", help="takes, with seeds from --seed upwards (1)")
+    add(
+        "--best-of",
+        type=options.count,
+        metavar="N",
+        help="make N takes for each one, and keep what follows closest (1)",
+    )
+    add(
+        "--min-adherence",
+        type=options.share,
+        metavar="X",
+        help="try again until a take scores X in 0..1, at most 8 times",
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Which model, and where it runs."""
+    add = parser.add_argument
+    add("--model", default="nano", metavar="NAME|DIR|HUBID", help="see `flowmusic models` (nano)")
+    add(
+        "--adapter",
+        type=options.adapter,
+        action="append",
+        default=[],
+        metavar="FILE[:SCALE]",
+        help="of `flowmusic train experiment=lora`, from -2 to 2 times as strong (1); several add up",
+    )
+    add("--device", type=options.device, default="cpu", metavar="D", help="cpu, cuda, cuda:1, mps (cpu)")
+    add("--precision", choices=("fp32", "bf16"), default="fp32", help="of the model's matrix products (fp32)")
+    options.add_threads(parser)
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Where a take is written, and what is told of it."""
+    add = parser.add_argument
+    add("--out", type=options.audio_output, default="take.wav", metavar="FILE", help="take.wav; also .flac, .ogg")
+    add("--no-latents", action="store_true", help="keep no take.latents, which edit, extend and vary start from")
+    add("--quiet", action="store_true", help="no progress, notices or scores; only the names of the files")
+
+
+def load(args: argparse.Namespace) -> Generator:
+    """The model of --model, on --device; in --precision and with --adapter where the command has them.
+
+    Raises: UsageError.
+    """
+    from flowmusic.interop import bundle, fitting
+    from flowmusic.interop.adapter import AdapterError
+
+    adapters = getattr(args, "adapter", [])
+    more: dict[str, Any] = {"adapters": adapters} if adapters else {}
+    try:
+        return bundle.load(args.model, device=args.device, precision=getattr(args, "precision", "fp32"), **more)
+    except (fitting.ModelError, AdapterError) as error:
+        raise UsageError(str(error)) from error

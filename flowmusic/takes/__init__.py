@@ -1,0 +1,1 @@
+"""Takes as files: made, judged, chosen among, written with their record and latents, and read back as a source."""

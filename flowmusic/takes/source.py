@@ -1,0 +1,198 @@
+"""What an edit starts from: a take with its stored latents and request, or any recording, encoded and listened to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowmusic import plain
+from flowmusic.errors import UsageError
+from flowmusic.paths import sibling
+from flowmusic.plain import shown
+from flowmusic.takes import stored
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from flowmusic.audio import Audio
+    from flowmusic.generate.generator import Generator
+    from flowmusic.types import Controls, FrameGrid
+
+SAME_SI_SDR_DB = 6.0
+"""A file whose sound agrees with its stored latents by less was changed after it was made.
+
+A take written as Ogg, which loses most, agrees by about 27 dB; another take of the same request by less than 0.
+"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A piece of music to go on from.
+
+    Attributes:
+        path: the audio file.
+        audio: its samples ``[C, N]`` at its own rate, as they are in the file.
+        latents: ``[1, T, D]`` of the model's codec.
+        grid: the clock of the latents and controls.
+        controls: what it was asked for, or what was heard in it, as the model reads it; a batch of one.
+        record: of a take, what its take.json says; {} for other recordings.
+        codec_error_db: SI-SDR of the codec's round trip, where the latents come from encoding; None for a take's own.
+        notices: what a person should know.
+    """
+
+    path: Path
+    audio: Audio
+    latents: Tensor
+    grid: FrameGrid
+    controls: Controls
+    record: Mapping[str, Any] = field(default_factory=dict)
+    codec_error_db: float | None = None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str | None:
+        """The words that it was asked for by."""
+        text = self.controls.text[0]
+        return text if isinstance(text, str) else None
+
+    @property
+    def bpm(self) -> float | None:
+        """Its tempo: of the request, or as heard; None where nothing tells."""
+        from flowmusic.controls.beats import tempo
+
+        beats = self.controls.tracks.get("beats")
+        return None if beats is None else tempo(beats)
+
+
+def audio_of(path: Path) -> Path:
+    """The audio that SOURCE names: the file itself, or the one that a take's record or latents lie beside.
+
+    Raises: UsageError where there is none.
+    """
+    if path.suffix not in (".json", stored.SUFFIX):
+        return path
+    found = [each for each in (sibling(path, ending) for ending in (".wav", ".flac", ".ogg")) if each.is_file()]
+    if not found:
+        raise UsageError(
+            f"{shown(path)} is beside no take: no {path.stem}.wav, .flac or .ogg there; name the audio file"
+        )
+    return found[0]
+
+
+def record_of(audio: Path) -> dict[str, Any]:
+    """What the record of a take says, {} where there is none.  Raises: UsageError for one that is damaged."""
+    path = sibling(audio, ".json")
+    if not path.is_file():
+        return {}
+    try:
+        found = plain.read_json(path)
+    except plain.PlainError as error:
+        raise UsageError(
+            f"the record of {shown(audio)} cannot be read ({error}); move it away to edit the audio alone"
+        ) from None
+    return found if isinstance(found, dict) and "seed" in found and "model" in found else {}
+
+
+def read(path: Path, generator: Generator, tell: Callable[[str], None] | None = None) -> Source:
+    """Read SOURCE for a model: the latents of a take of its codec, or else what encoding and extraction find.
+
+    Args:
+        tell: called with what is being done, for a person who waits.
+
+    Raises: UsageError for a record that is damaged; AudioError for a file that is not usable audio.
+    """
+    from flowmusic import audio as reading
+    from flowmusic.types import FrameGrid
+
+    path = audio_of(path)
+    audio = reading.read(path)
+    record = record_of(path)
+    kept, notice = _kept(path, generator, audio)
+    if kept is not None:
+        grid = FrameGrid(generator.codec.frame_rate, kept.latents.shape[1])
+        return Source(path, audio, kept.latents, grid, _on_model(kept.controls, generator), record)
+    notices = () if notice is None else (notice,)
+    return _listened(path, audio, record, generator, notices, tell or (lambda step: None))
+
+
+def _kept(path: Path, generator: Generator, audio: Audio) -> tuple[stored.Stored | None, str | None]:
+    """The latents beside a take, if they are of this codec and of this sound; else why not."""
+    file = stored.path_beside(path)
+    if not file.is_file():
+        return None, None
+    try:
+        kept = stored.read(file)
+    except stored.StoredError as error:
+        return None, str(error)
+    codec = generator.weights.get("codec")
+    if kept.latents.shape[-1] != generator.codec.dim or (kept.codec and codec and kept.codec != codec):
+        return None, f"{shown(file)} is of another codec than that of {generator.name}; the audio is encoded instead"
+    if not _same_sound(kept.latents, generator, audio):
+        return (
+            None,
+            f"{shown(path)} was changed after it was made, so its audio is encoded, not its stored latents taken",
+        )
+    return kept, None
+
+
+def _same_sound(latents: Tensor, generator: Generator, audio: Audio) -> bool:
+    from flowmusic import audio as tools
+    from flowmusic.metrics.signal import si_sdr
+
+    heard = tools.mono(tools.resample(audio, generator.codec.rate)).samples
+    # The file may end within the last frame.
+    frames = -(-heard.shape[-1] * float(generator.codec.frame_rate) // generator.codec.rate)
+    if latents.shape[1] != frames:
+        return False
+    made = tools.mono(generator.codec.decode(latents.to(generator.device))).samples[0].cpu()[..., : heard.shape[-1]]
+    if float(heard.square().mean()) < 1e-10:
+        return float(made.square().mean()) < 1e-6
+    return si_sdr(made[0], heard[0]) >= SAME_SI_SDR_DB
+
+
+def _on_model(controls: Controls, generator: Generator) -> Controls:
+    """The controls that this model reads."""
+    from flowmusic.types import STYLE, TEXT
+
+    return controls.only({*generator.controls, TEXT, STYLE})
+
+
+def _listened(
+    path: Path,
+    audio: Audio,
+    record: Mapping[str, Any],
+    generator: Generator,
+    notices: tuple[str, ...],
+    tell: Callable[[str], None],
+) -> Source:
+    """Encode a recording, and extract the controls that the model reads."""
+    from dataclasses import replace
+
+    from feature_extractors.drums import Drums
+    from feature_extractors.run import Extractors, extract
+    from feature_extractors.separators import best_available
+    from flowmusic import audio as tools
+    from flowmusic.audio import Audio
+    from flowmusic.controls.drums import codes_to_track
+    from flowmusic.controls.tracks import batched
+    from flowmusic.metrics.signal import si_sdr
+    from flowmusic.types import Controls, FrameGrid
+
+    tell("encoding")
+    one = tools.mono(tools.resample(audio, generator.codec.rate))
+    latents = generator.codec.encode(Audio(one.samples[None].to(generator.device), one.rate))
+    again = tools.mono(generator.codec.decode(latents)).samples[0].cpu()[..., : one.samples.shape[-1]]
+    error_db = si_sdr(again[0], one.samples[0]) if float(one.samples.square().mean()) > 1e-10 else None
+    grid = FrameGrid(generator.codec.frame_rate, latents.shape[1])
+    use = tuple(name for name in generator.controls if not (name == "drums" and generator.drums_as_codes))
+    found = extract(audio, Extractors(drums=Drums(stems=best_available())), use, progress=tell)
+    tracks = {name: batched(track) for name, track in found.tracks(grid).items()}
+    controls = Controls((record.get("text"),), tracks)
+    if generator.drums_as_codes and found.stem is not None:
+        first_codes: Callable[[Audio], Tensor] = generator.codec.first_codes  # type: ignore[attr-defined]
+        codes = batched(codes_to_track(first_codes(found.stem.audio())[0], grid))
+        controls = replace(controls, tracks={**tracks, "drums": codes})
+    told = tuple(f"{shown(path)}: {notice}" for notice in found.notices)
+    return Source(path, audio, latents.cpu(), grid, controls, record, error_db, (*notices, *told))
