@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flowmusic import disk, options, progress
-from flowmusic.apps import take_flags
+from flowmusic.apps import loop_flags, take_flags
 from flowmusic.errors import DONE, check_output, reading_input
 from flowmusic.files import remove_stale
 from flowmusic.flow import time_grids
 from flowmusic.options import check_device
+from flowmusic.paths import sibling
 
 if TYPE_CHECKING:
-    from flowmusic.types import Generation, Progress
+    from flowmusic.types import Controls, Generation, Progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +30,8 @@ Chords, at seconds:        "0:C 2.5:Am7 4:F/A"    (the last one holds)"""
     add = parser.add_argument
     add("text", type=options.words, metavar="TEXT", help='what it should sound like; "" for no text')
     take_flags.add_request(parser)
-    add("--seconds", type=options.seconds, default=10.0, metavar="N", help="length (10)")
+    add("--seconds", type=options.seconds, metavar="N", help="length (10)")
+    loop_flags.add(parser)
     take_flags.add_sampling(parser)
     take_flags.add_model(parser)
     take_flags.add_output(parser)
@@ -38,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from flowmusic.controls import chords
 
     with reading_input():
+        said = loop_flags.settle(args)
         if args.chords is not None:
             chords.parse(args.chords, args.seconds)  # what is wrong with the text itself shows before torch is loaded
     progress.starting("flowmusic generate")
@@ -52,16 +57,25 @@ def run(args: argparse.Namespace) -> int:
         model_files.find(args.model)
         check_record(args.out)
         asked = asking.read(args)
+        asked.notices.extend(said)
     generator = take_flags.load(args)
     from flowmusic.generate.generator import draw_seed
+    from flowmusic.generate.loops import loop
+    from flowmusic.types import TEXT
 
     with reading_input():
         concepts.register(args.concept, generator, asked)
         details = record.details(args, asked)
-        written = asking.to_controls(asked, generator.grid(asked.seconds))
+        length = loop_flags.length(args, generator)
+        if length is not None:
+            asked = replace(asked, seconds=length.samples / length.rate)
+            details["loop"] = {"bars": args.bars, "samples": length.samples}
+        grid = generator.grid(asked.seconds)
+        written = asking.to_controls(asked, grid)
         controls = asking.for_model(asked, written, generator)
+        parts = loop_flags.parts(args, controls, grid, generator)
         # Two bytes a sample, and what else a take leaves.
-        check_output(args.out, args.count * round(2 * asked.seconds * generator.codec.rate) + disk.PROBE)
+        check_output(args.out, len(parts) * args.count * round(2 * asked.seconds * generator.codec.rate) + disk.PROBE)
         remove_stale(args.out.parent)
     if not args.quiet:
         for notice in asked.notices:
@@ -71,10 +85,13 @@ def run(args: argparse.Namespace) -> int:
         guidance = generator.defaults.guide(weights, args.guidance_interval, args.apg)
         time_grids.named(args.time_grid or generator.defaults.time_grid, args.steps or generator.defaults.steps)
 
-    def make(seed: int, report: Progress) -> Generation:
+    def make(controls: Controls, seed: int, report: Progress) -> Generation:
+        if length is not None:
+            sampling = generator.sampling(args.solver, args.steps, args.time_grid)
+            return loop(generator, controls, length, guidance=guidance, sampling=sampling, seed=seed, progress=report)
         return generator.generate(
             controls,
-            grid=generator.grid(asked.seconds),
+            grid=grid,
             guidance=guidance,
             solver=args.solver,
             steps=args.steps,
@@ -83,7 +100,22 @@ def run(args: argparse.Namespace) -> int:
             progress=report,
         )
 
-    takes = Takes(generator, asked, written, weights, details, keep_latents=not args.no_latents, quiet=args.quiet)
     seed = draw_seed() if args.seed is None else args.seed
-    takes.produce(make, args.out, seed=seed, count=args.count, best_of=args.best_of, least=args.min_adherence)
+    for name, wanted in parts.items():
+        # What a part leaves out is not asked of it.
+        asking_for = replace(asked, text=wanted.words[0]) if name else asked
+        heard = written.only({*wanted.names(), TEXT}) if name else written
+        out = sibling(args.out, f"-{name}{args.out.suffix}") if name else args.out
+        takes = Takes(
+            generator, asking_for, heard, weights, details, keep_latents=not args.no_latents, quiet=args.quiet
+        )
+        takes.produce(
+            partial(make, wanted),
+            out,
+            seed=seed,
+            count=args.count,
+            best_of=args.best_of,
+            least=args.min_adherence,
+            label=f"generating {name}".rstrip(),
+        )
     return DONE

@@ -21,6 +21,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from flowmusic import limits
 from flowmusic.audio import Audio
 from flowmusic.generate.draw import Given, draw, velocity
 from flowmusic.generate.generator import OVERLAP_SECONDS, Generator, check_finite
@@ -31,7 +32,6 @@ from flowmusic.types import Controls, FrameGrid, Generation, Guidance, Progress,
 
 PLAIN, TIED, ROLLED, INFILLED = "plain", "tied", "rolled", "infilled"
 METHODS = (PLAIN, TIED, ROLLED, INFILLED)
-LEAST_SECONDS, MOST_SECONDS = 1.0, 120.0
 MARGIN_SECONDS = 1.5
 """What is drawn before and behind a loop."""
 JOINED_SECONDS = 1.0
@@ -165,13 +165,8 @@ def loop(
 
 
 def check_length(length: Length) -> None:
-    """Raises: ValueError for a loop that is too short to be heard as music, or longer than a loop is."""
-    seconds = length.samples / length.rate
-    if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
-        raise ValueError(
-            f"a loop lasts from {LEAST_SECONDS:g} to {MOST_SECONDS:g} s, and this one would last {seconds:.2f} s; "
-            "choose other bars or another tempo"
-        )
+    """Raises: LimitError for a loop that is too short or too long."""
+    limits.number("loop_seconds", length.samples / length.rate, "a loop's length")
 
 
 @dataclass

@@ -4,8 +4,9 @@ Latents run on without an end, and bar k begins at sample round(k S) of them, wi
 so that the beat never drifts.  A decoder looks some frames ahead (``context_frames``): what is handed out ends so many
 frames before the bar line up to which latents are known, and the chunks joined are one decode of all latents.
 
-Words that change do so over one bar in velocity.  Against drift there is a style of the opening that is given again now
-and then, and a servo on the level; both begin anew where words change.
+Words that change do so over one bar in velocity.  Against drift the context of each block is moved so that the mean of
+the latents stays that of the opening; beside that there is a style of the opening that is given again now and then, and a
+servo on the level.  All begin anew where words change.
 
 Nothing here knows the time of day: the same seed and the same requests give the same samples.
 """
@@ -37,8 +38,10 @@ Harmony = Callable[[int], Bar]
 
 BLOCK_SECONDS = 2.0
 """A block is as few bars as last so long."""
-CONTEXT_SECONDS, LEAST_CONTEXT_SECONDS = 6.0, 2.0
+CONTEXT_SECONDS, LEAST_CONTEXT_SECONDS = 3.0, 2.0
 """How much of what was before a block is seen by it, at most, and at least once there is so much."""
+RECENT_SECONDS = 16.0
+"""The mean of the latents is over these last seconds."""
 FADE_SECONDS = 0.02
 OPENING_SECONDS = 8.0
 """What is heard after words have settled until level and style are taken from it."""
@@ -124,7 +127,7 @@ class Stream:
         self.guidance = guidance or model.defaults.guide()
         self.sampling = sampling or model.sampling()
         self.steady = steady
-        self.context_noise = 0.0
+        self._mean: Tensor | None = None
         self.bar_samples = self.rate * 60 * meter.beats_per_bar / Fraction(bpm)
         self._hop = int(self.rate / model.codec.frame_rate)
         try:
@@ -141,7 +144,7 @@ class Stream:
         self._latents = torch.zeros(1, 0, model.codec.dim, device=model.device)
         self._harmonies: list[tuple[int, Harmony | None]] = [(0, harmony)]
         self._text = self._old_text = text
-        self._changed = 0
+        self._changed = self._settled_at = 0
         self._opening = _Opening(self.rate)
         self._style: Style | None = None
         self._gain_db = 0.0
@@ -207,7 +210,9 @@ class Stream:
             self._harmonies = [*self._harmonies[-1:], (self._bar, change.harmony)]
         if change.text is not None and change.text != self._text:
             self._old_text, self._text, self._changed = self._text, change.text, self._bar
-            self._opening, self._style = _Opening(self.rate), None
+            # Level, style and mean are taken anew from when the change is over.
+            self._opening, self._style, self._mean = _Opening(self.rate), None, None
+            self._settled_at = math.ceil(Fraction(self._line(self._bar + 1), self._hop))
 
     def _draw(self, sampling: Sampling, bars: int) -> tuple[Tensor, int]:
         """The next bars.  Shape: latents ``[1, T, D]``, and the evaluations they took."""
@@ -221,12 +226,12 @@ class Stream:
         keep = torch.zeros(1, size, dtype=torch.bool, device=known.device)
         if context:
             known[:, :context], keep[:, :context] = self._latents[:, -context:], True
-            known += self.context_noise * keep[..., None] * self._noise.draw(size, known.shape[2]).to(known)
+            known[:, :context] += self._recentred()
         passages = self._passages(self._frames - context, size)
         noise = self._noise.draw(size, known.shape[2])
         solution = draw(self.model, passages, noise, sampling, given=(known, keep))
         latents = solution.z[:, context : context + new]
-        needed = self._seconds_to_frames(CONTEXT_SECONDS) + 2 * self._ahead
+        needed = self._seconds_to_frames(max(CONTEXT_SECONDS, RECENT_SECONDS))
         self._latents = torch.cat([self._latents, latents], 1)
         # What has not been handed out yet is needed for it, whatever the context.
         pending = self._frames + new - self._emitted // self._hop + 2 * self._ahead
@@ -234,6 +239,20 @@ class Stream:
         self._frames += new
         self._bar = end_bar
         return latents, solution.num_evals
+
+    def _recentred(self) -> Tensor | float:
+        """What to add to the context so that its mean over time is that of the opening, ``[1, 1, D]``.
+
+        A field that is led on by what it made itself goes on in the direction of its small errors: within a minute the
+        mean of the latents had wandered to twice its length, and the music was 5 dB louder (docs/stream.md).
+        """
+        settled = (self._frames - self._settled_at) / self.model.codec.frame_rate
+        if not self.steady or settled < OPENING_SECONDS:
+            return 0.0
+        if self._mean is None:
+            self._mean = self._latents[:, -self._seconds_to_frames(OPENING_SECONDS) :].mean(1, keepdim=True)
+        recent = min(self._frames - self._settled_at, self._seconds_to_frames(RECENT_SECONDS))
+        return self._mean - self._latents[:, -recent:].mean(1, keepdim=True)
 
     def _passages(self, first: int, length: int) -> list[Passage]:
         """What is asked of frames ``first`` to ``first + length`` of the stream."""
