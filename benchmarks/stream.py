@@ -13,6 +13,7 @@ import argparse
 import resource
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,7 +65,8 @@ def main() -> None:
             minutes.append((*described(minute[0].numpy(), stream.rate), resident(), block.gain_db))
             shown = "  ".join(f"{value:8.2f}" for value in minutes[-1])
             print(f"minute {len(minutes):3}: dB, centroid Hz, MiB, gain dB  {shown}", flush=True)
-    exact = round(stream.bar * stream.bar_samples) - model.codec.context_frames * model.codec.hop
+    codec: Any = model.codec
+    exact = round(stream.bar * stream.bar_samples) - codec.context_frames * codec.hop
     print(f"\nsamples handed out {sum(lengths)}, by the tempo {exact}")
     seconds = [length / stream.rate for length in lengths]
     print(f"processor time {sum(costs):.0f} s for {sum(seconds):.0f} s; of a block {np.median(costs):.2f} s (median),")

@@ -1,4 +1,4 @@
-"""``flowmusic generate --loop --bars 4 --set full,drums,no-drums``: flags of loops, and what they change in a request."""
+"""Flags of loops and of takes that fit together: what they change in a request."""
 
 from __future__ import annotations
 

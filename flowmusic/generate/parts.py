@@ -1,7 +1,7 @@
 """One request as several takes that fit together: all of it, its drums alone, and all but the drums.
 
-The same seed, tempo and harmony; words and controls changed so that the model leaves something out.  How well it does is
-in docs/loops.md.
+The same seed, tempo and harmony; words and controls changed so that the model leaves something out.  How well it does
+is in docs/loops.md.
 """
 
 from __future__ import annotations

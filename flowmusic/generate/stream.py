@@ -5,8 +5,8 @@ so that the beat never drifts.  A decoder looks some frames ahead (``context_fra
 frames before the bar line up to which latents are known, and the chunks joined are one decode of all latents.
 
 Words that change do so over one bar in velocity.  Against drift the context of each block is moved so that the mean of
-the latents stays that of the opening; beside that there is a style of the opening that is given again now and then, and a
-servo on the level.  All begin anew where words change.
+the latents stays that of the opening; beside that there is a style of the opening that is given again now and then,
+and a servo on the level.  All begin anew where words change.
 
 Nothing here knows the time of day: the same seed and the same requests give the same samples.
 """

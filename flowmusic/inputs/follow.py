@@ -16,11 +16,21 @@ from __future__ import annotations
 
 import os
 import select
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flowmusic.controls import chords
 from flowmusic.controls.chord_text import Bar, read_bars
+
+if TYPE_CHECKING:
+    import threading
+
+    from torch import Tensor
+
+    from flowmusic.generate.sampling import Sampling
+    from flowmusic.generate.stream import Block, Stream
 
 FORMS = "text: WORDS, chords: CHORDS, stop"
 MOST_BYTES = 1 << 20
@@ -106,3 +116,68 @@ class Follower:
         """Let go of the file."""
         if self._own:
             os.close(self._handle)
+
+
+class Wishes:
+    """What changes in a stream and when: at bars that were told before, and by lines as they come.
+
+    Args:
+        moods: bars, counted from 1, and the words from there on.
+        follower: of lines; those that are there already are judged now.
+
+    Raises: ValueError for such a line, which names it, and for a bar that is given twice.
+    """
+
+    def __init__(self, moods: Sequence[tuple[int, str]] = (), follower: Follower | None = None) -> None:
+        self._moods = {bar - 1: text for bar, text in moods}
+        if len(self._moods) < len(moods):
+            raise ValueError("--mood-change is given twice for one bar; give each bar once")
+        self._follower = follower
+        self._first: list[Line] = []
+        self.say: Callable[[str], None] = lambda text: None
+        if follower is not None:
+            for number, line in follower.lines():
+                try:
+                    self._first.append(read_line(line))
+                except ValueError as error:
+                    raise ValueError(f"line {number} of {follower.name}: {error}") from None
+
+    def next_block(self, stream: Stream, sampling: Sampling | None = None) -> Block | None:
+        """The next block of a stream, with what is wished for by now; None where its end is."""
+        from flowmusic.generate.stream import Change, repeating
+
+        text, harmony = None, None
+        due = [bar for bar in self._moods if bar <= stream.bar]
+        for bar in sorted(due):
+            text = self._moods.pop(bar)
+        for line in self._lines():
+            if line.stop:
+                return None
+            text = text if line.text is None else line.text
+            harmony = harmony if line.bars is None else repeating(line.bars)
+        if text is not None:
+            self.say(f"bar {stream.bar + 1}: {text}")
+        if harmony is not None:
+            self.say(f"bar {stream.bar + 1}: new chords")
+        return stream.next_block(Change(text, harmony), sampling, min(self._moods, default=None))
+
+    def blocks(self, stream: Stream, stopped: threading.Event) -> Iterator[Tensor]:
+        """Samples of one block after the other, until the end or a stop."""
+        while not stopped.is_set() and (block := self.next_block(stream)) is not None:
+            yield block.samples
+
+    def _lines(self) -> list[Line]:
+        found, self._first = self._first, []
+        if self._follower is None:
+            return found
+        try:
+            for number, line in self._follower.lines():
+                try:
+                    found.append(read_line(line))
+                except ValueError as error:
+                    self.say(f"line {number} of {self._follower.name} is passed over: {error}")
+        except ValueError as error:
+            self.say(f"passed over: {error}")
+        for notice in (notice for line in found for notice in line.notices):
+            self.say(notice)
+        return found
