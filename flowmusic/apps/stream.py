@@ -71,6 +71,7 @@ Ctrl-C ends the stream; a file is then whole up to there.
     )
     add(
         "--follow",
+        type=lines,
         metavar="FILE|-",
         help="a file that grows, or a named pipe, with lines as above; - is standard input",
     )
