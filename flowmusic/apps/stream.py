@@ -104,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
             if follower is not None:
                 cleaning.callback(follower.close)
             wishes = Wishes(args.mood_change, follower)
+        if args.out == STDOUT and sys.stdout.isatty():
+            raise UsageError("--out -: a terminal cannot play samples; add | aplay -f S16_LE -r 32000, or give a file")
         speaker = _speaker() if args.play else None
         progress.starting("flowmusic stream")
         from flowmusic.corpus.endless import Endless

@@ -132,7 +132,7 @@ def loop(
     """
     if method not in METHODS:
         raise ValueError(f"unknown way to make a loop {method!r}; choose one of {', '.join(METHODS)}")
-    check_length(length)
+    check_seconds(length.samples / length.rate)
     work = _Work(
         model,
         controls,
@@ -164,9 +164,9 @@ def loop(
     )
 
 
-def check_length(length: Length) -> None:
-    """Raises: LimitError for a loop that is too short or too long."""
-    limits.number("loop_seconds", length.samples / length.rate, "a loop's length")
+def check_seconds(seconds: float) -> float:
+    """The length of a loop, if it is one.  Raises: LimitError for one that is too short or too long."""
+    return limits.number("loop_seconds", seconds, "a loop's length")
 
 
 @dataclass

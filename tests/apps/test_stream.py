@@ -100,6 +100,14 @@ def test_standard_output_is_16_bit_samples_in_time(
     assert not list(here.iterdir())
 
 
+def test_a_terminal_is_no_loudspeaker(
+    model: Generator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["stream", "lofi", "--out", "-"]) == 2
+    assert "aplay" in capsys.readouterr().err
+
+
 def test_a_reader_that_goes_ends_it(model: Generator, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = Output(most=1000)
     monkeypatch.setattr(sys, "stdout", output)
