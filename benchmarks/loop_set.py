@@ -21,7 +21,7 @@ from flowmusic import options
 from flowmusic.audio import Audio
 from flowmusic.controls.request import request
 from flowmusic.evaluate.adherence import listeners
-from flowmusic.generate.parts import PARTS, part
+from flowmusic.generate.parts import PARTS, guidance, part
 from flowmusic.inputs.request import tonal_share
 from flowmusic.interop import bundle
 from flowmusic.metrics.adherence import Detectors
@@ -45,7 +45,9 @@ def main() -> None:
         chords, bpm = CHORDS[(3 * number + number // len(WORDS)) % len(CHORDS)], TEMPI[number % len(TEMPI)]
         whole = request(words, grid=grid, chords=chords, bpm=bpm)
         for name in PARTS:
-            take = model.generate(part(whole, name, grid), grid=grid, seed=args.seed + number)
+            asked = part(whole, name, grid, model.controls)
+            weights = model.defaults.guide(guidance(model.defaults.guidance, name))
+            take = model.generate(asked, grid=grid, guidance=weights, seed=args.seed + number)
             sound = Audio(take.audio.samples[0], take.audio.rate)
             hits = len(drums.analyse(sound).times) / sound.seconds
             rows[name].append([hits, 100 * tonal_share(sound), 100 * heard(sound, chords, bpm, ears)])

@@ -18,7 +18,7 @@ from flowmusic.options import check_device
 from flowmusic.paths import sibling
 
 if TYPE_CHECKING:
-    from flowmusic.types import Controls, Generation, Progress
+    from flowmusic.types import Controls, Generation, Guidance, Progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
     generator = take_flags.load(args)
     from flowmusic.generate.generator import draw_seed
     from flowmusic.generate.loops import loop
-    from flowmusic.types import TEXT
+    from flowmusic.generate.parts import EMPTY
+    from flowmusic.generate.parts import guidance as guidance_of
 
     with reading_input():
         concepts.register(args.concept, generator, asked)
@@ -82,10 +83,10 @@ def run(args: argparse.Namespace) -> int:
             print(f"note: {notice}", file=sys.stderr)
     weights: Mapping[str, float] = args.guidance or generator.defaults.guidance
     with reading_input():
-        guidance = generator.defaults.guide(weights, args.guidance_interval, args.apg)
+        generator.defaults.guide(weights, args.guidance_interval, args.apg)
         time_grids.named(args.time_grid or generator.defaults.time_grid, args.steps or generator.defaults.steps)
 
-    def make(controls: Controls, seed: int, report: Progress) -> Generation:
+    def make(controls: Controls, guidance: Guidance, seed: int, report: Progress) -> Generation:
         if length is not None:
             sampling = generator.sampling(args.solver, args.steps, args.time_grid)
             return loop(generator, controls, length, guidance=guidance, sampling=sampling, seed=seed, progress=report)
@@ -102,16 +103,16 @@ def run(args: argparse.Namespace) -> int:
 
     seed = draw_seed() if args.seed is None else args.seed
     for name, wanted in parts.items():
-        # What a part leaves out is not asked of it.
         asking_for = replace(asked, text=wanted.words[0]) if name else asked
-        heard = written.only({*wanted.names(), TEXT}) if name else written
-        out = sibling(args.out, f"-{name}{args.out.suffix}") if name else args.out
+        # What a part leaves out is not judged.
+        heard = written.only({*written.names()} - {*EMPTY.get(name, ())})
+        weighted = guidance_of(weights, name)
         takes = Takes(
-            generator, asking_for, heard, weights, details, keep_latents=not args.no_latents, quiet=args.quiet
+            generator, asking_for, heard, weighted, details, keep_latents=not args.no_latents, quiet=args.quiet
         )
         takes.produce(
-            partial(make, wanted),
-            out,
+            partial(make, wanted, generator.defaults.guide(weighted, args.guidance_interval, args.apg)),
+            sibling(args.out, f"-{name}{args.out.suffix}") if name else args.out,
             seed=seed,
             count=args.count,
             best_of=args.best_of,

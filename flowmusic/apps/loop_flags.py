@@ -81,4 +81,4 @@ def parts(args: argparse.Namespace, controls: Controls, grid: FrameGrid, generat
             f"--set {NO_DRUMS}: {generator.name} has no control of drum onsets that could say that there are none; "
             "leave it out, or use nano"
         )
-    return {name: part(controls, name, grid) for name in PARTS if name in args.parts}
+    return {name: part(controls, name, grid, generator.controls) for name in PARTS if name in args.parts}

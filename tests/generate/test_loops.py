@@ -8,10 +8,11 @@ from fractions import Fraction
 import pytest
 import torch
 
+from flowmusic.controls import chords
 from flowmusic.controls.request import request
 from flowmusic.generate import loops
 from flowmusic.generate.loops import Length
-from flowmusic.generate.parts import PARTS, part
+from flowmusic.generate.parts import PARTS, guidance, part
 from flowmusic.limits import LimitError
 from flowmusic.types import Controls, FrameGrid, Track
 from tests.generate.local import HOP, RATE, local_generator
@@ -117,13 +118,15 @@ def test_ways_that_need_a_window_say_so(method: str) -> None:
 
 
 def test_parts_of_a_request() -> None:
-    grid = FrameGrid.of_seconds(1, 25)
+    grid = FrameGrid.of_seconds(2, 25)
     whole = request("funk", grid=grid, chords="C", bpm=120, drums=[0.0, 0.5])
-    full, drums, rest = (part(whole, name, grid) for name in PARTS)
+    full, drums, rest = (part(whole, name, grid, ("beats", "chords", "drums")) for name in PARTS)
     assert full is whole
-    assert set(drums.tracks) == {"beats", "drums"} and drums.tracks["drums"] is whole.tracks["drums"]
-    assert set(rest.tracks) == {"beats", "chords", "drums"}
+    assert drums.tracks["drums"] is whole.tracks["drums"] and rest.tracks["chords"] is whole.tracks["chords"]
+    assert set(drums.tracks) == set(rest.tracks) == {"beats", "chords", "drums"}  # and no melody, which nobody reads
+    assert chords.from_track(drums.tracks["chords"]) == ((0.0, 2.0, "N"),)
     assert bool(rest.tracks["drums"].known.all()) and float(rest.tracks["drums"].values.abs().max()) == 0.0
     assert (drums.text, rest.text) == (("funk, drums only, drum loop",), ("funk, no drums",))
+    assert guidance({"alpha": 3.0}, "no-drums") == {"alpha": 3.0} and guidance({"all": 3.0}, "drums") == {"all": 3.0}
     with pytest.raises(ValueError, match="unknown part 'bass'"):
-        part(whole, "bass", grid)
+        part(whole, "bass", grid, ())
