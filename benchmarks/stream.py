@@ -4,7 +4,7 @@ Prints what each minute was like, and for docs/stream.md the last minute beside 
 memory; how many samples the bars have beside what they should have; and, with the processor time that each block took,
 whether a listener on a simulated clock would have been kept waiting.
 
-    python benchmarks/stream.py [--model nano] [--minutes 60] [--bpm 90] [--seed 0] [--plain] [--steps N]
+    python benchmarks/stream.py [--model nano] [--minutes 60] [--bpm 90] [--chords "Am F C G"] [--seed 0] [--plain]
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from flowmusic import options
 from flowmusic.controls.meter import parse_meter
 from flowmusic.corpus.endless import Endless
 from flowmusic.generate.rehearsal import simulated
-from flowmusic.generate.stream import Stream
+from flowmusic.generate.stream import Stream, repeating
+from flowmusic.inputs.follow import bars_of
 from flowmusic.interop import bundle
 
 WORDS = "warm lo-fi beat, rhodes and soft drums"
@@ -34,6 +35,9 @@ def main() -> None:
     parser.add_argument("--model", default="nano", metavar="NAME|DIR")
     parser.add_argument("--minutes", type=options.integer("takes"), default=60, metavar="N")
     parser.add_argument("--bpm", type=options.bpm, default=90.0, metavar="N")
+    parser.add_argument(
+        "--chords", type=options.words, metavar="S", help="again and again (the composer proposes some)"
+    )
     parser.add_argument("--seed", type=options.seed, default=0, metavar="N")
     parser.add_argument("--steps", type=options.steps, metavar="N", help="solver steps (the model's own)")
     parser.add_argument("--plain", action="store_true", help="without servo and the style of the opening")
@@ -45,7 +49,7 @@ def main() -> None:
         WORDS,
         args.bpm,
         parse_meter("4/4"),
-        Endless(args.seed),
+        Endless(args.seed) if args.chords is None else repeating(bars_of(args.chords)[0]),
         seed=args.seed,
         sampling=model.sampling(steps=args.steps),
         steady=not args.plain,
