@@ -45,7 +45,7 @@ class Output(io.TextIOWrapper):
         return self
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
-        taken = super().buffer.write(data)
+        taken: int = super().buffer.write(data)  # type: ignore[assignment]
         if self.most is not None and len(self.bytes()) > self.most:
             raise BrokenPipeError(32, "Broken pipe")
         return taken
