@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from flowmusic.controls.meter import parse_meter
+from flowmusic.controls.vocabulary import LABELS
+from flowmusic.corpus.endless import Endless
 from flowmusic.generate import stream as streaming
 from flowmusic.generate.sampling import Sampling
 from flowmusic.generate.stream import Block, Change, Stream, repeating
@@ -151,3 +153,11 @@ def test_loud_samples_are_bent_and_soft_ones_are_left() -> None:
     loud = streaming._bent(torch.tensor([0.5, -0.9, 0.95, 3.0, -3.0]))
     assert loud[:2].tolist() == pytest.approx([0.5, -0.9]) and float(loud.abs().max()) <= 1.0
     assert 0.9 < float(loud[2]) < 0.95
+
+
+def test_harmony_that_the_composer_proposes_is_in_the_vocabulary_and_goes_on() -> None:
+    harmony = Endless(7)
+    labels = [harmony(bar)[0] for bar in range(200)]
+    assert all(label in LABELS for label in labels)
+    assert len({tuple(labels[start : start + 4]) for start in range(0, 200, 4)}) >= 4
+    assert labels == [Endless(7)(bar)[0] for bar in range(200)] and labels != [Endless(8)(bar)[0] for bar in range(200)]
