@@ -70,7 +70,7 @@ def guarded(label: str, action: Callable[[], int]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of stdout has gone (`| head`); what is finished is on disk, and nobody is left to be told.
-        _silence_stdout(sys.stdout)
+        silence_stdout(sys.stdout)
         return FAILED
     except Exception as error:
         # A name that no file can have is wrong wherever it is noticed.
@@ -104,11 +104,12 @@ class _NamedOutput:
         except BrokenPipeError:
             raise
         except OSError as error:
-            _silence_stdout(self._stream)  # Python would try once more at the end, and complain
+            silence_stdout(self._stream)  # Python would try once more at the end, and complain
             raise OSError(error.errno, error.strerror, self.name) from None
 
 
-def _silence_stdout(stream: TextIO) -> None:
+def silence_stdout(stream: TextIO) -> None:
+    """Have what is still to be written go nowhere, as its reader has gone or its disk is full."""
     with suppress(OSError):  # a stream that is no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

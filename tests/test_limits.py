@@ -217,6 +217,8 @@ PLACES: list[tuple[str, Place]] = [
     ("bpm", flag(*GENERATE, "--bpm={}")),
     ("bpm", sheet(bpm=...)),
     ("bpm", function("flowmusic.controls.beats", "check_bpm")),
+    ("bars", flag(*GENERATE, "--loop", "--bars={}")),
+    ("loop_seconds", function("flowmusic.generate.loops", "check_seconds")),
     ("meter_beats", function("flowmusic.controls.beats", "parse_meter", lambda value: (f"{value}/4",))),
     ("pitch", sheet(melody=[[0, 1, ...]])),
     ("frame_rate", sheet(frame_rate=...)),

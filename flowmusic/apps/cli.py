@@ -18,6 +18,7 @@ from flowmusic.options import Parser
 
 COMMANDS = {
     "generate": "make music from text and controls",
+    "stream": "make music without an end, and change it while it plays",
     "invert": "learn a word for the feel of some recordings",
     "extract": "read chords, melody, drums and beats from audio",
     "sheet": "show what a lead sheet says, bar by bar, or write it in another format",

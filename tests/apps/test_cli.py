@@ -41,9 +41,9 @@ def test_the_fixed_flags_of_generate_are_there(capsys: pytest.CaptureFixture[str
     flags = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     fixed = "chords bpm meter melody drums style style-seconds style-detail concept controls use guidance seconds steps"
     fixed += " solver time-grid guidance-interval apg seed count best-of min-adherence model adapter device precision"
-    fixed += " loop-bpm stretch threads out no-latents quiet"
     fixed += " instruments no-drums genre mood energy tempo key not not-weight"
     fixed += " no-facts-from-text"
+    fixed += " loop-bpm stretch threads out no-latents quiet loop bars set"
     assert flags - {"--help"} == {f"--{name}" for name in fixed.split()}
 
 

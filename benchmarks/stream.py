@@ -1,0 +1,105 @@
+"""Does a stream drift, grow or run dry?  So many minutes of one, by a model, as quickly as this machine makes them.
+
+Prints what each minute was like, and for docs/stream.md the last minute beside the second: loudness, spectral centroid,
+memory; how many samples the bars have beside what they should have; and, with the processor time that each block took,
+whether a listener on a simulated clock would have been kept waiting.
+
+    python benchmarks/stream.py [--model nano] [--minutes 60] [--bpm 90] [--chords "Am F C G"] [--seed 0] [--plain]
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from flowmusic import options
+from flowmusic.controls.meter import parse_meter
+from flowmusic.corpus.endless import Endless
+from flowmusic.generate.rehearsal import simulated
+from flowmusic.generate.stream import Stream, repeating
+from flowmusic.inputs.follow import bars_of
+from flowmusic.interop import bundle
+
+WORDS = "warm lo-fi beat, rhodes and soft drums"
+
+
+def main() -> None:
+    """Draw block by block, and keep nothing of the sound but what describes its minutes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="nano", metavar="NAME|DIR")
+    parser.add_argument("--minutes", type=options.integer("takes"), default=60, metavar="N")
+    parser.add_argument("--bpm", type=options.bpm, default=90.0, metavar="N")
+    parser.add_argument(
+        "--chords", type=options.words, metavar="S", help="again and again (the composer proposes some)"
+    )
+    parser.add_argument("--seed", type=options.seed, default=0, metavar="N")
+    parser.add_argument("--steps", type=options.steps, metavar="N", help="solver steps (the model's own)")
+    parser.add_argument("--plain", action="store_true", help="without servo and the style of the opening")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    model = bundle.load(args.model)
+    stream = Stream(
+        model,
+        WORDS,
+        args.bpm,
+        parse_meter("4/4"),
+        Endless(args.seed) if args.chords is None else repeating(bars_of(args.chords)[0]),
+        seed=args.seed,
+        sampling=model.sampling(steps=args.steps),
+        steady=not args.plain,
+    )
+    costs: list[float] = []
+    lengths: list[int] = []
+    minutes: list[tuple[float, float, float, float]] = []
+    heard = torch.zeros(1, 0)
+    while len(minutes) < args.minutes:
+        began = time.process_time()
+        block = stream.next_block()
+        costs.append(time.process_time() - began)
+        lengths.append(block.samples.shape[-1])
+        heard = torch.cat([heard, block.samples], -1)
+        if heard.shape[-1] >= 60 * stream.rate:
+            minute, heard = heard[:, : 60 * stream.rate], heard[:, 60 * stream.rate :]
+            minutes.append((*described(minute[0].numpy(), stream.rate), resident(), block.gain_db))
+            shown = "  ".join(f"{value:8.2f}" for value in minutes[-1])
+            print(f"minute {len(minutes):3}: dB, centroid Hz, MiB, gain dB  {shown}", flush=True)
+    codec: Any = model.codec
+    exact = round(stream.bar * stream.bar_samples) - codec.context_frames * codec.hop
+    print(f"\nsamples handed out {sum(lengths)}, by the tempo {exact}")
+    seconds = [length / stream.rate for length in lengths]
+    print(f"processor time {sum(costs):.0f} s for {sum(seconds):.0f} s; of a block {np.median(costs):.2f} s (median),")
+    print(f"{np.percentile(costs, 99):.2f} s (99 %), {max(costs):.2f} s (most); one lasts {np.median(seconds):.2f} s")
+    second, last = minutes[min(1, len(minutes) - 1)], minutes[-1]
+    print("\n| | second minute | last minute |\n|---|---|---|")
+    for name, column in (("loudness (dBFS)", 0), ("spectral centroid (Hz)", 1), ("resident memory (MiB)", 2)):
+        print(f"| {name} | {second[column]:.1f} | {last[column]:.1f} |")
+
+    for slowdown in (1.0, 3.0, 8.0, 16.0):
+        slow = [slowdown * cost for cost in costs]
+        print(f"{slowdown:g} times as slow: {simulated(slow, seconds, stream.sampling)}; ", end="")
+        print(f"with all evaluations: {simulated(slow, seconds).repeats} bars again")
+
+
+def described(samples: np.ndarray, rate: int) -> tuple[float, float]:
+    """Level in dBFS, and the mean over power of the frequency."""
+    power = np.square(np.abs(np.fft.rfft(samples.reshape(-1, rate // 10) * np.hanning(rate // 10), axis=1))).sum(0)
+    hz = np.fft.rfftfreq(rate // 10, 1.0 / rate)
+    return float(10 * np.log10(np.square(samples).mean() + 1e-12)), float((power * hz).sum() / power.sum())
+
+
+def resident() -> float:
+    """Memory of this process in MiB now, or the most so far where the system does not tell."""
+    table = Path("/proc/self/statm")
+    if table.exists():
+        return int(table.read_text().split()[1]) * resource.getpagesize() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+if __name__ == "__main__":
+    main()
