@@ -67,14 +67,14 @@ def in_order(length: int, window: int, overlap: int, lines: Iterable[int] = ()) 
     start = 0
     while start < length:
         reach = min(length, max(0, start - overlap) + window)
-        stop = reach if reach == length else _last_line(edges, start, reach)
+        stop = reach if reach == length else last_line(edges, start, reach)
         first = max(0, stop - window)
         found.append(Part(Window(first, first + window), start, stop))
         start = stop
     return tuple(found)
 
 
-def _last_line(lines: Sequence[int], start: int, reach: int) -> int:
+def last_line(lines: Sequence[int], start: int, reach: int) -> int:
     at = bisect_right(lines, reach)
     return lines[at - 1] if at and lines[at - 1] >= start + LEAST_SHARE * (reach - start) else reach
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("flowmusic", "feature_extractors", "tools")
 
 BASE = frozenset(
-    "audio audio_files beside caches disk errors files guidance hashes lazily limits locks paths plain progress "
+    "audio audio_files beside caches curves disk errors files guidance hashes lazily limits locks paths plain progress "
     "publishable tensors text_files threads types units".split()
 )
 EXTRACTORS = "feature_extractors"
