@@ -1,7 +1,7 @@
 """Long pieces: which scheme drifts least, follows its controls to the end, and shows its seams least?
 
-Composed pieces of the corpus (labels alone, nothing is rendered) are asked for with their words, chords, drums and beats.
-Schemes:
+Composed pieces of the corpus (labels alone, nothing is rendered) are asked for with their words, chords, drums and
+beats.  Schemes:
 
 - left to right: each window continues the one before it; parts end on bar lines (what the package does);
 - plain edges: the same without bar lines, as the windows fall;
@@ -9,21 +9,26 @@ Schemes:
 - skeleton: windows apart from each other first, in batches, then those between them with both sides known;
 - skeleton, style: the same, the later windows of the first kind in the style of the first one (detail 2).
 
-Prints Markdown: loudness drift (last minute less first, dB, mean of absolute values), adherence of the first and of the
-last minute, the seam's onset strength and jump in level as percentiles among the piece's other bar lines (50 is like any
-other), spectral distance of the last minute's mean spectrum from the first one's (dB), and processor time for ten seconds.
+Prints Markdown: loudness drift (last minute less first, dB, mean of absolute values), distance of the mean spectra of
+the first and the last minute (dB), adherence of both, the seam's onset strength and jump in level as percentiles among
+the piece's other bar lines (50 is like any other), and processor time for ten seconds.
 
-    python benchmarks/long_pieces.py [--seconds 180] [--pieces 4] [--seed 0] [--schemes NAME ...]
+    python benchmarks/long_pieces.py [--seconds 120] [--pieces 4] [--seed 0] [--schemes NAME ...]
+
+``--raw FILE`` keeps the numbers, and ``--of FILE ...`` prints the table of several such files: pieces of one table may
+be made by several processes (``--seed 2000 --pieces 2`` makes the last two of ``--pieces 4``).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -89,7 +94,9 @@ def asked(model: Generator, seed: int, seconds: float) -> Asked:
         beats=piece.beats,
         downbeats=piece.downbeats,
         chords=tuple(piece.chords),
-        drums=DrumHits(tuple(hits["onsets"]), classes={k: tuple(v) for k, v in hits["classes"].items() if k in BAND_OF_CLASS}),
+        drums=DrumHits(
+            tuple(hits["onsets"]), classes={k: tuple(v) for k, v in hits["classes"].items() if k in BAND_OF_CLASS}
+        ),
     )
     grid = model.grid(seconds)
     tracks = {name: batched(track) for name, track in to_tracks(labels, grid).items()}
@@ -121,9 +128,7 @@ class _NoisyContext(torch.nn.Module):
         self.inner, self.deviation = encoder, deviation
         self.generator = torch.Generator().manual_seed(seed)
 
-    def forward(
-        self, controls: Controls, grid: FrameGrid, context: tuple[Tensor, Tensor] | None = None
-    ) -> object:
+    def forward(self, controls: Controls, grid: FrameGrid, context: tuple[Tensor, Tensor] | None = None) -> object:
         if context is not None:
             noise = torch.randn(context[0].shape, generator=self.generator)
             context = (context[0] + self.deviation * noise.to(context[0]), context[1])
@@ -200,7 +205,9 @@ def minute(sound: Audio, number: int) -> Audio:
 
 def spectrum_db(sound: Audio) -> Tensor:
     """Mean power in thirds of an octave from 100 Hz to 10 kHz, in dB."""
-    power = torch.stft(sound.samples[0], 4096, window=torch.hann_window(4096), return_complex=True).abs().square().mean(1)
+    power = (
+        torch.stft(sound.samples[0], 4096, window=torch.hann_window(4096), return_complex=True).abs().square().mean(1)
+    )
     hz = torch.fft.rfftfreq(4096, 1 / sound.rate)
     edges = 100.0 * 2.0 ** (torch.arange(21) / 3.0)
     bands = [power[(hz >= low) & (hz < high)].mean() for low, high in zip(edges, edges[1:], strict=False)]
@@ -219,7 +226,9 @@ def seam_percentiles(sound: Audio, seams: list[float], lines: list[float]) -> It
 
     def jump(at: float) -> float:
         centre = round(at * sound.rate)
-        before, behind = (np.square(part).mean() + 1e-8 for part in (wave[centre - size : centre], wave[centre:][:size]))
+        before, behind = (
+            np.square(part).mean() + 1e-8 for part in (wave[centre - size : centre], wave[centre:][:size])
+        )
         return abs(10.0 * math.log10(behind / before))
 
     others = [at for at in lines if 1.0 < at < sound.seconds - 1.0 and min(abs(at - seam) for seam in seams) > 0.2]
@@ -229,62 +238,89 @@ def seam_percentiles(sound: Audio, seams: list[float], lines: list[float]) -> It
         )
 
 
-def main() -> None:
+Found = dict[str, dict[str, list[float]]]
+"""Numbers by scheme and by what was measured."""
+
+
+def study(model: Generator, args: argparse.Namespace) -> Found:
     """Make every piece by every scheme, in turn, so that the machine's noise falls on all of them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="nano", metavar="NAME|DIR")
-    parser.add_argument("--seconds", type=options.seconds, default=180.0, metavar="N", help="of a piece (%(default)s)")
-    parser.add_argument("--pieces", type=options.integer("takes"), default=4, metavar="N")
-    parser.add_argument("--seed", type=options.seed, default=0, metavar="N")
-    parser.add_argument("--schemes", nargs="+", choices=tuple(SCHEMES), default=list(SCHEMES), metavar="NAME")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    model = bundle.load(args.model)
     ears = listeners()
-    took: dict[str, list[float]] = {name: [] for name in args.schemes}
-    found: dict[str, dict[str, list[float]]] = {name: {} for name in args.schemes}
+    found: Found = {name: {} for name in args.schemes}
     last = int(args.seconds // MINUTE_S) - 1
+    short = asked(model, args.seed, 10.0).controls
+    model.generate(short, seed=0)  # what only the first take pays for
     base = time.process_time()
-    model.generate(asked(model, args.seed, 10.0).controls, seed=0)
-    base = time.process_time()
-    model.generate(asked(model, args.seed, 10.0).controls, seed=0)
+    model.generate(short, seed=0)
     base = time.process_time() - base
     for number in range(args.pieces):
-        wanted = asked(model, args.seed + 1000 * number, args.seconds)
+        seed = args.seed + 1000 * number
+        wanted = asked(model, seed, args.seconds)
         for name in args.schemes:
+            note: dict[str, list[float]] = {"base": [base]}
             began = time.process_time()
-            made = SCHEMES[name](model, wanted, args.seed + number)
+            made = SCHEMES[name](model, wanted, seed)
             sound = sound_of(model, made.latents)
-            took[name].append((time.process_time() - began) / (args.seconds / 10.0))
-            note = found[name]
+            note["cost"] = [(time.process_time() - began) / (args.seconds / 10.0)]
             first, final = minute(sound, 0), minute(sound, last)
-            note.setdefault("drift", []).append(
-                abs(audio_tools.rms_db(final.samples) - audio_tools.rms_db(first.samples))
-            )
-            note.setdefault("spectrum", []).append(float((spectrum_db(final) - spectrum_db(first)).abs().mean()))
+            note["drift"] = [abs(audio_tools.rms_db(final.samples) - audio_tools.rms_db(first.samples))]
+            note["spectrum"] = [float((spectrum_db(final) - spectrum_db(first)).abs().mean())]
             for label, at in (("first", 0), ("last", last)):
                 requested = wanted.labels.part(at * MINUTE_S, MINUTE_S)
                 for key, value in measure(minute(sound, at), requested, ears).items():
                     if key in SHOWN and not math.isnan(value):
-                        note.setdefault(f"{label} {key}", []).append(value)
-            rate = float(wanted.grid.frame_rate)
-            for onset, jump in seam_percentiles(
-                sound, [frame / rate for frame in made.seams], list(wanted.labels.downbeats or ())
-            ):
-                note.setdefault("onset", []).append(onset)
-                note.setdefault("jump", []).append(jump)
-            print(number, name, {key: [round(v, 3) for v in value[-3:]] for key, value in note.items()}, flush=True)
+                        note[f"{label} {key}"] = [value]
+            seams = [frame / float(wanted.grid.frame_rate) for frame in made.seams]
+            pairs = list(seam_percentiles(sound, seams, list(wanted.labels.downbeats or ())))
+            note["onset"], note["jump"] = [onset for onset, _ in pairs], [jump for _, jump in pairs]
+            for key, values in note.items():
+                found[name].setdefault(key, []).extend(values)
+            print(seed, name, {key: round(statistics.mean(values), 3) for key, values in note.items()}, flush=True)
+    return found
+
+
+def table(found: Found) -> str:
+    """In Markdown, a row per scheme."""
     shown = " | ".join(f"{label}, first and last minute" for label in SHOWN.values())
-    print(f"| scheme | loudness drift (dB) | spectrum (dB) | {shown} | seam onset | seam level | processor time |")
-    print(f"|---|---|---|{'---|' * len(SHOWN)}---|---|---|")
-    for name in args.schemes:
-        mean = {key: statistics.mean(values) for key, values in found[name].items()}
-        pairs = " | ".join(f"{mean[f'first {key}']:.3f}, {mean[f'last {key}']:.3f}" for key in SHOWN)
-        cost = statistics.mean(took[name])
-        print(
-            f"| {name} | {mean['drift']:.2f} | {mean['spectrum']:.2f} | {pairs} | {mean['onset']:.0f} | "
-            f"{mean['jump']:.0f} | {cost:.2f} s, {cost / base:.2f} of a 10 s take |"
-        )
+    lines = [
+        f"| scheme | pieces | loudness drift (dB) | spectrum (dB) | {shown} | seam onset | seam level | processor time |",
+        f"|---|---|---|---|{'---|' * len(SHOWN)}---|---|---|",
+    ]
+    for name, note in found.items():
+        if note:
+            mean = {key: statistics.mean(values) for key, values in note.items()}
+            pairs = " | ".join(f"{mean[f'first {key}']:.3f}, {mean[f'last {key}']:.3f}" for key in SHOWN)
+            lines.append(
+                f"| {name} | {len(note['drift'])} | {mean['drift']:.2f} | {mean['spectrum']:.2f} | {pairs} | "
+                f"{mean['onset']:.0f} | {mean['jump']:.0f} | {mean['cost']:.2f} s, "
+                f"{mean['cost'] / mean['base']:.2f} of a 10 s take |"
+            )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Study, or print what studies found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="nano", metavar="NAME|DIR")
+    parser.add_argument("--seconds", type=options.seconds, default=120.0, metavar="N", help="of a piece (%(default)s)")
+    parser.add_argument("--pieces", type=options.integer("takes"), default=4, metavar="N")
+    parser.add_argument("--seed", type=options.seed, default=0, metavar="N")
+    parser.add_argument("--schemes", nargs="+", choices=tuple(SCHEMES), default=list(SCHEMES), metavar="NAME")
+    parser.add_argument("--raw", type=Path, metavar="FILE")
+    parser.add_argument("--of", type=options.existing_file, nargs="+", default=[], metavar="FILE")
+    args = parser.parse_args()
+    if not args.of:
+        torch.set_num_threads(1)
+        found = study(bundle.load(args.model), args)
+        if args.raw is not None:
+            args.raw.write_text(json.dumps(found), encoding="utf-8")
+        print(table(found))
+        return
+    joined: Found = {name: {} for name in args.schemes}
+    for file in args.of:
+        for name, note in json.loads(file.read_text(encoding="utf-8")).items():
+            for key, values in note.items():
+                joined[name].setdefault(key, []).extend(values)
+    print(table(joined))
 
 
 if __name__ == "__main__":

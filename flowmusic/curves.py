@@ -1,6 +1,7 @@
 """Values that change over the time of a piece, as a person writes them: moments, curves, guidance over time.
 
-Plain data, no tensors.  A moment is in seconds (``15``, ``1:05``) or at the beginning of a bar, counted from 1 (``bar 9``).
+Plain data, no tensors.  A moment is in seconds (``15``, ``1:05``) or at the beginning of a bar, counted from 1
+(``bar 9``).
 
 >>> curve = Curve.of("0@0 4@10")
 >>> curve.at(-1.0), curve.at(2.5), curve.at(60.0)

@@ -125,9 +125,7 @@ def judge_long(read: Callable[[float, float], Audio], requested: Annotations, se
     keys = dict.fromkeys(key for _, _, each in found for key in each.scores)
     scores: dict[str, float | None] = {}
     for key in keys:
-        heard = [
-            (value, end - start) for start, end, each in found if (value := each.scores.get(key)) is not None
-        ]
+        heard = [(value, end - start) for start, end, each in found if (value := each.scores.get(key)) is not None]
         weight = sum(length for _, length in heard)
         scores[key] = round(sum(value * length for value, length in heard) / weight, 4) if heard else None
     reasons = {

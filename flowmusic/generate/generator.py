@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from flowmusic import limits
 from flowmusic.audio import Audio
+from flowmusic.curves import GuidanceOverTime, Value
 from flowmusic.generate.long import OVERLAP_SECONDS, Part, asking, bar_lines, in_order, left_to_right
 from flowmusic.generate.sampling import Noise, Sampling, SeededNoise
 from flowmusic.model.text import FrozenText
@@ -28,6 +29,7 @@ from flowmusic.types import (
     Style,
     StyleFeatures,
 )
+
 
 class NotFinite(RuntimeError):
     """The solve ended in NaN or infinity; the message says what to change."""
@@ -68,6 +70,21 @@ class GenerationDefaults:
             self.guidance_interval if interval is None else interval,
             self.apg if apg is None else apg,
         )
+
+    def guide_over_time(
+        self,
+        weights: Mapping[str, Value] | None = None,
+        interval: Sequence[float] | None = None,
+        apg: Mapping[str, float | None] | None = None,
+    ) -> GuidanceOverTime:
+        """As :meth:`guide`, of weights that may be curves."""
+        found = GuidanceOverTime(
+            self.guidance if weights is None else weights,
+            self.guidance_interval if interval is None else interval,
+            self.apg if apg is None else apg,
+        )
+        found.at(0.0)  # what makes no sense shows now
+        return found
 
 
 class Generator:

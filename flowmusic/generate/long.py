@@ -165,8 +165,8 @@ def shifted(progress: Progress | None, before: int, after: int) -> Progress | No
 def decoded(codec: Codec, latents: Iterable[Tensor], frames: int = DECODED_FRAMES) -> Iterator[Audio]:
     """Latents that come in pieces ``[B, n, D]``, as audio ``[B, C, n * hop]`` in pieces, as if decoded at once.
 
-    A piece is decoded when all is there that its decoder looks at (``codec.context_frames`` to each side).  A codec that
-    does not know how far it looks is given everything at the end.
+    A piece is decoded when all is there that its decoder looks at (``codec.context_frames`` to each side).  A codec
+    that does not know how far it looks is given everything at the end.
     """
     around = _reach(codec)
     hop = round(codec.rate / codec.frame_rate)

@@ -74,9 +74,8 @@ class Story:
             share = self.shares[row, places]
             if not bool(share.any()):
                 continue
-            weights = self.guidance[row]
-            if not isinstance(weights, Guidance):
-                weights = over(weights, float(self.grid.frame_rate))(window)  # type: ignore[assignment]
+            own = self.guidance[row]
+            weights = own if isinstance(own, Guidance) else over(own, float(self.grid.frame_rate))(window)
             asked = replace(cut, text=(text,), style=() if style is None else (style,))
             found.append(Passage(asked, weights, None if bool((share == 1.0).all()) else share))
         return found
@@ -171,7 +170,9 @@ def _check(sections: Sequence[Section], grid: FrameGrid) -> None:
     if not sections:
         raise ValueError("a story needs at least one section")
     if sections[0].start != 0.0:
-        raise ValueError(f"the first section must begin at 0, not at {sections[0].start:g} s: nothing is asked before it")
+        raise ValueError(
+            f"the first section must begin at 0, not at {sections[0].start:g} s: nothing is asked before it"
+        )
     for number, section in enumerate(sections):
         if section.controls.batch != 1:
             raise ValueError(f"section {number + 1} must be a batch of one, got {section.controls.batch} items")
@@ -181,6 +182,8 @@ def _check(sections: Sequence[Section], grid: FrameGrid) -> None:
                 f"{sections[number - 1].start:g} s"
             )
         if section.start >= grid.seconds:
-            raise ValueError(f"section {number + 1} begins at {section.start:g} s, the piece ends at {grid.seconds:g} s")
+            raise ValueError(
+                f"section {number + 1} begins at {section.start:g} s, the piece ends at {grid.seconds:g} s"
+            )
         if section.fade is not None and not section.fade >= 0.0:
             raise ValueError(f"section {number + 1} has a fade of {section.fade} s; it must be 0, a cut, or more")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowmusic import limits, options, plain
-from flowmusic.curves import MOMENTS, Curve, GuidanceOverTime, Moment, Value, placed, told
+from flowmusic.curves import Curve, GuidanceOverTime, Moment, Value, placed, told
 from flowmusic.plain import shown
 
 if TYPE_CHECKING:
@@ -170,6 +170,18 @@ class Request:
         """Where the first bars begin; others go on like them."""
         return [] if self.bar_seconds is None else [0.0, self.bar_seconds]
 
+    def whole(self, args: argparse.Namespace) -> argparse.Namespace:
+        """The command's flags for the piece as a whole: its length, and a tempo where bars are counted."""
+        bpm = args.bpm or (DEFAULT_BPM if self.bar_seconds is not None else None)
+        text = self.sections[0].words or ""
+        return argparse.Namespace(**{**vars(args), "text": text, "seconds": self.seconds, "bpm": bpm})
+
+    def all_words(self, asked: GenerateRequest) -> GenerateRequest:
+        """The request with the words of all sections, for those who look for pseudowords."""
+        asked.sources["story"] = str(self.script.folder / self.script.name)
+        asked.notices.extend(notice for notice in self.notices if notice not in asked.notices)
+        return replace(asked, text=" ".join(each.words for each in self.sections if each.words) or None)
+
     def record(self) -> list[dict[str, Any]]:
         """The sections for a take's record."""
         return [
@@ -188,8 +200,8 @@ class Request:
 def settle(script: Script, args: argparse.Namespace) -> Request:
     """Judge times, and read what the sections name; ``args`` are those of ``generate``.
 
-    The piece ends at the line ``TIME | end``, or after ``--seconds``; without both the last section lasts as long as the
-    one before it, or ten seconds if it is alone.
+    The piece ends at the line ``TIME | end``, or after ``--seconds``; without both the last section lasts as long as
+    the one before it, or ten seconds if it is alone.
 
     Raises: ValueError naming the line.
     """
@@ -237,8 +249,8 @@ def _starts(script: Script, bars: Sequence[float]) -> list[float]:
         start = line.start.seconds(bars)
         if not starts and start != 0.0:
             raise ValueError(
-                f"{script.place(line)}: the first section begins at {line.start}, and nothing is asked before it; begin "
-                "with 0:00 or bar 1"
+                f"{script.place(line)}: the first section begins at {line.start}, and nothing is asked before it; "
+                "begin with 0:00 or bar 1"
             )
         if starts and start <= starts[-1]:
             raise ValueError(
@@ -260,7 +272,8 @@ def _seconds(script: Script, starts: Sequence[float], bars: Sequence[float], giv
     if end <= starts[-1]:
         last = script.lines[-1]
         raise ValueError(
-            f"{script.place(last)}: the section begins at {last.start}, and the piece ends at {end:g} s; give a later end"
+            f"{script.place(last)}: the section begins at {last.start}, and the piece ends at {end:g} s; "
+            "give a later end"
         )
     return limits.number("seconds", end, f"{script.name}: its length")
 
@@ -379,6 +392,4 @@ def for_model(
             raise ValueError(f"{asked.script.place(section.line)}: {error}") from None
         sections.append(story.Section(section.start, Asked((section.words,), {}, style), own, section.fade))
     usual = story.DEFAULT_FADE_SECONDS if asked.bar_seconds is None else asked.bar_seconds
-    return story.tell(
-        sections, grid, guidance=guidance, tracks=controls.tracks, fade=usual if fade is None else fade
-    )
+    return story.tell(sections, grid, guidance=guidance, tracks=controls.tracks, fade=usual if fade is None else fade)

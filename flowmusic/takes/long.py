@@ -34,6 +34,7 @@ def produce(takes: Takes, begin: Callable[[int], Piece], out: Path, *, seed: int
 def write(takes: Takes, piece: Piece, out: Path, bar: progress.Bar) -> None:
     """The audio of one piece, its latents, its record and its adherence."""
     from flowmusic import audio
+    from flowmusic.evaluate.adherence import Adherence, judge_long
 
     codec = piece.model.codec
     seconds = takes.asked.seconds
@@ -42,12 +43,11 @@ def write(takes: Takes, piece: Piece, out: Path, bar: progress.Bar) -> None:
     bar.close()
     take = piece.made()
 
+    requested = takes.requested(take)
+
     def judge() -> Adherence:
         return judge_long(lambda start, length: audio.read(out, start=start, seconds=length), requested, seconds)
 
-    from flowmusic.evaluate.adherence import Adherence, judge_long
-
-    requested = takes.requested(take)
     takes.tell(take, out, codec.rate, None, None, judge)
 
 
