@@ -282,7 +282,7 @@ def table(found: Found) -> str:
     """In Markdown, a row per scheme."""
     shown = " | ".join(f"{label}, first and last minute" for label in SHOWN.values())
     lines = [
-        f"| scheme | pieces | loudness drift (dB) | spectrum (dB) | {shown} | seam onset | seam level | processor time |",
+        f"| scheme | pieces | loudness drift (dB) | spectrum (dB) | {shown} | seam onset | level | processor time |",
         f"|---|---|---|---|{'---|' * len(SHOWN)}---|---|---|",
     ]
     for name, note in found.items():

@@ -51,12 +51,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Script:
-    """A story file: its name for messages, its folder, its sections, and its end where it says one."""
+    """A story file: its name for messages, its sections, its end where it says one, and where it lies."""
 
     name: str
     lines: tuple[Line, ...]
     end: Moment | None = None
-    folder: Path = Path()
+    path: Path = Path()
 
     def place(self, line: Line) -> str:
         """Where a section stands, for a message."""
@@ -74,7 +74,7 @@ class Script:
 
 def read(path: Path) -> Script:
     """A story file.  Raises: ValueError naming the file and the line; FileNotFoundError."""
-    return replace(parse(plain.read_text(path), shown(path)), folder=path.parent)
+    return replace(parse(plain.read_text(path), shown(path)), path=path)
 
 
 def parse(text: str, name: str) -> Script:
@@ -122,8 +122,9 @@ def _settings(text: str) -> dict[str, str]:
     before = text[: matches[0].start()] if matches else text
     if before.strip():
         raise ValueError(f"{limits.shown(before.strip())} is not KEY=VALUE; keys: {ALLOWED}")
-    for match, following in zip(matches, [*matches[1:], None], strict=True):
-        key, value = match[1], text[match.end() : following.start() if following else None].strip().strip("\"'")
+    ends = [*(match.start() for match in matches[1:]), len(text)]
+    for match, end in zip(matches, ends, strict=False):
+        key, value = match[1], text[match.end() : end].strip().strip("\"'")
         group, _, inner = key.partition(".")
         if key == "bpm":
             raise ValueError("one tempo runs through the whole story; give --bpm to the command")
@@ -178,7 +179,7 @@ class Request:
 
     def all_words(self, asked: GenerateRequest) -> GenerateRequest:
         """The request with the words of all sections, for those who look for pseudowords."""
-        asked.sources["story"] = str(self.script.folder / self.script.name)
+        asked.sources["story"] = str(self.script.path)
         asked.notices.extend(notice for notice in self.notices if notice not in asked.notices)
         return replace(asked, text=" ".join(each.words for each in self.sections if each.words) or None)
 
@@ -311,7 +312,7 @@ def _asked(
         raise ValueError(f"the section lasts {max(0.0, seconds):g} s from its first bar line, too short for controls")
     for name in names[1:]:
         if given[name] is not None:
-            path = script.folder / given[name]
+            path = script.path.parent / given[name]
             if not path.is_file():
                 raise ValueError(f"{name}: file not found: {shown(path)}")
             given[name] = path
