@@ -13,7 +13,7 @@ Rates are Hz, samples are float32 ``[C, N]``, levels are dB relative to full sca
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flowmusic import disk
 from flowmusic.audio_files import (
     BLOCK,
     JUDGED_SECONDS,
@@ -32,7 +33,7 @@ from flowmusic.audio_files import (
     opened,
     products,
 )
-from flowmusic.files import replacing
+from flowmusic.files import replacing, temporary_folder
 
 MIN_SECONDS = 0.05
 """Shorter input cannot carry a beat, a note or a chord."""
@@ -179,6 +180,45 @@ def write_blocks(blocks: Iterable[np.ndarray], rate: int, channels: int, path: s
     import soundfile
 
     path = Path(path)
+    subtype = _format(path)
+    with (
+        replacing(path) as temporary,
+        soundfile.SoundFile(os.fsencode(temporary), "w", rate, channels, subtype=subtype) as file,
+    ):
+        for block in blocks:
+            # Its Vorbis encoder ends the process where it is handed some minutes at once.
+            for start in range(0, len(block), BLOCK):
+                file.write(block[start : start + BLOCK])
+    return path
+
+
+def write_scaled(blocks: Iterable[Tensor], rate: int, channels: int, path: str | Path) -> Path:
+    """As :func:`write`, for samples ``[C, n]`` that come in blocks, of which one is in memory.
+
+    They lie on the disk, beside the target, until the loudest of them is known: four bytes each, or three times as much
+    as the WAV file.
+    """
+    path = Path(path)
+    _format(path)
+    with temporary_folder(path) as folder:
+        raw, peak = folder / "samples.f32", 0.0
+        with disk.naming(path, raw), raw.open("wb") as file:
+            for block in blocks:
+                samples = block.detach().cpu().float()
+                peak = max(peak, float(samples.abs().max())) if samples.numel() else peak
+                file.write(samples.T.contiguous().numpy().tobytes())
+
+        def scaled() -> Iterator[np.ndarray]:
+            with raw.open("rb") as file:
+                while data := file.read(4 * channels * BLOCK):
+                    samples = np.frombuffer(data, dtype=np.float32).reshape(-1, channels)
+                    yield samples / np.float32(peak) if peak > 1.0 else samples
+
+        return write_blocks(scaled(), rate, channels, path)
+
+
+def _format(path: Path) -> str:
+    """The subtype of a name.  Raises: AudioError if its folder does not exist or its suffix is unknown."""
     if not path.parent.is_dir():
         raise AudioError(f"output folder does not exist: {path.parent}; create it first")
     suffix = path.suffix.lower().lstrip(".")
@@ -187,15 +227,7 @@ def write_blocks(blocks: Iterable[np.ndarray], rate: int, channels: int, path: s
         raise AudioError(
             f"cannot write {path.name!r}: the name must end in one of {', '.join('.' + f for f in formats)}"
         )
-    with (
-        replacing(path) as temporary,
-        soundfile.SoundFile(os.fsencode(temporary), "w", rate, channels, subtype=formats[suffix]) as file,
-    ):
-        for block in blocks:
-            # Its Vorbis encoder ends the process where it is handed some minutes at once.
-            for start in range(0, len(block), BLOCK):
-                file.write(block[start : start + BLOCK])
-    return path
+    return formats[suffix]
 
 
 def resample(audio: Audio, rate: int) -> Audio:

@@ -70,7 +70,7 @@ def _row(name: str, unit: str, low: float, high: float, why: str, keys: str = ""
 
 _TABLE = (
     # Time and music
-    _row("seconds", "seconds", 0.1, 3600, "of one take, clip or window; make longer music of several",
+    _row("seconds", "seconds", 0.1, 7200, "of one take, clip or window; make longer music of several",
          "seconds crop_seconds validation_crop_seconds style_seconds window_seconds shortest_window"),
     _row("piece_seconds", "seconds", 1, 3600, "of the pieces that recordings are cut into for shards"),
     _row("clip_seconds", "seconds", 2, 600, "of the pieces that the corpus composes", "clip_seconds"),

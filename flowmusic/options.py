@@ -7,16 +7,20 @@ import functools
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from flowmusic import disk, limits, paths
+from flowmusic.curves import Curve, Value
 from flowmusic.errors import UsageError, check_output
 from flowmusic.files import remove_stale
 from flowmusic.interop.adapter import AdapterError, AdapterUse
 
 GUIDANCE_KEYS = ("all", "text", "style", "facts", "chords", "drums", "melody", "instruments", "alpha", "beta")
+BLUR_KEYS = ("chords", "melody", "drums")
+VALUE_LIMITS = {"guidance": "guidance", "blur": "short_time"}
+"""The rows of the table of limits for values that may be curves."""
 APG_KEYS = ("eta", "norm", "momentum")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
 
@@ -67,17 +71,48 @@ def workers(text: str) -> int:
 def guidance(text: str) -> Mapping[str, float]:
     """``all=3,text=1`` -> weights by key."""
     weights: dict[str, float] = {}
-    allowed = ", ".join(GUIDANCE_KEYS)
+    for key, value in _pairs(text, GUIDANCE_KEYS, "all=3,text=1"):
+        weights[key] = _number("guidance", value, key)
+    return weights
+
+
+def guidance_over_time(text: str) -> Mapping[str, Value]:
+    """``all=3, chords=0@0 4@10`` -> weights by key, numbers or curves."""
+    return _over_time(text, "guidance", GUIDANCE_KEYS, "all=3,text=1 or chords=0@0 4@10")
+
+
+def blur(text: str) -> Mapping[str, Value]:
+    """``drums=0@0 0.2@10, chords=0.5`` -> widths in seconds by control, numbers or curves."""
+    return _over_time(text, "blur", BLUR_KEYS, "chords=0.5 or drums=0@0 0.2@10")
+
+
+def _over_time(text: str, kind: str, keys: tuple[str, ...], example: str) -> Mapping[str, Value]:
+    found: dict[str, Value] = {}
+    for key, value in _pairs(text, keys, example):
+        if "@" not in value:
+            found[key] = _number(VALUE_LIMITS[kind], value, key)
+            continue
+        try:
+            found[key] = Curve.of(value, VALUE_LIMITS[kind])
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{key}: {error}") from None
+    return found
+
+
+def _pairs(text: str, keys: tuple[str, ...], example: str) -> Iterator[tuple[str, str]]:
+    """``key=value`` separated by commas, each key once."""
+    seen: set[str] = set()
+    allowed = ", ".join(keys)
     for item in text.split(","):
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals:
-            raise argparse.ArgumentTypeError(f"{item!r} is not key=value (as in all=3,text=1); keys: {allowed}")
-        if key not in GUIDANCE_KEYS:
+            raise argparse.ArgumentTypeError(f"{item!r} is not key=value (as in {example}); keys: {allowed}")
+        if key not in keys:
             raise argparse.ArgumentTypeError(f"unknown key {key!r}; allowed: {allowed}")
-        if key in weights:
+        if key in seen:
             raise argparse.ArgumentTypeError(f"key {key!r} is given twice")
-        weights[key] = _number("guidance", value, key)
-    return weights
+        seen.add(key)
+        yield key, value
 
 
 def guidance_interval(text: str) -> tuple[float, float]:

@@ -62,10 +62,16 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     add("--use", type=options.names(TRACKS), metavar="LIST", help=f"which of --controls: {', '.join(TRACKS)} (all)")
 
 
-def add_sampling(parser: argparse.ArgumentParser) -> None:
-    """Guidance and how the flow is integrated, seeds, and how many takes are made and kept."""
+def add_sampling(parser: argparse.ArgumentParser, over_time: bool = False) -> None:
+    """Guidance and how the flow is integrated, seeds, and how many takes are made and kept.
+
+    Args:
+        over_time: weights may be curves.
+    """
     add = parser.add_argument
-    add("--guidance", type=options.guidance, metavar="K=V,...", help="weights of the controls (the model's own)")
+    weights = options.guidance_over_time if over_time else options.guidance
+    curves = "; a weight may be a curve, as in 'all=3, chords=0@0 4@10'" if over_time else ""
+    add("--guidance", type=weights, metavar="K=V,...", help=f"weights of the controls (the model's own){curves}")
     add(
         "--guidance-interval",
         type=options.guidance_interval,

@@ -27,7 +27,7 @@ def _clipped(part: Part, seconds: float) -> list[Note]:
     return kept
 
 
-def _drum_labels(part: Part | None, seconds: float) -> dict[str, Any]:
+def drum_labels(part: Part | None, seconds: float) -> dict[str, Any]:
     classes: dict[str, list[float]] = {name: [] for name in CLASSES}
     for note in part.notes if part else ():
         if -_EARLY_S <= note.start < seconds - 0.005:
@@ -64,7 +64,7 @@ def to_record(identity: str, piece: Piece, font: Font, rms: Mapping[str, float])
             ]
             for part in piece.parts
         },
-        "drums": _drum_labels(piece.part("drums"), piece.seconds),
+        "drums": drum_labels(piece.part("drums"), piece.seconds),
         "programs": {
             part.name: {
                 "program": part.program,

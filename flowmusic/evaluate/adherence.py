@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from flowmusic.controls import TRACKS
@@ -34,13 +34,19 @@ _LISTENER_OF = {"chords": "chords", "drums": "onsets", "melody": "melody", "beat
 class Adherence:
     """Scores in 0..1 by metric, None where a requested control could not be judged; ``reasons`` says why not.
 
-    ``detectors`` names what listened, by control; ``bars`` tells where the chords were kept.
+    ``detectors`` names what listened, by control; ``bars`` tells where the chords were kept; ``parts`` holds start, end
+    (s) and scores of each part of a long recording.
     """
 
     scores: Mapping[str, float | None]
     reasons: Mapping[str, str]
     detectors: Mapping[str, str]
     bars: Sequence[Bar] = ()
+    parts: Sequence[tuple[float, float, Mapping[str, float | None]]] = ()
+
+
+PART_SECONDS = 60.0
+"""A longer recording is judged part by part: recognisers need memory by the length of what they hear."""
 
 
 def chord_recogniser(detector: str | None = None) -> Chords:
@@ -102,3 +108,44 @@ def judge(audio: Audio, requested: Annotations) -> Adherence:
     if requested.chords and requested.downbeats and ears.chords is not None:
         bars = by_bar(requested.chords, ears.chords(audio), requested.downbeats, audio.seconds)
     return Adherence(scores, reasons, detectors, bars)
+
+
+def judge_long(read: Callable[[float, float], Audio], requested: Annotations, seconds: float) -> Adherence:
+    """As :func:`judge`, of a recording that is listened to part by part, each of about :data:`PART_SECONDS`.
+
+    A score is the mean over the parts that have it, by their lengths.  Parts begin on downbeats where they are known.
+
+    Args:
+        read: the audio ``[C, N]`` from a time on, for some seconds.
+        seconds: the length of the recording.
+    """
+    found: list[tuple[float, float, Adherence]] = []
+    for start, end in zip(edges := part_edges(requested.downbeats or (), seconds), edges[1:], strict=False):
+        found.append((start, end, judge(read(start, end - start), requested.part(start, end - start))))
+    keys = dict.fromkeys(key for _, _, each in found for key in each.scores)
+    scores: dict[str, float | None] = {}
+    for key in keys:
+        heard = [(value, end - start) for start, end, each in found if (value := each.scores.get(key)) is not None]
+        weight = sum(length for _, length in heard)
+        scores[key] = round(sum(value * length for value, length in heard) / weight, 4) if heard else None
+    reasons = {
+        key: each.reasons[key] for _, _, each in reversed(found) for key in each.reasons if scores.get(key) is None
+    }
+    detectors = {control: words for _, _, each in found for control, words in each.detectors.items()}
+    bars = [replace(bar, start=bar.start + start, end=bar.end + start) for start, _, each in found for bar in each.bars]
+    return Adherence(scores, reasons, detectors, bars, [(start, end, each.scores) for start, end, each in found])
+
+
+def part_edges(downbeats: Sequence[float], seconds: float) -> list[float]:
+    """Where the parts of a recording begin, and its end: on the last downbeat within :data:`PART_SECONDS`.
+
+    >>> part_edges([0.0, 40.0, 80.0, 119.0], 130.0), part_edges([], 130.0)
+    ([0.0, 40.0, 80.0, 130.0], [0.0, 60.0, 130.0])
+    """
+    edges = [0.0]
+    # What would leave less than half a part over is judged with the part before.
+    while seconds - edges[-1] > 1.5 * PART_SECONDS:
+        most = edges[-1] + PART_SECONDS
+        lines = [time for time in downbeats if edges[-1] + PART_SECONDS / 2 < time <= most]
+        edges.append(lines[-1] if lines else most)
+    return [*edges, seconds]

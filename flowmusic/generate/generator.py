@@ -12,10 +12,9 @@ from torch import Tensor, nn
 
 from flowmusic import limits
 from flowmusic.audio import Audio
-from flowmusic.generate.draw import draw
-from flowmusic.generate.passages import Passage
+from flowmusic.curves import GuidanceOverTime, Value
+from flowmusic.generate.long import OVERLAP_SECONDS, Part, asking, bar_lines, in_order, left_to_right
 from flowmusic.generate.sampling import Noise, Sampling, SeededNoise
-from flowmusic.generate.windows import cover, cut_controls
 from flowmusic.model.text import FrozenText
 from flowmusic.model.text_audio_conditioner import embed_audio
 from flowmusic.types import (
@@ -30,9 +29,6 @@ from flowmusic.types import (
     Style,
     StyleFeatures,
 )
-
-OVERLAP_SECONDS = 2.5
-"""How much of the previous window a long take sees while the next one is generated."""
 
 
 class NotFinite(RuntimeError):
@@ -74,6 +70,21 @@ class GenerationDefaults:
             self.guidance_interval if interval is None else interval,
             self.apg if apg is None else apg,
         )
+
+    def guide_over_time(
+        self,
+        weights: Mapping[str, Value] | None = None,
+        interval: Sequence[float] | None = None,
+        apg: Mapping[str, float | None] | None = None,
+    ) -> GuidanceOverTime:
+        """As :meth:`guide`, of weights that may be curves."""
+        found = GuidanceOverTime(
+            self.guidance if weights is None else weights,
+            self.guidance_interval if interval is None else interval,
+            self.apg if apg is None else apg,
+        )
+        found.at(0.0)  # what makes no sense shows now
+        return found
 
 
 class Generator:
@@ -219,9 +230,9 @@ class Generator:
     ) -> Generation:
         """Generate one take per item of ``controls``.
 
-        Any length: the grid is covered by windows of the trained length, which overlap by 2.5 s.  Each window has its
-        own part of the controls, and what earlier windows made on the overlap is held fixed and given to the encoder
-        as context, so a window continues the music before it (there is nothing to cross-fade: both agree).
+        Any length: the grid is covered by windows of the trained length (:mod:`flowmusic.generate.long`), which overlap
+        by 2.5 s or more and continue each other on bar lines where the controls tell them.  Each has its own part of
+        the controls, and what earlier windows made is held fixed and given to the encoder as context.
         A grid shorter than that gets a window of its own length, down to ``defaults.shortest_window``, from which it
         is cut.
 
@@ -245,31 +256,17 @@ class Generator:
         limits.whole("batch", controls.batch, "controls")
         seed = draw_seed() if seed is None else check_seed(seed)
         noises = noise or SeededNoise.counted(seed, controls.batch)
-
-        window = self.window_frames(grid)
-        overlap = min(round(OVERLAP_SECONDS * float(grid.frame_rate)), window // 2)
-        parts = cover(grid.length, window, overlap)
-        known, keep = self._canvas(context, controls.batch, grid.length, parts[-1].stop)
-        evals, each = 0, sampling.evals()
-        for number, part in enumerate(parts):
-            here = slice(part.start, part.stop)
-            passage = Passage(
-                cut_controls(controls, part),
-                guidance,
-                negative=negative and (cut_controls(negative[0], part), negative[1]),
-            )
-            solution = draw(
-                self,
-                [passage],
-                noises.draw(window, self.codec.dim),
-                sampling,
-                given=(known[:, here], keep[:, here]),
-                progress=_shifted(progress, evals, each * (len(parts) - 1 - number)),
-            )
-            known[:, here] = solution.z
-            keep[:, here] = True
-            evals += solution.num_evals
-        return self.finished(known[:, : grid.length], controls, guidance, sampling, seed, evals)
+        if context is not None:
+            self._check_context(context, controls.batch, grid.length)
+        evals, drawn = 0, []
+        ask = asking(controls, guidance, negative)
+        for latents, count in left_to_right(
+            self, ask, self.parts(grid, controls), noises, sampling, given=context, progress=progress
+        ):
+            drawn.append(latents)
+            evals += count
+        known = torch.cat(drawn, dim=1)
+        return self.finished(known, controls, guidance, sampling, seed, evals)
 
     def sampling(self, solver: str | None = None, steps: int | None = None, time_grid: str | None = None) -> Sampling:
         """The model's own way to integrate, with what is given in place of it.  Raises: ValueError as `Sampling`."""
@@ -304,6 +301,13 @@ class Generator:
             tuple(unread),
         )
 
+    def parts(self, grid: FrameGrid, controls: Controls) -> tuple[Part, ...]:
+        """The windows in which a take on ``grid`` is drawn, see :func:`flowmusic.generate.long.in_order`."""
+        window = self.window_frames(grid)
+        overlap = min(round(OVERLAP_SECONDS * float(grid.frame_rate)), window // 2)
+        lines = bar_lines(controls) if grid.length > window else []
+        return in_order(grid.length, window, overlap, lines)
+
     def window_frames(self, grid: FrameGrid) -> int:
         """Frames that are drawn at once for a take on ``grid``."""
         trained, shortest = self.grid().length, self.defaults.shortest_window
@@ -325,21 +329,13 @@ class Generator:
             )
         return grid
 
-    def _canvas(
-        self, context: tuple[Tensor, Tensor] | None, batch: int, length: int, padded: int
-    ) -> tuple[Tensor, Tensor]:
-        known = torch.zeros(batch, max(length, padded), self.codec.dim, device=self.device)
-        keep = torch.zeros(known.shape[:-1], dtype=torch.bool, device=self.device)
-        if context is not None:
-            latents, kept = context
-            if latents.shape != (batch, length, self.codec.dim) or kept.shape != (batch, length):
-                raise ValueError(
-                    f"context must be latents {(batch, length, self.codec.dim)} and keep {(batch, length)}, "
-                    f"got {tuple(latents.shape)} and {tuple(kept.shape)}"
-                )
-            known[:, :length] = latents.to(known)
-            keep[:, :length] = kept.to(keep.device)
-        return known, keep
+    def _check_context(self, context: tuple[Tensor, Tensor], batch: int, length: int) -> None:
+        latents, kept = context
+        if latents.shape != (batch, length, self.codec.dim) or kept.shape != (batch, length):
+            raise ValueError(
+                f"context must be latents {(batch, length, self.codec.dim)} and keep {(batch, length)}, "
+                f"got {tuple(latents.shape)} and {tuple(kept.shape)}"
+            )
 
 
 def draw_seed() -> int:
@@ -350,13 +346,6 @@ def draw_seed() -> int:
 def check_seed(seed: int) -> int:
     """Raise ValueError for a seed that torch cannot take."""
     return limits.whole("noise_seed", seed, "seed")
-
-
-def _shifted(progress: Progress | None, before: int, after: int) -> Progress | None:
-    """One bar over all windows: earlier evaluations are done, later ones are still to come."""
-    if progress is None:
-        return None
-    return lambda done, total: progress(before + done, before + total + after)
 
 
 def check_finite(latents: Tensor, samples: Tensor, guidance: Guidance, sampling: Sampling) -> None:

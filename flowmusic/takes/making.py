@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from flowmusic.takes.record import record, table
 if TYPE_CHECKING:
     from flowmusic.annotations.annotation import Annotations
     from flowmusic.audio import Audio
+    from flowmusic.curves import Value
     from flowmusic.evaluate.adherence import Adherence
     from flowmusic.generate.generator import Generator
     from flowmusic.inputs.request import GenerateRequest
@@ -45,7 +47,7 @@ class Takes:
     generator: Generator
     asked: GenerateRequest
     written: Controls
-    guidance: Mapping[str, float]
+    guidance: Mapping[str, Value]
     details: Mapping[str, Any] = field(default_factory=dict)
     keep_latents: bool = True
     quiet: bool = False
@@ -114,9 +116,12 @@ class Takes:
 
     def judge(self, take: Generation) -> Adherence:
         """Judge a take in the terms of the request: a model may read the drums as codes."""
-        from flowmusic.evaluate.adherence import judge
+        from flowmusic.evaluate.adherence import PART_SECONDS, judge, judge_long
 
-        return judge(self._sound(take), self._requested(take))
+        sound, requested = self._sound(take), self.requested(take)
+        if sound.seconds <= 1.5 * PART_SECONDS:
+            return judge(sound, requested)
+        return judge_long(lambda start, seconds: cut(sound, start, seconds), requested, sound.seconds)
 
     def write(
         self,
@@ -130,27 +135,45 @@ class Takes:
         Raises: OSError for what cannot be written, with the seed that gives the take again.
         """
         from flowmusic import audio
-        from flowmusic.files import write_readable_json
 
         sound = self._sound(take)
-        again = f"--seed {take.seed} makes this take again"
-        described = sibling(out, ".json")
-        try:
+        with self.telling(take.seed):
             audio.write(sound, out)
-        except OSError as error:
-            raise OSError(error.errno, f"{error.strerror} ({again})", error.filename) from error
-        try:
+        self.tell(take, out, sound.rate, judged, choice, lambda: self.judge(take))
+
+    def tell(
+        self,
+        take: Generation,
+        out: Path,
+        rate: int,
+        judged: Adherence | None,
+        choice: Mapping[str, Any] | None,
+        judge: Callable[[], Adherence],
+    ) -> None:
+        """What follows the audio: latents, the record, the adherence, and what is printed."""
+        from flowmusic.files import write_readable_json
+
+        described = sibling(out, ".json")
+        with self.telling(take.seed, f"{out} is written; "):
             if self.keep_latents:
                 stored.write(stored.path_beside(out), take.latents, take.controls, self.generator.weights)
             # Before anyone listens: should a recogniser fail, the take can still be repeated.
-            write_readable_json(described, self._content(take, sound, judged, choice))
+            write_readable_json(described, self._content(take, rate, judged, choice))
             print(out, flush=True)
-            adherence = self.judge(take) if judged is None else judged
-            print(write_readable_json(described, self._content(take, sound, adherence, choice)), flush=True)
-        except OSError as error:
-            raise OSError(error.errno, f"{error.strerror} ({out} is written; {again})", error.filename) from error
+            adherence = judge() if judged is None else judged
+            print(write_readable_json(described, self._content(take, rate, adherence, choice)), flush=True)
         if not self.quiet:
             print("\n".join(table(adherence)), end="\n" if adherence.scores else "", flush=True)
+
+    @contextmanager
+    def telling(self, seed: int, done: str = "") -> Iterator[None]:
+        """What fails on the way to the disk is told with the seed that gives the take again."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(
+                error.errno, f"{error.strerror} ({done}--seed {seed} makes this take again)", error.filename
+            ) from error
 
     def _sound(self, take: Generation) -> Audio:
         from flowmusic import audio
@@ -159,29 +182,37 @@ class Takes:
         sound = Audio(take.audio.samples[0], take.audio.rate)
         return audio.fit(sound, round(self.asked.seconds * take.audio.rate))
 
-    def _requested(self, take: Generation) -> Annotations:
+    def requested(self, take: Generation) -> Annotations:
         """What was asked of a take, of the controls that its model reads."""
         from flowmusic.annotations.tracks import from_tracks
 
         return from_tracks(self.written.only(take.controls.names()), self.asked.seconds)
 
     def _content(
-        self, take: Generation, sound: Audio, adherence: Adherence | None, choice: Mapping[str, Any] | None
+        self, take: Generation, rate: int, adherence: Adherence | None, choice: Mapping[str, Any] | None
     ) -> dict[str, Any]:
         return record(
             take,
             model=self.generator.name,
             asked=self.asked,
             guidance=self.guidance,
-            sample_rate=sound.rate,
+            sample_rate=rate,
             written=self.written,
-            requested=self._requested(take),
+            requested=self.requested(take),
             adherence=adherence,
             choice=choice,
             adapters=self.generator.adapters,
             weights=self.generator.weights,
             details=self.details,
         )
+
+
+def cut(sound: Audio, start: float, seconds: float) -> Audio:
+    """A part of a sound ``[C, N]``."""
+    from dataclasses import replace
+
+    first = round(start * sound.rate)
+    return replace(sound, samples=sound.samples[:, first : first + round(seconds * sound.rate)])
 
 
 def check_record(out: Path) -> None:

@@ -12,10 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowmusic import publishable
+from flowmusic import curves, publishable
 
 if TYPE_CHECKING:
     from flowmusic.annotations.annotation import Annotations
+    from flowmusic.curves import Value
     from flowmusic.evaluate.adherence import Adherence
     from flowmusic.inputs.request import GenerateRequest
     from flowmusic.metrics.bars import Bar
@@ -27,7 +28,7 @@ def record(
     *,
     model: str,
     asked: GenerateRequest,
-    guidance: Mapping[str, float],
+    guidance: Mapping[str, Value],
     sample_rate: int,
     written: Controls,
     requested: Annotations,
@@ -57,7 +58,7 @@ def record(
         "steps": take.steps,
         "time_grid": take.time_grid,
         "num_evals": take.num_evals,
-        "guidance": dict(guidance),
+        "guidance": curves.told(guidance),
         "guidance_interval": list(take.guidance.interval),
         "apg": None if take.guidance.projection is None else asdict(take.guidance.projection),
         "seconds": asked.seconds,
@@ -83,6 +84,7 @@ def record(
             "reasons": dict(adherence.reasons),
             "detectors": dict(adherence.detectors),
             **({"bars": [_bar(bar) for bar in adherence.bars]} if adherence.bars else {}),
+            **({"parts": [_part(*part) for part in adherence.parts]} if adherence.parts else {}),
         },
     }
     content = content if choice is None else {**content, "choice": dict(choice)}
@@ -121,12 +123,22 @@ def table(adherence: Adherence) -> list[str]:
     for metric, score in adherence.scores.items():
         shown = f"{score:.2f}" if score is not None else f"-     ({adherence.reasons[metric]})"
         lines.append(f"{metric:<11} {shown}")
+    if len(adherence.parts) > 1:
+        keys = list(adherence.scores)
+        lines.append(f"{'part':<14}" + "".join(f"{key:>12}" for key in keys))
+        for start, end, scores in adherence.parts:
+            values = "".join(f"{'-' if (score := scores.get(key)) is None else f'{score:.2f}':>12}" for key in keys)
+            lines.append(f"{_clock(start)}-{_clock(end)}".ljust(14) + values)
     if adherence.bars:
         lines.append("bar  chords          heard           agreement")
     for number, bar in enumerate(adherence.bars, start=1):
         share = "-" if bar.agreement is None else f"{bar.agreement:.2f}"
         lines.append(f"{number:>3}  {_shown(bar.asked):<15} {_shown(bar.heard):<15} {share}")
     return lines
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
 
 
 def _shown(labels: Sequence[str], most: int = 3) -> str:
@@ -144,6 +156,10 @@ def _bar(bar: Bar) -> dict[str, Any]:
         "heard": heard,
         "agreement": agreement,
     }
+
+
+def _part(start: float, end: float, scores: Mapping[str, float | None]) -> dict[str, Any]:
+    return {"start": round(start, 4), "end": round(end, 4), **scores}
 
 
 def _bpm(written: Controls) -> float | None:

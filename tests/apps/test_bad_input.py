@@ -26,7 +26,7 @@ FLAGS: list[tuple[str, list[str], list[str]]] = [
     ("NaN seconds", ["--seconds", "nan"], ["--seconds", "nan"]),
     ("infinite seconds", ["--seconds", "inf"], ["--seconds", "inf"]),
     ("words for seconds", ["--seconds", "ten"], ["--seconds", "ten"]),
-    ("a day", ["--seconds", "86400"], ["--seconds", "3600"]),
+    ("a day", ["--seconds", "86400"], ["--seconds", "7200"]),
     ("zero bpm", ["--bpm", "0"], ["bpm", "20", "400"]),
     ("negative bpm", ["--bpm", "-90"], ["bpm", "-90"]),
     ("NaN bpm", ["--bpm", "nan"], ["bpm", "nan"]),
