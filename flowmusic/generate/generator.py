@@ -259,7 +259,7 @@ class Generator:
                 noises.draw(window, self.codec.dim),
                 sampling,
                 given=(known[:, here], keep[:, here]),
-                progress=_shifted(progress, evals, each * (len(parts) - 1 - number)),
+                progress=shifted(progress, evals, each * (len(parts) - 1 - number)),
             )
             known[:, here] = solution.z
             keep[:, here] = True
@@ -347,7 +347,7 @@ def check_seed(seed: int) -> int:
     return limits.whole("noise_seed", seed, "seed")
 
 
-def _shifted(progress: Progress | None, before: int, after: int) -> Progress | None:
+def shifted(progress: Progress | None, before: int, after: int) -> Progress | None:
     """One bar over all windows: earlier evaluations are done, later ones are still to come."""
     if progress is None:
         return None
