@@ -18,6 +18,8 @@ from flowmusic.options import Parser
 
 COMMANDS = {
     "generate": "make music from text and controls",
+    "edit": "make some bars of a take or a recording anew, and leave the rest as it is",
+    "extend": "go on with a take or a recording, or lead up to it",
     "invert": "learn a word for the feel of some recordings",
     "extract": "read chords, melody, drums and beats from audio",
     "models": "list the models that can be used by name, or convert one",

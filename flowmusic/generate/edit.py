@@ -25,14 +25,12 @@ from flowmusic.generate.passages import Passage
 from flowmusic.generate.sampling import Noise, Sampling, SeededNoise
 from flowmusic.generate.windows import Window, cover, cut_controls
 from flowmusic.types import STYLE, TEXT, Controls, FrameGrid, Generation, Guidance, Progress, Track
+from flowmusic.units import first_frame_at_or_after, seconds_to_frame
 
 Span = tuple[float, float]
 """Start and end in seconds."""
 LEAST_CONTEXT_SECONDS = 1.0
 """A part that leaves so much on both sides of one window is drawn in one."""
-MARGIN = 1
-"""Frames on both sides of a part that are made anew with it, so that what is heard in the part is new throughout: a
-frame of latents reaches into its neighbours' sound."""
 
 
 def edit(
@@ -119,17 +117,22 @@ def fill(
 
 
 def frames(region: Span, grid: FrameGrid) -> Window:
-    """The frames that are made anew for a region: those that it touches, and :data:`MARGIN` more on both sides.
+    """The frames that are made anew for a region: those that it touches.
+
+    A frame more on both sides, to be cut away, makes seams worse: what is beside the region then differs from the piece
+    (``benchmarks/editing.py``, docs/editing.md).
 
     Raises: ValueError for a region that is empty, or not within the grid.
     """
     start, end = region
     rate = float(grid.frame_rate)
     if not 0.0 <= start < end <= grid.seconds + 1e-6:
-        raise ValueError(f"a region must begin before it ends, within 0 to {grid.seconds:g} s, got {start:g} to {end:g}")
+        raise ValueError(
+            f"a region must begin before it ends, within 0 to {grid.seconds:g} s, got {start:g} to {end:g}"
+        )
     # Rounding first keeps 2.0000001 s from touching a frame more.
     first, last = math.floor(round(start * rate, 3)), math.ceil(round(end * rate, 3))
-    return Window(max(0, first - MARGIN), min(grid.length, last + MARGIN))
+    return Window(first, min(grid.length, last))
 
 
 def plan(span: Window, length: int, window: int, context: int) -> tuple[Window, ...]:
@@ -165,24 +168,25 @@ def inside(
 
     Raises: ValueError for tracks of one name of different kinds.
     """
-    here = torch.zeros(grid.length, dtype=torch.bool)
-    for start, end in regions:
-        here |= _centres(grid, start, end)
     tracks: dict[str, Track] = {}
     for name in dict.fromkeys((*old.tracks, *new.tracks)):
         given = new.tracks.get(name)
         if given is None and name in free:
             given = old.tracks[name].unknown()
+        here = _frames_of(name, regions, grid)
         tracks[name] = old.tracks[name] if given is None else _joined(old.tracks.get(name), given, here)
     kept, said = old.only({*old.names()} - {*free}), new.names()
     text = new.text if TEXT in said else kept.text
     return Controls(text, tracks, new.style if STYLE in said else kept.style)
 
 
-def _centres(grid: FrameGrid, start: float, end: float) -> Tensor:
-    """``[T]``: frames whose centre lies in a region."""
-    centres = (torch.arange(grid.length, dtype=torch.float64) + 0.5) / float(grid.frame_rate)
-    return (centres >= start) & (centres < end)
+def _frames_of(name: str, regions: Sequence[Span], grid: FrameGrid) -> Tensor:
+    """``[T]``, True in the regions: by the rule that chords snap to frames with, or that hits and notes do."""
+    place = first_frame_at_or_after if name == "chords" else seconds_to_frame
+    here = torch.zeros(grid.length, dtype=torch.bool)
+    for start, end in regions:
+        here[place(start, grid.frame_rate) : place(end, grid.frame_rate)] = True
+    return here
 
 
 def _joined(outside: Track | None, given: Track, here: Tensor) -> Track:

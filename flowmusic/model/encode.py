@@ -34,6 +34,9 @@ class ConditionEncoder(nn.Module):
         joint: arguments of the ``TextAudioConditioner``, for a model whose text may also be a recording; or None.
     """
 
+    reads_context = True
+    """Known latents are an input, beside a mask of where they are."""
+
     def __init__(
         self,
         dim: int,

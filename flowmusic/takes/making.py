@@ -129,30 +129,36 @@ class Takes:
 
         Raises: OSError for what cannot be written, with the seed that gives the take again.
         """
-        from flowmusic import audio
         from flowmusic.files import write_readable_json
 
         sound = self._sound(take)
         again = f"--seed {take.seed} makes this take again"
         described = sibling(out, ".json")
         try:
-            audio.write(sound, out)
+            self._save(take, sound, out)
         except OSError as error:
             raise OSError(error.errno, f"{error.strerror} ({again})", error.filename) from error
         try:
             if self.keep_latents:
                 stored.write(stored.path_beside(out), take.latents, take.controls, self.generator.weights)
             # Before anyone listens: should a recogniser fail, the take can still be repeated.
-            write_readable_json(described, self._content(take, sound, judged, choice))
+            write_readable_json(described, self._content(take, sound, out, judged, choice))
             print(out, flush=True)
             adherence = self.judge(take) if judged is None else judged
-            print(write_readable_json(described, self._content(take, sound, adherence, choice)), flush=True)
+            print(write_readable_json(described, self._content(take, sound, out, adherence, choice)), flush=True)
         except OSError as error:
             raise OSError(error.errno, f"{error.strerror} ({out} is written; {again})", error.filename) from error
         if not self.quiet:
             print("\n".join(table(adherence)), end="\n" if adherence.scores else "", flush=True)
 
+    def _save(self, take: Generation, sound: Audio, out: Path) -> None:
+        """Write the audio of a take."""
+        from flowmusic import audio
+
+        audio.write(sound, out)
+
     def _sound(self, take: Generation) -> Audio:
+        """What is heard of a take, ``[C, N]``."""
         from flowmusic import audio
         from flowmusic.audio import Audio
 
@@ -166,8 +172,10 @@ class Takes:
         return from_tracks(self.written.only(take.controls.names()), self.asked.seconds)
 
     def _content(
-        self, take: Generation, sound: Audio, adherence: Adherence | None, choice: Mapping[str, Any] | None
+        self, take: Generation, sound: Audio, out: Path, adherence: Adherence | None, choice: Mapping[str, Any] | None
     ) -> dict[str, Any]:
+        from flowmusic.hashes import of_file
+
         return record(
             take,
             model=self.generator.name,
@@ -180,7 +188,7 @@ class Takes:
             choice=choice,
             adapters=self.generator.adapters,
             weights=self.generator.weights,
-            details=self.details,
+            details={**self.details, "audio_sha256": of_file(out)},
         )
 
 

@@ -119,9 +119,9 @@ def table(adherence: Adherence) -> list[str]:
         lines.append(f"{metric:<11} {shown}")
     if adherence.bars:
         lines.append("bar  chords          heard           agreement")
-    for number, bar in enumerate(adherence.bars, start=1):
+    for bar in adherence.bars:
         share = "-" if bar.agreement is None else f"{bar.agreement:.2f}"
-        lines.append(f"{number:>3}  {_shown(bar.asked):<15} {_shown(bar.heard):<15} {share}")
+        lines.append(f"{bar.number:>3}  {_shown(bar.asked):<15} {_shown(bar.heard):<15} {share}")
     return lines
 
 
@@ -134,6 +134,7 @@ def _bar(bar: Bar) -> dict[str, Any]:
     agreement = None if bar.agreement is None else round(bar.agreement, 4)
     asked, heard = list(bar.asked), list(bar.heard)
     return {
+        "bar": bar.number,
         "start": round(bar.start, 4),
         "end": round(bar.end, 4),
         "asked": asked,
