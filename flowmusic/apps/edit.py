@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         if args.bars:
             if lines is None:
                 raise UsageError(
-                    f"the tempo of {piece.name} is not known, so it has no bars to count; give --bpm, or --start and --end"
+                    f"the tempo of {piece.name} is not known, so it has no bars to count; give --bpm, or --start, --end"
                 )
             spans = regions.in_bars([each for given in args.bars for each in given], lines, piece.name)
         else:

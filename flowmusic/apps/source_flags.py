@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowmusic import options
@@ -70,9 +69,8 @@ def opened(args: argparse.Namespace) -> tuple[Generator, Source]:
         except ValueError as error:
             if chosen is not None:
                 raise
-            raise UsageError(
-                f"{path.name} was made by {args.model}, which is not here ({error}); give --model"
-            ) from None
+            told = f"{path.name} was made by {args.model}, which is not here ({error}); give --model"
+            raise UsageError(told) from None
     generator = take_flags.load(args)
     with reading_input():
         found = source.read(path, generator, None if args.quiet else lambda step: print(step, file=sys.stderr))

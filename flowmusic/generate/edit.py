@@ -127,9 +127,7 @@ def frames(region: Span, grid: FrameGrid) -> Window:
     start, end = region
     rate = float(grid.frame_rate)
     if not 0.0 <= start < end <= grid.seconds + 1e-6:
-        raise ValueError(
-            f"a region must begin before it ends, within 0 to {grid.seconds:g} s, got {start:g} to {end:g}"
-        )
+        raise ValueError(f"a region must begin before it ends, in 0 to {grid.seconds:g} s; got {start:g} to {end:g}")
     # Rounding first keeps 2.0000001 s from touching a frame more.
     first, last = math.floor(round(start * rate, 3)), math.ceil(round(end * rate, 3))
     return Window(first, min(grid.length, last))

@@ -68,7 +68,12 @@ def extend(
 
 
 def continued(
-    controls: Controls, beats: Track | None, grid: FrameGrid, first: int = 0, free: Collection[str] = ()
+    controls: Controls,
+    beats: Track | None,
+    grid: FrameGrid,
+    first: int = 0,
+    free: Collection[str] = (),
+    seconds: float | None = None,
 ) -> Controls:
     """The controls of a longer piece: those of a source where it lies, and going on before and after it.
 
@@ -81,8 +86,9 @@ def continued(
         grid: of the longer piece.
         first: the frame of it where the source begins.
         free: names of tracks.
+        seconds: how long the source lasts, if it ends within its last frame.
     """
-    turn = turn_of(controls.tracks, beats)
+    turn = turn_of(controls.tracks, beats, seconds)
     tracks: dict[str, Track] = {}
     for name, track in controls.tracks.items():
         if name in free or (name not in REPEATED and name != "beats"):
@@ -90,7 +96,8 @@ def continued(
         elif name == "beats":
             tracks[name] = running_on(track, grid, first)
         else:
-            tracks[name] = _repeated(name, track, turn or Turn(track.grid.seconds), grid, first)
+            lasts = track.grid.seconds if seconds is None else seconds
+            tracks[name] = _repeated(name, track, turn or Turn(lasts, lasts), grid, first)
     return Controls(controls.text, tracks, controls.style)
 
 
@@ -113,13 +120,13 @@ def _per_bar(beats: tuple[float, ...], downbeats: tuple[float, ...]) -> int | No
 
 @dataclass(frozen=True)
 class Turn:
-    """After how many seconds a piece says the same again, and where its last turn ends, which may be after the piece."""
+    """After how many seconds a piece says the same again, and where what follows begins, maybe after its own end."""
 
     seconds: float
-    end: float = 0.0
+    end: float
 
 
-def turn_of(tracks: Mapping[str, Track], beats: Track | None) -> Turn | None:
+def turn_of(tracks: Mapping[str, Track], beats: Track | None, seconds: float | None = None) -> Turn | None:
     """The whole bars after which a piece says the same again; None where no bars are known.
 
     A period is the fewest bars after which the chords agree with themselves, over two bars or more, or over one where
@@ -132,10 +139,10 @@ def turn_of(tracks: Mapping[str, Track], beats: Track | None) -> Turn | None:
     if per_bar is None:
         return None
     bar = per_bar * float(torch.tensor(times.beats, dtype=torch.float64).diff().median())
-    begin = times.downbeats[0]
-    count = max(1, math.floor((beats.grid.seconds - begin) / bar + 0.5 + 1e-6))
+    begin, lasts = times.downbeats[0], beats.grid.seconds if seconds is None else seconds
+    count = max(1, math.floor((lasts - begin) / bar + 0.5 + 1e-6))
     chords = tracks.get("chords")
-    everything = Turn(count * bar, begin + count * bar)
+    everything = Turn(count * bar, max(lasts, begin + count * bar))
     if chords is None:
         return everything
     ids = torch.where(chords.known[0], chords.values[0], -1)
@@ -148,7 +155,7 @@ def turn_of(tracks: Mapping[str, Track], beats: Track | None) -> Turn | None:
         both = (one >= 0) & (other >= 0)
         enough = int(both.sum()) >= PER_BAR * (1 if period % 4 == 0 else 2) * SAME_BARS
         if enough and float((one == other)[both].float().mean()) >= SAME_BARS:
-            return Turn(period * bar)
+            return Turn(period * bar, lasts)
     return everything
 
 
@@ -180,7 +187,7 @@ def _places(own: int, length: int, first: int, grid: FrameGrid, turn: Turn) -> T
     """
     per_second = length / grid.seconds
     step = torch.arange(length, dtype=torch.float64) - first + 0.5
-    turns, end = turn.seconds * per_second, max(float(own), turn.end * per_second)
+    turns, end = turn.seconds * per_second, turn.end * per_second
     # The last turn of the source is what goes on after it, the first one what leads up to it.
     after = torch.ceil((step - end + 1e-6) / turns).clamp(min=0.0)
     before = torch.ceil((-step + 1e-6) / turns).clamp(min=0.0)

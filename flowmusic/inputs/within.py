@@ -96,8 +96,8 @@ def merged(
         grid = FrameGrid.of_seconds(max(end, first_s + least) - first / rate, piece.grid.frame_rate)
         beats = None
         if times is not None and bpm is not None:
-            moved = ([time - first / rate for time in of] for of in (times.beats, times.downbeats))
-            beats = batched(to_track(*moved, grid))
+            pulse, bars = ([time - first / rate for time in of] for of in (times.beats, times.downbeats))
+            beats = batched(to_track(pulse, bars, grid))
         new = request.to_controls(asked, grid, beats)
         counted = new if generator.drums_as_codes else new.only(new.names() - {"beats"})
         read = request.for_model(asked, counted, generator)

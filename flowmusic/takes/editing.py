@@ -1,4 +1,4 @@
-"""Takes that are parts of another recording made anew: spliced into it, judged there alone, and told of in the record."""
+"""Takes that are parts of a recording made anew: spliced into it, judged there alone, and told of in the record."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ def longer(piece: Piece, seconds: float, first: int, free: Collection[str]) -> P
         seconds=total,
         grid=grid,
         beats=beats,
-        controls=continued(piece.controls, piece.beats, grid, first, free),
-        written=continued(piece.written, piece.beats, grid, first, free),
+        controls=continued(piece.controls, piece.beats, grid, first, free, piece.seconds),
+        written=continued(piece.written, piece.beats, grid, first, free, piece.seconds),
     )
 
 
@@ -60,7 +60,7 @@ def next_bar(lines: Sequence[float] | None, span: Span) -> float:
 
 
 def in_style_of(piece: Piece, source: Source, generator: Generator, before: bool) -> Piece:
-    """The piece asked for in the style of the source's end, or of its beginning; of silence, and of too little, none."""
+    """The piece asked for in the style of the source's end, or beginning; of silence, and of too little, in none."""
     from flowmusic.audio import Audio, rms_db
     from flowmusic.inputs.request import SILENT_DB, STYLE_LEAST_S
 
