@@ -247,7 +247,14 @@ def extensions(bench: Bench) -> None:
         free = generator.generate(replace(turned, style=()), seed=200 + row)
         scores = bench.heard(Audio(free.audio.samples[0], free.audio.rate), turned, part)
         add(rows, {f"free: other {CHORDS}": scores.get(CHORDS, math.nan)})
-        add(rows, {"of another clip: distance of timbre": float(np.abs(mfcc_patches(new).mean(0) - _tail(bench, row + 1)).mean())})
+        add(
+            rows,
+            {
+                "of another clip: distance of timbre": float(
+                    np.abs(mfcc_patches(new).mean(0) - _tail(bench, row + 1)).mean()
+                )
+            },
+        )
     show(rows)
     ratio(rows, f"other chords in style: {CHORDS}", f"free: other {CHORDS}")
     ratio(rows, f"other chords: {CHORDS}", f"free: other {CHORDS}")

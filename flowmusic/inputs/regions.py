@@ -118,7 +118,8 @@ def bar_lines(beats: Track | None, length: float) -> list[float] | None:
     from flowmusic.controls.beats import bar_edges, from_track
 
     downbeats = () if beats is None else from_track(beats).downbeats
-    return None if not downbeats else bar_edges(downbeats, length)
+    # Phases are told to single precision, so that 2 s may read 1.99999999.
+    return None if not downbeats else [round(time, 6) for time in bar_edges(downbeats, length)]
 
 
 def beat_grid(beats: Track | None, bpm: float | None, meter: str | None, grid: FrameGrid) -> Track | None:

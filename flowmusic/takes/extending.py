@@ -27,7 +27,7 @@ def bars_seconds(piece: Piece, bars: int) -> float:
         raise ValueError(
             f"the tempo of {piece.name} is not known, so --bars have no length; give --bpm as well, or --seconds"
         )
-    return bars * parse_meter(piece.meter).bar_seconds(bpm)
+    return round(bars * parse_meter(piece.meter).bar_seconds(bpm), 6)  # a tempo that is read from phases
 
 
 def longer(piece: Piece, seconds: float, first: int, free: Collection[str]) -> Piece:

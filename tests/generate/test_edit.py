@@ -122,9 +122,7 @@ def test_a_chord_of_a_region_does_not_reach_out_of_it() -> None:
     assert onsets_from_track(both.tracks["drums"]) == pytest.approx((1.5, 2.5), abs=0.02)
 
 
-@given(
-    st.integers(1, 60), st.integers(40, 120), st.integers(0, 8), st.sampled_from([torch.float32, torch.float64])
-)
+@given(st.integers(1, 60), st.integers(40, 120), st.integers(0, 8), st.sampled_from([torch.float32, torch.float64]))
 def test_a_splice_leaves_the_rest_and_does_not_jump(begin: int, end: int, fade: int, kind: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(begin)
     # Slow waves: neighbours differ by little, so a step would be seen.
@@ -199,9 +197,13 @@ def test_a_progression_goes_on(bars: list[int], length: int | None, then: list[i
     times = from_track(made.tracks["beats"])
     assert times.downbeats == pytest.approx([2.0 * n for n in range(len(bars) + 4)], abs=1e-3)
     # Leading up to it, the same bars come before.
-    before = continued(Controls(("a",), {"chords": track, "beats": beats}), beats, longer, longer.length - len(track.values[0]))
+    before = continued(
+        Controls(("a",), {"chords": track, "beats": beats}), beats, longer, longer.length - len(track.values[0])
+    )
     if length is None and turn_of({"chords": track}, beats).seconds == 2.0 * len(bars):  # type: ignore[union-attr]
-        assert before.tracks["chords"].values[0].tolist() == [n for n in (bars * 3)[-len(bars) - 4 :] for _ in range(50)]
+        assert before.tracks["chords"].values[0].tolist() == [
+            n for n in (bars * 3)[-len(bars) - 4 :] for _ in range(50)
+        ]
 
 
 def test_drums_go_on_between_frames_and_a_tune_does_not() -> None:
