@@ -6,7 +6,7 @@ For every clip of a corpus a take is made by its controls, written, and then
   chords come as closely inside as they do freely, and do the seams stand out among the other bar lines?
 - the same edit of two bars in the clip's own recording, which has to be encoded;
 - ten edits of bars drawn by chance follow one another: do loudness and the Frechet distance stay?
-- it is extended by ten seconds, on its own chords, with and without the style of its end, and to other chords.
+- it is extended by five seconds, on its own chords, with and without the style of its end, and to other chords.
 
     python benchmarks/editing.py --corpus DIR [--clips 16] [--studies edit,chain,extend]
 """
@@ -35,17 +35,18 @@ from flowmusic.evaluate.test_set import LabelledClip, read_clips
 from flowmusic.generate.edit import Span, edit, inside
 from flowmusic.generate.extend import continued, extend
 from flowmusic.generate.generator import Generator
-from flowmusic.generate.splice import FADE_SECONDS, splice
 from flowmusic.interop import bundle
 from flowmusic.metrics.adherence import Detectors, measure_parts
 from flowmusic.metrics.fad import fad, mfcc_patches
 from flowmusic.metrics.normalise import bootstrap, mean
 from flowmusic.takes import exact, stored
+from flowmusic.takes.editing import replaced
 from flowmusic.types import Controls, Generation
 
 NEAR_S = 0.04
 """An onset this near to a bar line is on it."""
 EDITS = 10
+ADDED_S = 5.0
 CHORDS = "chord_acc"
 Rows = dict[str, list[float]]
 
@@ -105,11 +106,8 @@ class Bench:
 
     def spliced(self, row: int, old: exact.Samples, take: Generation, regions: Sequence[Span]) -> exact.Samples:
         """The file with the regions of a take, as the command writes it."""
-        rate = old.rate
-        made = tools.mono(tools.resample(Audio(take.audio.samples[0], take.audio.rate), rate)).samples.double()
-        made = tools.fit(Audio(made, rate), len(old.values)).samples
-        spans = [(round(start * rate), round(end * rate)) for start, end in regions]
-        return old.changed(splice(old.floats(), made, spans, round(FADE_SECONDS * rate)), spans)
+        made = tools.mono(tools.resample(Audio(take.audio.samples[0], take.audio.rate), old.rate))
+        return replaced(old, tools.fit(made, len(old.values)).samples, regions)
 
 
 def edits(bench: Bench) -> None:
@@ -213,14 +211,14 @@ def extensions(bench: Bench) -> None:
     generator = bench.generator
     rows: Rows = {}
     known = generator.grid().length
-    grid = generator.grid(2 * generator.seconds)
-    part = (generator.seconds, 2 * generator.seconds)
+    grid = generator.grid(generator.seconds + ADDED_S)
+    part = (generator.seconds, generator.seconds + ADDED_S)
     for row, clip in enumerate(bench.clips):
         take = bench.takes[row]
         source = Audio(take.audio.samples[0], take.audio.rate)
         longer = continued(clip.controls, clip.controls.tracks["beats"], grid)
         end = Audio(source.samples[:, -3 * source.rate :], source.rate)
-        latents = torch.cat([take.latents, torch.zeros_like(take.latents)], 1)
+        latents = torch.nn.functional.pad(take.latents, (0, 0, 0, grid.length - known))
         other = continued(bench.other_chords(row), None, grid).only({"chords"})
         turned = inside(longer, other, [part], grid)
         style = (generator.style(end),)

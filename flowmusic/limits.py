@@ -79,6 +79,7 @@ _TABLE = (
     _row("time", "seconds", -604_800, 604_800, "of something within a recording, from its start or a part's"),
     _row("bpm", "beats a minute", 20, 400, "slower or faster, nobody feels a beat", "bpm"),
     _row("meter_beats", "beats", 1, 16, "over 2, 4, 8 or 16, such as 4/4 or 6/8", whole=True),
+    _row("bars", "bars", 1, 2_000, "of one extension; an hour has some 1800", whole=True),
     _row("pitch", "", 0, 127, "the numbers of MIDI notes", "pitch", whole=True),
     _row("frame_rate", "frames a second", 0.5, 1000, "latents and controls have 10 to 150", "frame_rate"),
     _row("frames", "frames", 1, 10**8, "more than a week at 150 a second", "num_frames", whole=True),

@@ -25,7 +25,7 @@ New chords, melody and drums begin with the first bar after the join."""
     parser.epilog = f"{take_flags.GUIDANCE_KEYS}\n{take_flags.EXIT_CODES}"
     source_flags.add_source(parser)
     parser.add_argument("--seconds", type=options.seconds, metavar="N", help="how much to add")
-    parser.add_argument("--bars", type=options.count, metavar="N", help="how much to add, in bars of SOURCE")
+    parser.add_argument("--bars", type=options.integer("bars"), metavar="N", help="how much to add, in bars of SOURCE")
     parser.add_argument("--before", action="store_true", help="add it before SOURCE, and not after it")
     source_flags.add_making(parser, out="extended.wav")
 

@@ -60,18 +60,10 @@ class Edits(Takes):
     def changed(self, take: Generation) -> exact.Samples:
         """The recording with the regions of a take."""
         from flowmusic import audio as tools
-        from flowmusic.generate.splice import FADE_SECONDS, splice
 
         rate = self.samples.rate
-        made = tools.fit(tools.resample(self._alike(take), rate), round(self.asked.seconds * rate)).samples.double()
-        spans = [(round(start * rate), min(round(end * rate), made.shape[-1])) for start, end in self.regions]
-        offset = round(self.offset * rate)
-        spliced = splice(self.samples.floats(), self.gain * made, spans, round(FADE_SECONDS * rate), offset)
-        loudest = max(float(spliced[:, first:last].abs().max()) for first, last in spans)
-        if loudest > 1.0:  # softer in the regions alone, as the rest is to stay
-            made = self.gain / loudest * made
-            spliced = splice(self.samples.floats(), made, spans, round(FADE_SECONDS * rate), offset)
-        return self.samples.changed(spliced, spans, offset)
+        made = tools.fit(tools.resample(self._alike(take), rate), round(self.asked.seconds * rate)).samples
+        return replaced(self.samples, made, self.regions, self.offset, self.gain)
 
     def _alike(self, take: Generation) -> Audio:
         """The take with as many channels as the recording, or one that is to be in all of them."""
@@ -92,6 +84,45 @@ class Edits(Takes):
     def _content(self, take: Generation, *more: Any) -> dict[str, Any]:
         about = described(self.source, {**self.edit, "model": self.generator.name, "seed": take.seed})
         return Takes._content(replace(self, details={**self.details, **about}), take, *more)
+
+
+def replaced(
+    samples: exact.Samples, made: Tensor, regions: Sequence[Span], offset: float = 0.0, gain: float = 1.0
+) -> exact.Samples:
+    """The samples of a file with regions of what was made, which are made softer where they would pass full scale.
+
+    Args:
+        made: ``[C, M]`` at the file's rate, of one or as many channels; all of the new piece.
+        regions: in seconds of the new piece.
+        offset: seconds into the new piece where the file begins.
+        gain: of ``made``.
+    """
+    from flowmusic.generate.splice import FADE_SECONDS
+
+    rate, total, parts = samples.rate, made.shape[-1], []
+    fade, begin = round(FADE_SECONDS * rate), round(offset * rate)
+    for start, end in regions:
+        first, last = round(start * rate), min(round(end * rate), total)
+        # The region and what its edges are smoothed by, not the whole of a long file.
+        low, high = max(0, first - fade), min(total, last + fade)
+        old = samples.floats(max(0, low - begin), max(0, high - begin))
+        spliced = _softened(
+            old, gain * made[:, low:high].double(), (first - low, last - low), fade, max(0, begin - low)
+        )
+        parts.append((first, spliced))
+    return samples.changed(parts, total, begin)
+
+
+def _softened(old: Tensor, new: Tensor, region: tuple[int, int], fade: int, offset: int) -> Tensor:
+    """The region alone, spliced.  Shape: ``[C, n]``."""
+    from flowmusic.generate.splice import splice
+
+    first, last = region
+    spliced = splice(old, new, [region], fade, offset)[:, first:last]
+    loudest = float(spliced.abs().max())
+    if loudest > 1.0:
+        spliced = splice(old, new / loudest, [region], fade, offset)[:, first:last]
+    return spliced
 
 
 def gain_of(source: Source, generator: Generator) -> float:

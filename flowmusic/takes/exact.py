@@ -41,25 +41,29 @@ class Samples:
         """The number that stands for full scale."""
         return {"int16": 2.0**15, "int32": 2.0**31}.get(str(self.values.dtype), 1.0)
 
-    def floats(self) -> Tensor:
-        """``[C, N]`` float64, full scale 1."""
+    def floats(self, first: int = 0, last: int | None = None) -> Tensor:
+        """Some of them, ``[C, n]`` float64, full scale 1."""
         import torch
 
-        return torch.from_numpy(self.values.T.astype("float64")) / self.full
+        return torch.from_numpy(self.values[first:last].T.astype("float64")) / self.full
 
-    def changed(self, made: Tensor, regions: Sequence[tuple[int, int]], offset: int = 0) -> Samples:
-        """These samples from ``offset`` on, and in the regions those of ``made [C, M]`` (float64, full scale 1)."""
+    def changed(self, parts: Sequence[tuple[int, Tensor]], length: int, offset: int = 0) -> Samples:
+        """These samples from ``offset`` on in ``length`` of them, and over them some parts.
+
+        Args:
+            parts: where each begins, and its samples ``[C, n]`` float64, full scale 1.
+        """
         import numpy as np
 
-        values = np.zeros((made.shape[-1], self.values.shape[1]), self.values.dtype)
-        kept = self.values[: len(values) - offset]
+        values = np.zeros((length, self.values.shape[1]), self.values.dtype)
+        kept = self.values[: length - offset]
         values[offset : offset + len(kept)] = kept
         step = {"PCM_U8": 256, "PCM_S8": 256, "PCM_24": 256}.get(self.kind, 1)
-        for first, last in regions:
-            part = made[:, first:last].numpy().T
+        for first, made in parts:
+            part = made.numpy().T
             if self.full > 1.0:
                 part = (np.round(part * (self.full / step)) * step).clip(-self.full, self.full - step)
-            values[first:last] = part.astype(values.dtype)
+            values[first : first + len(part)] = part.astype(values.dtype)
         return Samples(values, self.rate, self.kind)
 
 
