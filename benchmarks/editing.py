@@ -6,9 +6,10 @@ For every clip of a corpus a take is made by its controls, written, and then
   chords come as closely inside as they do freely, and do the seams stand out among the other bar lines?
 - the same edit of two bars in the clip's own recording, which has to be encoded;
 - ten edits of bars drawn by chance follow one another: do loudness and the Frechet distance stay?
-- it is extended by five seconds, on its own chords, with and without the style of its end, and to other chords.
+- it is extended by five seconds, on its own chords, with and without the style of its end, and to other chords;
+- a take of twice the length has a region as long as a window, whose last window sees what follows, or does not.
 
-    python benchmarks/editing.py --corpus DIR [--clips 16] [--studies edit,chain,extend]
+    python benchmarks/editing.py --corpus DIR [--clips 16] [--studies edit,recording,chain,extend,long]
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ from flowmusic.controls.beats import from_track
 from flowmusic.evaluate.adherence import chord_recogniser
 from flowmusic.evaluate.detectors import default_listeners
 from flowmusic.evaluate.test_set import LabelledClip, read_clips
-from flowmusic.generate.edit import Span, edit, inside
+from flowmusic.generate.edit import Span, edit, fill, frames, inside
 from flowmusic.generate.extend import continued, extend
 from flowmusic.generate.generator import Generator
+from flowmusic.generate.windows import Window, cut_controls
 from flowmusic.interop import bundle
 from flowmusic.metrics.adherence import Detectors, measure_parts
 from flowmusic.metrics.fad import fad, mfcc_patches
@@ -56,7 +58,9 @@ def main() -> int:
     parser.add_argument("--corpus", type=Path, required=True, help="with a test split and drum stems")
     parser.add_argument("--clips", type=int, default=16)
     parser.add_argument("--model", default="nano")
-    parser.add_argument("--studies", default="edit,recording,chain,extend", help="which, with commas")
+    parser.add_argument(
+        "--studies", default=",".join(("edit", "recording", "chain", "extend", "long")), help="which, with commas"
+    )
     args = parser.parse_args()
     generator = bundle.load(args.model)
     try:
@@ -248,6 +252,45 @@ def extensions(bench: Bench) -> None:
     ratio(rows, f"other chords: {CHORDS}", f"free: other {CHORDS}")
 
 
+def long_regions(bench: Bench) -> None:
+    """Regions as long as a window: does the last of their windows gain by what follows the region?"""
+    generator, rows = bench.generator, Rows()
+    grid = generator.grid(2 * generator.seconds)
+    for row, clip in enumerate(bench.clips[: len(bench.clips) // 2]):
+        controls = continued(
+            clip.controls.only(clip.controls.names() - {"melody"}), clip.controls.tracks["beats"], grid
+        )
+        lines = [round(t, 6) for t in from_track(controls.tracks["beats"]).downbeats if 1.0 <= t <= grid.seconds - 1.0]
+        start = min(lines, key=lambda line: abs(line - 0.5 * generator.seconds))
+        end = min(lines, key=lambda line: abs(line - 1.5 * generator.seconds))
+        source = generator.generate(controls, seed=row)
+        old = exact.read(
+            Audio(source.audio.samples[0], source.audio.rate).write(bench.folder / "long.wav"), source.audio
+        )
+        whole = edit(generator, source.latents, controls, [(start, end)], seed=300 + row)
+        # As if the piece ended with the region.
+        span = frames((start, end), grid)
+        cut = cut_controls(controls, Window(0, span.stop))
+        alone = fill(generator, source.latents[:, : span.stop], cut, [span], seed=300 + row).latents
+        latents = torch.cat([alone, source.latents[:, span.stop :]], 1)
+        blind = replace(whole, latents=latents, audio=generator.codec.decode(latents))
+        inner = mean([at(onsets(Audio(source.audio.samples[0], source.audio.rate)), line) for line in lines])
+        for name, take in (("sees what follows", whole), ("does not", blind)):
+            sound = bench.spliced(row, old, take, [(start, end)])
+            strength = onsets(Audio(sound.floats().float(), sound.rate))
+            add(rows, {f"{name}: seam at the end": at(strength, end) / max(inner, 1e-6)})
+            heard = bench.heard(Audio(sound.floats().float(), sound.rate), controls, (start, end))
+            add(rows, {f"{name}: {CHORDS}": heard.get(CHORDS, math.nan)})
+            add(rows, {f"{name}: flux after the end": _flux(take.latents, span.stop)})
+    show(rows)
+
+
+def _flux(latents: torch.Tensor, frame: int) -> float:
+    """The step of the latents at a frame, beside the mean step."""
+    steps = latents[0].diff(dim=0).norm(dim=-1)
+    return float(steps[frame - 1] / steps.mean())
+
+
 def _tail(bench: Bench, row: int) -> np.ndarray:
     sound = bench.takes[row % len(bench.takes)].audio
     return np.asarray(mfcc_patches(Audio(sound.samples[0, :, -5 * sound.rate :], sound.rate)).mean(0))
@@ -280,6 +323,7 @@ STUDIES: Mapping[str, Callable[[Bench], None]] = {
     "recording": recordings,
     "chain": chain,
     "extend": extensions,
+    "long": long_regions,
 }
 
 
