@@ -66,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
         sampling = generator.sampling(args.solver, args.steps, args.time_grid)
     source_flags.tell(args, asked, editing.notices(source, generator, samples, args.out))
     latents = editing.latents_on(source, piece.grid.length, first)
+    # A last frame that the source does not fill is made with what follows.
+    kept = source.grid.length if args.before else extending.whole_frames(known)
 
     def make(seed: int, report: Progress) -> Generation:
         take = extend(
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
             latents,
             piece.controls,
             first=first,
-            known=source.grid.length,
+            known=kept,
             guidance=guidance,
             sampling=sampling,
             seed=seed,

@@ -62,6 +62,7 @@ def opened(args: argparse.Namespace) -> tuple[Generator, Source]:
         outs = [sibling(args.out, f"-{n + 1}{args.out.suffix}") for n in range(args.count)]
         editing.check_outputs([args.out] if args.count == 1 else outs, path)
         check_record(args.out)
+        source.check_length(path)
         recorded = source.record_of(path).get("model")
         chosen, args.model = args.model, args.model or (recorded if isinstance(recorded, str) else "nano")
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -51,6 +52,11 @@ def longer(piece: Piece, seconds: float, first: int, free: Collection[str]) -> P
         controls=continued(piece.controls, piece.beats, grid, first, free, piece.seconds),
         written=continued(piece.written, piece.beats, grid, first, free, piece.seconds),
     )
+
+
+def whole_frames(piece: Piece) -> int:
+    """How many frames a piece fills from the first to the last sample, at least one."""
+    return max(1, math.floor(round(piece.seconds * float(piece.grid.frame_rate), 3)))
 
 
 def next_bar(lines: Sequence[float] | None, span: Span) -> float:

@@ -83,6 +83,19 @@ def audio_of(path: Path) -> Path:
     return found[0]
 
 
+def check_length(audio: Path) -> None:
+    """Raise UsageError for a file that is longer than what is held in memory, where its header tells that."""
+    from flowmusic import limits
+    from flowmusic.audio_files import length_of
+
+    length = length_of(audio)
+    if length is not None:
+        try:
+            limits.number("source", length, f"the length of {shown(audio)}", low=0.0)
+        except limits.LimitError as error:
+            raise UsageError(str(error)) from None
+
+
 def record_of(audio: Path) -> dict[str, Any]:
     """What the record of a take says, {} where there is none.  Raises: UsageError for one that is damaged."""
     path = sibling(audio, ".json")

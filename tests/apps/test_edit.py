@@ -304,6 +304,18 @@ def test_damaged_latents_are_left_and_said(take: Path, song: Path, capsys: pytes
     assert np.array_equal(whole("take.wav")[:RATE], whole("e.wav")[:RATE])
 
 
+def test_a_piece_that_ends_within_a_frame_and_one_that_is_too_long(
+    song: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples, rate = soundfile.read(song)
+    soundfile.write(song, samples[: rate + 1000], rate)
+    made("x.wav", "extend", "song.wav", "--seconds", "1")
+    old, new = whole(song), whole("x.wav")
+    assert len(new) == len(old) + rate and np.array_equal(new[: len(old)], old)
+    soundfile.write("hour.flac", np.zeros(8000 * 1000, np.int16), 8000)
+    assert "hour.flac must be a number of seconds" in refused(capsys, "edit", "hour.flac", "--end", "1")
+
+
 def test_silence_can_be_edited_and_extended(song: Path) -> None:
     soundfile.write("song.wav", np.zeros(6 * 44_100), 44_100)
     made("e.wav", "edit", "song.wav", "--start", "1", "--end", "2")
