@@ -108,8 +108,9 @@ def merged(
             }
             return Controls(part.text, tracks, part.style)
 
-        controls = inside(controls, placed(read), [(start, end)], piece.grid, free)
-        written = inside(written, placed(new), [(start, end)], piece.grid, free)
-    seen = dict.fromkeys(asked.notices)
-    asked.notices[:] = list(seen)
+        # Until what is new begins, what goes on from the piece holds.
+        here = [(max(start, first_s), end)]
+        controls = inside(controls, placed(read), here, piece.grid, free)
+        written = inside(written, placed(new), here, piece.grid, free)
+    asked.notices[:] = list(dict.fromkeys(asked.notices))
     return replace(piece, controls=controls, written=written)

@@ -194,6 +194,13 @@ def test_new_chords_and_words_after_the_join(take: Path) -> None:
     assert np.array_equal(whole("longer.wav")[: 8 * RATE], whole("long.wav"))
 
 
+def test_a_take_that_ends_within_a_bar_goes_on_to_its_line(here: Path, model: Generator) -> None:
+    flags = ["--chords", "C Am", "--bpm", "120", "--seconds", "3", "--seed", "4", "--quiet"]
+    assert main(["generate", "warm", *flags]) == 0
+    record = made("long.wav", "extend", "take.wav", "--seconds", "3", "--chords", "F")
+    assert record["controls"]["chords"] == [[0.0, 2.0, "C"], [2.0, 4.0, "Am"], [4.0, 6.0, "F"]]
+
+
 def test_what_leads_up_to_a_take(take: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = made("early.wav", "extend", "take.wav", "--bars", "1", "--before", "--seed", "6")
     old, new = whole("take.wav"), whole("early.wav")
