@@ -19,7 +19,9 @@ import matplotlib.pyplot as plt
 from flowmusic import audio as tools
 from flowmusic import plain
 
-SIZE, HOP, TOP_HZ, FLOOR_DB = 2048, 320, 6000.0, -70.0
+SIZE, HOP, TOP_HZ, FLOOR_DB = 1024, 320, 5000.0, -70.0
+COLOURS = 10
+"""Few, so that the picture is small."""
 
 
 def decibels(path: Path) -> tuple[np.ndarray, float, float]:
@@ -43,7 +45,9 @@ def main() -> int:
     for axes, path, name in zip(rows, (before, after), ("before", "after"), strict=True):
         levels, seconds, top = decibels(path)
         extent = (0.0, seconds, 0.0, top / 1000.0)
-        axes.imshow(levels, origin="lower", aspect="auto", extent=extent, vmin=FLOOR_DB, vmax=0.0, cmap="magma")
+        colours = matplotlib.colormaps["magma"].resampled(COLOURS)
+        shown: Any = {"cmap": colours, "interpolation": "nearest", "vmin": FLOOR_DB, "vmax": 0.0}
+        axes.imshow(levels, origin="lower", aspect="auto", extent=extent, **shown)
         for start, end in regions:
             for edge in (start, end):
                 axes.axvline(edge, color="white", linewidth=1.0, linestyle="--")
