@@ -32,6 +32,7 @@ __all__ = [
     "Meter",
     "Times",
     "bar_edges",
+    "beats_per_bar",
     "check_bpm",
     "from_bpm",
     "from_track",
@@ -164,6 +165,18 @@ def tempo(track: Track) -> float | None:
     """Beats a minute of a beats track (the median interval); None with fewer than two beats."""
     beats = from_track(track).beats
     return None if len(beats) < 2 else float(60.0 / np.median(np.diff(beats)))
+
+
+def beats_per_bar(times: Times) -> int | None:
+    """How many beats most bars have; four where a single bar line is known, None where none is.
+
+    >>> beats_per_bar(Times((0.0, 0.51, 0.99, 1.5, 2.0), (0.0, 1.5)))
+    3
+    """
+    if len(times.downbeats) < 2 or len(times.beats) < 2:
+        return 4 if times.downbeats else None
+    gaps = np.diff(times.downbeats) / np.median(np.diff(times.beats))
+    return max(1, round(float(np.median(gaps))))
 
 
 SHORTEST_BAR_S = 0.1

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from flowmusic.controls import drums
-from flowmusic.controls.beats import from_track, tempo, to_track
+from flowmusic.controls.beats import beats_per_bar, from_track, tempo, to_track
 from flowmusic.controls.tracks import batched, crop, single
 from flowmusic.generate.edit import fill
 from flowmusic.generate.generator import Generator
@@ -107,15 +107,7 @@ def running_on(beats: Track, grid: FrameGrid, first: int = 0) -> Track:
     if len(times.beats) < 2:
         return crop(beats, -first, grid.length)
     pulse, bars = ([time + moved for time in of] for of in (times.beats, times.downbeats))
-    return batched(to_track(pulse, bars, grid, _per_bar(times.beats, times.downbeats)))
-
-
-def _per_bar(beats: tuple[float, ...], downbeats: tuple[float, ...]) -> int | None:
-    """Beats of a bar; with a single bar line, four."""
-    if len(downbeats) < 2:
-        return 4 if downbeats else None
-    gaps = torch.tensor(downbeats).diff() / torch.tensor(beats).diff().median()
-    return max(1, round(float(gaps.median())))
+    return batched(to_track(pulse, bars, grid, beats_per_bar(times)))
 
 
 @dataclass(frozen=True)
@@ -135,7 +127,7 @@ def turn_of(tracks: Mapping[str, Track], beats: Track | None, seconds: float | N
     if beats is None or tempo(beats) is None:
         return None
     times = from_track(beats)
-    per_bar = _per_bar(times.beats, times.downbeats)
+    per_bar = beats_per_bar(times)
     if per_bar is None:
         return None
     bar = per_bar * float(torch.tensor(times.beats, dtype=torch.float64).diff().median())

@@ -144,7 +144,8 @@ def piece(source: Source, generator: Generator, bpm: float | None, meter: str | 
 
     Raises: ValueError for a meter where no tempo is known.
     """
-    from flowmusic.controls.beats import from_track
+    from flowmusic.controls.beats import beats_per_bar, from_track
+    from flowmusic.controls.meter import MOST_COUNT
     from flowmusic.inputs.regions import beat_grid
 
     beats = beat_grid(source.beats, bpm, meter, source.grid)
@@ -158,9 +159,8 @@ def piece(source: Source, generator: Generator, bpm: float | None, meter: str | 
     if meter is None and isinstance(recorded, dict):
         meter = recorded.get("meter")
     if meter is None and beats is not None:
-        times = from_track(beats)
-        inner = [t for t in times.beats if times.downbeats[:1] <= (t,) < times.downbeats[1:2]]
-        meter = f"{len(inner)}/4" if len(inner) > 1 else None
+        per_bar = beats_per_bar(from_track(beats))
+        meter = None if per_bar is None else f"{min(per_bar, MOST_COUNT)}/4"
     return Piece(
         source.path.name,
         source.audio.seconds,

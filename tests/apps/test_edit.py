@@ -216,6 +216,7 @@ def test_a_recording_goes_on(song: Path) -> None:
     old, new = whole(song), whole("long.wav")
     assert new.shape == (round(8.5 * 44_100), 2) and np.array_equal(new[: len(old)], old)
     assert record["sample_rate"] == 44_100 and "codec_error_db" in record["source"]
+    assert made("bars.wav", "extend", "song.wav", "--bars", "1")["seconds"] == pytest.approx(8.0, abs=0.01)
 
 
 EDITS: list[tuple[list[str], list[str]]] = [
