@@ -19,6 +19,8 @@ from flowmusic.options import Parser
 COMMANDS = {
     "generate": "make music from text and controls",
     "stream": "make music without an end, and change it while it plays",
+    "edit": "make some bars of a take or a recording anew, and leave the rest as it is",
+    "extend": "go on with a take or a recording, or lead up to it",
     "invert": "learn a word for the feel of some recordings",
     "extract": "read chords, melody, drums and beats from audio",
     "sheet": "show what a lead sheet says, bar by bar, or write it in another format",

@@ -31,6 +31,8 @@ __all__ = [
     "MIN_BPM",
     "Meter",
     "Times",
+    "bar_edges",
+    "beats_per_bar",
     "check_bpm",
     "from_bpm",
     "from_track",
@@ -163,3 +165,30 @@ def tempo(track: Track) -> float | None:
     """Beats a minute of a beats track (the median interval); None with fewer than two beats."""
     beats = from_track(track).beats
     return None if len(beats) < 2 else float(60.0 / np.median(np.diff(beats)))
+
+
+def beats_per_bar(times: Times) -> int | None:
+    """How many beats most bars have; four where a single bar line is known, None where none is.
+
+    >>> beats_per_bar(Times((0.0, 0.51, 0.99, 1.5, 2.0), (0.0, 1.5)))
+    3
+    """
+    if len(times.downbeats) < 2 or len(times.beats) < 2:
+        return 4 if times.downbeats else None
+    gaps = np.diff(times.downbeats) / np.median(np.diff(times.beats))
+    return max(1, round(float(np.median(gaps))))
+
+
+SHORTEST_BAR_S = 0.1
+
+
+def bar_edges(downbeats: Sequence[float], end_s: float) -> list[float]:
+    """Where bars begin, as they are counted from 1, and the end of the last one.
+
+    What lies before the first downbeat is a bar as well, unless it is shorter than a tenth of a second.
+
+    >>> bar_edges([0.02, 2.0, 4.0], end_s=5.0), bar_edges([1.0, 3.0], end_s=5.0)
+    ([0.02, 2.0, 4.0, 5.0], [0.0, 1.0, 3.0, 5.0])
+    """
+    lines = [time for time in downbeats if time < end_s - SHORTEST_BAR_S]
+    return [*([] if lines and lines[0] <= SHORTEST_BAR_S else [0.0]), *lines, end_s]

@@ -74,23 +74,27 @@ def listeners(chords: Chords | None = None) -> Detectors:
     return Detectors(**default_listeners(chords=chords))
 
 
-def judge(audio: Audio, requested: Annotations) -> Adherence:
+def judge(audio: Audio, requested: Annotations, parts: Sequence[tuple[float, float]] | None = None) -> Adherence:
     """Listen to a take, mono or ``[C, N]``, for everything that was requested; downbeats begin the bars.
 
     Where nothing was requested, nobody who could listen is loaded.
+
+    Args:
+        parts: start and end in seconds of what alone is judged, though all is listened to; a score is then the mean
+            over the parts, by their lengths.
     """
     asked = {control: bool(requested.events(control)) for control in TRACKS}
     if not any(asked.values()):
         return Adherence({}, {}, {})
     from flowmusic.evaluate.detectors import describe
-    from flowmusic.metrics.adherence import measure, remembering
-    from flowmusic.metrics.bars import by_bar
+    from flowmusic.metrics.adherence import measure, measure_parts, remembering
+    from flowmusic.metrics.bars import by_bar, within
 
     ears = remembering(audio, listeners())
     with warnings.catch_warnings():
         # A score that is nan explains itself below.
         warnings.simplefilter("ignore", UserWarning)
-        raw = measure(audio, requested, ears)
+        raw = measure(audio, requested, ears) if parts is None else measure_parts(audio, requested, ears, parts)
     scores: dict[str, float | None] = {}
     reasons: dict[str, str] = {}
     for metric, control in CONTROL_OF.items():
@@ -106,7 +110,8 @@ def judge(audio: Audio, requested: Annotations) -> Adherence:
     detectors = {control: words[_LISTENER_OF[control]] for control, present in asked.items() if present}
     bars: Sequence[Bar] = ()
     if requested.chords and requested.downbeats and ears.chords is not None:
-        bars = by_bar(requested.chords, ears.chords(audio), requested.downbeats, audio.seconds)
+        chords = requested.chords if parts is None else [c for p in parts for c in within(requested.chords, *p)]
+        bars = by_bar(chords, ears.chords(audio), requested.downbeats, audio.seconds)
     return Adherence(scores, reasons, detectors, bars)
 
 

@@ -94,7 +94,8 @@ class Generator:
         field: module ``(z [B, T, D], t [B], condition) -> [B, T, D]``.
         encoder: module ``(controls, grid) -> Condition``; it alone knows how absence is expressed.  It is given
             ``context=(latents [B, T, D], keep [B, T] bool)`` where frames are already known.  An encoder whose
-            guidance branches depend on what they drop offers ``branch(controls, keep, grid)`` beside the call.
+            guidance branches depend on what they drop offers ``branch(controls, keep, grid)`` beside the call; one
+            that takes no notice of the context says so by ``reads_context = False``.
         codec: latents to audio and back.
         name: how the model is called in a take's record.
         seconds: the length that the field was trained on.
@@ -155,6 +156,11 @@ class Generator:
     def drums_as_codes(self) -> bool:
         """Whether the drum track holds ids of the codec's first codebook, instead of a drawing of onsets."""
         return bool(getattr(self.encoder, "drums_as_codes", False))
+
+    @property
+    def reads_context(self) -> bool:
+        """Whether the encoder hears known latents, as a field that was trained with masks does."""
+        return bool(getattr(self.encoder, "reads_context", True))
 
     def grid(self, seconds: float | None = None) -> FrameGrid:
         """The model's clock over ``seconds`` (default: the trained length)."""

@@ -95,6 +95,49 @@ def measure(audio: Audio, requested: Annotations, listeners: Detectors) -> dict[
     return {key: scores[key] for key in KEYS if key in scores}
 
 
+def measure_parts(
+    audio: Audio, requested: Annotations, listeners: Detectors, parts: Sequence[tuple[float, float]]
+) -> dict[str, float]:
+    """As :func:`measure`, of some parts alone: the mean over them, by their lengths.
+
+    Recognisers hear the whole, since they judge the edges of a part by what is around it; what they heard is cut.
+
+    Args:
+        parts: start and end in seconds.
+    """
+    sums: dict[str, tuple[float, float]] = {}
+    for start, end in parts:
+        seconds = end - start
+        first, last = round(start * audio.rate), round(end * audio.rate)
+        sound = Audio(audio.samples[..., first:last], audio.rate)
+        for key, value in measure(sound, requested.part(start, seconds), _within(audio, listeners, start, end)).items():
+            if not math.isnan(value):
+                total, weight = sums.get(key, (0.0, 0.0))
+                sums[key] = (total + seconds * value, weight + seconds)
+    return {key: sums[key][0] / sums[key][1] for key in KEYS if key in sums}
+
+
+def _within(audio: Audio, listeners: Detectors, start: float, end: float) -> Detectors:
+    """Listeners who tell of a part what they hear in the whole."""
+    chords, onsets, melody, beats = listeners.chords, listeners.onsets, listeners.melody, listeners.beats
+
+    def pitches(hear: Callable[[Audio], Pitches]) -> Pitches:
+        line = hear(audio)
+        times = np.asarray(line.times)
+        here = (times >= start) & (times < end)
+        return Pitches(times[here] - start, np.asarray(line.midi)[here])
+
+    def part(annotations: Annotations) -> Annotations:
+        return annotations.part(start, end - start)
+
+    return Detectors(
+        chords and (lambda _: part(Annotations(chords=tuple(chords(audio)))).chords or ()),
+        onsets and (lambda _: part(Annotations(beats=tuple(onsets(audio)))).beats or ()),
+        melody and (lambda _: pitches(melody)),
+        beats and (lambda _: part(Annotations(beats=tuple(beats(audio)))).beats or ()),
+    )
+
+
 def average(scores: Sequence[dict[str, float]]) -> dict[str, float]:
     """Mean of every metric over the clips that have it."""
     keys = [key for key in KEYS if any(key in clip for clip in scores)]

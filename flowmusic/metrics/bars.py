@@ -7,22 +7,26 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flowmusic.controls.beats import bar_edges
 from flowmusic.metrics.chords import chord_acc
 
-SHORTEST_S = 0.1
 SLIVER_S = 0.05
 """Written chords snap to frames of 40 ms, so that one may reach into the next bar."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar in seconds, the chords asked for and heard in it, and their agreement in 0..1 (None: not comparable)."""
+    """A bar in seconds, the chords asked for and heard in it, and their agreement in 0..1 (None: not comparable).
+
+    ``number`` counts the bars of the piece from 1 (:func:`flowmusic.controls.beats.bar_edges`).
+    """
 
     start: float
     end: float
     asked: tuple[str, ...]
     heard: tuple[str, ...]
     agreement: float | None
+    number: int = 1
 
 
 def by_bar(
@@ -39,9 +43,9 @@ def by_bar(
     >>> [(bar.start, bar.agreement) for bar in by_bar(asked, heard, downbeats=[0.0, 2.0], end_s=4.0)]
     [(0.0, 1.0), (2.0, 0.5)]
     """
-    edges = [0.0, *(time for time in downbeats if SHORTEST_S < time < end_s - SHORTEST_S), end_s]
+    edges = bar_edges(downbeats, end_s)
     found = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for number, (start, end) in enumerate(zip(edges, edges[1:], strict=False), start=1):
         asked, heard = within(requested, start, end), within(recognised, start, end)
         if not asked:
             continue
@@ -50,7 +54,7 @@ def by_bar(
             warnings.simplefilter("ignore", UserWarning)
             agreement = chord_acc(asked, heard)
         wanted, got = (tuple(label for _, _, label in spans) for spans in (asked, heard))
-        found.append(Bar(start, end, wanted, got, None if math.isnan(agreement) else agreement))
+        found.append(Bar(start, end, wanted, got, None if math.isnan(agreement) else agreement, number))
     return found
 
 

@@ -37,6 +37,9 @@ class ConditionEncoder(nn.Module):
         facts: arguments of the ``FactsConditioner`` (it needs none), for a model that is told facts; or None.
     """
 
+    reads_context = True
+    """Known latents are an input, beside a mask of where they are."""
+
     def __init__(
         self,
         dim: int,

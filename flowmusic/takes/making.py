@@ -134,11 +134,9 @@ class Takes:
 
         Raises: OSError for what cannot be written, with the seed that gives the take again.
         """
-        from flowmusic import audio
-
         sound = self._sound(take)
         with self.telling(take.seed):
-            audio.write(sound, out)
+            self._save(take, sound, out)
         self.tell(take, out, sound.rate, judged, choice, lambda: self.judge(take))
 
     def tell(
@@ -158,10 +156,10 @@ class Takes:
             if self.keep_latents:
                 stored.write(stored.path_beside(out), take.latents, take.controls, self.generator.weights)
             # Before anyone listens: should a recogniser fail, the take can still be repeated.
-            write_readable_json(described, self._content(take, rate, judged, choice))
+            write_readable_json(described, self._content(take, rate, out, judged, choice))
             print(out, flush=True)
             adherence = judge() if judged is None else judged
-            print(write_readable_json(described, self._content(take, rate, adherence, choice)), flush=True)
+            print(write_readable_json(described, self._content(take, rate, out, adherence, choice)), flush=True)
         if not self.quiet:
             print("\n".join(table(adherence)), end="\n" if adherence.scores else "", flush=True)
 
@@ -175,7 +173,14 @@ class Takes:
                 error.errno, f"{error.strerror} ({done}--seed {seed} makes this take again)", error.filename
             ) from error
 
+    def _save(self, take: Generation, sound: Audio, out: Path) -> None:
+        """Write the audio of a take."""
+        from flowmusic import audio
+
+        audio.write(sound, out)
+
     def _sound(self, take: Generation) -> Audio:
+        """What is heard of a take, ``[C, N]``."""
         from flowmusic import audio
         from flowmusic.audio import Audio
 
@@ -189,8 +194,10 @@ class Takes:
         return from_tracks(self.written.only(take.controls.names()), self.asked.seconds)
 
     def _content(
-        self, take: Generation, rate: int, adherence: Adherence | None, choice: Mapping[str, Any] | None
+        self, take: Generation, rate: int, out: Path, adherence: Adherence | None, choice: Mapping[str, Any] | None
     ) -> dict[str, Any]:
+        from flowmusic.hashes import of_file
+
         return record(
             take,
             model=self.generator.name,
@@ -203,7 +210,7 @@ class Takes:
             choice=choice,
             adapters=self.generator.adapters,
             weights=self.generator.weights,
-            details=self.details,
+            details={**self.details, "audio_sha256": of_file(out)},
         )
 
 

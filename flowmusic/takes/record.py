@@ -131,9 +131,9 @@ def table(adherence: Adherence) -> list[str]:
             lines.append(f"{_clock(start)}-{_clock(end)}".ljust(14) + values)
     if adherence.bars:
         lines.append("bar  chords          heard           agreement")
-    for number, bar in enumerate(adherence.bars, start=1):
+    for bar in adherence.bars:
         share = "-" if bar.agreement is None else f"{bar.agreement:.2f}"
-        lines.append(f"{number:>3}  {_shown(bar.asked):<15} {_shown(bar.heard):<15} {share}")
+        lines.append(f"{bar.number:>3}  {_shown(bar.asked):<15} {_shown(bar.heard):<15} {share}")
     return lines
 
 
@@ -150,6 +150,7 @@ def _bar(bar: Bar) -> dict[str, Any]:
     agreement = None if bar.agreement is None else round(bar.agreement, 4)
     asked, heard = list(bar.asked), list(bar.heard)
     return {
+        "bar": bar.number,
         "start": round(bar.start, 4),
         "end": round(bar.end, 4),
         "asked": asked,

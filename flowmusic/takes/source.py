@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowmusic import plain
 from flowmusic.errors import UsageError
+from flowmusic.hashes import of_file
 from flowmusic.paths import sibling
 from flowmusic.plain import shown
 from flowmusic.takes import stored
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from flowmusic.audio import Audio
     from flowmusic.generate.generator import Generator
-    from flowmusic.types import Controls, FrameGrid
+    from flowmusic.types import Controls, FrameGrid, Track
 
 SAME_SI_SDR_DB = 6.0
 """A file whose sound agrees with its stored latents by less was changed after it was made.
@@ -37,6 +38,7 @@ class Source:
         latents: ``[1, T, D]`` of the model's codec.
         grid: the clock of the latents and controls.
         controls: what it was asked for, or what was heard in it, as the model reads it; a batch of one.
+        beats: its beat grid, whether the model reads beats or not; None where none is known.
         record: of a take, what its take.json says; {} for other recordings.
         codec_error_db: SI-SDR of the codec's round trip, where the latents come from encoding; None for a take's own.
         notices: what a person should know.
@@ -47,6 +49,7 @@ class Source:
     latents: Tensor
     grid: FrameGrid
     controls: Controls
+    beats: Track | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
     codec_error_db: float | None = None
     notices: tuple[str, ...] = ()
@@ -62,8 +65,7 @@ class Source:
         """Its tempo: of the request, or as heard; None where nothing tells."""
         from flowmusic.controls.beats import tempo
 
-        beats = self.controls.tracks.get("beats")
-        return None if beats is None else tempo(beats)
+        return None if self.beats is None else tempo(self.beats)
 
 
 def audio_of(path: Path) -> Path:
@@ -79,6 +81,19 @@ def audio_of(path: Path) -> Path:
             f"{shown(path)} is beside no take: no {path.stem}.wav, .flac or .ogg there; name the audio file"
         )
     return found[0]
+
+
+def check_length(audio: Path) -> None:
+    """Raise UsageError for a file that is longer than what is held in memory, where its header tells that."""
+    from flowmusic import limits
+    from flowmusic.audio_files import length_of
+
+    length = length_of(audio)
+    if length is not None:
+        try:
+            limits.number("source", length, f"the length of {shown(audio)}", low=0.0)
+        except limits.LimitError as error:
+            raise UsageError(str(error)) from None
 
 
 def record_of(audio: Path) -> dict[str, Any]:
@@ -109,15 +124,29 @@ def read(path: Path, generator: Generator, tell: Callable[[str], None] | None = 
     path = audio_of(path)
     audio = reading.read(path)
     record = record_of(path)
-    kept, notice = _kept(path, generator, audio)
+    kept, notice = _kept(path, generator, audio, record)
     if kept is not None:
         grid = FrameGrid(generator.codec.frame_rate, kept.latents.shape[1])
-        return Source(path, audio, kept.latents, grid, _on_model(kept.controls, generator), record)
+        beats = kept.controls.tracks.get("beats") or _of_record(record, grid)
+        return Source(path, audio, kept.latents, grid, _on_model(kept.controls, generator), beats, record)
     notices = () if notice is None else (notice,)
     return _listened(path, audio, record, generator, notices, tell or (lambda step: None))
 
 
-def _kept(path: Path, generator: Generator, audio: Audio) -> tuple[stored.Stored | None, str | None]:
+def _of_record(record: Mapping[str, Any], grid: FrameGrid) -> Track | None:
+    """The beat grid that a record tells by its tempo, of a take whose model reads no beats."""
+    from flowmusic.controls.beats import from_bpm
+    from flowmusic.controls.tracks import batched
+
+    asked = record.get("controls")
+    if not isinstance(asked, dict) or not isinstance(asked.get("bpm"), int | float):
+        return None
+    return batched(from_bpm(float(asked["bpm"]), str(asked.get("meter") or "4/4"), grid))
+
+
+def _kept(
+    path: Path, generator: Generator, audio: Audio, record: Mapping[str, Any]
+) -> tuple[stored.Stored | None, str | None]:
     """The latents beside a take, if they are of this codec and of this sound; else why not."""
     file = stored.path_beside(path)
     if not file.is_file():
@@ -129,7 +158,9 @@ def _kept(path: Path, generator: Generator, audio: Audio) -> tuple[stored.Stored
     codec = generator.weights.get("codec")
     if kept.latents.shape[-1] != generator.codec.dim or (kept.codec and codec and kept.codec != codec):
         return None, f"{shown(file)} is of another codec than that of {generator.name}; the audio is encoded instead"
-    if not _same_sound(kept.latents, generator, audio):
+    # An edited recording is its own samples where its latents are those of its encoding, which may agree by little.
+    unchanged = record.get("audio_sha256") is not None and record["audio_sha256"] == of_file(path)
+    if not unchanged and not _same_sound(kept.latents, generator, audio):
         return (
             None,
             f"{shown(path)} was changed after it was made, so its audio is encoded, not its stored latents taken",
@@ -169,8 +200,6 @@ def _listened(
     tell: Callable[[str], None],
 ) -> Source:
     """Encode a recording, and extract the controls that the model reads."""
-    from dataclasses import replace
-
     from feature_extractors.drums import Drums
     from feature_extractors.run import Extractors, extract
     from feature_extractors.separators import best_available
@@ -187,13 +216,16 @@ def _listened(
     again = tools.mono(generator.codec.decode(latents)).samples[0].cpu()[..., : one.samples.shape[-1]]
     error_db = si_sdr(again[0], one.samples[0]) if float(one.samples.square().mean()) > 1e-10 else None
     grid = FrameGrid(generator.codec.frame_rate, latents.shape[1])
-    use = tuple(name for name in generator.controls if not (name == "drums" and generator.drums_as_codes))
+    use = tuple(dict.fromkeys((*generator.controls, "beats")))
     found = extract(audio, Extractors(drums=Drums(stems=best_available())), use, progress=tell)
-    tracks = {name: batched(track) for name, track in found.tracks(grid).items()}
+    heard = {name: batched(track) for name, track in found.tracks(grid).items()}
+    tracks = {name: track for name, track in heard.items() if name in generator.controls}
+    if generator.drums_as_codes:
+        tracks.pop("drums", None)
+        if found.written_stem is not None:
+            first_codes: Callable[[Audio], Tensor] = generator.codec.first_codes  # type: ignore[attr-defined]
+            tracks["drums"] = batched(codes_to_track(first_codes(found.written_stem.audio())[0], grid))
     controls = Controls((record.get("text"),), tracks)
-    if generator.drums_as_codes and found.stem is not None:
-        first_codes: Callable[[Audio], Tensor] = generator.codec.first_codes  # type: ignore[attr-defined]
-        codes = batched(codes_to_track(first_codes(found.stem.audio())[0], grid))
-        controls = replace(controls, tracks={**tracks, "drums": codes})
     told = tuple(f"{shown(path)}: {notice}" for notice in found.notices)
-    return Source(path, audio, latents.cpu(), grid, controls, record, error_db, (*notices, *told))
+    beats = heard.get("beats")
+    return Source(path, audio, latents.cpu(), grid, controls, beats, record, error_db, (*notices, *told))

@@ -49,6 +49,7 @@ class JascoEncoder(nn.Module):
     """
 
     drums_as_codes = True
+    reads_context = False
     codebook: Tensor
     silence: Tensor
 
