@@ -18,6 +18,7 @@ from flowmusic.options import Parser
 
 COMMANDS = {
     "generate": "make music from text and controls",
+    "vary": "make music like a take or a recording, as near to it as you say",
     "invert": "learn a word for the feel of some recordings",
     "extract": "read chords, melody, drums and beats from audio",
     "models": "list the models that can be used by name, or convert one",

@@ -305,8 +305,10 @@ def _own_grid(recording: Audio, grid: FrameGrid) -> FrameGrid:
     return FrameGrid.of_seconds(recording.seconds, grid.frame_rate)
 
 
-def to_controls(asked: GenerateRequest, grid: FrameGrid) -> Controls:
+def to_controls(asked: GenerateRequest, grid: FrameGrid, beats: Track | None = None) -> Controls:
     """The controls on the model's clock, a batch of one.
+
+    ``beats`` is the beat grid of the music that they are for, where the request sets none.
 
     Raises: ValueError as :func:`flowmusic.controls.request.request`.  Adds to ``asked.notices``.
     """
@@ -326,7 +328,7 @@ def to_controls(asked: GenerateRequest, grid: FrameGrid) -> Controls:
             melody=asked.melody.track(grid) if isinstance(asked.melody, Recording) else asked.melody,
             bpm=asked.bpm,
             meter=asked.meter,
-            beats=given.get("beats") if asked.bpm is None else None,
+            beats=given.get("beats", beats) if asked.bpm is None else None,
         )
         tracks = {**given, **written.tracks}
         if asked.drums is not None:

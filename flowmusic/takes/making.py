@@ -129,14 +129,13 @@ class Takes:
 
         Raises: OSError for what cannot be written, with the seed that gives the take again.
         """
-        from flowmusic import audio
         from flowmusic.files import write_readable_json
 
         sound = self._sound(take)
         again = f"--seed {take.seed} makes this take again"
         described = sibling(out, ".json")
         try:
-            audio.write(sound, out)
+            self._save(take, sound, out)
         except OSError as error:
             raise OSError(error.errno, f"{error.strerror} ({again})", error.filename) from error
         try:
@@ -152,7 +151,14 @@ class Takes:
         if not self.quiet:
             print("\n".join(table(adherence)), end="\n" if adherence.scores else "", flush=True)
 
+    def _save(self, take: Generation, sound: Audio, out: Path) -> None:
+        """Write the audio of a take."""
+        from flowmusic import audio
+
+        audio.write(sound, out)
+
     def _sound(self, take: Generation) -> Audio:
+        """What is heard of a take, ``[C, N]``."""
         from flowmusic import audio
         from flowmusic.audio import Audio
 
