@@ -88,8 +88,10 @@ def maker(model: Generator, music: Music, words: str, way: str, seed: int) -> Ca
     more: dict[str, Any] = {"seed": seed}
     for item in items:
         key, _, value = item.partition("=")
-        if key in ("away", "guidance"):
-            more[key] = Guidance.plain(float(value))
+        if key == "away":
+            more["away"] = Guidance.plain(float(value))
+        elif key == "text":
+            more["guidance"] = Guidance.of({**model.defaults.guidance, "text": float(value)})
         elif key == "noises":
             more["noises"] = int(value)
         elif key == "fresh":
@@ -157,11 +159,12 @@ def study(
     if judged and "source" not in found:
         found["source"] = {"0": {"words": place(music.sound), "scores": scores(music.sound, music, ears)}}
     for way in ways:
+        way, _, chosen = way.partition("@")
         make = maker(model, music, words, way, seed)
         if make is None:
             continue
         done = found.setdefault(way, {})
-        for amount in amounts:
+        for amount in [float(each) for each in chosen.split(";")] if chosen else amounts:
             if f"{amount:g}" in done and (not judged or "scores" in done[f"{amount:g}"]):
                 continue
             take = make(amount)
@@ -303,9 +306,9 @@ def main() -> None:
     parser.add_argument(
         "--ways",
         default=",".join(WAYS),
-        help="strength, freed, variation, morph; and after it what is to differ: morph/away=3/fresh/noises=2/euler=16",
+        help="strength, freed, variation, morph; and after it what is to differ: morph/away=3/text=2/fresh/euler=16",
     )
-    parser.add_argument("--amounts", default=",".join(map(str, SCORED)))
+    parser.add_argument("--amounts", default=",".join(map(str, SCORED)), help="of all ways but those with @A;B")
     parser.add_argument("--distances-only", action="store_true", help="in steps of 0.1, judging nothing")
     parser.add_argument("--seed", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=1)
