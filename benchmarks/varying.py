@@ -92,6 +92,8 @@ def maker(model: Generator, music: Music, words: str, way: str, seed: int) -> Ca
             more["away"] = Guidance.plain(float(value))
         elif key == "text":
             more["guidance"] = Guidance.of({**model.defaults.guidance, "text": float(value)})
+        elif key == "not":
+            more["negative"] = (music.controls.only({"text"}), float(value))
         elif key == "noises":
             more["noises"] = int(value)
         elif key == "fresh":

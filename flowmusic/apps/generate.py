@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flowmusic import disk, options, progress
 from flowmusic.apps import take_flags
-from flowmusic.errors import DONE, check_output, reading_input
+from flowmusic.errors import DONE, UsageError, check_output, reading_input
 from flowmusic.files import remove_stale
-from flowmusic.flow import time_grids
 from flowmusic.options import check_device
+from flowmusic.takes import blending
 
 if TYPE_CHECKING:
     from flowmusic.types import Generation, Progress
@@ -25,10 +26,12 @@ Chords, in bars of --bpm:  "C Am F G"    "C Am | F / G / | %"    "|: C | F :| x3
 Chords, at seconds:        "0:C 2.5:Am7 4:F/A"    (the last one holds)"""
     parser.epilog = f"{take_flags.GUIDANCE_KEYS}\n{take_flags.EXIT_CODES}"
     add = parser.add_argument
-    add("text", type=options.words, metavar="TEXT", help='what it should sound like; "" for no text')
+    add("text", type=options.words, nargs="?", metavar="TEXT", help='what it should sound like; "" for no text')
     take_flags.add_request(parser)
     add("--seconds", type=options.seconds, default=10.0, metavar="N", help="length (10)")
+    take_flags.add_blend(parser)
     take_flags.add_sampling(parser)
+    add("--preview", action="store_true", help="a rough take of the same seed, in a fraction of the time")
     take_flags.add_model(parser)
     take_flags.add_output(parser)
 
@@ -38,13 +41,16 @@ def run(args: argparse.Namespace) -> int:
     from flowmusic.controls import chords
 
     with reading_input():
+        blended = blending.settled(args)
+        if args.preview and (args.solver or args.steps or args.time_grid):
+            raise UsageError("--preview chooses solver and steps itself; leave --solver, --steps and --time-grid out")
         if args.chords is not None:
             chords.parse(args.chords, args.seconds)  # what is wrong with the text itself shows before torch is loaded
     progress.starting("flowmusic generate")
     from flowmusic.inputs import concepts
     from flowmusic.inputs import request as asking
     from flowmusic.interop import model_files
-    from flowmusic.takes import record
+    from flowmusic.takes import preview, record
     from flowmusic.takes.making import Takes, check_record
 
     with reading_input():
@@ -56,20 +62,27 @@ def run(args: argparse.Namespace) -> int:
     from flowmusic.generate.generator import draw_seed
 
     with reading_input():
-        concepts.register(args.concept, generator, asked)
-        details = record.details(args, asked)
+        said = asked if blended is None or blended.texts is None else replace(asked, text=" ".join(blended.texts))
+        concepts.register(args.concept, generator, said)
         written = asking.to_controls(asked, generator.grid(asked.seconds))
         controls = asking.for_model(asked, written, generator)
+        other = None if blended is None else blended.second(args, asked, controls, generator)
+        details = record.details(args, asked)
         # Two bytes a sample, and what else a take leaves.
-        check_output(args.out, args.count * round(2 * asked.seconds * generator.codec.rate) + disk.PROBE)
+        check_output(args.out, (args.path or args.count) * round(2 * asked.seconds * generator.codec.rate) + disk.PROBE)
         remove_stale(args.out.parent)
+        if args.preview:
+            rough, near = preview.sampling_of(generator)
+            note, details["preview"] = preview.told(generator, rough, near)
+            asked.notices.append(note)
+            args.solver, args.steps, args.time_grid = rough.solver, rough.steps, rough.time_grid
     if not args.quiet:
         for notice in asked.notices:
             print(f"note: {notice}", file=sys.stderr)
     weights: Mapping[str, float] = args.guidance or generator.defaults.guidance
     with reading_input():
         guidance = generator.defaults.guide(weights, args.guidance_interval, args.apg)
-        time_grids.named(args.time_grid or generator.defaults.time_grid, args.steps or generator.defaults.steps)
+        sampling = generator.sampling(args.solver, args.steps, args.time_grid)
 
     def make(seed: int, report: Progress) -> Generation:
         return generator.generate(
@@ -85,5 +98,12 @@ def run(args: argparse.Namespace) -> int:
 
     takes = Takes(generator, asked, written, weights, details, keep_latents=not args.no_latents, quiet=args.quiet)
     seed = draw_seed() if args.seed is None else args.seed
-    takes.produce(make, args.out, seed=seed, count=args.count, best_of=args.best_of, least=args.min_adherence)
+    choice = {"seed": seed, "count": args.count, "best_of": args.best_of, "least": args.min_adherence}
+    if blended is None or other is None:
+        takes.produce(make, args.out, **choice)
+        return DONE
+    for at, out in blended.outputs(args.out):
+        told = replace(asked, text=blended.text_at(at, asked.text))
+        between = blended.maker(generator, controls, other, at, generator.grid(asked.seconds), guidance, sampling)
+        replace(takes, asked=told, details={**details, **blended.told(at)}).produce(between, out, **choice)
     return DONE

@@ -99,6 +99,7 @@ def strength(
     guidance: Guidance | None = None,
     sampling: Sampling | None = None,
     seed: int | None = None,
+    negative: tuple[Controls, float] | None = None,
     progress: Progress | None = None,
 ) -> Generation:
     """Music that keeps of the source what is left of it under noise, and takes the rest from the request.
@@ -112,6 +113,7 @@ def strength(
         amount: 0, the source, to 1, a take of the request alone.
         guidance, sampling: default: the model's own.
         seed: item b has the noise of seed + b; None draws one.
+        negative: what to lead away from, and how strongly, as in :meth:`Generator.generate`.
 
     Raises: ValueError for an amount outside 0..1 and tracks of another length; NotFinite.
     """
@@ -121,7 +123,8 @@ def strength(
         return generator.finished(latents, controls, guidance, sampling, seed, 0)
 
     def one(part: Window, noise: Tensor, source: Tensor, given: Given, told: Progress | None) -> Solution:
-        asked = [Passage(cut_controls(controls, part), guidance)]
+        unwanted = negative and (cut_controls(negative[0], part), negative[1])
+        asked = [Passage(cut_controls(controls, part), guidance, negative=unwanted)]
         return draw(generator, asked, noise, sampling, given=given, source=source, start=start, progress=told)
 
     noise = SeededNoise.counted(seed, controls.batch)

@@ -178,7 +178,7 @@ def recorded(source: Source, generator: Generator) -> Repeat:
             f"give --model, or {instead}"
         )
     adapters = record.get("adapters") or []
-    if [_adapter(each) for each in adapters] != [_adapter(each) for each in generator.adapters]:
+    if not isinstance(adapters, list) or [_adapter(each) for each in adapters] != [_adapter(each) for each in generator.adapters]:
         raise UsageError(
             f"--variation makes a take again, and {name} was made with "
             f"{'adapters: give the same --adapter' if adapters else 'no adapter: leave --adapter out'}, or {instead}"
