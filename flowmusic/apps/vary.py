@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         asked = wanted.asked
         concepts.register(args.concept, generator, asked)
         details = varying.details(args, asked, source, way, amount, wanted.kept)
-        weights = args.guidance or generator.defaults.guidance
+        weights = args.guidance or varying.weights(generator, bool(args.text.strip()))
         guidance = generator.defaults.guide(weights, args.guidance_interval, args.apg)
         sampling = generator.sampling(args.solver, args.steps, args.time_grid)
         if way == "morph" and not varying.changes(wanted, source):

@@ -34,6 +34,8 @@ PRESETS: Mapping[str, tuple[str, float]] = {
 }
 """Ways and amounts by name; docs/vary.md has their figures."""
 DEFAULT = "style"
+WORDS = 5.0
+"""Guidance of new words beside ``all``: docs/vary.md compares 0, 2 and 5."""
 FREE = (*TRACKS, "text", "style")
 SAME = 0.05
 """How far, over their deviation, latents may be from those of the take that they repeat.
@@ -97,6 +99,12 @@ def chosen(given: Mapping[str, float | None], preset: str | None) -> tuple[str, 
             f"{' and '.join(names)} are different ways to vary; give one of --variation, --strength, --morph, --preset"
         )
     return found[0] if found else PRESETS[preset or DEFAULT]
+
+
+def weights(generator: Generator, worded: bool) -> Mapping[str, float]:
+    """Guidance where none is given: the model's own, and more of new words, which kept symbols leave little room."""
+    own = generator.defaults.guidance
+    return {**own, "text": WORDS} if worded and set(own) == {"all"} else own
 
 
 def meter_of(source: Source) -> str | None:
@@ -178,7 +186,9 @@ def recorded(source: Source, generator: Generator) -> Repeat:
             f"give --model, or {instead}"
         )
     adapters = record.get("adapters") or []
-    if not isinstance(adapters, list) or [_adapter(each) for each in adapters] != [_adapter(each) for each in generator.adapters]:
+    if not isinstance(adapters, list) or [_adapter(each) for each in adapters] != [
+        _adapter(each) for each in generator.adapters
+    ]:
         raise UsageError(
             f"--variation makes a take again, and {name} was made with "
             f"{'adapters: give the same --adapter' if adapters else 'no adapter: leave --adapter out'}, or {instead}"

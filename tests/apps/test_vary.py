@@ -18,6 +18,8 @@ from flowmusic.hashes import of_file
 from flowmusic.takes import stored
 from tests.apps.conftest import tone
 from tests.generate.tiny import RATE
+from tests.interop import checkpoints
+from tests.model import tiny_t5
 
 pytestmark = pytest.mark.usefixtures("ears")
 
@@ -197,3 +199,18 @@ def test_what_cannot_be_done_is_one_line(
 def test_a_copy_without_its_record_is_a_recording(source: Path, song: Path) -> None:
     shutil.copy("take.wav", "copy.wav")
     assert "seed" not in vary("copy.wav", "loud", "--strength", "0.3")["source"]
+
+
+def test_published_checkpoints_vary_too(here: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = checkpoints.write(tmp_path_factory.mktemp("published"))
+    tiny_t5.write(folder / "t5-base", width=12)
+    quick = ["--model", str(folder), "--steps", "1", "--quiet", "--no-latents"]
+    # Longer than a window: the second goes on from what was made of the first.
+    argv = ["generate", "slow", "--chords", "0:C", "--seconds", "11", "--seed", "5", "--solver", "euler"]
+    assert main([*argv, *quick[:-1]]) == 0
+    for slider in ("--strength", "--morph"):
+        record = vary("take.wav", "fast", slider, "0.8", "--seed", "1", *quick)
+        assert record["vary"]["kept"] == ["chords"] and record["text"] == "fast"
+        info = soundfile.info("vary.wav")
+        assert (info.frames, info.samplerate) == (11 * checkpoints.RATE, checkpoints.RATE)
+        assert Path("vary.wav").read_bytes() != Path("take.wav").read_bytes()
