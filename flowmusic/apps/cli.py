@@ -21,6 +21,7 @@ COMMANDS = {
     "stream": "make music without an end, and change it while it plays",
     "edit": "make some bars of a take or a recording anew, and leave the rest as it is",
     "extend": "go on with a take or a recording, or lead up to it",
+    "vary": "make music like a take or a recording, as near to it as you say",
     "invert": "learn a word for the feel of some recordings",
     "extract": "read chords, melody, drums and beats from audio",
     "sheet": "show what a lead sheet says, bar by bar, or write it in another format",

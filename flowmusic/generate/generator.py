@@ -41,7 +41,8 @@ class GenerationDefaults:
 
     ``guidance``, ``guidance_interval`` and ``apg`` are what :meth:`Guidance.of` takes.  ``shortest_window`` is the
     length (s) of the shortest window in which the field is drawn as well as in one of its trained length
-    (docs/speed.md); None: it is drawn in no shorter one.
+    (docs/speed.md); None: it is drawn in no shorter one.  ``preview`` holds ``solver, steps, time_grid`` of the fewest
+    evaluations whose chord score is 0.9 of the final, and how near they are (:mod:`flowmusic.takes.preview`).
     """
 
     guidance: Mapping[str, float] = field(default_factory=lambda: {"all": 2.0})
@@ -52,6 +53,7 @@ class GenerationDefaults:
     guidance_interval: Sequence[float] | None = None
     apg: Mapping[str, float | None] | None = None
     shortest_window: float | None = None
+    preview: Mapping[str, Any] | None = None
 
     def guide(
         self,

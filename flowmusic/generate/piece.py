@@ -37,6 +37,7 @@ class Piece:
             is that of its beginning, for the record.
         sampling: the model's own if left out.
         seed: of the noise.
+        negative: controls to lead away from, and how strongly; a story has its own.
         keep_latents: keep them in half precision, for :meth:`made`.
 
     Raises: ValueError for lengths and weights that make no sense.
@@ -52,6 +53,7 @@ class Piece:
         ask: Ask | None = None,
         sampling: Sampling | None = None,
         seed: int,
+        negative: tuple[Controls, float] | None = None,
         keep_latents: bool = True,
     ) -> None:
         limits.number("seconds", grid.seconds, "a take's length")
@@ -63,10 +65,10 @@ class Piece:
         wanted = guidance or model.defaults.guide()
         if isinstance(wanted, GuidanceOverTime):
             self.guidance = wanted.at(0.0)
-            self._ask = ask or asking(controls, over(wanted, float(grid.frame_rate)))
+            self._ask = ask or asking(controls, over(wanted, float(grid.frame_rate)), negative)
         else:
             self.guidance = wanted
-            self._ask = ask or asking(controls, wanted)
+            self._ask = ask or asking(controls, wanted, negative)
 
     def latents(self, progress: Progress | None = None) -> Iterator[Tensor]:
         """``[1, n, D]`` of one part after the other, on the model's device; may be asked for once more, and repeats.
