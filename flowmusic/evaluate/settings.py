@@ -200,7 +200,9 @@ def _controls(value: Any, data: str) -> tuple[str, ...] | None:
     unknown = [name for name in chosen if name not in CONTROLS]
     if unknown:
         raise UsageError(f"controls: unknown name {unknown[0]!r}; choose from {', '.join(CONTROLS)}")
-    if not set(chosen) - {"text"} and data != "manifest":
+    # Facts and who plays are given, and nothing scores them by themselves.
+    unscored = chosen and set(chosen) <= {"instruments", "facts"}
+    if unscored or (not set(chosen) - {"text"} and data != "manifest"):
         raise UsageError(f"controls: nothing to follow; choose one or more of {', '.join(CONTROLS[1:])}")
     return tuple(name for name in CONTROLS if name in chosen)
 

@@ -63,6 +63,8 @@ class LitFlow(LightningModule):
 
     centres = True
     """Whether training settles what a text-audio model's vectors are centred by."""
+    learns_facts = True
+    """Whether the data must tell facts, if the encoder is told any; the words are learned from them."""
 
     def __init__(
         self,
@@ -135,7 +137,8 @@ class LitFlow(LightningModule):
             )
         if self.align and not data.pairs:
             raise ValueError(f"align={self.align:g} needs pairs of text and style; set data.pairs, or model.align=0")
-        if getattr(self.encoder, "facts", None) is not None or instruments.NAME in self.encoder.names:
+        told = getattr(self.encoder, "facts", None) is not None or instruments.NAME in self.encoder.names
+        if told and self.learns_facts:
             data.check_facts()
 
     def loss(self, batch: Batch, generator: Generator) -> Tensor:

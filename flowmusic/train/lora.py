@@ -41,6 +41,7 @@ class LitLora(LitFlow):
     """
 
     centres = False  # the base's own: they are weights of it
+    learns_facts = False  # they are the base's own too, and most people's music tells no facts
 
     def __init__(
         self,

@@ -470,6 +470,7 @@ def test_a_sweep_gives_every_point_its_folder(run: Callable[..., int], here: Pat
         ("controls=[chords,harmony]", "unknown name 'harmony'; choose from text, chords"),
         ("controls=chords", "'chords' is not a list"),
         ("controls=[text]", "nothing to follow"),
+        ("controls=[facts,instruments]", "nothing to follow"),
         ("guidance={every:3}", "unknown key 'every'"),
         ("guidance={all:3,alpha:2}", "give one of them"),
         ("guidance_grid={all:3}", "guidance_grid.all: 3 is not a list"),

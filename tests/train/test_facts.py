@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from flowmusic.controls.instruments import UNSAID
 from flowmusic.corpus.compose import compose
 from flowmusic.corpus.fonts import Font
 from flowmusic.corpus.record import to_record
+from flowmusic.data.errors import WrongData
 from flowmusic.data.latents import Batch
+from flowmusic.data.module import LatentData
 from flowmusic.facts import CHOICES, INSTRUMENTS, Facts
 from flowmusic.interop import bundle
 from flowmusic.model.encode import ConditionEncoder
@@ -26,6 +29,7 @@ from flowmusic.model.field import VectorField
 from flowmusic.train import run
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.flow import LitFlow
+from flowmusic.train.lora import LitLora
 from flowmusic.types import Controls, FrameGrid, Guidance, Style, Track
 from tests.train.tiny_runs import TINY_FLOW
 
@@ -200,6 +204,18 @@ def test_from_records_to_a_take(corpus: Path, tmp_path: Path) -> None:
     assert not torch.equal(told, take(Facts(frozenset({"flute"}), drums=True)))
     assert torch.equal(take(Facts()), take(None))  # and the weight of facts has nothing to weigh
     assert not torch.equal(told, take(Facts(frozenset({"piano"}), drums=False), Guidance.of({"all": 2.5})))
+
+
+def test_data_without_facts_teach_none_and_serve_an_adapter(store: Path) -> None:
+    module: Any = lit(None)
+    data: Any = LatentData(str(store), crop_seconds=1.6, validation_crop_seconds=1.6)
+    data.setup("fit")
+    strategy = SimpleNamespace(barrier=lambda: None)
+    module._trainer = SimpleNamespace(datamodule=data, is_global_zero=True, strategy=strategy)
+    with pytest.raises(WrongData, match="no clip of the data has any"):
+        module.on_fit_start()
+    module.learns_facts = LitLora.learns_facts
+    module.on_fit_start()
 
 
 def test_a_model_without_facts_trains_as_before(base: Path) -> None:
