@@ -258,6 +258,7 @@ PLACES: list[tuple[str, Place]] = [
     ("share", flag("data", "scan", "FOLDER", "--test={}")),
     ("share", train("model.dropout.text")),
     ("share", train("model.dropout.tracks.chords")),
+    ("masked_spans", train("model.dropout.spans")),
     ("clips", hydra("evaluate", "clips", "data=manifest")),
     ("page_clips", hydra("evaluate", "page_clips", "data=manifest")),
     ("clips_per_shard", hydra("build", "build.clips_per_shard")),

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from flowmusic.controls.facts import INSTRUMENTS, TEMPI, instrument_of
+from flowmusic.facts import INSTRUMENTS, TEMPI, instrument_of
 from flowmusic.corpus import instruments
 from flowmusic.corpus.extra import named
 from flowmusic.corpus.genres import Genre
@@ -34,7 +34,7 @@ _AGAINST = 0.5
 
 @dataclass(frozen=True)
 class Wish:
-    """What a clip is asked to have: words of `flowmusic.controls.facts`."""
+    """What a clip is asked to have: words of `flowmusic.facts`."""
 
     genre: str
     tempo: str

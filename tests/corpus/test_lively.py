@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from flowmusic.controls.facts import INSTRUMENTS, TEMPI, instrument_of
+from flowmusic.facts import INSTRUMENTS, TEMPI, instrument_of
 from flowmusic.corpus import bus, kits, performance, rooms, spread
 from flowmusic.corpus.__main__ import main
 from flowmusic.corpus.compose import compose
