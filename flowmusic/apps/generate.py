@@ -98,7 +98,16 @@ def run(args: argparse.Namespace) -> int:
         if story is None:
             return Piece(generator, controls, grid, guidance=guidance, sampling=sampling, seed=seed)
         told = replace(story, controls=replace(story.controls, tracks=controls.tracks))
-        return Piece(generator, told.controls, grid, guidance=guidance, ask=told.ask, sampling=sampling, seed=seed)
+        return Piece(
+            generator,
+            told.controls,
+            grid,
+            guidance=guidance,
+            ask=told.ask,
+            cuts=told.cuts,
+            sampling=sampling,
+            seed=seed,
+        )
 
     takes = Takes(generator, asked, written, weights, details, keep_latents=not args.no_latents, quiet=args.quiet)
     seed = draw_seed() if args.seed is None else args.seed
