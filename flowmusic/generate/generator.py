@@ -309,12 +309,21 @@ class Generator:
             tuple(unread),
         )
 
-    def parts(self, grid: FrameGrid, controls: Controls) -> tuple[Part, ...]:
-        """The windows in which a take on ``grid`` is drawn, see :func:`flowmusic.generate.long.in_order`."""
+    def parts(self, grid: FrameGrid, controls: Controls, cuts: Sequence[int] = ()) -> tuple[Part, ...]:
+        """The windows in which a take on ``grid`` is drawn, see :func:`flowmusic.generate.long.in_order`.
+
+        Args:
+            cuts: ascending frames at which the music begins anew: nothing before is seen from there on.
+        """
         window = self.window_frames(grid)
         overlap = min(round(OVERLAP_SECONDS * float(grid.frame_rate)), window // 2)
         lines = bar_lines(controls) if grid.length > window else []
-        return in_order(grid.length, window, overlap, lines)
+        edges = [0, *cuts, grid.length]
+        found: list[Part] = []
+        for first, last in zip(edges, edges[1:], strict=False):
+            inside = [line - first for line in lines if first < line <= last]
+            found += [part.moved(first) for part in in_order(last - first, window, overlap, inside)]
+        return tuple(found)
 
     def window_frames(self, grid: FrameGrid) -> int:
         """Frames that are drawn at once for a take on ``grid``."""

@@ -44,6 +44,11 @@ class Part:
     start: int
     stop: int
 
+    def moved(self, frames: int) -> Part:
+        """The same so many frames later."""
+        window = Window(self.window.start + frames, self.window.stop + frames)
+        return Part(window, self.start + frames, self.stop + frames)
+
 
 def in_order(length: int, window: int, overlap: int, lines: Iterable[int] = ()) -> tuple[Part, ...]:
     """Parts that follow each other over ``length`` frames, each drawn in a window of exactly ``window``.

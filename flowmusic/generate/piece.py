@@ -35,6 +35,7 @@ class Piece:
         guidance: the same throughout, or over time; the model's own if left out.
         ask: what is asked of a window, where that is more than its part of ``controls`` (a story); then ``guidance``
             is that of its beginning, for the record.
+        cuts: frames at which the music begins anew, see :meth:`Generator.parts`.
         sampling: the model's own if left out.
         seed: of the noise.
         negative: controls to lead away from, and how strongly; a story has its own.
@@ -51,6 +52,7 @@ class Piece:
         *,
         guidance: Guidance | GuidanceOverTime | None = None,
         ask: Ask | None = None,
+        cuts: Sequence[int] = (),
         sampling: Sampling | None = None,
         seed: int,
         negative: tuple[Controls, float] | None = None,
@@ -60,7 +62,7 @@ class Piece:
         self.model, self.controls, self.grid = model, controls, grid
         self.sampling = sampling or model.sampling()
         self.seed, self.keep_latents = check_seed(seed), keep_latents
-        self.evals = 0
+        self.cuts, self.evals = tuple(cuts), 0
         self._kept: list[Tensor] = []
         wanted = guidance or model.defaults.guide()
         if isinstance(wanted, GuidanceOverTime):
@@ -77,7 +79,7 @@ class Piece:
         """
         self.evals, self._kept = 0, []
         noise = SeededNoise([self.seed])
-        parts = self.model.parts(self.grid, self.controls)
+        parts = self.model.parts(self.grid, self.controls, self.cuts)
         for drawn, evals in left_to_right(self.model, self._ask, parts, noise, self.sampling, progress=progress):
             check_finite(drawn, drawn, self.guidance, self.sampling)
             self.evals += evals

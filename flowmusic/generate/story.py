@@ -52,6 +52,7 @@ class Story:
     Attributes:
         controls: the words and style of the first section, and the tracks of all.
         shares: ``[S, T]``, of each section in each frame.
+        cuts: the frames at which sections begin without a fade: the music begins anew there.
     """
 
     grid: FrameGrid
@@ -59,6 +60,7 @@ class Story:
     guidance: tuple[Guidance | GuidanceOverTime, ...]
     prompts: tuple[tuple[Prompt, Style | None], ...]
     shares: Tensor
+    cuts: tuple[int, ...] = ()
 
     @property
     def ask(self) -> Ask:
@@ -116,6 +118,7 @@ def tell(
         tuple(guidance if section.guidance is None else section.guidance for section in sections),
         tuple((section.controls.text[0], (section.controls.style or (None,))[0]) for section in sections),
         shares(starts, fades, grid),
+        tuple(bounds(sections, n, grid)[0] for n, each in enumerate(fades) if n and each <= 0.0),
     )
 
 

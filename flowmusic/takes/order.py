@@ -249,7 +249,7 @@ class Order:
         if self.story is None:
             return Piece(self.generator, self.controls, self.grid, negative=self.negative, **asked)
         told = replace(self.story, controls=replace(self.story.controls, tracks=self.controls.tracks))
-        return Piece(self.generator, told.controls, self.grid, ask=told.ask, **asked)
+        return Piece(self.generator, told.controls, self.grid, ask=told.ask, cuts=told.cuts, **asked)
 
     def _produce_between(self, takes: Any, blend: Blend, other: Controls, choice: Mapping[str, Any]) -> None:
         guidance = self._guidance(self.weights)

@@ -23,7 +23,8 @@ def told(*sections: Section, fade: float = 0.0, grid: FrameGrid = GRID) -> Story
 
 
 def take(story: Story) -> torch.Tensor:
-    return Piece(MODEL, story.controls, story.grid, ask=story.ask, guidance=GUIDANCE, seed=3).whole().latents
+    piece = Piece(MODEL, story.controls, story.grid, ask=story.ask, cuts=story.cuts, guidance=GUIDANCE, seed=3)
+    return piece.whole().latents
 
 
 @given(
@@ -37,11 +38,13 @@ def test_shares_are_parts_of_a_whole(gaps: list[float], fades: list[float]) -> N
     assert float(found.min()) >= -1e-6 and float(found.max()) <= 1 + 1e-6
 
 
-def test_a_cut_leaves_each_side_as_if_it_were_alone_and_a_fade_lies_between() -> None:
+def test_a_cut_begins_anew_and_a_fade_lies_between() -> None:
     calm, loud = (told(Section(0.0, Controls((words,)))) for words in ("calm", "zzz"))
-    cut = take(told(Section(0.0, Controls(("calm",))), Section(1.0, Controls(("zzz",)))))
+    cuts = [told(Section(0.0, Controls((words,))), Section(1.0, Controls(("zzz",)))) for words in ("calm", "other")]
+    assert [each.cuts for each in cuts] == [(25,), (25,)]
+    cut, other = map(take, cuts)
     torch.testing.assert_close(cut[:, :25], take(calm)[:, :25])
-    torch.testing.assert_close(cut[:, 25:], take(loud)[:, 25:])
+    assert torch.equal(cut[:, 25:], other[:, 25:]) and not torch.equal(cut[:, :25], other[:, :25])
     faded = take(told(Section(0.0, Controls(("calm",))), Section(1.0, Controls(("zzz",)), fade=0.4)))
     torch.testing.assert_close(faded[:, :20], take(calm)[:, :20])
     torch.testing.assert_close(faded[:, 30:], take(loud)[:, 30:])
