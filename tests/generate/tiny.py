@@ -68,7 +68,8 @@ class TinyCodec:
 
     def encode(self, audio: Audio) -> Tensor:
         hop = int(RATE / FRAME_RATE)
-        return audio.samples[:, 0].unflatten(-1, (-1, hop)).mean(-1, keepdim=True).expand(-1, -1, DIM)
+        padded = torch.nn.functional.pad(audio.samples[:, 0], (0, -audio.samples.shape[-1] % hop))
+        return padded.unflatten(-1, (-1, hop)).mean(-1, keepdim=True).expand(-1, -1, DIM)
 
     def decode(self, latents: Tensor) -> Audio:
         held = 0.1 * torch.tanh(latents.mean(-1)).repeat_interleave(int(RATE / FRAME_RATE), dim=-1)
