@@ -122,11 +122,14 @@ def edits(bench: Bench) -> None:
             continue
         grid = bench.generator.grid()
         asked = inside(clip.controls, bench.other_chords(row), [region], grid, free={"melody"})
-        take = edit(bench.generator, bench.takes[row].latents, asked, [region], seed=100 + row)
+        take = edit(bench.generator, bench.takes[row].latents, asked, [region], told=False, seed=100 + row)
+        context = edit(bench.generator, bench.takes[row].latents, asked, [region], seed=100 + row)
         free = bench.generator.generate(asked, seed=100 + row)
         old = bench.files[row]
         new = bench.spliced(row, old, take, [region])
         compare(bench, rows, row, old, new, asked, region)
+        scores = bench.heard(Audio(context.audio.samples[0], context.audio.rate), asked, region)
+        add(rows, {f"told the context {CHORDS}": scores.get(CHORDS, math.nan)})
         scores = bench.heard(Audio(free.audio.samples[0], free.audio.rate), asked, region)
         add(rows, {f"free {key}": scores.get(key, math.nan) for key in (CHORDS, "onset_f1")})
     show(rows)
@@ -143,7 +146,7 @@ def recordings(bench: Bench) -> None:
             continue
         asked = inside(clip.controls, bench.other_chords(row), [region], bench.generator.grid(), free={"melody"})
         latents = bench.generator.codec.encode(Audio(clip.audio.samples[None], clip.audio.rate))
-        take = edit(bench.generator, latents, asked, [region], seed=100 + row)
+        take = edit(bench.generator, latents, asked, [region], told=False, seed=100 + row)
         old = exact.read(clip.audio.write(bench.folder / "recording.wav"), clip.audio)
         compare(bench, rows, row, old, bench.spliced(row, old, take, [region]), asked, region)
     show(rows)
@@ -194,7 +197,8 @@ def chain(bench: Bench) -> None:
             first = int(draw.integers(0, len(lines) - 1))
             region = (lines[first], lines[min(first + int(draw.integers(1, 3)), len(lines) - 1)])
             controls = inside(controls, bench.other_chords(row, 1 + number), [region], grid, free={"melody"})
-            take = edit(bench.generator, latents, controls, [region], seed=1000 + EDITS * row + number)
+            seed = 1000 + EDITS * row + number
+            take = edit(bench.generator, latents, controls, [region], told=False, seed=seed)
             file = bench.spliced(row, file, take, [region])
             # As a take is kept between two commands, in half precision.
             kept = stored.write(bench.folder / "chain.latents", take.latents, controls, {})
@@ -233,7 +237,8 @@ def extensions(bench: Bench) -> None:
         }
         tail = mfcc_patches(Audio(source.samples[:, -5 * source.rate :], source.rate)).mean(0)
         for name, controls in ways.items():
-            made = extend(generator, latents, controls, known=known, seed=200 + row)
+            told = "other" not in name
+            made = extend(generator, latents, controls, known=known, told=told, seed=200 + row)
             sound = Audio(made.audio.samples[0], made.audio.rate)
             scores = bench.heard(sound, controls, part)
             new = Audio(sound.samples[:, source.samples.shape[-1] :], sound.rate)

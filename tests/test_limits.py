@@ -214,6 +214,8 @@ PLACES: list[tuple[str, Place]] = [
     ("recording", function("flowmusic.types", "FrameGrid.of_seconds", lambda value: (value, 25))),
     ("time", sheet(beats=[...])),
     ("time", labels),
+    ("source", function("flowmusic.takes.source", "checked_length", lambda value: (value, "song.wav"))),
+    ("bars", flag("extend", "FOLDER/song.wav", "--bars={}")),
     ("bpm", flag(*GENERATE, "--bpm={}")),
     ("bpm", sheet(bpm=...)),
     ("bpm", function("flowmusic.controls.beats", "check_bpm")),

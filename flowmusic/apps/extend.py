@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = """Make music that goes on from the end of a piece, or that leads up to its beginning.
 
-The beat runs on.  Without others, the chords and drums of SOURCE repeat, its words hold, and its end is the style.
+The beat runs on.  Without others, the chords and drums of SOURCE repeat, and its words hold.
 New chords, melody and drums begin with the first bar after the join."""
     parser.epilog = f"{take_flags.GUIDANCE_KEYS}\n{take_flags.EXIT_CODES}"
     source_flags.add_source(parser)
@@ -55,8 +55,6 @@ def run(args: argparse.Namespace) -> int:
         asked = within.read(args, piece, [span], starts)
         recorded, details = editing.settled(args, asked, source, generator)
         piece = within.merged(asked, piece, [span], starts, generator, free - {"chords", "drums", "melody", "beats"})
-        if args.style is None and generator.has_style and "style" not in free:
-            piece = extending.in_style_of(piece, source, generator, args.before)
         samples = exact.read(source.path, source.audio)
         size = samples.values.nbytes * piece.seconds / known.seconds
         check_output(args.out, args.count * round(size) + disk.PROBE)
@@ -78,10 +76,11 @@ def run(args: argparse.Namespace) -> int:
             known=kept,
             guidance=guidance,
             sampling=sampling,
+            told=asked.chords is None,
             seed=seed,
             progress=report,
         )
-        # The next extension goes on from this one: its words hold, and its style is heard anew.
+        # The next extension goes on from this one, whose words hold.
         return replace(take, controls=replace(take.controls, style=source.controls.style))
 
     where = "before" if args.before else "after"

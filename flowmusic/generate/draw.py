@@ -88,6 +88,7 @@ def draw(
     sampling: Sampling,
     *,
     given: Given | None = None,
+    told: bool = True,
     source: Tensor | None = None,
     start: float = 0.0,
     wrap: Callable[[VelocityField], VelocityField] | None = None,
@@ -101,6 +102,7 @@ def draw(
         noise: ``[B, T, D]``, any device.
         sampling: solver, steps and grid.
         given: latents that are known on some frames: told to the encoder, and held on their path.
+        told: whether the encoder is told; else they are held on their path alone.
         source: latents ``[B, T, D]`` from which the solve begins at ``start`` on the path between noise and them
             (SDEdit, Meng et al. 2022, arXiv 2108.01073): the later, the more is left of them.
         start: 0, noise, to below 1; above 0 it needs a source.
@@ -117,7 +119,7 @@ def draw(
     if start and source is None:
         raise ValueError("a solve that starts on the way to the music needs a source to start from")
     moved = [_moved(passage, device) for passage in passages]
-    field = velocity(model, moved, z_0.shape[1], given)
+    field = velocity(model, moved, z_0.shape[1], given if told else None)
     if given is not None and bool(given[1].any()):
         field = keeping(field, z_0, *given)
     if wrap is not None:

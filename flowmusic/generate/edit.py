@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,6 +43,7 @@ def edit(
     *,
     guidance: Guidance | None = None,
     sampling: Sampling | None = None,
+    told: bool = True,
     seed: int | None = None,
     noise: Noise | None = None,
     progress: Progress | None = None,
@@ -54,6 +56,8 @@ def edit(
             Words and style are read for the regions alone.
         regions: in seconds from the beginning of the piece, apart from each other.
         guidance, sampling: default to the model's own.
+        told: whether the encoder is told what is known beside the regions.  If not, the music there leads by its path
+            alone: other chords are followed more closely, and the timbre is kept a little less (docs/editing.md).
         seed: item b starts from noise of seed + b; None draws one.
         noise: where the windows' noise comes from; default: the seed.
         progress: called as ``progress(done, total)`` after every field evaluation.
@@ -65,9 +69,8 @@ def edit(
     spans = [frames(region, grid) for region in regions]
     if not spans:
         raise ValueError("an edit needs at least one region")
-    return fill(
-        model, latents, controls, spans, guidance=guidance, sampling=sampling, seed=seed, noise=noise, progress=progress
-    )
+    more: Any = {"guidance": guidance, "sampling": sampling, "told": told, "noise": noise, "progress": progress}
+    return fill(model, latents, controls, spans, seed=seed, **more)
 
 
 def fill(
@@ -78,6 +81,7 @@ def fill(
     *,
     guidance: Guidance | None = None,
     sampling: Sampling | None = None,
+    told: bool = True,
     seed: int | None = None,
     noise: Noise | None = None,
     progress: Progress | None = None,
@@ -107,6 +111,7 @@ def fill(
             noises.draw(window, dim),
             sampling,
             given=(known[:, here], keep[:, here]),
+            told=told,
             progress=shifted(progress, evals, each * (len(parts) - 1 - number)),
         )
         # Other spans that lie in the window are left to windows of their own, in whose middle they are.

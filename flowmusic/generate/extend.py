@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,6 +44,7 @@ def extend(
     known: int,
     guidance: Guidance | None = None,
     sampling: Sampling | None = None,
+    told: bool = True,
     seed: int | None = None,
     noise: Noise | None = None,
     progress: Progress | None = None,
@@ -53,7 +55,7 @@ def extend(
         latents: of the longer piece, ``[B, T, D]``; only frames ``first`` to ``first + known`` are read.
         controls: of the longer piece (:func:`continued` has those of the known music go on).
         first, known: where the known music begins, and how many frames it has.
-        guidance, sampling, seed, noise, progress: as in :func:`flowmusic.generate.edit.edit`.
+        guidance, sampling, told, seed, noise, progress: as in :func:`flowmusic.generate.edit.edit`.
 
     Raises: ValueError where nothing is left to be made, NotFinite if the solve diverges.
     """
@@ -62,9 +64,8 @@ def extend(
     spans += [Window(0, first)] if first > 0 else []
     if not spans:
         raise ValueError(f"the music already has {known} of {length} frames; give a longer piece")
-    return fill(
-        model, latents, controls, spans, guidance=guidance, sampling=sampling, seed=seed, noise=noise, progress=progress
-    )
+    more: Any = {"guidance": guidance, "sampling": sampling, "told": told, "noise": noise, "progress": progress}
+    return fill(model, latents, controls, spans, seed=seed, **more)
 
 
 def continued(

@@ -1,9 +1,12 @@
 """Put what was made into a recording: sample by sample the recording outside of the regions, the new music in them.
 
-Where a region begins, the new music plays at full strength from its first sample on, so that a downbeat there keeps its
-attack.  What keeps the waveform whole is the difference of old and new just before, mirrored into the region and faded
-out (a raised cosine of 20 ms): at the line the sum is the old waveform, and after it the new one.  Where a region
-ends, the old music before the line is there to be faded in, and the next downbeat is the recording's own.
+Where a region begins, two ways to keep the waveform whole are used by halves.  Fading the old music out and the new one
+in softens the attack of a downbeat there; playing the new one at full strength, and fading out the difference of both
+just before the line, mirrored into the region, leaves the attack as it is and its onset a little sharper than those of
+other bars, as nothing of it sounds before the line.  Half of each keeps the attack within a decibel or so, and the
+onset among the others (figures in docs/editing.md).  Where there is no old music to be faded, as after its end, all
+is the mirrored difference.  Where a region ends, the old music before the line is faded in, and the next downbeat is
+the recording's own.  All fades are raised cosines of 20 ms.
 
 >>> old, new = torch.ones(1, 8), torch.zeros(1, 8)
 >>> splice(old, new, [(2, 6)], fade=2)
@@ -45,8 +48,10 @@ def splice(old: Tensor, new: Tensor, regions: Sequence[tuple[int, int]], fade: i
         # 1 at the line, 0 inside; half a step off, as no sample is on the line.
         falling = 0.5 + 0.5 * torch.cos(math.pi * (torch.arange(count, dtype=out.dtype) + 0.5) / max(count, 1))
         if first - count >= begin:
-            before = placed[:, first - count : first] - new[:, first - count : first]
-            out[:, first : first + count] += falling * before.flip(-1)
+            fading = (placed[:, first - count : first] - new[:, first - count : first]).flip(-1)
+            if first + count <= end:
+                fading = 0.5 * (fading + placed[:, first : first + count] - new[:, first : first + count])
+            out[:, first : first + count] += falling * fading
         if begin <= last - count and last <= end:
             here = slice(last - count, last)
             out[:, here] += falling.flip(-1) * (placed[:, here] - new[:, here])

@@ -1,4 +1,4 @@
-"""A piece with room before or after it: how long, on which beat grid, with which controls and style."""
+"""A piece with room before or after it: how long, on which beat grid, with which controls."""
 
 from __future__ import annotations
 
@@ -11,12 +11,7 @@ from flowmusic import limits
 from flowmusic.inputs.regions import EARLY_S, Span
 
 if TYPE_CHECKING:
-    from flowmusic.generate.generator import Generator
     from flowmusic.inputs.within import Piece
-    from flowmusic.takes.source import Source
-
-STYLE_SECONDS = 3.0
-"""Of the end of a piece (or of its beginning, where music is to lead up to it), whose feel the new part is to have."""
 
 
 def bars_seconds(piece: Piece, bars: int) -> float:
@@ -63,16 +58,3 @@ def next_bar(lines: Sequence[float] | None, span: Span) -> float:
     """The first bar line in a span, where what is new begins; without one, the beginning of the span."""
     within = [line for line in (lines or [])[:-1] if span[0] - EARLY_S <= line < span[1]]
     return max(within[0], 0.0) if within else span[0]
-
-
-def in_style_of(piece: Piece, source: Source, generator: Generator, before: bool) -> Piece:
-    """The piece asked for in the style of the source's end, or beginning; of silence, and of too little, in none."""
-    from flowmusic.audio import Audio, rms_db
-    from flowmusic.inputs.request import SILENT_DB, STYLE_LEAST_S
-
-    count = round(STYLE_SECONDS * source.audio.rate)
-    part = source.audio.samples[..., :count] if before else source.audio.samples[..., -count:]
-    excerpt = Audio(part, source.audio.rate)
-    if excerpt.seconds < STYLE_LEAST_S or rms_db(part) < SILENT_DB:
-        return piece
-    return replace(piece, controls=replace(piece.controls, style=(generator.style(excerpt),)))

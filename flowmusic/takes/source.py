@@ -85,15 +85,21 @@ def audio_of(path: Path) -> Path:
 
 def check_length(audio: Path) -> None:
     """Raise UsageError for a file that is longer than what is held in memory, where its header tells that."""
-    from flowmusic import limits
     from flowmusic.audio_files import length_of
 
     length = length_of(audio)
     if length is not None:
-        try:
-            limits.number("source", length, f"the length of {shown(audio)}", low=0.0)
-        except limits.LimitError as error:
-            raise UsageError(str(error)) from None
+        checked_length(length, shown(audio))
+
+
+def checked_length(seconds: float, name: str) -> float:
+    """A length that is held in memory.  Raises: UsageError."""
+    from flowmusic import limits
+
+    try:
+        return limits.number("source", seconds, f"the length of {name}")
+    except limits.LimitError as error:
+        raise UsageError(str(error)) from None
 
 
 def record_of(audio: Path) -> dict[str, Any]:
