@@ -252,7 +252,7 @@ def table(found: Mapping[str, Any]) -> str:
         ),
     ]
     lines += ["", "| way | sources | least Spearman, latents | log-mel | mean, latents | log-mel |", "|---" * 6 + "|"]
-    for way in WAYS:
+    for way in sorted({way for each in found.values() for way in each}):
         fine = [
             [each[way][f"{amount:g}"] for amount in FINE]
             for each in found.values()
@@ -272,8 +272,13 @@ def plot(found: Mapping[str, Any], path: Path) -> None:
 
     figure = Figure(figsize=(10.5, 3.6), dpi=110, layout="constrained")
     panels = figure.subplots(1, 3, sharex=True, sharey=True)
-    colours = {"strength": "#2f6690", "freed": "#8e6c88", "morph": "#e4572e"}
-    labels = {"strength": "strength, symbols kept", "freed": "strength, symbols let go", "morph": "morph"}
+    colours = {"strength/text=5": "#2f6690", "strength": "#9db7d0", "freed": "#8e6c88", "morph/text=5": "#e4572e"}
+    labels = {
+        "strength/text=5": "strength, symbols kept, text=5",
+        "strength": "strength, symbols kept",
+        "freed": "strength, symbols let go",
+        "morph/text=5": "morph, text=5",
+    }
     for axes, name in zip(panels, KEPT.values(), strict=True):
         for way, colour in colours.items():
             amounts = sorted({a for each in found.values() for a in each.get(way, {})}, key=float)

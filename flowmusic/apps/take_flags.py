@@ -106,10 +106,10 @@ def add_sampling(parser: argparse.ArgumentParser, over_time: bool = False) -> No
 def add_blend(parser: argparse.ArgumentParser) -> None:
     """Two ends, and places between them."""
     add = parser.add_argument
-    two = {"nargs": 2, "default": None}
-    add("--blend", type=options.words, metavar=("PROMPT", "PROMPT"), help="between two prompts, instead of TEXT", **two)
-    add("--blend-seeds", type=options.seed, metavar=("N", "N"), help="between the noise of two seeds", **two)
-    add("--blend-styles", type=options.existing_file, metavar=("FILE", "FILE"), help="between two styles", **two)
+    prompts, files = ("PROMPT", "PROMPT"), ("FILE", "FILE")
+    add("--blend", type=options.words, nargs=2, metavar=prompts, help="between two prompts, instead of TEXT")
+    add("--blend-seeds", type=options.seed, nargs=2, metavar=("N", "N"), help="between the noise of two seeds")
+    add("--blend-styles", type=options.existing_file, nargs=2, metavar=files, help="between two styles")
     add("--at", type=options.share, metavar="X", help="where: 0, the first of the two, to 1 (0.5)")
     add("--path", type=options.integer("takes", low=2), metavar="N", help="N takes instead, at even places from 0 to 1")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowmusic import disk, options, progress
 from flowmusic.apps import take_flags
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     def make(seed: int, report: Progress) -> Generation:
         if same:
             return generator.finished(source.latents, wanted.controls, guidance, sampling, seed, 0)
-        common = {"guidance": guidance, "sampling": sampling, "seed": seed, "progress": report}
+        common: dict[str, Any] = {"guidance": guidance, "sampling": sampling, "seed": seed, "progress": report}
         if how is not None:
             length = source.grid.length
             return vary.variation(generator, wanted.controls, amount, first=how.seed, length=length, **common)

@@ -74,7 +74,7 @@ def variation(
     Raises: ValueError as :meth:`Generator.generate`, and for an amount outside 0..1.
     """
     seed = draw_seed() if seed is None else check_seed(seed)
-    ends = (SeededNoise.counted(each, controls.batch) for each in (check_seed(first), seed))
+    ends = SeededNoise.counted(check_seed(first), controls.batch), SeededNoise.counted(seed, controls.batch)
     sampling = sampling or generator.sampling()
     rate = generator.codec.frame_rate
     return generator.generate(

@@ -83,7 +83,10 @@ class Blend:
         from flowmusic.generate.vary import BetweenNoises
 
         def make(seed: int, report: Progress) -> Generation:
-            ends = None if self.seeds is None else [SeededNoise.counted(each, first.batch) for each in self.seeds]
+            noise = None
+            if self.seeds is not None:
+                low, high = (SeededNoise.counted(each, first.batch) for each in self.seeds)
+                noise = BetweenNoises(low, high, at)
             return blend(
                 generator,
                 first,
@@ -93,7 +96,7 @@ class Blend:
                 guidance=guidance,
                 sampling=sampling,
                 seed=seed,
-                noise=None if ends is None else BetweenNoises(*ends, at),
+                noise=noise,
                 progress=report,
             )
 
@@ -138,4 +141,4 @@ def settled(args: argparse.Namespace) -> Blend | None:
     args.seed = seeds[0] if seeds else args.seed
     last = (args.path or 2) - 1
     places = (HALFWAY if args.at is None else args.at,) if args.path is None else [n / last for n in range(last + 1)]
-    return Blend(*(None if each is None else (each[0], each[1]) for each in (texts, seeds, styles)), tuple(places))
+    return Blend(texts and tuple(texts), seeds and tuple(seeds), styles and tuple(styles), tuple(places))

@@ -10,7 +10,7 @@ from flowmusic.generate.sampling import Sampling
 if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
 
-RULE = ("ab2", 3)
+RULE = ("midpoint", 1)
 """Solver and steps for a model that says nothing of previews: what is enough for nano (docs/vary.md)."""
 SCORES = ("chords", "onsets", "melody")
 

@@ -31,6 +31,7 @@ PRESETS: Mapping[str, tuple[str, float]] = {
     "timbre": ("strength", 0.45),
     "style": ("strength", 0.6),
     "loose": ("strength", 0.8),
+    "words": ("morph", 1.0),
 }
 """Ways and amounts by name; docs/vary.md has their figures."""
 DEFAULT = "style"
