@@ -144,8 +144,8 @@ def judge_long(read: Callable[[float, float], Audio], requested: Annotations, se
 def part_edges(downbeats: Sequence[float], seconds: float) -> list[float]:
     """Where the parts of a recording begin, and its end: on the last downbeat within :data:`PART_SECONDS`.
 
-    >>> part_edges([0.0, 40.0, 80.0, 119.0], 130.0), part_edges([], 130.0)
-    ([0.0, 40.0, 80.0, 130.0], [0.0, 60.0, 130.0])
+    >>> part_edges([0.0, 40.0, 80.0, 119.0], 140.0), part_edges([], 140.0)
+    ([0.0, 40.0, 80.0, 140.0], [0.0, 60.0, 140.0])
     """
     edges = [0.0]
     # What would leave less than half a part over is judged with the part before.

@@ -4,8 +4,10 @@
     for block in piece.blocks():
         ...  # Audio [1, C, n]; joined, they are what decoding everything at once gives
 
->>> Piece.__name__
-'Piece'
+>>> from flowmusic.curves import Curve
+>>> weights = over(GuidanceOverTime({"all": Curve.of("1@0 3@1")}), frame_rate=2.0)
+>>> [guidance.terms[0].weight for guidance in weights(Window(0, 3))]
+[1.5, 2.5, 3.0]
 """
 
 from __future__ import annotations
