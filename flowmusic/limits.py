@@ -114,7 +114,7 @@ _TABLE = (
     _row("share", "", 0, 1, "a part of a whole",
          "dropout drop mask word_dropout utilisation decay betas times as_onsets drums_as_onsets audio_text audio "
          "captioned min_confidence span context everything text_only feel_only words_only quantile facts fact instrument "
-         "drop_each plain context_noise"),
+         "drop_each plain context_noise preview"),
     _row("masked_spans", "spans", 1, 4, "to be made at once where latents are given around them", "spans", whole=True),
     _row("clips", "clips", 2, 1_000_000, "of a test set", "clips sweep_clips", whole=True),
     _row("page_clips", "clips", 0, 10_000, "on one page", "page_clips", whole=True),
@@ -174,7 +174,7 @@ _TABLE = (
 LIMITS: Mapping[str, Limit] = {row.name: row for row in _TABLE}
 """The table by name."""
 _BY_KEY: Mapping[str, Limit] = {key: row for row in _TABLE for key in row.keys}
-_GROUPS = frozenset({"guidance", "dropout", "min_confidence"})
+_GROUPS = frozenset({"guidance", "dropout", "min_confidence", "preview"})
 """Keys whose entries bear the names of controls."""
 _RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?(/[0-9]{1,9})?")
 

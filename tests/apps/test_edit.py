@@ -250,7 +250,7 @@ EXTENSIONS: list[tuple[list[str], list[str]]] = [
     (["--seconds", "1", "--bars", "1"], ["not both"]),
     (["--seconds", "0"], ["0"]),
     (["--bars", "0"], ["0"]),
-    (["--seconds", "3599"], ["3600", "the longer piece"]),
+    (["--seconds", "7199"], ["7200", "the longer piece"]),
     (["--bars", "-1"], ["-1"]),
     (["--seconds", "1", "--out", "take.wav"], ["SOURCE itself"]),
 ]
