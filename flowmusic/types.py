@@ -298,9 +298,13 @@ class Codec(Protocol):
     """Audio to continuous, normalised latents and back."""
 
     rate: int
-    channels: int
     frame_rate: Fraction
     dim: int
+
+    @property
+    def channels(self) -> int:
+        """Of the audio that it makes."""
+        ...
 
     def encode(self, audio: Audio) -> Tensor:
         """Audio ``[B, C, N]`` at any rate -> latents ``[B, T, D]``, about zero mean and unit variance."""
