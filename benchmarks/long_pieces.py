@@ -4,7 +4,8 @@ Composed pieces of the corpus (labels alone, nothing is rendered) are asked for 
 beats.  Schemes:
 
 - left to right: each window continues the one before it; parts end on bar lines (what the package does);
-- plain edges: the same without bar lines, as the windows fall;
+- steady: the same, the music before moved to the mean of the opening (flowmusic/generate/opening.py);
+- plain edges: left to right without bar lines, as the windows fall;
 - noise 0.05: what is told to the encoder as the music before has noise of that deviation (against errors that add up);
 - skeleton: windows apart from each other first, in batches, then those between them with both sides known;
 - skeleton, style: the same, the later windows of the first kind in the style of the first one (detail 2).
@@ -103,12 +104,14 @@ def asked(model: Generator, seed: int, seconds: float) -> Asked:
     return Asked(Controls((piece.captions[0],), tracks), labels, grid)
 
 
-def left_to_right(model: Generator, wanted: Asked, seed: int, lines: bool = True, noise: float = 0.0) -> Made:
+def left_to_right(
+    model: Generator, wanted: Asked, seed: int, lines: bool = True, noise: float = 0.0, steady: bool = False
+) -> Made:
     parts = model.parts(wanted.grid, wanted.controls if lines else wanted.controls.only({"text"}))
     ask = long.asking(wanted.controls, model.defaults.guide())
     told = model.encoder if not noise else _NoisyContext(model.encoder, noise, seed)
     named = _With(model, told)
-    drawn = list(long.left_to_right(named, ask, parts, SeededNoise([seed]), model.sampling()))
+    drawn = list(long.left_to_right(named, ask, parts, SeededNoise([seed]), model.sampling(), steady=steady))
     return Made(torch.cat([latents for latents, _ in drawn], 1), [part.start for part in parts[1:]])
 
 
@@ -186,6 +189,7 @@ def skeleton(model: Generator, wanted: Asked, seed: int, style: bool = False) ->
 
 SCHEMES: dict[str, Scheme] = {
     "left to right": left_to_right,
+    "steady": lambda model, wanted, seed: left_to_right(model, wanted, seed, steady=True),
     "plain edges": lambda model, wanted, seed: left_to_right(model, wanted, seed, lines=False),
     "noise 0.05": lambda model, wanted, seed: left_to_right(model, wanted, seed, noise=0.05),
     "skeleton": skeleton,

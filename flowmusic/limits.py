@@ -113,8 +113,8 @@ _TABLE = (
     # Data and evaluation
     _row("share", "", 0, 1, "a part of a whole",
          "dropout drop mask word_dropout utilisation decay betas times as_onsets drums_as_onsets audio_text audio "
-         "captioned min_confidence span context everything text_only feel_only words_only quantile facts fact instrument "
-         "drop_each plain context_noise preview"),
+         "captioned min_confidence span context everything text_only feel_only words_only quantile facts fact "
+         "instrument drop_each plain context_noise preview"),
     _row("masked_spans", "spans", 1, 4, "to be made at once where latents are given around them", "spans", whole=True),
     _row("clips", "clips", 2, 1_000_000, "of a test set", "clips sweep_clips", whole=True),
     _row("page_clips", "clips", 0, 10_000, "on one page", "page_clips", whole=True),

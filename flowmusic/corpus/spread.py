@@ -14,11 +14,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from flowmusic.facts import INSTRUMENTS, TEMPI, instrument_of
 from flowmusic.corpus import instruments
 from flowmusic.corpus.extra import named
 from flowmusic.corpus.genres import Genre
 from flowmusic.corpus.splits import stream
+from flowmusic.facts import INSTRUMENTS, TEMPI, instrument_of
 
 _FELT = {"slow": (60.0, 87.9), "medium": (88.0, 121.9), "fast": (122.0, 178.0)}
 _LEADS = frozenset(program for programs in instruments.LEADS.values() for program in programs)

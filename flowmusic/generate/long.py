@@ -20,6 +20,7 @@ from torch import Tensor
 from flowmusic.audio import Audio
 from flowmusic.controls import beats as beat_tracks
 from flowmusic.generate.draw import Given, Model, draw
+from flowmusic.generate.opening import OpeningMean
 from flowmusic.generate.passages import Passage
 from flowmusic.generate.sampling import Noise, Sampling
 from flowmusic.generate.windows import Window, cut_controls
@@ -117,6 +118,7 @@ def left_to_right(
     sampling: Sampling,
     *,
     given: Given | None = None,
+    steady: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[tuple[Tensor, int]]:
     """Draw parts one after the other, as they are asked for.
@@ -127,11 +129,13 @@ def left_to_right(
         parts: of :func:`in_order`.
         noise: where each window's comes from.
         given: latents of the whole piece ``[B, T, D]``, and ``[B, T]`` bool, True where they are to stay.
+        steady: move the music before each window to the mean of the opening (:mod:`flowmusic.generate.opening`).
         progress: told of the evaluations of all windows.
 
     Yields: latents ``[B, stop - start, D]`` of each part, on the model's device, and the evaluations that they took.
     """
     past: Tensor | None = None
+    opening = OpeningMean(float(model.codec.frame_rate))
     begins, done, each = 0, 0, sampling.evals()
     for number, part in enumerate(parts):
         window = part.window
@@ -145,7 +149,7 @@ def left_to_right(
             keep[:, :inside] = given[1][:, window.start : window.stop].to(keep.device)
         if past is not None:
             before = part.start - window.start
-            known[:, :before] = past[:, window.start - begins :]
+            known[:, :before] = past[:, window.start - begins :] + (opening.shift() if steady else 0.0)
             keep[:, :before] = True
         solution = draw(
             model,
@@ -157,7 +161,9 @@ def left_to_right(
         )
         done += solution.num_evals
         past, begins = solution.z[:, : part.stop - window.start], window.start
-        yield past[:, part.start - window.start :], solution.num_evals
+        made = past[:, part.start - window.start :]
+        opening.add(made)
+        yield made, solution.num_evals
 
 
 def shifted(progress: Progress | None, before: int, after: int) -> Progress | None:

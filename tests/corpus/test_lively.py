@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from flowmusic.facts import INSTRUMENTS, TEMPI, instrument_of
 from flowmusic.corpus import bus, kits, performance, rooms, spread
 from flowmusic.corpus.__main__ import main
 from flowmusic.corpus.compose import compose
@@ -19,6 +18,7 @@ from flowmusic.corpus.genres import GENRES
 from flowmusic.corpus.lively import draw_production, render
 from flowmusic.corpus.piece import Note
 from flowmusic.corpus.synth import FontSynth
+from flowmusic.facts import INSTRUMENTS, TEMPI, instrument_of
 from tests.corpus.test_build import digests
 
 RATE = 32_000
