@@ -5,7 +5,7 @@ For every clip of a corpus a take is made by its controls, written, and then
 - two bars are edited to the chords of another clip (its tune let go), and the same request is generated freely: do the
   chords come as closely inside as they do freely, and do the seams stand out among the other bar lines?
 - the same edit of two bars in the clip's own recording, which has to be encoded;
-- ten edits of bars drawn by chance follow one another: do loudness and the Frechet distance stay?
+- ten edits of bars drawn by chance follow one another, on its own request: do loudness and the Frechet distance stay?
 - it is extended by five seconds, on its own chords, with and without the style of its end, and to other chords;
 - a take of twice the length has a region as long as a window, whose last window sees what follows, or does not.
 
@@ -186,9 +186,12 @@ def at(strength: np.ndarray, time: float) -> float:
 
 
 def chain(bench: Bench) -> None:
-    """Ten edits after one another, of one or two bars drawn by chance, on other chords each."""
+    """Ten edits after one another, of one or two bars drawn by chance, each on the request that there is.
+
+    (With other chords and no tune in the regions, as in :func:`edits`, they become softer by what the tune was.)
+    """
     draw = np.random.default_rng(0)
-    grid, rows = bench.generator.grid(), Rows()
+    rows: Rows = {}
     finals, files = [], []
     for row, clip in enumerate(bench.clips):
         lines = [0.0, *bench.lines(row), bench.generator.seconds]
@@ -196,9 +199,8 @@ def chain(bench: Bench) -> None:
         for number in range(EDITS):
             first = int(draw.integers(0, len(lines) - 1))
             region = (lines[first], lines[min(first + int(draw.integers(1, 3)), len(lines) - 1)])
-            controls = inside(controls, bench.other_chords(row, 1 + number), [region], grid, free={"melody"})
             seed = 1000 + EDITS * row + number
-            take = edit(bench.generator, latents, controls, [region], told=False, seed=seed)
+            take = edit(bench.generator, latents, controls, [region], seed=seed)
             file = bench.spliced(row, file, take, [region])
             # As a take is kept between two commands, in half precision.
             kept = stored.write(bench.folder / "chain.latents", take.latents, controls, {})
