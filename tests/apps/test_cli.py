@@ -42,6 +42,7 @@ def test_the_fixed_flags_of_generate_are_there(capsys: pytest.CaptureFixture[str
     fixed = "chords bpm meter melody drums style style-seconds style-detail concept controls use guidance seconds steps"
     fixed += " solver time-grid guidance-interval apg seed count best-of min-adherence model adapter device precision"
     fixed += " loop-bpm stretch threads out no-latents quiet"
+    fixed += " blend blend-seeds blend-styles at path preview"
     assert flags - {"--help"} == {f"--{name}" for name in fixed.split()}
 
 
