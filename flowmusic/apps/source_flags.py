@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from flowmusic import options
 from flowmusic.apps import take_flags
-from flowmusic.controls import TRACKS
 from flowmusic.errors import UsageError, reading_input
 from flowmusic.options import check_device
 from flowmusic.paths import sibling
+from flowmusic.takes.source import FREE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flowmusic.generate.generator import Generator
     from flowmusic.inputs.request import GenerateRequest
     from flowmusic.takes.source import Source
-
-FREE = (*TRACKS, "text", "style")
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -50,20 +50,31 @@ def free(args: argparse.Namespace) -> frozenset[str]:
     return frozenset(FREE) if "all" in args.free else frozenset(args.free)
 
 
-def opened(args: argparse.Namespace) -> tuple[Generator, Source]:
-    """The model, of --model or of the take's record, and what SOURCE is to it.  Raises: UsageError."""
+def opened(
+    args: argparse.Namespace, judge: Callable[[Path, Mapping[str, Any]], None] | None = None
+) -> tuple[Generator, Source]:
+    """The model, of --model or of the take's record, and what SOURCE is to it.
+
+    Args:
+        judge: called with the audio file and its record, {} for other recordings, before anything is loaded.
+
+    Raises: UsageError.
+    """
     from flowmusic.interop import model_files
-    from flowmusic.takes import editing, source
+    from flowmusic.takes import source
     from flowmusic.takes.making import check_record
 
     with reading_input():
         check_device(args.device)
         path = source.audio_of(args.source)
         outs = [sibling(args.out, f"-{n + 1}{args.out.suffix}") for n in range(args.count)]
-        editing.check_outputs([args.out] if args.count == 1 else outs, path)
+        source.check_outputs([args.out] if args.count == 1 else outs, path)
         check_record(args.out)
         source.check_length(path)
-        recorded = source.record_of(path).get("model")
+        record = source.record_of(path)
+        if judge is not None:
+            judge(path, record)
+        recorded = record.get("model")
         chosen, args.model = args.model, args.model or (recorded if isinstance(recorded, str) else "nano")
         try:
             model_files.find(args.model)
@@ -76,7 +87,7 @@ def opened(args: argparse.Namespace) -> tuple[Generator, Source]:
     with reading_input():
         found = source.read(path, generator, None if args.quiet else lambda step: print(step, file=sys.stderr))
         if chosen is not None:
-            editing.check_codec(found, generator)
+            source.check_codec(found, generator)
     return generator, found
 
 

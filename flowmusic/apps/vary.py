@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flowmusic import disk, options, progress
-from flowmusic.apps import take_flags
+from flowmusic.apps import source_flags, take_flags
 from flowmusic.controls import chords
 from flowmusic.errors import DONE, UsageError, check_output, reading_input
 from flowmusic.files import remove_stale
-from flowmusic.options import check_device
 from flowmusic.takes import varying
 
 if TYPE_CHECKING:
-    from flowmusic.generate.generator import Generator
-    from flowmusic.takes.source import Source
+    from pathlib import Path
+
     from flowmusic.types import Generation, Progress
 
 SLIDER = "0, the source, to 1"
@@ -33,24 +33,12 @@ TEXT and flags replace what SOURCE was asked for, or what is heard in it; --free
 Presets: {", ".join(f"{name} (--{way} {amount:g})" for name, (way, amount) in varying.PRESETS.items())}."""
     parser.epilog = f"{take_flags.GUIDANCE_KEYS}\n{take_flags.EXIT_CODES}"
     add = parser.add_argument
-    add("source", type=options.existing_file, metavar="SOURCE", help="a take, with its record beside it, or any music")
-    add("text", type=options.words, nargs="?", metavar="TEXT", help="what it should sound like now (the same)")
+    source_flags.add_source(parser)
     add("--variation", type=options.share, metavar="V", help=f"{SLIDER}, the take of --seed; takes alone")
     add("--strength", type=options.share, metavar="S", help=f"{SLIDER}, a new take: how much may change")
     add("--morph", type=options.share, metavar="M", help=f"{SLIDER}, the whole way: how much of the change is made")
     add("--preset", choices=tuple(varying.PRESETS), metavar="NAME", help=f"see above ({varying.DEFAULT})")
-    take_flags.add_request(parser)
-    add(
-        "--free",
-        type=options.names((*varying.FREE, "all")),
-        default=frozenset(),
-        metavar="LIST",
-        help=f"what not to keep of SOURCE: {', '.join(varying.FREE)}, or all",
-    )
-    take_flags.add_sampling(parser)
-    take_flags.add_model(parser)
-    take_flags.add_output(parser)
-    parser.set_defaults(out="vary.wav", model=None)
+    source_flags.add_making(parser, out="vary.wav")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,8 +55,8 @@ def run(args: argparse.Namespace) -> int:
     from flowmusic.inputs import concepts
     from flowmusic.inputs import request as asking
 
-    generator, source = _opened(args, way)
-    free = frozenset(varying.FREE) if "all" in args.free else args.free
+    generator, source = source_flags.opened(args, partial(_judge, args, way))
+    free = source_flags.free(args)
     args.text, args.seconds = args.text or "", source.audio.seconds
     if args.chords is not None and args.bpm is None:
         args.meter = args.meter or varying.meter_of(source)
@@ -87,9 +75,7 @@ def run(args: argparse.Namespace) -> int:
         how = varying.recorded(source, generator) if way == "variation" else None
         check_output(args.out, args.count * (2 * source.audio.samples.numel() + disk.PROBE))
         remove_stale(args.out.parent)
-    asked.notices[:0] = varying.notices(source, generator, same)
-    for notice in () if args.quiet else asked.notices:
-        print(f"note: {notice}", file=sys.stderr)
+    source_flags.tell(args, asked, varying.notices(source, generator, same))
     if how is not None:
         weights, guidance, sampling = how.weights, how.guidance, how.sampling
         with progress.Bar("repeating the source", "eval") as bar:
@@ -136,37 +122,14 @@ def _refuse(args: argparse.Namespace) -> None:
         )
 
 
-def _opened(args: argparse.Namespace, way: str) -> tuple[Generator, Source]:
-    """The model, of --model or of the take's record, and what SOURCE is to it.  Raises: UsageError."""
-    from flowmusic.interop import model_files
-    from flowmusic.takes import source
-    from flowmusic.takes.making import check_record
-
-    with reading_input():
-        check_device(args.device)
-        path = source.audio_of(args.source)
-        record = source.record_of(path)
-        if way == "variation" and not record:
-            raise UsageError(
-                f"--variation makes a take again from other noise, and {path.name} is a recording without a take's "
-                "record beside it; use --strength"
-            )
-        varying.check_outputs(args.out, args.count, path)
-        check_record(args.out)
-        own, chosen = record.get("model"), args.model
-        args.model = chosen or (own if isinstance(own, str) else "nano")
-        if way == "variation" and record.get("precision") in ("fp32", "bf16"):
-            args.precision = record["precision"]
-        try:
-            model_files.find(args.model)
-        except ValueError as error:
-            if chosen is not None:
-                raise
-            raise UsageError(
-                f"{path.name} was made by {args.model}, which is not here: {error}; give --model"
-            ) from None
-    generator = take_flags.load(args)
-    with reading_input():
-        found = source.read(path, generator, None if args.quiet else lambda step: print(step, file=sys.stderr))
-        varying.check_codec(found, generator)
-    return generator, found
+def _judge(args: argparse.Namespace, way: str, path: Path, record: Mapping[str, Any]) -> None:
+    """A variation needs the record of a take, and takes its precision from there.  Raises: UsageError without one."""
+    if way != "variation":
+        return
+    if not record:
+        raise UsageError(
+            f"--variation makes a take again from other noise, and {path.name} is a recording without a take's "
+            "record beside it; use --strength"
+        )
+    if record.get("precision") in ("fp32", "bf16"):
+        args.precision = record["precision"]

@@ -7,12 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowmusic.errors import UsageError
-from flowmusic.hashes import of_file
 from flowmusic.inputs.within import Piece
-from flowmusic.paths import sibling
-from flowmusic.plain import shown
-from flowmusic.takes import exact, stored
+from flowmusic.takes import exact
 from flowmusic.takes.making import Takes
 
 if TYPE_CHECKING:
@@ -200,30 +196,6 @@ def told(args: argparse.Namespace, what: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def check_outputs(outs: Sequence[Path], source: Path) -> None:
-    """Raise UsageError where an output would be written over the source, its record or its latents."""
-    kept = {path.resolve() for path in (source, sibling(source, ".json"), stored.path_beside(source))}
-    for out in outs:
-        for path in (out, sibling(out, ".json"), stored.path_beside(out)):
-            if path.resolve() in kept:
-                what = (
-                    "SOURCE itself" if path.resolve() == source.resolve() else f"{path.name}, which belongs to SOURCE"
-                )
-                raise UsageError(f"--out {shown(out)} would be written over {what}; choose another name")
-
-
-def check_codec(source: Source, generator: Generator) -> None:
-    """Raise UsageError for a take of another codec, to be called where a person chose the model."""
-    own, ours = source.record.get("weights"), generator.weights.get("codec")
-    codec = own.get("codec") if isinstance(own, dict) else None
-    if codec is not None and ours is not None and codec != ours:
-        raise UsageError(
-            f"a source of another model: {shown(source.path)} was made by {source.record.get('model')}, whose codec is "
-            f"not that of {generator.name}; leave --model out, or move {source.path.stem}.json away to edit the audio "
-            "as any recording"
-        )
-
-
 def notices(source: Source, generator: Generator, samples: exact.Samples, out: Path) -> list[str]:
     """What a person should know of a source before it is edited."""
     found = list(source.notices)
@@ -249,16 +221,9 @@ def notices(source: Source, generator: Generator, samples: exact.Samples, out: P
 
 def described(source: Source, edit: Mapping[str, Any]) -> dict[str, Any]:
     """``source`` and ``edits`` of a record: where the piece comes from, and what was done to it since it was made."""
-    about = {
-        "name": source.path.name,
-        "sha256": of_file(source.path),
-        "model": source.record.get("model"),
-        "seed": source.record.get("seed"),
-        "codec_error_db": None if source.codec_error_db is None else round(source.codec_error_db, 2),
-    }
     before = source.record.get("edits")
     return {
-        "source": {key: value for key, value in about.items() if value is not None},
+        "source": source.about(),
         "edits": [*(before if isinstance(before, list) else []), dict(edit)],
     }
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowmusic import plain
+from flowmusic.controls import TRACKS
 from flowmusic.errors import UsageError
 from flowmusic.hashes import of_file
 from flowmusic.paths import sibling
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
     from flowmusic.types import Controls, FrameGrid, Track
 
+FREE = (*TRACKS, "text", "style")
+"""What of a source can be let go of."""
 SAME_SI_SDR_DB = 6.0
 """A file whose sound agrees with its stored latents by less was changed after it was made.
 
@@ -54,6 +57,20 @@ class Source:
     codec_error_db: float | None = None
     notices: tuple[str, ...] = ()
 
+    def about(self) -> dict[str, Any]:
+        """What a record tells of it: name, hash, and of a take model and seed."""
+        from flowmusic.hashes import of_file
+
+        error = self.codec_error_db
+        found = {
+            "name": self.path.name,
+            "sha256": of_file(self.path),
+            "model": self.record.get("model"),
+            "seed": self.record.get("seed"),
+            "codec_error_db": None if error is None else round(error, 2),
+        }
+        return {key: value for key, value in found.items() if value is not None}
+
     @property
     def text(self) -> str | None:
         """The words that it was asked for by."""
@@ -66,6 +83,30 @@ class Source:
         from flowmusic.controls.beats import tempo
 
         return None if self.beats is None else tempo(self.beats)
+
+
+def check_outputs(outs: Sequence[Path], source: Path) -> None:
+    """Raise UsageError where an output would be written over the source, its record or its latents."""
+    kept = {path.resolve() for path in (source, sibling(source, ".json"), stored.path_beside(source))}
+    for out in outs:
+        for path in (out, sibling(out, ".json"), stored.path_beside(out)):
+            if path.resolve() in kept:
+                what = (
+                    "SOURCE itself" if path.resolve() == source.resolve() else f"{path.name}, which belongs to SOURCE"
+                )
+                raise UsageError(f"--out {shown(out)} would be written over {what}; choose another name")
+
+
+def check_codec(source: Source, generator: Generator) -> None:
+    """Raise UsageError for a take of another codec, to be called where a person chose the model."""
+    own, ours = source.record.get("weights"), generator.weights.get("codec")
+    codec = own.get("codec") if isinstance(own, dict) else None
+    if codec is not None and ours is not None and codec != ours:
+        raise UsageError(
+            f"a source of another model: {shown(source.path)} was made by {source.record.get('model')}, whose codec is "
+            f"not that of {generator.name}; leave --model out, or move {source.path.stem}.json away to use the audio "
+            "as any recording"
+        )
 
 
 def audio_of(path: Path) -> Path:

@@ -8,11 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowmusic.controls import TRACKS
 from flowmusic.errors import UsageError
-from flowmusic.paths import sibling
-from flowmusic.plain import shown
-from flowmusic.takes import stored
 from flowmusic.takes.making import Takes
 
 if TYPE_CHECKING:
@@ -37,7 +33,6 @@ PRESETS: Mapping[str, tuple[str, float]] = {
 DEFAULT = "style"
 WORDS = 5.0
 """Guidance of new words beside ``all``: docs/vary.md compares 0, 2 and 5."""
-FREE = (*TRACKS, "text", "style")
 SAME = 0.05
 """How far, over their deviation, latents may be from those of the take that they repeat.
 
@@ -234,47 +229,18 @@ def check_repeats(source: Source, generator: Generator, how: Repeat, progress: P
         )
 
 
-def check_codec(source: Source, generator: Generator) -> None:
-    """Raise UsageError for a take of another codec."""
-    own, ours = source.record.get("weights"), generator.weights.get("codec")
-    codec = own.get("codec") if isinstance(own, dict) else None
-    if codec and ours and codec != ours:
-        raise UsageError(
-            f"a source of another model: {shown(source.path)} was made by {source.record.get('model')}, whose codec is "
-            f"not that of {generator.name}; leave --model out, or move {source.path.stem}.json away to vary the audio "
-            "as any recording"
-        )
-
-
-def check_outputs(out: Path, count: int, source: Path) -> None:
-    """Raise UsageError where an output would be written over the source, its record or its latents."""
-    kept = {path.resolve() for path in (source, sibling(source, ".json"), stored.path_beside(source))}
-    outs = [out] if count == 1 else [sibling(out, f"-{n + 1}{out.suffix}") for n in range(count)]
-    for each in outs:
-        if kept & {path.resolve() for path in (each, sibling(each, ".json"), stored.path_beside(each))}:
-            raise UsageError(f"--out {shown(each)} would be written over SOURCE or its record; choose another name")
-
-
 def details(
     args: argparse.Namespace, asked: GenerateRequest, source: Source, way: str, amount: float, kept: Iterable[str]
 ) -> dict[str, Any]:
     """``source`` and ``vary`` of the record, beside what every record tells."""
-    from flowmusic.hashes import of_file
     from flowmusic.takes import record
 
-    about = {
-        "name": source.path.name,
-        "sha256": of_file(source.path),
-        "model": source.record.get("model"),
-        "seed": source.record.get("seed"),
-        "codec_error_db": None if source.codec_error_db is None else round(source.codec_error_db, 2),
-    }
     vary: dict[str, Any] = {"way": way, "amount": amount, "kept": list(kept), "free": sorted(args.free)}
     if args.preset is not None:
         vary["preset"] = args.preset
     return {
         **record.details(args, asked),
-        "source": {key: value for key, value in about.items() if value is not None},
+        "source": source.about(),
         "vary": vary,
     }
 
