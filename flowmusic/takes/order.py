@@ -129,16 +129,18 @@ class Reading:
         if length is not None:
             request = replace(request, seconds=length.samples / length.rate)
         concepts.register(args.concept, generator, self._all_words())
-        details = record.details(args, request)
         grid = generator.grid(request.seconds)
         written = asking.to_controls(request, grid)
         if sections is not None:
             written = stories.written(sections, written, grid)
+        controls = asking.for_model(request, written, generator)
+        other = None if blend is None else blend.second(args, request, controls, generator)
+        # Once all sources are known.
+        details = record.details(args, request)
+        if sections is not None:
             details["story"] = sections.record()
         if length is not None:
             details["loop"] = {"bars": args.bars, "samples": length.samples}
-        controls = asking.for_model(request, written, generator)
-        other = None if blend is None else blend.second(args, request, controls, generator)
         bars = over_time.bars(controls, sections)
         weights = curves.placed(args.guidance or generator.defaults.guidance, bars)
         sampling = self._sampling(generator, details)

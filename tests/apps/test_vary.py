@@ -168,7 +168,7 @@ BAD: list[tuple[str, Change, list[str], list[str]]] = [
     ("free stranger", unchanged, ["--free", "lyrics"], ["lyrics", "chords, melody"]),
     ("over the source", unchanged, ["--out", "take.wav"], ["take.wav", "another name"]),
     ("over the record", unchanged, ["--out", "take.flac"], ["take.flac", "another name"]),
-    ("another codec", another_codec, ["loud"], ["a source of another model", "codec"]),
+    ("another codec", another_codec, ["loud", "--model", "nano"], ["a source of another model", "codec"]),
     ("variation by other weights", another_model, ["--variation", "0.5"], ["other weights", "--strength"]),
     ("variation of a recording", without_record, ["--variation", "0.5"], ["recording", "--strength"]),
     ("variation without latents", without_latents, ["--variation", "0.5"], ["no latents", "--strength"]),
