@@ -19,15 +19,15 @@ import torch
 
 from feature_extractors.onsets import Onsets
 from flowmusic.audio import Audio
-from flowmusic.corpus import bus, kits, lively, performance, render, spread
+from flowmusic.corpus import bus, kits, lively, performance, spread
 from flowmusic.corpus.compose import compose
 from flowmusic.corpus.fonts import choose_fonts
+from flowmusic.corpus.render import SAMPLE_RATE as RATE
+from flowmusic.corpus.render import render
 from flowmusic.corpus.splits import stream
 from flowmusic.corpus.synth import FontSynth
 from flowmusic.metrics import fad
 from flowmusic.metrics.spectrum import log_spectral_distance, power
-
-RATE = render.SAMPLE_RATE
 
 
 def sound(samples: np.ndarray) -> Audio:
@@ -70,7 +70,7 @@ def main() -> None:
                 piece = performance.perform(piece)
             marks.append(time.process_time())
             if kind == "plain":
-                result = render.render(piece, synths[font.sha256])
+                result = render(piece, synths[font.sha256])
             else:
                 plan = lively.draw_production(piece, font, fonts, samples)
                 result, _ = lively.render(piece, plan, synths, player, True)
@@ -98,8 +98,8 @@ def main() -> None:
     print("  " + ", ".join(f"{name} {value:.3f}" for name, value in cpu.items()))
     print(f"  plain {total['plain']:.2f}, lively {total['lively']:.2f} ({total['lively'] / total['plain'] - 1:+.0%})")
     for kind in ("plain", "lively"):
-        marks = np.percentile(levels[kind], [0, 25, 50, 75, 100])
-        print(f"{kind}: LUFS least, quartiles, most: " + ", ".join(f"{value:.1f}" for value in marks))
+        quantiles = np.percentile(levels[kind], [0, 25, 50, 75, 100])
+        print(f"{kind}: LUFS least, quartiles, most: " + ", ".join(f"{value:.1f}" for value in quantiles))
         error = np.array(off[kind])
         print(
             f"{kind}: drum onsets within 50 ms: {len(error) / max(1, hits[kind]):.3f}; detected less label: "

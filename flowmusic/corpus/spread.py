@@ -2,14 +2,11 @@
 
 Chance alone gives some instruments a hundredth of a corpus and others a third. Here each list is gone through in
 rounds, every round in an order of its own, so that everything has its turn; what a genre leans to decides the rest.
-``python -m flowmusic.corpus.spread --clips 400`` prints what comes out.
+``python -m flowmusic.corpus.counts --clips 400`` prints what comes out.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -18,7 +15,7 @@ from flowmusic.corpus import instruments
 from flowmusic.corpus.extra import named
 from flowmusic.corpus.genres import Genre
 from flowmusic.corpus.splits import stream
-from flowmusic.facts import INSTRUMENTS, TEMPI, instrument_of
+from flowmusic.facts import INSTRUMENTS, TEMPI
 
 _FELT = {"slow": (60.0, 87.9), "medium": (88.0, 121.9), "fast": (122.0, 178.0)}
 _LEADS = frozenset(program for programs in instruments.LEADS.values() for program in programs)
@@ -71,34 +68,3 @@ def cast(rng: Random, instrument: str, parts: Collection[str]) -> tuple[str, int
     """Who plays the wished instrument: a part, one of `parts` if any of them can, and a General-MIDI program."""
     able = [(part, program) for part, can in _OF_PART.items() for program in INSTRUMENTS[instrument] if program in can]
     return rng.choice([pair for pair in able if pair[0] in parts] or able)
-
-
-def table(seed: int, clips: int, split: str = "train", seconds: float = 12.0) -> dict[str, Counter[str]]:
-    """Composes clips and counts in how many each instrument, genre (as asked and as named) and tempo class occurs."""
-    from flowmusic.corpus.compose import compose
-
-    counts: dict[str, Counter[str]] = {name: Counter() for name in ("instrument", "genre", "genre named", "tempo")}
-    for index in range(clips):
-        wish = wish_of(seed, index)
-        piece = compose(stream(seed, "clip", index).getrandbits(48), split, seconds, wish=wish)
-        heard = {instrument_of(part.program) for part in piece.parts if part.name != "drums"}
-        counts["instrument"].update(name for name in heard if name)
-        counts["genre"][wish.genre] += 1
-        counts["genre named"][str(piece.tags["genre"])] += 1
-        counts["tempo"][str(piece.tags["tempo"])] += 1
-    return counts
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m flowmusic.corpus.spread", description=__doc__)
-    parser.add_argument("--clips", type=int, default=400)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args(argv)
-    for name, counter in table(args.seed, args.clips).items():
-        print(f"{name} ({len(counter)}): " + ", ".join(f"{word} {n}" for word, n in counter.most_common()))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,22 +1,16 @@
-"""LitStereoHead: the training shell of a codec's stereo head, and crops of two channels; the codec stays as it is."""
+"""LitStereoHead: the training shell of a codec's stereo head; all else of the codec stays as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning import LightningModule
 from torch import Tensor
 
-from flowmusic import audio as audio_tools
 from flowmusic.codec.latent import LatentCodec
 from flowmusic.codec.stereo import Cues
-from flowmusic.corpus import reader
-from flowmusic.data.crops import WaveCrops
-from flowmusic.data.module import VALIDATION_SEED, CodecData
 from flowmusic.interop import bundle
 from flowmusic.train.command import WrongSettings
 from flowmusic.train.schedule import scheduled
@@ -30,34 +24,6 @@ def headed(name: str, stereo: Mapping[str, Any]) -> LatentCodec:
     codec = bundle.load_codec(name)
     codec.add_stereo_head(stereo)
     return codec
-
-
-class StereoCrops(WaveCrops):
-    """Random crops of both channels.  Shape: ``[B, 2, N]``; mono clips have two equal ones."""
-
-    def _load(self, path: Path) -> np.ndarray:
-        audio = audio_tools.read(path, rate=self.rate)
-        samples = audio.samples.expand(2, -1)
-        return (samples.clamp(-1, 1) * 32767).round().to(torch.int16).numpy().T
-
-    def __call__(self, step: int) -> Tensor:
-        """Half of the crops have their channels swapped, so that no side is the usual one."""
-        batch = super().__call__(step).transpose(1, 2)
-        swapped = torch.from_numpy(np.random.default_rng((self.seed, step, 1)).random(len(batch)) < 0.5)
-        return torch.where(swapped[:, None, None], batch.flip(1), batch)
-
-
-class StereoData(CodecData):
-    """Stereo crops of a corpus folder, for the training of a stereo head."""
-
-    def setup(self, stage: str) -> None:
-        if hasattr(self, "train_crops"):
-            return
-        settings = self.rate, self.crop_samples, self.batch
-        self.train_crops = StereoCrops(reader.clips(self.folder, "train", self.limit), *settings, self.seed)
-        self.validation_crops = StereoCrops(
-            reader.clips(self.folder, "validation", self.limit), *settings, VALIDATION_SEED
-        )
 
 
 class LitStereoHead(LightningModule):

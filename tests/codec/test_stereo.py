@@ -12,8 +12,9 @@ import torch
 from flowmusic.codec.spectral import SpectralCodec
 from flowmusic.codec.stereo import Cues, StereoHead
 from flowmusic.corpus.reader import Clip
+from flowmusic.data.stereo_crops import StereoCrops
 from flowmusic.train.command import WrongSettings
-from flowmusic.train.stereo import LitStereoHead, StereoCrops
+from flowmusic.train.stereo import LitStereoHead
 
 RATE, HOP = 32_000, 1280
 STEREO = {"bands": 8, "width": 8, "n_fft": 2048, "hop": 640}

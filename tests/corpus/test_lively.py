@@ -14,6 +14,7 @@ import soundfile
 from flowmusic.corpus import bus, kits, performance, rooms, spread
 from flowmusic.corpus.__main__ import main
 from flowmusic.corpus.compose import compose
+from flowmusic.corpus.counts import table
 from flowmusic.corpus.genres import GENRES
 from flowmusic.corpus.lively import draw_production, render
 from flowmusic.corpus.piece import Note
@@ -137,11 +138,11 @@ def test_playing_moves_notes_by_some_milliseconds_and_keeps_the_grid():
 
 def test_every_instrument_genre_and_tempo_has_its_turn():
     """In 280 pieces each instrument is heard, and no genre is asked for more than once oftener than another."""
-    counts = spread.table(seed=1, clips=280)
-    assert set(counts["instrument"]) == set(INSTRUMENTS) and min(counts["instrument"].values()) >= 4
-    asked = counts["genre"].values()
+    found = table(seed=1, clips=280)
+    assert set(found["instrument"]) == set(INSTRUMENTS) and min(found["instrument"].values()) >= 4
+    asked = found["genre"].values()
     assert len(asked) == len(GENRES) and max(asked) - min(asked) <= 1
-    assert set(counts["tempo"]) == set(TEMPI) and min(counts["tempo"].values()) > 280 * 0.2
+    assert set(found["tempo"]) == set(TEMPI) and min(found["tempo"].values()) > 280 * 0.2
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
