@@ -27,6 +27,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     # JASCO's conditioner holds a bottleneck of its own: its drums are blurred inside the model.
     "model": frozenset({"controls"}),
     "generate": frozenset({"flow", "model", "codec", "controls", "annotations"}),
+    # Bandwidth extension works on the codec's short-time spectrum, with its blocks.
+    "enhance": frozenset({"codec"}),
     # The parity command recomputes everything that a foreign model's files hold: controls, flow and losses too.
     "interop": frozenset({"model", "codec", "generate", "controls", "flow"}),
     # A learned metric is a bundle of ours, which the reader of bundles loads.
@@ -34,7 +36,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "corpus": frozenset({"controls", "annotations"}),
     "data": frozenset({"controls", "annotations", "corpus"}),
     # A run ends in a bundle of its own; the networks of the extractors are trained here too.
-    "train": frozenset({"data", "model", "flow", "generate", "metrics", "codec", "interop", EXTRACTORS}),
+    "train": frozenset({"data", "model", "flow", "generate", "metrics", "codec", "interop", "enhance", EXTRACTORS}),
     EXTRACTORS: frozenset({"controls", "annotations"}),
     # Flags and their checks, which settings files use too: an adapter's scale is one of them.
     "options": frozenset({"interop"}),
