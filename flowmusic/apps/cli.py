@@ -20,6 +20,7 @@ COMMANDS = {
     "generate": "make music from text and controls",
     "invert": "learn a word for the feel of some recordings",
     "extract": "read chords, melody, drums and beats from audio",
+    "enhance": "give a dull recording a treble (8, 16 or 22 kHz, or old, to 32 kHz)",
     "models": "list the models that can be used by name, or convert one",
     "corpus": "compose and render a labelled corpus",
     "data": "make a manifest of your own recordings, or of a known data set",

@@ -15,6 +15,7 @@ DROP_DB = 15.0
 HELD_DB = 12.0
 """What lies above stays this far below for the rest of the spectrum, or it is a gap."""
 EDGE_DB = 6.0
+"""How far below what is under it the edge of the spectrum is."""
 _SILENT = 1e-9
 """Mean power of a bin that rounding to 16 bits leaves is 6e-8 (Hann window, not normalised); this lies below it."""
 
@@ -25,15 +26,13 @@ class LongTerm:
     def __init__(self) -> None:
         self._left: np.ndarray | None = None
         self._power = np.zeros(SIZE // 2 + 1)
-        self._frames = self._samples = 0
+        self._frames = self.samples = 0
         self._square = 0.0
-        self.peak = 0.0
 
     def add(self, block: np.ndarray) -> None:
         """Shape: ``[n, C]``."""
         self._square += float(np.square(block, dtype=np.float64).sum())
-        self._samples += block.size
-        self.peak = max(self.peak, float(np.abs(block).max(initial=0.0)))
+        self.samples += block.size
         left = block if self._left is None else np.concatenate([self._left, block])
         count = max(0, (len(left) - SIZE) // HOP + 1)
         if count:
@@ -55,7 +54,7 @@ class LongTerm:
     @property
     def level(self) -> float:
         """RMS of all samples."""
-        return float(np.sqrt(self._square / max(1, self._samples)))
+        return float(np.sqrt(self._square / max(1, self.samples)))
 
 
 def find_cut(spectrum: np.ndarray | Tensor) -> float | None:
@@ -94,7 +93,7 @@ def find_cut(spectrum: np.ndarray | Tensor) -> float | None:
     found = steepest
     for _ in range(2):
         reference = float(np.median(level[round(0.6 * found) : round(0.8 * found)]))
-        held = min(reference, level[round(0.9 * found)])
+        held = float(np.clip(level[round(0.9 * found)], reference - EDGE_DB, reference))  # music falls by itself too
         within = np.flatnonzero(raw[: round(1.1 * found)] >= held - EDGE_DB)
         found = int(within[-1]) if len(within) else found
     cut = float(np.clip(hz[found], LEAST_HZ, None))

@@ -31,8 +31,8 @@ MOST_GAIN = 1e3
 """Greatest gain of an excitation, +60 dB: what is next to nothing is not made into something."""
 NOISE_TONALITY = 0.5772
 """Of Gaussian noise: Euler's constant."""
-GUARD = 2
-"""Bins above the cut that fade in: half of the main lobe of the window."""
+GUARD = 4
+"""Bins above the cut that fade in: the main lobe of the window."""
 
 
 def context_frames(net: EnhanceNet) -> int:
