@@ -54,7 +54,7 @@ def added(
     cut_hz: float,
     wanted: tuple[Tensor, Tensor] | EnhanceNet,
     start: int = 0,
-    method: Method = "mixed",
+    method: Method = "rectified",
 ) -> Tensor:
     """What belongs above the cut, to be added to a recording that has nothing there.
 

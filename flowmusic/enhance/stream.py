@@ -84,7 +84,7 @@ def blocks(
     parts: Iterable[np.ndarray],
     what: Plan,
     net: EnhanceNet | None = None,
-    method: Method = "mixed",
+    method: Method = "rectified",
     tally: Tally | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """What was there and what is added, ``[n, C]`` each, in step.
