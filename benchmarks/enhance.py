@@ -4,8 +4,8 @@
     python benchmarks/enhance.py --files A.ogg B.flac ... [--start 20] [--picture OUT.png]
     python benchmarks/enhance.py --corpus DIR --codec nano_codec [--cut 8000]
 
-Each recording is resampled to twice the cut, and brought back to 32 kHz in four ways: ``plain`` (band-limited), by a cubic
-``spline``, by ``enhance``, which finds the cut itself, and with the ``true bands`` in place of the predicted ones.
+Each recording is resampled to twice the cut, and brought back to 32 kHz in four ways: ``plain`` (band-limited), by a
+cubic ``spline``, by ``enhance``, which finds the cut itself, and with the ``true bands`` in place of the predicted ones.
 Means over the recordings in dB: log-spectral distance above the cut and of all, and energy of the bands above the cut.
 With --codec the recordings come from a codec's round trip, and what it lacks above --cut is painted.
 """
@@ -146,7 +146,9 @@ def main() -> int:
             enhance(audio_tools.resample(truth, 2 * cut))
             spent += time.process_time() - began
     table(rows)
-    print(f"enhance: {spent / (len(CUTS) * sum(each.seconds for each in recordings)):.3f} CPU seconds a second of audio")
+    print(
+        f"enhance: {spent / (len(CUTS) * sum(each.seconds for each in recordings)):.3f} CPU seconds a second of audio"
+    )
     return 0
 
 

@@ -70,7 +70,9 @@ class BinNet(EnhanceNet):
         return nn.functional.pad(made, (0, 0, self.start, 0))
 
 
-def train(net: nn.Module, loss_of: Callable[[Tensor, torch.Generator], Tensor], crops: WaveCrops, minutes: float) -> int:
+def train(
+    net: nn.Module, loss_of: Callable[[Tensor, torch.Generator], Tensor], crops: WaveCrops, minutes: float
+) -> int:
     """Adam with a cosine over the CPU time, in which the crops are cut too.  Returns: steps."""
     optimizer = torch.optim.AdamW(net.parameters(), lr=1.5e-3, betas=(0.9, 0.98))
     began, step = time.process_time(), 0
@@ -129,7 +131,9 @@ def low_part(samples: Tensor, cut: float) -> Tensor:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=2.0, help="CPU minutes for each training (default: %(default)s)")
+    parser.add_argument(
+        "--minutes", type=float, default=2.0, help="CPU minutes for each training (default: %(default)s)"
+    )
     parser.add_argument("--clips", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--limit", type=int, default=200, help="training clips")

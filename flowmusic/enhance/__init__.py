@@ -1,1 +1,1 @@
-"""Bandwidth extension: the treble of a recording that ends at a cut, painted in from what lies below (docs/enhance.md)."""
+"""Bandwidth extension: the treble of a recording that ends at a cut, painted from what lies below (docs/enhance.md)."""

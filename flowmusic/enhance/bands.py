@@ -62,7 +62,7 @@ def band_means(values: Tensor, first: int = 0) -> Tensor:
     bins = torch.arange(SIZE // 2 + 1, device=values.device)
     bands = band_of_bin().to(values.device)
     member = torch.zeros(BANDS, len(bins), device=values.device, dtype=values.dtype)
-    member[bands, bins] = ((bins >= max(first, EDGES[0]))).to(values.dtype)
+    member[bands, bins] = (bins >= max(first, EDGES[0])).to(values.dtype)
     member = member / member.sum(1, keepdim=True).clamp_min(1.0)
     return torch.einsum("kf,cfs->csk", member, values)
 

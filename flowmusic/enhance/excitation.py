@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from flowmusic.codec.stft import istft
+from flowmusic.codec.stft import istft, stft
 from flowmusic.enhance.bands import HOP, SIZE, transform
 
 STEP = 8
@@ -45,14 +45,8 @@ def rectified(spectrum: Tensor, first: int) -> Tensor:
     band = torch.zeros_like(spectrum)
     band[:, first // 2 : first] = spectrum[:, first // 2 : first]
     twice = istft(torch.nn.functional.pad(band, (0, 0, 0, SIZE // 2)), 2 * SIZE, 2 * HOP).abs()
-    # Back to the rate by dropping the upper half of the spectrum of frames of twice the length.
-    return _halved(twice)
-
-
-def _halved(samples: Tensor) -> Tensor:
-    from flowmusic.codec.stft import stft
-
-    return stft(samples, 2 * SIZE, 2 * HOP)[:, : SIZE // 2 + 1]
+    # Back to the rate by leaving out the upper half of the spectrum of frames of twice the length.
+    return stft(twice, 2 * SIZE, 2 * HOP)[:, : SIZE // 2 + 1]
 
 
 def noise(channels: int, start: int, count: int) -> Tensor:

@@ -16,7 +16,7 @@ from flowmusic import hashes
 from flowmusic.audio_files import AudioError, Damaged, opened
 from flowmusic.enhance.bands import RATE
 from flowmusic.enhance.cut import LongTerm
-from flowmusic.enhance.net import WEIGHTS, load
+from flowmusic.enhance.net import WEIGHTS
 from flowmusic.enhance.stream import Plan, Tally, blocks, plan
 
 FINE = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ALAC_24", "ALAC_32")

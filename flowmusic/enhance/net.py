@@ -23,8 +23,8 @@ class EnhanceNet(nn.Module):
     """ConvNeXt blocks over frames, from the bands below a cut to those above.
 
     Shape: energy ``[B, S, K]``, tonality ``[B, S, K]`` (:func:`flowmusic.enhance.bands.measured`), known ``[B]`` (bands
-    below the cut) ``-> [B, S, H], [B, S, H]``: log energy and tonality of the bands from :data:`HIGH` on, of which those
-    below the cut mean nothing.  What is said of unknown bands is not looked at.
+    below the cut) ``-> [B, S, H], [B, S, H]``: log energy and tonality of the bands from :data:`HIGH` on, of which
+    those below the cut mean nothing.  What is said of unknown bands is not looked at.
     """
 
     def __init__(self, width: int = 128, layers: int = 4) -> None:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.signal
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from flowmusic import audio as audio_tools
@@ -56,9 +58,9 @@ def test_below_the_cut_all_stays_and_above_it_there_is_as_much_as_there_was(cut:
     found = enhance(Audio(dull, RATE))
     assert found.plan.cut_hz == pytest.approx(cut, abs=120.0)
     more = found.audio.samples - dull
-    assert level_db(more, 0.0, found.plan.cut_hz - 130.0) < level_db(dull, 0.0, cut) - 60.0
+    assert level_db(more, 0.0, found.plan.cut_hz - 60.0) < level_db(dull, 0.0, cut) - 60.0
     assert level_db(dull, cut, 16_000.0) < level_db(truth, cut, 16_000.0) - 40.0
-    assert level_db(found.audio.samples, cut, 16_000.0) == pytest.approx(level_db(truth, cut, 16_000.0), abs=8.0)
+    assert level_db(found.audio.samples, cut, 16_000.0) == pytest.approx(level_db(truth, cut, 16_000.0), abs=12.0)
 
 
 def test_a_recording_of_a_low_rate_keeps_what_it_has() -> None:
@@ -158,7 +160,11 @@ def test_what_has_its_treble_is_left_alone() -> None:
 
 @pytest.mark.parametrize(
     ("rate", "cut", "message"),
-    [(4000, None, "ends at 2000 Hz"), (8000, 5000.0, "cannot have a cut at 5000 Hz"), (RATE, 1e3, "from 2500 to 14000")],
+    [
+        (4000, None, "ends at 2000 Hz"),
+        (8000, 5000.0, "cannot have a cut at 5000 Hz"),
+        (RATE, 1e3, "from 2500 to 14000"),
+    ],
 )
 def test_what_cannot_be_is_said(rate: int, cut: float | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -220,15 +226,10 @@ def test_noise_depends_on_its_place_alone() -> None:
     assert share.tolist() == pytest.approx([1.0, 0.0, 0.0])
 
 
-def test_bad_weights_are_named(tmp_path: object) -> None:
-    from pathlib import Path
-
-    from safetensors.torch import save_file
-
-    folder = Path(str(tmp_path))
-    with pytest.raises(ValueError, match="no weights of bandwidth extension in .*gone"):
-        load(folder / "gone")
-    save_file({"a": torch.zeros(1)}, folder / "other")
+def test_bad_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no weights of bandwidth extension in .*gone"):
+        load(tmp_path / "gone")
+    save_file({"a": torch.zeros(1)}, tmp_path / "other")
     with pytest.raises(ValueError, match="holds no weights of bandwidth extension"):
-        load(folder / "other")
+        load(tmp_path / "other")
     assert EnhanceNet().reach == 12
