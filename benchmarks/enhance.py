@@ -5,7 +5,7 @@
     python benchmarks/enhance.py --corpus DIR --codec nano_codec [--cut 8000]
 
 Each recording is resampled to twice the cut, and brought back to 32 kHz in four ways: ``plain`` (band-limited), by a
-cubic ``spline``, by ``enhance``, which finds the cut itself, and with the ``true bands`` in place of the predicted ones.
+cubic ``spline``, by ``enhance``, which finds the cut itself, and with the ``true bands`` in place of predicted ones.
 Means over the recordings in dB: log-spectral distance above the cut and of all, and energy of the bands above the cut.
 With --codec the recordings come from a codec's round trip, and what it lacks above --cut is painted.
 """
