@@ -175,8 +175,8 @@ def write(audio: Audio, path: str | Path) -> Path:
     return write_blocks([samples.T.numpy()], audio.rate, len(samples), path)
 
 
-def write_blocks(blocks: Iterable[np.ndarray], rate: int, channels: int, path: str | Path) -> Path:
-    """As :func:`write`, for samples within full scale that come in blocks ``[n, C]``."""
+def write_blocks(blocks: Iterable[np.ndarray], rate: int, channels: int, path: str | Path, bits: int = 16) -> Path:
+    """As :func:`write`, for samples within full scale that come in blocks ``[n, C]``; with 16 or 24 bits."""
     import soundfile
 
     path = Path(path)
@@ -222,7 +222,7 @@ def _format(path: Path) -> str:
     if not path.parent.is_dir():
         raise AudioError(f"output folder does not exist: {path.parent}; create it first")
     suffix = path.suffix.lower().lstrip(".")
-    formats = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS"}
+    formats = {"wav": f"PCM_{bits}", "flac": f"PCM_{bits}", "ogg": "VORBIS"}
     if suffix not in formats:
         raise AudioError(
             f"cannot write {path.name!r}: the name must end in one of {', '.join('.' + f for f in formats)}"

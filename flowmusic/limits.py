@@ -88,6 +88,7 @@ _TABLE = (
     _row("sample_rate", "Hz", 500, 768_000, "a telephone has 8000, the finest recorders 768000",
          "rate sample_rate sampling_rate", whole=True),
     _row("hertz", "Hz", 0, 384_000, "half of the highest sample rate", "top_hz from_hz to_hz"),
+    _row("cut", "Hz", 2500, 14_000, "below is too little to paint from, above too little to paint"),
     _row("channels", "channels", 1, 64, "ambisonics of the seventh order has 64", "channels", whole=True),
     _row("silence", "dBFS", -120, 0, "below is less than any recording holds"),
     _row("hours", "hours", 1e-6, 10_000, "of one corpus; compose several, each with a seed of its own",

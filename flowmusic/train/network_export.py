@@ -35,6 +35,20 @@ def export_separator(path: str, module: Any, data: Any, run: Mapping[str, Any], 
     return save_weights(module.network.state_dict(), Path(path), facts)
 
 
+def export_enhance(path: str, module: Any, data: Any, run: Mapping[str, Any], settings: Mapping[str, Any]) -> Path:
+    """Write the weights of bandwidth extension, with what they were trained on and how well they do."""
+    facts = {
+        "data": f"{len(data.train_crops.waves)} clips of {Path(data.folder).resolve().name}",
+        "steps": run["steps"],
+        "of_steps": settings["model"]["total_steps"],
+        "seed": run["seed"],
+        "minutes": round(run["wall_s"] / 60.0, 1),
+        "validation": {k: round(v, 3) for k, v in run["metrics"].items() if k.startswith("validation/")},
+        "licence": "Apache-2.0",
+    }
+    return save_weights(module.network.state_dict(), Path(path), facts)
+
+
 def save_weights(weights: Mapping[str, Tensor], path: Path, facts: Mapping[str, Any] | None = None) -> Path:
     """A network's tensors as safetensors in half precision, integers as they are.
 

@@ -31,6 +31,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     # Chunks, tags and names of files that are handed on.
     "studio": frozenset({"annotations", "controls", "sheets"}),
     "generate": frozenset({"flow", "model", "codec", "controls", "annotations"}),
+    # Bandwidth extension works on the codec's short-time spectrum, with its blocks.
+    "enhance": frozenset({"codec"}),
     # The parity command recomputes everything that a foreign model's files hold: controls, flow and losses too.
     "interop": frozenset({"model", "codec", "generate", "controls", "flow"}),
     # A learned metric is a bundle of ours, which the reader of bundles loads.
@@ -39,7 +41,9 @@ ALLOWED: dict[str, frozenset[str]] = {
     "data": frozenset({"controls", "annotations", "corpus"}),
     # A run ends in a bundle of its own; the networks of the extractors are trained here too.  What a control's values
     # mean is known where it is made, and dropping a part of them needs it.
-    "train": frozenset({"data", "model", "flow", "generate", "metrics", "codec", "interop", "controls", EXTRACTORS}),
+    "train": frozenset(
+        {"data", "model", "flow", "generate", "metrics", "codec", "interop", "controls", "enhance", EXTRACTORS}
+    ),
     EXTRACTORS: frozenset({"controls", "annotations"}),
     # Flags and their checks, which settings files use too: an adapter's scale is one of them.
     "options": frozenset({"interop"}),
