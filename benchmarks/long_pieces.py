@@ -5,6 +5,8 @@ beats.  Schemes:
 
 - left to right: each window continues the one before it; parts end on bar lines (what the package does);
 - steady: the same, the music before moved to the mean of the opening (flowmusic/generate/opening.py);
+- untold: left to right, the music before held on its path alone, without being told to the encoder;
+- steady, untold: both;
 - plain edges: left to right without bar lines, as the windows fall;
 - noise 0.05: what is told to the encoder as the music before has noise of that deviation (against errors that add up);
 - skeleton: windows apart from each other first, in batches, then those between them with both sides known;
@@ -105,13 +107,19 @@ def asked(model: Generator, seed: int, seconds: float) -> Asked:
 
 
 def left_to_right(
-    model: Generator, wanted: Asked, seed: int, lines: bool = True, noise: float = 0.0, steady: bool = False
+    model: Generator,
+    wanted: Asked,
+    seed: int,
+    lines: bool = True,
+    noise: float = 0.0,
+    steady: bool = False,
+    told: bool = True,
 ) -> Made:
     parts = model.parts(wanted.grid, wanted.controls if lines else wanted.controls.only({"text"}))
     ask = long.asking(wanted.controls, model.defaults.guide())
-    told = model.encoder if not noise else _NoisyContext(model.encoder, noise, seed)
-    named = _With(model, told)
-    drawn = list(long.left_to_right(named, ask, parts, SeededNoise([seed]), model.sampling(), steady=steady))
+    named = _With(model, model.encoder if not noise else _NoisyContext(model.encoder, noise, seed))
+    noises, how = SeededNoise([seed]), {"steady": steady, "told": told}
+    drawn = list(long.left_to_right(named, ask, parts, noises, model.sampling(), **how))
     return Made(torch.cat([latents for latents, _ in drawn], 1), [part.start for part in parts[1:]])
 
 
@@ -190,6 +198,8 @@ def skeleton(model: Generator, wanted: Asked, seed: int, style: bool = False) ->
 SCHEMES: dict[str, Scheme] = {
     "left to right": left_to_right,
     "steady": lambda model, wanted, seed: left_to_right(model, wanted, seed, steady=True),
+    "untold": lambda model, wanted, seed: left_to_right(model, wanted, seed, told=False),
+    "steady, untold": lambda model, wanted, seed: left_to_right(model, wanted, seed, steady=True, told=False),
     "plain edges": lambda model, wanted, seed: left_to_right(model, wanted, seed, lines=False),
     "noise 0.05": lambda model, wanted, seed: left_to_right(model, wanted, seed, noise=0.05),
     "skeleton": skeleton,

@@ -180,7 +180,7 @@ def write_blocks(blocks: Iterable[np.ndarray], rate: int, channels: int, path: s
     import soundfile
 
     path = Path(path)
-    subtype = _format(path)
+    subtype = _format(path, bits)
     with (
         replacing(path) as temporary,
         soundfile.SoundFile(os.fsencode(temporary), "w", rate, channels, subtype=subtype) as file,
@@ -217,7 +217,7 @@ def write_scaled(blocks: Iterable[Tensor], rate: int, channels: int, path: str |
         return write_blocks(scaled(), rate, channels, path)
 
 
-def _format(path: Path) -> str:
+def _format(path: Path, bits: int = 16) -> str:
     """The subtype of a name.  Raises: AudioError if its folder does not exist or its suffix is unknown."""
     if not path.parent.is_dir():
         raise AudioError(f"output folder does not exist: {path.parent}; create it first")

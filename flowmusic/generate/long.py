@@ -119,6 +119,7 @@ def left_to_right(
     *,
     given: Given | None = None,
     steady: bool = False,
+    told: bool = True,
     progress: Progress | None = None,
 ) -> Iterator[tuple[Tensor, int]]:
     """Draw parts one after the other, as they are asked for.
@@ -130,7 +131,8 @@ def left_to_right(
         noise: where each window's comes from.
         given: latents of the whole piece ``[B, T, D]``, and ``[B, T]`` bool, True where they are to stay.
         steady: move the music before each window to the mean of the opening (:mod:`flowmusic.generate.opening`).
-        progress: told of the evaluations of all windows.
+        told: tell the encoder of the music before; otherwise it is held on its path alone.
+        progress: called with the evaluations of all windows.
 
     Yields: latents ``[B, stop - start, D]`` of each part, on the model's device, and the evaluations that they took.
     """
@@ -157,6 +159,7 @@ def left_to_right(
             noise.draw(known.shape[1], model.codec.dim),
             sampling,
             given=(known, keep),
+            told=told,
             progress=shifted(progress, done, each * (len(parts) - 1 - number)),
         )
         done += solution.num_evals
