@@ -38,7 +38,7 @@ def small_encoder(texts: Sequence[str]) -> dict[str, Any]:
     import numpy as np
     import torch
 
-    from flowmusic.interop import eight_bit
+    from flowmusic import eight_bit
     from flowmusic.model.text import TextEncoder, weights_folder
 
     exact = TextEncoder()
@@ -56,7 +56,7 @@ def encoder(stored: dict[str, Any]) -> Any:
     """A text encoder from what :func:`small_encoder` made."""
     from tokenizers import Tokenizer
 
-    from flowmusic.interop import eight_bit
+    from flowmusic import eight_bit
     from flowmusic.model.minilm import MiniLM
     from flowmusic.model.text import MAX_TOKENS, TextEncoder
 

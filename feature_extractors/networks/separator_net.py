@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from feature_extractors import signals
 from feature_extractors.rows import Joined, Rows, power
+from flowmusic import eight_bit
 from flowmusic.tensors import read as read_tensors
 
 RATE = 32_000
@@ -218,7 +219,8 @@ def load(path: Path = WEIGHTS) -> SeparatorNet:
         )
     net = SeparatorNet()
     try:
-        net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in read_tensors(path)[0].items()})
+        stored = eight_bit.unpack(read_tensors(path)[0])
+        net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in stored.items()})
     except RuntimeError as error:
         raise ValueError(f"{path} holds no weights of this separator: {error}") from None
     return net.eval()

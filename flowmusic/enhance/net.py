@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from flowmusic import eight_bit
 from flowmusic.codec.blocks import ConvNeXtBlock
 from flowmusic.enhance.bands import BANDS, HIGH
 from flowmusic.tensors import read as read_tensors
@@ -63,7 +64,8 @@ def load(path: Path = WEIGHTS) -> EnhanceNet:
         raise ValueError(f"no weights of bandwidth extension in {path}; run `flowmusic train experiment=enhance`")
     net = EnhanceNet()
     try:
-        net.load_state_dict({name: value.float() for name, value in read_tensors(path)[0].items()})
+        stored = eight_bit.unpack(read_tensors(path)[0])
+        net.load_state_dict({name: value.float() for name, value in stored.items()})
     except RuntimeError as error:
         raise ValueError(f"{path} holds no weights of bandwidth extension: {error}") from None
     return net.eval()

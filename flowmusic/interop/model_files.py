@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from flowmusic import disk, limits, plain, publishable
+from flowmusic import disk, eight_bit, limits, plain, publishable
 from flowmusic.files import temporary_folder, write_text
 from flowmusic.hashes import of_file, of_unchanged
-from flowmusic.interop import eight_bit, hub
+from flowmusic.interop import hub
 from flowmusic.interop.encodec import COMPRESSION
 from flowmusic.interop.fitting import CorruptWeights, ModelError, filled
 from flowmusic.tensors import read as read_tensors
@@ -104,7 +104,7 @@ def write(
         tensors: by name.
         card: Markdown; the hash is added.
         half: store floating tensors in fp16; otherwise every tensor keeps its dtype.
-        eight_bits: store large matrices in 8 bits, see :mod:`flowmusic.interop.eight_bit`.
+        eight_bits: store large matrices in 8 bits, see :mod:`flowmusic.eight_bit`.
     """
     import yaml
     from safetensors.torch import save_file

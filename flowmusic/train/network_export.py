@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from flowmusic import publishable
+from flowmusic import eight_bit, publishable
 from flowmusic.files import replacing
 
 
@@ -32,7 +32,7 @@ def export_separator(path: str, module: Any, data: Any, run: Mapping[str, Any], 
         f"{len(data.validation)} clips",
         "licence": "Apache-2.0",
     }
-    return save_weights(module.network.state_dict(), Path(path), facts)
+    return save_weights(module.network.state_dict(), Path(path), facts, eight_bits=True)
 
 
 def export_enhance(path: str, module: Any, data: Any, run: Mapping[str, Any], settings: Mapping[str, Any]) -> Path:
@@ -46,20 +46,27 @@ def export_enhance(path: str, module: Any, data: Any, run: Mapping[str, Any], se
         "validation": {k: round(v, 3) for k, v in run["metrics"].items() if k.startswith("validation/")},
         "licence": "Apache-2.0",
     }
-    return save_weights(module.network.state_dict(), Path(path), facts)
+    return save_weights(module.network.state_dict(), Path(path), facts, eight_bits=True)
 
 
-def save_weights(weights: Mapping[str, Tensor], path: Path, facts: Mapping[str, Any] | None = None) -> Path:
+def save_weights(
+    weights: Mapping[str, Tensor], path: Path, facts: Mapping[str, Any] | None = None, eight_bits: bool = False
+) -> Path:
     """A network's tensors as safetensors in half precision, integers as they are.
 
     Args:
         weights: by name.
         path: the file.
         facts: plain data about the training, kept in the file's metadata under ``training``.
+        eight_bits: store large matrices in 8 bits (:mod:`flowmusic.eight_bit`).
     """
     from safetensors.torch import save_file
 
-    stored = {name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in weights.items()}
+    packed = eight_bit.pack(weights) if eight_bits else weights
+    halved = {
+        k: v.half() if v.is_floating_point() and not k.endswith(eight_bit.SCALE) else v for k, v in packed.items()
+    }
+    stored = {name: tensor.cpu().contiguous() for name, tensor in halved.items()}
     told = None if facts is None else {"training": json.dumps(publishable.cleaned(facts))}
     with replacing(path) as temporary:
         save_file(stored, temporary, metadata=told)

@@ -117,8 +117,10 @@ def listed() -> list[tuple[tuple[str, str], str]]:
 
 def _shipped(rows: Sequence[tuple[tuple[str, str], str]], encoder: str) -> Tensor | None:
     """Their vectors as they come with the package; None where they are of another list or encoder."""
+    from flowmusic import eight_bit
+
     vectors, about = tensors.read(FILE, most=2**22)
-    return vectors["vectors"].float() if about == _about(rows, encoder) else None
+    return eight_bit.unpack(vectors)["vectors"].float() if about == _about(rows, encoder) else None
 
 
 def _about(rows: Sequence[tuple[tuple[str, str], str]], encoder: str) -> dict[str, str]:
@@ -129,12 +131,13 @@ def write() -> None:
     """Write :data:`FILE` anew: after a change of the list, ``python -m flowmusic.inputs.words.meaning``."""
     from safetensors.torch import save_file
 
+    from flowmusic import eight_bit
     from flowmusic.model.text import TextEncoder
 
     encoder, rows = TextEncoder(), listed()
-    vectors = ByMeaning(encoder).vectors([phrase for _, phrase in rows]).half()
+    vectors = ByMeaning(encoder).vectors([phrase for _, phrase in rows])
     with replacing(FILE) as temporary:
-        save_file({"vectors": vectors}, temporary, metadata=_about(rows, encoder.fingerprint))
+        save_file(eight_bit.pack({"vectors": vectors}), temporary, metadata=_about(rows, encoder.fingerprint))
 
 
 if __name__ == "__main__":

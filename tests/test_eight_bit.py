@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from flowmusic.interop import eight_bit, model_files
+from flowmusic import eight_bit
+from flowmusic.interop import model_files
 
 
 def weights() -> dict[str, torch.Tensor]:
