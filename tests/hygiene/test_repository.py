@@ -95,12 +95,9 @@ def test_licence_is_apache() -> None:
 
 
 def test_shipped_weights_are_small() -> None:
-    sizes = {
-        path.name: path.stat().st_size
-        for path in (ROOT / "flowmusic/embedded").rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
-    }
-    assert sum(sizes.values()) < MAX_EMBEDDED_BYTES, sizes
+    packages = (ROOT / "flowmusic", ROOT / "feature_extractors")
+    sizes = {path.name: path.stat().st_size for package in packages for path in package.rglob("*.safetensors")}
+    assert len(sizes) > 5 and sum(sizes.values()) < MAX_EMBEDDED_BYTES, sizes
 
 
 def test_notebooks_are_stored_without_outputs() -> None:
