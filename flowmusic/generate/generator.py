@@ -268,8 +268,9 @@ class Generator:
             self._check_context(context, controls.batch, grid.length)
         evals, drawn = 0, []
         ask = asking(controls, guidance, negative)
+        parts, steady = self.parts(grid, controls), context is None
         for latents, count in left_to_right(
-            self, ask, self.parts(grid, controls), noises, sampling, given=context, progress=progress
+            self, ask, parts, noises, sampling, given=context, steady=steady, progress=progress
         ):
             drawn.append(latents)
             evals += count

@@ -82,7 +82,10 @@ class Piece:
         self.evals, self._kept = 0, []
         noise = SeededNoise([self.seed])
         parts = self.model.parts(self.grid, self.controls, self.cuts)
-        for drawn, evals in left_to_right(self.model, self._ask, parts, noise, self.sampling, progress=progress):
+        drawing = left_to_right(
+            self.model, self._ask, parts, noise, self.sampling, steady=self._steady, progress=progress
+        )
+        for drawn, evals in drawing:
             check_finite(drawn, drawn, self.guidance, self.sampling)
             self.evals += evals
             if self.keep_latents:

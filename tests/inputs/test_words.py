@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from flowmusic import tensors
+from flowmusic import eight_bit, tensors
 from flowmusic.corpus import caption
 from flowmusic.corpus.compose import compose
 from flowmusic.corpus.genres import GENRES
@@ -302,7 +302,7 @@ def test_the_vectors_that_are_shipped_are_of_the_list() -> None:
     assert about == meaning._about(rows, encoder.fingerprint)
     some = slice(None, None, 60)
     anew = meaning.ByMeaning(encoder).vectors([phrase for _, phrase in rows[some]])
-    assert torch.allclose(vectors["vectors"][some].float(), anew, atol=2e-3)
+    assert torch.allclose(eight_bit.unpack(vectors)["vectors"][some], anew, atol=2e-3)
 
 
 @pytest.fixture(scope="module")
