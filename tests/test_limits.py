@@ -231,6 +231,7 @@ PLACES: list[tuple[str, Place]] = [
     ("sample_rate", manifest("rate")),
     ("sample_rate", bundle("rate")),
     ("hertz", bundle("top_hz")),
+    ("cut", flag("enhance", "FOLDER/song.wav", "--cut={}")),
     ("channels", header("channels")),
     ("channels", bundle("channels")),
     ("silence", flag("data", "scan", "FOLDER", "--silence={}")),

@@ -49,7 +49,7 @@ class LitEnhance(LightningModule):
         network: what is trained.
         optimizer: partial optimiser, called with the parameters.
         quantile: which quantile of the log energy is predicted; the half is the L1 loss.
-        tonality: weight of the tonality's L1.
+        tonality_weight: of the tonality's L1.
         warmup, total_steps: learning-rate schedule in steps.
         seed: of cuts, levels and filters; step k draws from (seed, k), so resuming is exact.
     """
@@ -59,14 +59,14 @@ class LitEnhance(LightningModule):
         network: EnhanceNet,
         optimizer: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
         quantile: float = 0.5,
-        tonality: float = 1.0,
+        tonality_weight: float = 1.0,
         warmup: int = 100,
         total_steps: int = 2400,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.network, self.make_optimizer = network, optimizer
-        self.quantile, self.tonality = quantile, tonality
+        self.quantile, self.tonality_weight = quantile, tonality_weight
         self.warmup, self.total_steps, self.seed = warmup, total_steps, seed
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
@@ -78,7 +78,7 @@ class LitEnhance(LightningModule):
             painted(difference, known) for difference in (energy[..., HIGH:] - guess, tonality[..., HIGH:] - tonal)
         )
         off, off_tonal = pinball(missed, self.quantile), less_tonal.abs().mean()
-        loss: Tensor = off + self.tonality * off_tonal
+        loss: Tensor = off + self.tonality_weight * off_tonal
         self.log("train/loss", loss.detach(), batch_size=len(batch), prog_bar=True)
         return loss
 
