@@ -65,6 +65,8 @@ class Piece:
         self.sampling = sampling or model.sampling()
         self.seed, self.keep_latents = check_seed(seed), keep_latents
         self.cuts, self.evals = tuple(cuts), 0
+        # A story is to wander from where it began.
+        self._steady = ask is None
         self._kept: list[Tensor] = []
         wanted = guidance or model.defaults.guide()
         if isinstance(wanted, GuidanceOverTime):

@@ -150,7 +150,7 @@ def test_a_clean_request_is_silent() -> None:
         ({"melody": []}, "melody has no notes"),
         ({"melody": [(0, 0, 60)]}, "note 0"),
         ({"melody": [(9.99, 12, 60)]}, r"melody would only begin at 9.99 s.*clip's end at 10 s.*--seconds 14\)"),
-        ({"melody": [(3599, 3600, 60)]}, "would only begin at 3599 s, after the clip's end at 10 s; cut what comes"),
+        ({"melody": [(7199, 7200, 60)]}, "would only begin at 7199 s, after the clip's end at 10 s; cut what comes"),
         ({"drums": [12.0]}, "first onset would only begin at 12 s"),
         ({"drums": [float("inf")]}, "drum onset 0.*got inf"),
     ],
