@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from flowmusic.apps.cli import main
+from flowmusic.generate import piece
 from flowmusic.generate.generator import Generator
-from flowmusic.types import Controls, Generation
+from flowmusic.types import Controls
 from tests.apps.conftest import clicks
 
 pytestmark = pytest.mark.usefixtures("ears")
@@ -25,15 +26,15 @@ def take(*argv: str, record: str = "take.json") -> dict[str, Any]:
 
 @pytest.fixture
 def given(model: Generator, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Controls, float] | None]:
-    """The negative branches that the model was called with; it takes them and leaves them out."""
+    """The negative branches that takes were made with."""
     seen: list[tuple[Controls, float] | None] = []
-    plain = model.generate
 
-    def generate(controls: Controls, *, negative: tuple[Controls, float] | None = None, **rest: Any) -> Generation:
-        seen.append(negative)
-        return plain(controls, **rest)
+    class Watched(piece.Piece):
+        def __init__(self, *args: Any, negative: tuple[Controls, float] | None = None, **rest: Any) -> None:
+            seen.append(negative)
+            super().__init__(*args, negative=negative, **rest)
 
-    monkeypatch.setattr(model, "generate", generate)
+    monkeypatch.setattr(piece, "Piece", Watched)
     return seen
 
 
