@@ -19,6 +19,7 @@ from flowmusic.annotations import plot
 from flowmusic.apps.cli import main
 from flowmusic.errors import FAILED, USAGE, guarded
 from flowmusic.generate.generator import Generator
+from flowmusic.generate.piece import Piece
 from tests.apps.conftest import clicks, tone
 from tests.apps.test_extract import quick as quick
 from tests.test_disk import files_of_at_most
@@ -76,7 +77,7 @@ def test_too_little_room_is_seen_before_the_model_works(
     here: Path, model: Generator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(disk.shutil, "disk_usage", lambda folder: SimpleNamespace(free=100_000))
-    monkeypatch.setattr(type(model), "generate", lambda *_, **__: pytest.fail("it began"))
+    monkeypatch.setattr(Piece, "latents", lambda *_, **__: pytest.fail("it began"))
     assert main(["generate", "x", "--seconds", "20"]) == USAGE
     assert "'take.wav'" in (said := one_line(capsys)) and "0.1 MiB are free" in said
     (here / "take.json").mkdir()

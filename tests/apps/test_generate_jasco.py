@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ import torch
 from flowmusic.apps.cli import main
 from flowmusic.audio import Audio
 from flowmusic.controls.vocabulary import label_id
+from flowmusic.generate import piece
 from flowmusic.generate.generator import Generator
 from flowmusic.metrics.adherence import Detectors
 from flowmusic.types import Controls
@@ -33,13 +35,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[Controls]:
     """The controls that the model was given."""
     kept: list[Controls] = []
-    generate = Generator.generate
 
-    def watched(self: Generator, controls: Controls, **settings: object) -> object:
-        kept.append(controls)
-        return generate(self, controls, **settings)
+    class Watched(piece.Piece):
+        def __init__(self, model: Generator, controls: Controls, *rest: Any, **settings: Any) -> None:
+            super().__init__(model, controls, *rest, **settings)
+            kept.append(controls)
 
-    monkeypatch.setattr(Generator, "generate", watched)
+    monkeypatch.setattr(piece, "Piece", Watched)
     return kept
 
 

@@ -14,6 +14,7 @@ from flowmusic.apps.cli import build_parser
 from flowmusic.controls import beats, chords, drums, melody
 from flowmusic.generate.generator import Generator
 from flowmusic.inputs import request
+from flowmusic.takes import order
 from flowmusic.types import Controls
 from tests.apps.conftest import clicks
 from tests.controls import midi_bytes as b
@@ -30,7 +31,7 @@ def controls(argv: list[str], model: Generator) -> tuple[Controls, list[str]]:
 
 def refused(argv: list[str]) -> str:
     with pytest.raises(ValueError) as caught:
-        request.read(build_parser().parse_args(["generate", "t", *argv]))
+        order.read(order.check(build_parser().parse_args(["generate", "t", *argv])))
     assert len(str(caught.value)) <= 500
     return str(caught.value)
 

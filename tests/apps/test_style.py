@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ import flowmusic as fm
 from flowmusic import audio
 from flowmusic.apps.cli import main
 from flowmusic.audio import Audio
+from flowmusic.generate import piece
 from flowmusic.generate.branches import merge
 from flowmusic.generate.generator import Generator
 from flowmusic.metrics.adherence import Detectors
@@ -28,13 +30,13 @@ def seen(model: Generator, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Contro
     """What a model that has a style was asked for."""
     model.encoder.style = tiny_style()
     kept: list[tuple[Controls, Guidance]] = []
-    generate = Generator.generate
 
-    def watched(self: Generator, controls: Controls, **settings: object) -> object:
-        kept.append((controls, settings["guidance"]))
-        return generate(self, controls, **settings)
+    class Watched(piece.Piece):
+        def __init__(self, model: Generator, controls: Controls, *rest: Any, **settings: Any) -> None:
+            super().__init__(model, controls, *rest, **settings)
+            kept.append((controls, self.guidance))
 
-    monkeypatch.setattr(Generator, "generate", watched)
+    monkeypatch.setattr(piece, "Piece", Watched)
     return kept
 
 
