@@ -103,7 +103,7 @@ def test_a_model_without_is_what_it_was_and_refuses_them(encoder: ConditionEncod
         assert torch.equal(tensor, encoder.state_dict()[name]), name
     plain = Controls(("a slow waltz",))
     for one, two in zip(vars(without(plain, GRID)).values(), vars(encoder(plain, GRID)).values(), strict=True):
-        assert torch.equal(one, two)
+        assert one is two is None or torch.equal(one, two)
     with pytest.raises(ValueError, match=r"no facts control; it has: drums, instruments, text"):
         without(asked(Facts(drums=True)), GRID)
     without(asked(Facts()), GRID)  # nothing is said
