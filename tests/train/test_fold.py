@@ -109,7 +109,7 @@ def test_what_cannot_be_folded(
     for override, message in (
         (f"base={tmp_path / 'once' / 'bundle'}", "has its guidance folded in already"),
         ("model.guidance=[chords]", "guidance 'chords' cannot be an input"),
-        ("model.plain=1.5", "plain must be a share"),
+        ("model.plain=1.0", "plain must be a share"),
     ):
         assert run.main(words(guided_base, store, tmp_path / "bad", "trainer.max_steps=1", override)) == 2
         assert message in capsys.readouterr().err
