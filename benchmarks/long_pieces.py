@@ -118,8 +118,8 @@ def left_to_right(
     parts = model.parts(wanted.grid, wanted.controls if lines else wanted.controls.only({"text"}))
     ask = long.asking(wanted.controls, model.defaults.guide())
     named = _With(model, model.encoder if not noise else _NoisyContext(model.encoder, noise, seed))
-    noises, how = SeededNoise([seed]), {"steady": steady, "told": told}
-    drawn = list(long.left_to_right(named, ask, parts, noises, model.sampling(), **how))
+    noises = SeededNoise([seed])
+    drawn = list(long.left_to_right(named, ask, parts, noises, model.sampling(), steady=steady, told=told))
     return Made(torch.cat([latents for latents, _ in drawn], 1), [part.start for part in parts[1:]])
 
 

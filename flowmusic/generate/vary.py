@@ -23,7 +23,7 @@ from flowmusic.generate.windows import Window, cut_controls
 from flowmusic.types import Controls, Generation, Guidance, Progress, Solution, VelocityField
 
 MORPH_SOURCE = 1.0
-"""Guidance of the request that a morph leads away from (docs/vary.md compares some)."""
+"""Guidance of the request that a morph leads away from."""
 MORPH_NOISES = 1
 """Over how many noises a morph averages its difference."""
 
