@@ -18,7 +18,7 @@ from flowmusic.studio.wav_chunks import Acid, Mark, WavError
 RATE = 32_000
 HOME = "home"  # a path of a person's machine, put together here
 PROVENANCE = Provenance(
-    "nano", 7, "Apache-2.0", {"style": f"/{HOME}/someone/ref.wav", "<feel>": "a.concept"}, {"style": "ab" * 32}, "“rain”"
+    "nano", 7, "Apache-2.0", {"style": f"/{HOME}/someone/ref.wav", "<a>": "a.concept"}, {"style": "ab" * 32}, "“rain”"
 )  # fmt: skip
 
 
