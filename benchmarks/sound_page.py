@@ -3,7 +3,7 @@
 Prints a table of figures, draws one picture of spectrograms (docs/sound.png), and makes a page with players.
 
     python benchmarks/sound_page.py --corpus DIR --codecs nano_codec,nano2_codec --models nano --out sound-page \
-        [--clips 16] [--shown 4] [--picture docs/sound.png]
+        [--clips 16] [--shown 3] [--picture docs/sound.png]
 """
 
 from __future__ import annotations
@@ -84,8 +84,9 @@ def picture(rows: Mapping[str, Sequence[Audio]], clips: Sequence[LabelledClip], 
     """Spectrograms: a row for everything that is compared, a column for every clip."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from PIL import Image
 
-    figure = Figure(figsize=(3.4 * shown, 1.5 * len(rows)), dpi=100, facecolor=PAPER, layout="constrained")
+    figure = Figure(figsize=(3.4 * shown, 1.4 * len(rows)), dpi=75, facecolor=PAPER, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), shown, sharex=True, sharey=True, squeeze=False)
     for row, (name, audios) in enumerate(rows.items()):
@@ -101,7 +102,12 @@ def picture(rows: Mapping[str, Sequence[Audio]], clips: Sequence[LabelledClip], 
                 ax.set_ylabel(name, fontsize=7, color=INK)
             if row == 0:
                 ax.set_title((clips[column].text or "")[:48], fontsize=7, color=INK)
-    return save(figure, path)
+    save(figure, path)
+    # 128 colours are enough for a spectrogram, and a third of the bytes.
+    with Image.open(path) as drawn:
+        small = drawn.convert("RGB").quantize(128)
+    small.save(path, optimize=True)
+    return path
 
 
 def page(rows: Mapping[str, Sequence[Audio]], clips: Sequence[LabelledClip], figures: str, folder: Path) -> Path:
@@ -130,7 +136,7 @@ def main() -> int:
     parser.add_argument("--codecs", default="nano_codec,nano2_codec", help="names or folders, with commas")
     parser.add_argument("--models", default="nano", help="names or bundles, with commas")
     parser.add_argument("--clips", type=int, default=16)
-    parser.add_argument("--shown", type=int, default=4, help="clips on the page and in the picture")
+    parser.add_argument("--shown", type=int, default=3, help="clips on the page and in the picture")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="folder of the page")
     args = parser.parse_args()
