@@ -15,7 +15,7 @@ UV_VERSION := 0.13.8
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS := dev,madmom,ray
+EXTRAS := dev,app,madmom,ray
 # What commands import most of.  Without its bytecode torch alone takes a second longer to start, wherever Python may
 # not write beside its sources; all that is installed would be half a gigabyte.
 COMPILED := torch torchaudio numpy scipy sympy mpmath yaml safetensors tokenizers einops encodec librosa \
