@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import ExitStack, contextmanager, redirect_stderr
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -69,6 +70,19 @@ def _on_a_terminal() -> bool:
 def _say(text: str) -> None:
     if sys.stderr is not None:  # it was closed before we came; printing to None would go to stdout
         print(text, file=sys.stderr, flush=True)
+
+
+_listener: ContextVar[Callable[[Bar], object] | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def telling(listener: Callable[[Bar], object]) -> Iterator[None]:
+    """Every step of a bar inside, in this thread, is told to ``listener`` too, which may raise to end the work."""
+    before = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(before)
 
 
 class TimeLeft:
@@ -164,6 +178,9 @@ class Bar:
         self.done = done
         self.total = total or self.total
         self.left.seen(done)
+        listener = _listener.get()
+        if listener is not None:
+            listener(self)
         if self._drawn is not None:
             self._drawn.show()
         elif self._shown and clock() >= self._next_s:

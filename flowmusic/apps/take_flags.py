@@ -142,7 +142,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 def load(args: argparse.Namespace) -> Generator:
     """The model of --model, on --device; in --precision and with --adapter where the command has them.
 
-    Raises: UsageError.
+    A program that runs commands keeps models itself, and sets ``args.load_model``.  Raises: UsageError.
     """
     from flowmusic.interop import bundle, fitting
     from flowmusic.interop.adapter import AdapterError
@@ -150,6 +150,7 @@ def load(args: argparse.Namespace) -> Generator:
     adapters = getattr(args, "adapter", [])
     more: dict[str, Any] = {"adapters": adapters} if adapters else {}
     try:
-        return bundle.load(args.model, device=args.device, precision=getattr(args, "precision", "fp32"), **more)
+        load = getattr(args, "load_model", bundle.load)
+        return load(args.model, device=args.device, precision=getattr(args, "precision", "fp32"), **more)
     except (fitting.ModelError, AdapterError) as error:
         raise UsageError(str(error)) from error
