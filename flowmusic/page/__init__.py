@@ -1,0 +1,1 @@
+"""The page to play on: what ``flowmusic app`` opens in a browser."""
