@@ -1,1 +1,1 @@
-"""A page to play on: the commands that make takes, for people who do not open a terminal."""
+"""The page to play on: what ``flowmusic app`` opens in a browser."""
