@@ -167,6 +167,7 @@ _TABLE = (
          whole=True),
     _row("threads", "threads", 1, 1024, "no machine has more cores", "threads", whole=True),
     _row("devices", "devices", 1, 4096, "of one training", "devices num_nodes", whole=True, all_by_minus_one=True),
+    _row("port", "", 0, 65_535, "of TCP; 0 takes any that is free", whole=True),
     _row("mebibytes", "MiB", 1, 1_000_000, "of files that are carried", whole=True),
     _row("files", "files", 2, 1_000_000, "that are carried together", whole=True),
     _row("number", "", -1e15, 1e15, "no other number has a use here"),

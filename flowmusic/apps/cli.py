@@ -17,6 +17,7 @@ from flowmusic.errors import DONE, guarded
 from flowmusic.options import Parser
 
 COMMANDS = {
+    "app": "open a page to play on, in a browser on this machine",
     "generate": "make music from text and controls",
     "stream": "make music without an end, and change it while it plays",
     "edit": "make some bars of a take or a recording anew, and leave the rest as it is",
@@ -35,6 +36,7 @@ COMMANDS = {
     "runs": "list training runs, what differed and what came out",
 }
 FORWARDED = {
+    "app": "flowmusic.page.command",
     "corpus": "flowmusic.corpus.__main__",
     "build": "flowmusic.apps.build",
     "train": "flowmusic.train.run",

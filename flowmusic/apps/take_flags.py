@@ -147,10 +147,9 @@ def load(args: argparse.Namespace) -> Generator:
     from flowmusic.interop import bundle, fitting
     from flowmusic.interop.adapter import AdapterError
 
-    adapters = getattr(args, "adapter", [])
-    more: dict[str, Any] = {"adapters": adapters} if adapters else {}
+    more: dict[str, Any] = {"adapters": args.adapter} if getattr(args, "adapter", None) else {}
+    load = getattr(args, "load_model", bundle.load)
     try:
-        load = getattr(args, "load_model", bundle.load)
         return load(args.model, device=args.device, precision=getattr(args, "precision", "fp32"), **more)
     except (fitting.ModelError, AdapterError) as error:
         raise UsageError(str(error)) from error

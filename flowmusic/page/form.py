@@ -73,8 +73,10 @@ class Making:
         if self.best_of > 1 and judged:
             found.append(f"--best-of={self.best_of}")
         elif self.best_of > 1:
-            notes.append("“best of” compares how closely chords, melody, drums or a tempo are followed; none is asked "
-                         "for, so one take is made")
+            notes.append(
+                "“best of” compares how closely chords, melody, drums or a tempo are followed; none is asked "
+                "for, so one take is made"
+            )
         found += [f"--adapter={path}:{scale:g}" for path, scale in self.adapters]
         return found + [f"--concept={path}" for path in self.pseudowords]
 

@@ -107,4 +107,3 @@ def pattern(
                 found[kind].append(round(time, 4))
     onsets = sorted({time for times in found.values() for time in times})
     return DrumHits(tuple(onsets), {name: tuple(times) for name, times in found.items()})
-

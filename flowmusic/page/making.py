@@ -110,4 +110,3 @@ def _arguments(request: Form | Change, folder: Path, out: Path) -> Arguments:
             raise ValueError("a story needs sections, one a line, as in: 0:15 | waking up, gentle piano | chords=C G")
         story = write_text(folder / "story.txt", request.story)
     return request.arguments(score, story, out)
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,7 +42,7 @@ def form_of(record: Mapping[str, Any]) -> tuple[Form, tuple[str, ...]]:
     form = Form(
         mode=LOOP if loop else TAKE,
         text=_text(record.get("text")),
-        instruments=tuple(name for name in _list(flagged.get("instruments")) if name in INSTRUMENTS),
+        instruments=tuple(name for name in _list(flagged.get("instruments")) if _text(name) in INSTRUMENTS),
         drumless=flagged.get("drums") is False,
         **{fact: _among(flagged.get(fact), CHOICES[fact]) for fact in ("genre", "mood", "energy", "key")},
         unwanted=_text(_mapping(_mapping(record.get("facts")).get("not")).get("text")),
@@ -110,7 +111,8 @@ def _text(value: Any) -> str:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if known else None
 
 
 def _among(value: Any, allowed: Any) -> str:

@@ -7,7 +7,9 @@ that are there, so it leads nowhere else.
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
 import math
 import re
 import secrets
@@ -35,6 +37,7 @@ LEVEL_LUFS, MOST_GAIN_DB = -23.0, 24.0
 SILENT_LUFS = -70.0
 MADE_BY = (("vary", "varied"), ("edits", "edited"), ("loop", "loop"), ("story", "story"))
 """Keys of a record, and what they say of a take."""
+_SALT = secrets.token_bytes(16)
 _OWNER = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
@@ -157,6 +160,12 @@ class Shelves:
 def new_owner() -> str:
     """A name that nobody guesses."""
     return secrets.token_urlsafe(16)
+
+
+def owner_of_session(session: str) -> str:
+    """The name of a client without cookies, for as long as its session lasts; the session's own is not in it."""
+    digest = hashlib.sha256(_SALT + session.encode("utf-8", "replace")).digest()
+    return base64.urlsafe_b64encode(digest[:16]).decode("ascii").rstrip("=")
 
 
 def is_owner(name: str | None) -> bool:
