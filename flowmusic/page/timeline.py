@@ -7,6 +7,7 @@ Its script, style and markup are ours (``static/timeline``); the value is that o
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -33,6 +34,11 @@ class Timeline(gr.HTML):
     As an input it hands over a value that was checked, so :func:`~flowmusic.page.timeline_value.read` and
     :func:`~flowmusic.page.timeline_value.from_value` do not fail on it.
     """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        # Gradio drops what comes while a listener is at work, and with it the last of several quick edits.
+        self.input = partial(self.input, trigger_mode="always_last")
 
     def preprocess(self, payload: Any) -> dict[str, Any]:  # type: ignore[override]
         """Raises: gr.Error with the message for a value that cannot be used."""

@@ -9,7 +9,8 @@ import { clamp, EPSILON } from './time.js';
 import { sees } from './view.js';
 
 const ROW = 26;
-const LEAST_CELL = 9;
+// Pixels of a cell that a mouse or a finger still meets.
+const LEAST_CELL = window.matchMedia('(pointer: coarse)').matches ? 13 : 6;
 
 export function makeDrumLane(app) {
   const lane = makeLane(app, { name: 'drums', title: 'Drums', hint: '' });
@@ -147,7 +148,8 @@ export function makeDrumLane(app) {
       cells.style.setProperty('--cell', `${cell}px`);
       cells.style.setProperty('--beat-cells', `${app.grid.beat * app.view.pixels}px`);
       cells.style.setProperty('--row', `${ROW}px`);
-      const size = Math.max(4, Math.min(cell - 2, ROW + 6));
+      // As wide as its step, also where a cell stands for several.
+      const size = Math.max(3, Math.min(app.x(app.grid.step) - 2, ROW + 6));
       drawAsked(document.drums ? visible(document.drums) : [], (hit) => hit.key,
         (hit) => make('span', { class: `tl-hit tl-${hit.name}` }),
         (element, hit) => {
@@ -157,7 +159,7 @@ export function makeDrumLane(app) {
       const recognised = app.shown.recognised?.drums;
       drawHeard(recognised ? visible(recognised) : [], (hit) => hit.key, () => make('span', { class: 'tl-heard-hit' }),
         (element, hit) => {
-          place(element, app.x(hit.time), Math.max(4, Math.min(cell, 10)));
+          place(element, app.x(hit.time) + 1, Math.max(3, Math.min(size, 10)));
           element.style.top = `${hit.row * ROW + ROW - 7}px`;
         });
       at = { row: Math.min(at.row, shown.length - 1), step: Math.min(at.step, lastStep(app.grid, swing)) };

@@ -25,7 +25,7 @@ export function makeMelodyLane(app) {
 
   const height = () => {
     const notes = range[1] - range[0] + 1;
-    return clamp(Math.floor(260 / notes), 6, 10);
+    return clamp(Math.floor(260 / notes), 6, 12);
   };
   const top = (midi) => (range[1] - midi) * height();
 
@@ -73,7 +73,7 @@ export function makeMelodyLane(app) {
     dress(element, note) {
       element.style.top = `${top(note.midi)}px`;
       element.style.height = `${height()}px`;
-      setText(element.querySelector('.tl-label'), height() >= 10 ? printed(noteName(note.midi)) : '');
+      setText(element.querySelector('.tl-label'), height() >= 12 ? printed(noteName(note.midi)) : '');
     },
     edit(note, event) {
       // A double click takes a note away, as pencils of piano rolls do; Enter goes to its fields.
@@ -136,7 +136,7 @@ export function makeMelodyLane(app) {
     const recognised = (app.shown.recognised?.melody || []).filter((note) => sees(app.view, note.start, note.end));
     drawHeard(recognised, (note) => note.id, () => make('span', { class: 'tl-heard-note' }), (element, note) => {
       place(element, app.x(note.start), Math.max(1, app.x(note.end - note.start)));
-      element.style.top = `${top(note.midi) + height() / 2 - 1.5}px`;
+      element.style.top = `${top(note.midi) + height() - 2}px`;
     });
   };
   lane.drawPanel = () => {

@@ -35,7 +35,7 @@ export function mount(element, { props, trigger, server, watch, chordNames }) {
     shown: first.shown,
     history: makeHistory(first.document),
     view: { pixels: 50, left: 0, width: 600 },
-    ui: { lane: 'chords', selected: {}, snap: 'beat', position: 0 },
+    ui: { lane: 'chords', panel: 'chords', selected: {}, snap: 'beat', position: 0 },
     get grid() { return app.shown.grid; },
     get document() { return app.history.present; },
     get previewing() { return draft !== null; },
@@ -169,10 +169,12 @@ export function mount(element, { props, trigger, server, watch, chordNames }) {
 
   // What surrounds the lanes: the panel of the one that is entered, the bar, the region across all lanes.
   function drawFrame() {
+    // The position and the region have no panel: the last one stays, for what is put at the position.
+    if (app.lane().panel) app.ui.panel = app.ui.lane;
     for (const lane of lanes) {
       lane.row.classList.toggle('tl-entered', lane.name === app.ui.lane);
       if (!lane.panel) continue;
-      lane.panel.hidden = lane.name !== app.ui.lane;
+      lane.panel.hidden = lane.name !== app.ui.panel;
       if (!lane.panel.hidden) lane.drawPanel();
     }
     root.classList.toggle('tl-compared', app.shown.recognised !== null);

@@ -58,7 +58,7 @@ export function makeToolbar(app) {
     play, position,
     make('span', { class: 'tl-group' }, undo, redo),
     make('span', { class: 'tl-group' }, add, remove),
-    make('label', { class: 'tl-caption' }, 'Snap ', snap),
+    make('label', { class: 'tl-caption' }, make('span', { class: 'tl-caption tl-snap-word' }, 'Snap'), snap),
     legend,
     make('span', { class: 'tl-group tl-last' }, out, whole, into, help));
 
