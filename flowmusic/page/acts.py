@@ -9,25 +9,24 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from html import escape
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import gradio as gr
 
 from flowmusic import limits
 from flowmusic.annotations.annotation import Annotations
-from flowmusic.errors import UsageError, one_line
-from flowmusic.page import listening, settings, shelf
+from flowmusic.errors import UsageError
+from flowmusic.page import settings, shelf
 from flowmusic.page.choices import Choices
-from flowmusic.page.form import EDIT, EXTEND, LOOP, VARY, Change, Form, Making
+from flowmusic.page.form import EDIT, EXTEND, VARY, Change, Form, Making
 from flowmusic.page.making import Made, Models, make
+from flowmusic.page.messages import fail, given, named, telling, whole
 from flowmusic.page.parts import status
 from flowmusic.page.shelf import Shelf, Shelves, Take
-from flowmusic.page.timeline_value import at_tempo, read, to_value
+from flowmusic.page.timeline_value import read, to_value
 from flowmusic.page.work import Desk, Stopped
 from flowmusic.plain import shortened
 
@@ -68,7 +67,7 @@ class Acts:
         seconds: float,
         bars: int,
         story: str,
-        bpm: float | None,
+        bpm: str | float | None,
         meter: str,
         instruments: list[str],
         drumless: bool,
@@ -93,10 +92,10 @@ class Acts:
         weight_melody: float,
         weight_drums: float,
         weight_style: float,
-        seed: float | None,
+        seed: str | float | None,
         count: float,
         best_of: float,
-        steps: float | None,
+        steps: str | float | None,
         request: gr.Request,
     ) -> Iterator[tuple[Any, Any, Any]]:
         """New takes.  The status while they are made; then the list, and the timeline of the newest."""
@@ -116,7 +115,7 @@ class Acts:
                 seconds=limits.number("seconds", seconds, "the length"),
                 bars=limits.whole("bars", bars, "bars"),
                 story=story or "",
-                bpm=bpm or None,
+                bpm=given("bpm", bpm, "beats a minute"),
                 meter=meter or None,
                 chords=chords or "",
                 score=read(score).annotations,
@@ -129,7 +128,7 @@ class Acts:
                     guidance=dict(_weights(weights)) if own_strength else {},
                     adapters=tuple((file, adapter_scale) for file in self.choices.adapter_files(adapters or ())),
                     pseudowords=self.choices.pseudoword_files(pseudowords or ()),
-                    steps=None if not steps else int(steps),
+                    steps=whole("solver_steps", steps, "solver steps"),
                     **_seeds(seed, count, best_of),
                 ),
             )
@@ -137,7 +136,7 @@ class Acts:
         yield from self._made(form, request)
 
     def edit(
-        self, take: str, timeline: dict[str, Any], bars: str, text: str, chords: str, seed: float | None, count: float,
+        self, take: str, timeline: dict[str, Any], bars: str, text: str, chords: str, seed: str | float | None, count: float,
         request: gr.Request,
     ) -> Iterator[tuple[Any, Any, Any]]:  # fmt: skip
         """Some bars of a take anew: those typed, as in 3-4, or those dragged over on the timeline of the take."""
@@ -149,7 +148,7 @@ class Acts:
         yield from self._made(change, request)
 
     def extend(
-        self, take: str, bars: float, before: bool, text: str, chords: str, seed: float | None, count: float,
+        self, take: str, bars: float, before: bool, text: str, chords: str, seed: str | float | None, count: float,
         request: gr.Request,
     ) -> Iterator[tuple[Any, Any, Any]]:  # fmt: skip
         """More bars after a take, or before it."""
@@ -161,7 +160,14 @@ class Acts:
         yield from self._made(change, request)
 
     def vary(
-        self, take: str, strength: float, text: str, chords: str, seed: float | None, count: float, request: gr.Request
+        self,
+        take: str,
+        strength: float,
+        text: str,
+        chords: str,
+        seed: str | float | None,
+        count: float,
+        request: gr.Request,
     ) -> Iterator[tuple[Any, Any, Any]]:
         """Music like a take, as near to it as the strength says: 0 the take, 1 a new one."""
 
@@ -180,137 +186,38 @@ class Acts:
 
     def takes(self, request: gr.Request) -> Any:
         """The takes of this browser, the newest first."""
-        with _shown():
-            return self._rows(self._shelf(request), "")
+        with telling():
+            rows, _ = self._rows(self._shelf(request), "")
+            return rows, rows[0]["name"] if rows else ""
 
     def choose(self, take: str, request: gr.Request) -> tuple[Any, Any]:
         """A take on its timeline: what was asked for, what was heard, and its waveform."""
-        with _shown():
+        if not take:
+            return gr.skip(), gr.skip()
+        with telling():
             found = self._take(take, request)
             return _line_of(found), status("", notes=_told(found))
 
     def star(self, take: str, request: gr.Request) -> Any:
         """Star a take, or take its star away."""
-        with _shown():
+        with telling():
             own = self._shelf(request)
             own.star(take, not own.take(take).starred)
             return self._rows(own, take)
 
     def download(self, take: str, request: gr.Request) -> list[str]:
         """Files of a take: the audio, its record, and what it was asked for as MIDI and sheets."""
-        with _shown():
+        with telling():
             return [str(path) for path in self._files(self._take(take, request))]
 
     def send_to_style(self, take: str, request: gr.Request) -> str:
         """A take as the style clip of what is generated next."""
-        with _shown():
+        with telling():
             return str(self._copy(self._take(take, request).audio))
 
     def record_of(self, take: str, request: gr.Request) -> Mapping[str, Any]:
         """What the record of a take says.  Raises: UsageError where there is no such take."""
         return self._take(take, request).record
-
-    # --- the timeline ------------------------------------------------------------------------------------------------
-
-    def write_chords(self, chords: str, score: dict[str, Any]) -> Any:
-        """Chords as text, written on the timeline."""
-        from flowmusic.controls.chords import parse
-
-        if not chords.strip():
-            return gr.skip()
-        with _shown():
-            line = read(score)
-            found = parse(chords, line.seconds, line.bpm, line.beats_per_bar)
-            changes = list(found.changes)
-            ends = [start for start, _ in changes[1:]] + [line.seconds]
-            spans = tuple((s, e, label) for (s, label), e in zip(changes, ends, strict=True) if e > s)
-            return _with(score, chords=spans)
-
-    def written_chords(self, chords: str, score: dict[str, Any]) -> Any:
-        """The text of the chords, emptied once the timeline says others, so that what is seen counts."""
-        if not chords.strip():
-            return gr.skip()
-        wanted = self.write_chords(chords, score)
-        same = read(wanted).annotations.chords == read(score).annotations.chords
-        return gr.skip() if same else ""
-
-    def set_length(
-        self, mode: str, seconds: float, bars: float, bpm: float | None, meter: str, score: dict[str, Any]
-    ) -> Any:
-        """The timeline at this length and tempo; its music keeps to the beat."""
-        from flowmusic.controls.meter import parse_meter
-
-        with _shown():
-            line = read(score)
-            beats = parse_meter(meter or "4/4")
-            tempo = limits.number("bpm", bpm or 120.0, "the tempo")
-            length = bars * beats.bar_seconds(tempo) if mode == LOOP else seconds
-            length = limits.number("seconds", length, "the length")
-            moved = at_tempo(line.annotations, line.bpm, tempo) if line.bpm != tempo else line.annotations
-            cut = replace(moved, seconds=max(length, moved.seconds or 0.0)).part(0.0, length)
-            cut = replace(cut, seconds=None, bpm=bpm or None, meter=beats.name, beats=None, downbeats=None)
-            return to_value(cut, seconds=length, bpm=tempo, beats_per_bar=beats.beats_per_bar)
-
-    def read_sheet(self, sheet: str | None, score: dict[str, Any]) -> tuple[Any, Any, Any, Any, Any]:
-        """A lead sheet or a MIDI file, written on the timeline: chords and melody, tempo and meter."""
-        if not sheet:
-            return (gr.skip(),) * 5
-        from flowmusic.sheets import formats
-
-        with _shown(sheet):
-            found = formats.read(sheet)
-            line, known = read(score), found.annotations
-            bpm, meter = known.bpm or (found.sheet.bpm if found.sheet else None), known.meter or "4/4"
-            length = limits.number(
-                "seconds", min(known.seconds or line.seconds, limits.limit("seconds").high), "length"
-            )
-            kept = replace(known.only("chords", "melody", "drums"), seconds=known.seconds or length).part(0.0, length)
-            value = to_value(
-                replace(kept, seconds=None, text=None), seconds=length, bpm=bpm or line.bpm,
-                beats_per_bar=line.beats_per_bar,
-            )  # fmt: skip
-            notes = [_named(note, [Path(sheet)]) for note in found.notices]
-            line_told = status(f"read as {found.format}", notes=notes)
-            return value, gr.update(value=bpm), gr.update(value=meter), gr.update(value=round(length, 2)), line_told
-
-    def hear_tune(self, hum: str | None, score: dict[str, Any]) -> tuple[Any, Any]:
-        """The notes of a voice that hums, sings or whistles, written on the timeline."""
-        if not hum:
-            return gr.skip(), gr.skip()
-        with _shown(hum):
-            found = listening.tune(Path(hum), read(score).seconds)
-            count = len(found.notes)
-            told = status(
-                f"{count} {'note' if count == 1 else 'notes'} found: listen, and correct them", notes=found.notices
-            )
-            return _with(score, melody=found.notes), told
-
-    def hear_beat(self, beat: str | None, score: dict[str, Any]) -> tuple[Any, Any]:
-        """The hits of a beatbox or a table that is beaten, written on the timeline."""
-        if not beat:
-            return gr.skip(), gr.skip()
-        with _shown(beat):
-            hits, notices = listening.beatbox(Path(beat), read(score).seconds)
-            return _with(score, drums=hits), status(f"{len(hits.onsets)} hits found", notes=notices)
-
-    def tap_beat(self, pads: dict[str, Any], score: dict[str, Any]) -> tuple[Any, Any]:
-        """Tapped hits as a pattern that repeats, written on the timeline."""
-        with _shown():
-            line = read(score)
-            hits = listening.pattern(
-                [(time, kind) for time, kind in pads["hits"]], line.bpm, line.beats_per_bar, line.seconds
-            )
-            return _with(score, drums=hits), status(f"{len(hits.onsets)} hits on the timeline")
-
-    def tap_tempo(self, pads: dict[str, Any]) -> float:
-        """Beats a minute of taps."""
-        with _shown():
-            return listening.tempo_of(pads["taps"])
-
-    def clear_timeline(self, score: dict[str, Any]) -> tuple[Any, str]:
-        """A timeline of the same length and tempo on which nothing is asked for; and no chords as text."""
-        line = read(score)
-        return to_value(Annotations(), seconds=line.seconds, bpm=line.bpm, beats_per_bar=line.beats_per_bar), ""
 
     # --- how it is done ----------------------------------------------------------------------------------------------
 
@@ -348,7 +255,7 @@ class Acts:
             return
         except Exception as error:
             fail(error, _files_of(asked))
-        notes = [_named(note, _files_of(asked)) for note in made.notes]
+        notes = [named(note, _files_of(asked)) for note in made.notes]
         first = made.takes[0]
         count = len(made.takes)
         line = "a take is ready" if count == 1 else f"{count} takes are ready"
@@ -383,15 +290,15 @@ def _weights(values: Sequence[float]) -> Iterator[tuple[str, float]]:
             yield name, limits.number("guidance", value, f"the strength of {name}")
 
 
-def _seeds(seed: float | None, count: float, best_of: float) -> dict[str, Any]:
+def _seeds(seed: str | float | None, count: float, best_of: float) -> dict[str, Any]:
     return {
-        "seed": None if seed is None or seed == "" else limits.whole("seed", seed, "seed"),
+        "seed": whole("seed", seed, "the seed"),
         "count": limits.whole("takes", count, "takes"),
         "best_of": limits.whole("takes", best_of, "best of"),
     }
 
 
-def _again(seed: float | None, count: float) -> Making:
+def _again(seed: str | float | None, count: float) -> Making:
     """How a change of a take is made: by the take's own model."""
     return Making(model="", **_seeds(seed, count, 1))
 
@@ -404,19 +311,6 @@ def _bars(text: str) -> tuple[int, int] | None:
     if found is None:
         raise ValueError(f"bars are written as 3-4, or 3 for one, and counted from 1; not {shortened(text, 40)!r}")
     return int(found[1]), int(found[2] or found[1])
-
-
-def _with(value: dict[str, Any], **controls: Any) -> dict[str, Any]:
-    """A timeline with a control replaced."""
-    line = read(value)
-    return to_value(
-        replace(line.annotations, **controls),
-        recognised=line.recognised,
-        seconds=line.seconds,
-        bpm=line.bpm,
-        beats_per_bar=line.beats_per_bar,
-        region=line.region,
-    )
 
 
 def _line_of(take: Take) -> dict[str, Any]:
@@ -442,39 +336,3 @@ def _files_of(request: Form | Change | None) -> list[Path]:
     making = request.making
     mine = [request.take] if isinstance(request, Change) else [request.loop, request.style]
     return [path for path in (*mine, *(file for file, _ in making.adapters), *making.pseudowords) if path]
-
-
-def _named(message: str, files: Sequence[Path]) -> str:
-    """A message of a command for this page: files by their names alone, and flags as words."""
-    for path in files:
-        message = message.replace(str(path), path.name)
-    message = re.sub(r"\S*/flowmusic-\w+/?(?:controls\.json|story\.txt)?", "the timeline", message)
-    return re.sub(r"(?<!\S)--([a-z][a-z-]*)", lambda flag: f"“{flag[1].replace('-', ' ')}”", message)
-
-
-def fail(error: BaseException, files: Sequence[Path] = ()) -> NoReturn:
-    """Tell a person what is wrong, as text on one line.
-
-    Raises: gr.Error.  What no person has caused is told in full where the page was started, too.
-    """
-    if isinstance(error, gr.Error):
-        raise error
-    if not isinstance(error, UsageError | ValueError | OSError):
-        traceback.print_exception(error)
-    # Gradio shows messages as markup.
-    message = escape(shortened(_named(one_line(error), files)), quote=False)
-    raise gr.Error(message, duration=20, print_exception=False) from None
-
-
-class _shown:
-    """Around an act: what goes wrong is told by :func:`fail`."""
-
-    def __init__(self, *files: str) -> None:
-        self.files = [Path(file) for file in files]
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
-        if isinstance(error, Exception):
-            fail(error, self.files)

@@ -8,9 +8,10 @@ from typing import Any
 import gradio as gr
 
 from flowmusic.facts import CHOICES, INSTRUMENTS
-from flowmusic.page import parts
-from flowmusic.page.acts import WEIGHTS, Acts, fail
+from flowmusic.page import parts, scoring
+from flowmusic.page.acts import WEIGHTS, Acts
 from flowmusic.page.form import LOOP, MODES, STORY, TAKE, Form
+from flowmusic.page.messages import fail
 from flowmusic.page.settings import form_of
 from flowmusic.page.timeline import timeline
 from flowmusic.page.timeline_value import to_value
@@ -47,14 +48,15 @@ def build(acts: Acts, folder: str) -> gr.Blocks:
     with gr.Blocks(title="flowmusic", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown("# flowmusic\nSay it, write it, hum it, tap it: any of them, or all.", elem_id="lead")
         wanted = _words(acts)
-        with gr.Row(equal_height=True):
+        with gr.Row(equal_height=True, elem_id="go"):
             go = gr.Button("Generate", variant="primary", elem_id="generate", scale=4, min_width=140)
             stop = gr.Button("Cancel", elem_id="cancel", scale=1, min_width=90)
         told = gr.HTML(parts.status("Ctrl+Enter generates, too"), elem_id="status")
         gr.Markdown("## Takes")
         takes = parts.takes()
-        line = timeline(label="The chosen take", elem_id="take-line")
-        tools = _tools(acts, takes, line, told, wanted)
+        with gr.Group(visible=False, elem_id="chosen") as chosen:
+            line = timeline(label="The chosen take", elem_id="take-line")
+            tools = _tools(acts, takes, line, told, wanted)
         gr.Markdown(f"Takes are kept in `{folder}`.", elem_id="kept")
         hidden = {"show_progress": "hidden"}
 
@@ -66,7 +68,10 @@ def build(acts: Acts, folder: str) -> gr.Blocks:
         stop.click(acts.cancel, None, told, api_name="cancel", queue=False, **hidden)
         takes.select(acts.choose, takes, [line, told], api_name="choose", **hidden)
         takes.like(acts.star, takes, takes, api_name="star", **hidden)
-        page.load(acts.takes, None, takes, api_name="takes", **hidden)
+        page.load(acts.takes, None, takes, api_name="takes", **hidden).then(
+            acts.choose, takes, [line, told], api_name=False, **hidden
+        )
+        takes.change(lambda take: gr.update(visible=bool(take)), takes, chosen, api_name=False, **hidden)
         page.load(None, None, None, js=_SHORTCUT)
     return page
 
@@ -86,11 +91,13 @@ def _words(acts: Acts) -> Request:
                       elem_id="text", max_length=2000)  # fmt: skip
     chords = gr.Textbox(label="Chords", placeholder="C Am F G     or     C Am | F / G / | %", elem_id="chords",
                         info="in bars; they count more than those of the timeline", max_length=10_000)  # fmt: skip
-    with gr.Row():
-        mode = gr.Radio([(TITLES[each], each) for each in MODES], value=TAKE, label="Make", elem_id="mode")
-        seconds = gr.Slider(1, MOST_SECONDS, 10, step=0.5, label="Seconds", elem_id="seconds", visible=True)
-        bars = gr.Slider(1, 64, 4, step=1, label="Bars", elem_id="bars", visible=False)
-        bpm = gr.Number(None, label="Beats a minute", elem_id="bpm", minimum=20, maximum=400, min_width=110)
+    with gr.Row(elem_id="length"):
+        mode = gr.Radio(
+            [(TITLES[each], each) for each in MODES], value=TAKE, label="Make", elem_id="mode", min_width=240
+        )
+        seconds = gr.Slider(1, MOST_SECONDS, 10, step=0.5, label="Seconds", elem_id="seconds", min_width=150)
+        bars = gr.Slider(1, 64, 4, step=1, label="Bars", elem_id="bars", visible=False, min_width=150)
+        bpm = _number("Beats a minute", "bpm", "120")
         meter = gr.Dropdown(METERS, value="4/4", label="Meter", elem_id="meter", allow_custom_value=True, min_width=90)
     story = gr.Textbox(label="Sections, one a line", placeholder=STORY_LIKE, lines=4, visible=False, elem_id="story",
                        max_length=20_000)  # fmt: skip
@@ -98,18 +105,15 @@ def _words(acts: Acts) -> Request:
         instruments = gr.Dropdown(list(INSTRUMENTS), multiselect=True, label="Instruments", elem_id="instruments")
         drumless = gr.Checkbox(label="no drums", elem_id="drumless")
         with gr.Row():
-            facts = {
-                fact: gr.Dropdown(["", *CHOICES[fact]], value="", label=fact.capitalize(), elem_id=fact, min_width=120)
-                for fact in CLOSED_FACTS
-            }
+            facts = {fact: _fact(fact) for fact in CLOSED_FACTS}
         unwanted = gr.Textbox(label="Not wanted", placeholder="drums, distorted guitar", elem_id="unwanted",
                               max_length=500)  # fmt: skip
-    with gr.Accordion("Write it: chords, melody and drums on a timeline", open=False, elem_id="write"):
+    with gr.Accordion("Write it: chords, melody and drums on a timeline", open=False, elem_id="write") as write:
         score = timeline(label="What you ask for", elem_id="score")
         clear = gr.Button("Clear the timeline", size="sm", elem_id="clear")
         sheet = gr.File(label="A lead sheet: MusicXML, ChordPro, MIDI, ABC, iReal Pro, text", file_types=SHEET_FILES,
                         type="filepath", elem_id="sheet", height=110)  # fmt: skip
-    heard = gr.HTML("", elem_id="heard")
+    heard = gr.HTML("", elem_id="heard", padding=False)
     with gr.Accordion("Hum or whistle a tune", open=False, elem_id="hum-part"):
         hum = _sound("One voice alone; its notes appear on the timeline", "hum")
     with gr.Accordion("Beatbox or tap the drums", open=False, elem_id="beat-part"):
@@ -126,12 +130,11 @@ def _words(acts: Acts) -> Request:
         with gr.Row():
             names = list(acts.choices.models)
             model = gr.Dropdown(names, value=names[0], label="Model", elem_id="model")
-            seed = gr.Number(None, label="Seed", info="empty draws one", precision=0, minimum=0, elem_id="seed")
+            seed = _number("Seed", "seed", "drawn")
             count = gr.Slider(1, MOST_TAKES, 1, step=1, label="Takes", elem_id="count")
             best_of = gr.Slider(1, MOST_TAKES, 1, step=1, label="Best of", elem_id="best-of",
                                 info="made for each take; the closest is kept")  # fmt: skip
-            steps = gr.Number(None, label="Solver steps", info="empty: the model's own", precision=0, minimum=1,
-                              maximum=1000, elem_id="steps")  # fmt: skip
+            steps = _number("Solver steps", "steps", "the model's own")
         own = gr.Checkbox(label="set how strongly each part is followed", elem_id="own-strength")
         with gr.Row(visible=False) as sliders:
             weights = {
@@ -143,7 +146,7 @@ def _words(acts: Acts) -> Request:
                     label=_of_weight(name),
                     min_width=150,
                     elem_id=f"weight-{name}",
-                )  # fmt: skip
+                )
                 for name in WEIGHTS
             }
         files = bool(acts.choices.adapters), bool(acts.choices.pseudowords)
@@ -157,17 +160,23 @@ def _words(acts: Acts) -> Request:
     own.change(lambda on: gr.update(visible=on), own, sliders, api_name=False, **hidden)
     mode.change(_lengths, mode, [seconds, bars, story], api_name=False, **hidden)
     length = [mode, seconds, bars, bpm, meter, score]
-    gr.on([mode.change, seconds.release, bars.release, bpm.blur, bpm.submit, meter.change], acts.set_length, length,
+    gr.on([mode.change, seconds.release, bars.release, bpm.blur, bpm.submit, meter.change], scoring.set_length, length,
           score, api_name="set_length", **hidden)  # fmt: skip
-    gr.on([chords.blur, chords.submit], acts.write_chords, [chords, score], score, api_name="write_chords", **hidden)
-    score.input(acts.written_chords, [chords, score], chords, api_name=False, **hidden)
-    clear.click(acts.clear_timeline, score, [score, chords], api_name="clear_timeline", **hidden)
-    sheet.upload(acts.read_sheet, [sheet, score], [score, bpm, meter, seconds, heard], api_name="read_sheet", **hidden)
-    hum.change(acts.hear_tune, [hum, score], [score, heard], api_name="hear_tune")
-    beat.change(acts.hear_beat, [beat, score], [score, heard], api_name="hear_beat")
-    pads.input(acts.tap_beat, [pads, score], [score, heard], api_name="tap_beat", **hidden)
-    pads.submit(acts.tap_tempo, pads, bpm, api_name="tap_tempo", **hidden).then(
-        acts.set_length, length, score, api_name=False, **hidden
+    gr.on([chords.blur, chords.submit], scoring.write_chords, [chords, score], score, api_name="write_chords", **hidden)
+    score.input(scoring.written_chords, [chords, score], chords, api_name=False, **hidden)
+    clear.click(scoring.clear_timeline, score, [score, chords], api_name="clear_timeline", **hidden)
+    found = [
+        sheet.upload(scoring.read_sheet, [sheet, score], [score, bpm, meter, seconds, heard], api_name="read_sheet",
+                     **hidden),
+        hum.change(scoring.hear_tune, [hum, score], [score, heard], api_name="hear_tune"),
+        beat.change(scoring.hear_beat, [beat, score], [score, heard], api_name="hear_beat"),
+        pads.input(scoring.tap_beat, [pads, score], [score, heard], api_name="tap_beat", **hidden),
+    ]  # fmt: skip
+    for each in found:
+        # What was found is to be seen, and corrected.
+        each.success(lambda: gr.update(open=True), None, write, api_name=False, **hidden)
+    pads.submit(scoring.tap_tempo, pads, bpm, api_name="tap_tempo", **hidden).then(
+        scoring.set_length, length, score, api_name=False, **hidden
     )
     return Request(
         {
@@ -187,7 +196,7 @@ def _tools(acts: Acts, takes: Any, line: Any, told: Any, wanted: Request) -> lis
         with gr.Row():
             text = gr.Textbox(label="New words", placeholder="the same", elem_id="new-text", max_length=2000)
             chords = gr.Textbox(label="New chords", placeholder="the same", elem_id="new-chords", max_length=10_000)
-            seed = gr.Number(None, label="Seed", precision=0, minimum=0, elem_id="new-seed", min_width=110)
+            seed = _number("Seed", "new-seed", "drawn")
             count = gr.Slider(1, MOST_TAKES, 1, step=1, label="Takes", elem_id="new-count", min_width=110)
         with gr.Row(equal_height=True):
             region = gr.Textbox(
@@ -235,15 +244,19 @@ def _values(form: Form, wanted: Request, acts: Acts) -> list[Any]:
     making, score = form.making, form.score
     values: dict[str, Any] = {
         "text": form.text, "chords": form.chords, "mode": form.mode, "bars": form.bars, "story": "",
-        "seconds": form.seconds, "bpm": form.bpm, "meter": form.meter or "4/4", "instruments": list(form.instruments),
+        "seconds": form.seconds, "bpm": _shown(form.bpm), "meter": form.meter or "4/4", "instruments": list(form.instruments),
         "drumless": form.drumless, **{fact: getattr(form, fact) for fact in CLOSED_FACTS}, "unwanted": form.unwanted,
         "score": None if score is None else _drawn(form), "loop": None, "stretch": False, "style": None,
         "style_detail": 0, "model": making.model if making.model in acts.choices.models else gr.skip(),
         "adapters": [], "adapter_scale": 1, "pseudowords": [], "own_strength": bool(making.guidance),
         **{f"weight_{name}": making.guidance.get(name, 0) for name in WEIGHTS},
-        "seed": making.seed, "count": 1, "best_of": 1, "steps": making.steps,
+        "seed": _shown(making.seed), "count": 1, "best_of": 1, "steps": "",
     }  # fmt: skip
     return [values[name] for name in wanted.fields]
+
+
+def _shown(number: float | None) -> str:
+    return "" if number is None else f"{number:g}" if isinstance(number, float) else str(number)
 
 
 def _drawn(form: Form) -> Any:
@@ -263,6 +276,20 @@ def _sound(label: str, name: str, sources: list[Any] | None = None) -> gr.Audio:
     """A recording: by microphone, or a file of a kind that can be decoded."""
     return gr.Audio(label=label, type="filepath", elem_id=name, sources=sources or ["microphone", "upload"],
                     buttons=[])  # fmt: skip
+
+
+def _number(label: str, name: str, left: str) -> gr.Textbox:
+    """A number that may be left out; a number field of Gradio would fill in a 0.  ``left``: what it is then."""
+    return gr.Textbox(label=label, placeholder=left, elem_id=name, max_length=30, min_width=110)
+
+
+def _fact(fact: str) -> Any:
+    """A closed choice: chips where there are few, a list where there are many."""
+    values = CHOICES[fact]
+    if len(values) < 6:
+        chips = [("any", ""), *((value, value) for value in values)]
+        return gr.Radio(chips, value="", label=fact.capitalize(), elem_id=fact, min_width=280)
+    return gr.Dropdown(["", *values], value="", label=fact.capitalize(), elem_id=fact, min_width=160)
 
 
 def _of_weight(name: str) -> str:

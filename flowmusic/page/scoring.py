@@ -1,0 +1,144 @@
+"""What the page does with its timeline: chords as text, sheets, tunes and beats become annotations on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from flowmusic import limits
+from flowmusic.annotations.annotation import Annotations
+from flowmusic.page import listening
+from flowmusic.page.form import LOOP
+from flowmusic.page.messages import given, named, telling
+from flowmusic.page.parts import status
+from flowmusic.page.timeline_value import at_tempo, read, to_value
+
+
+def write_chords(chords: str, score: dict[str, Any]) -> Any:
+    """Chords as text, written on the timeline."""
+    from flowmusic.controls.chords import parse
+
+    if not chords.strip():
+        return gr.skip()
+    with telling():
+        line = read(score)
+        found = parse(chords, line.seconds, line.bpm, line.beats_per_bar)
+        changes = list(found.changes)
+        ends = [start for start, _ in changes[1:]] + [line.seconds]
+        spans = tuple((s, e, label) for (s, label), e in zip(changes, ends, strict=True) if e > s)
+        return _with(score, chords=spans)
+
+
+def written_chords(chords: str, score: dict[str, Any]) -> Any:
+    """The text of the chords, emptied once the timeline says others, so that what is seen counts."""
+    if not chords.strip():
+        return gr.skip()
+    wanted = write_chords(chords, score)
+    same = read(wanted).annotations.chords == read(score).annotations.chords
+    return gr.skip() if same else ""
+
+
+def set_length(
+    mode: str, seconds: float, bars: float, bpm: str | float | None, meter: str, score: dict[str, Any]
+) -> Any:
+    """The timeline at this length and tempo; its music keeps to the beat."""
+    from flowmusic.controls.meter import parse_meter
+
+    with telling():
+        line = read(score)
+        beats = parse_meter(meter or "4/4")
+        asked = given("bpm", bpm, "beats a minute")
+        tempo = asked or 120.0
+        length = bars * beats.bar_seconds(tempo) if mode == LOOP else seconds
+        length = limits.number("seconds", length, "the length")
+        moved = at_tempo(line.annotations, line.bpm, tempo) if line.bpm != tempo else line.annotations
+        cut = replace(moved, seconds=max(length, moved.seconds or 0.0)).part(0.0, length)
+        cut = replace(cut, seconds=None, bpm=asked, meter=beats.name, beats=None, downbeats=None)
+        return to_value(cut, seconds=length, bpm=tempo, beats_per_bar=beats.beats_per_bar)
+
+
+def read_sheet(sheet: str | None, score: dict[str, Any]) -> tuple[Any, Any, Any, Any, Any]:
+    """A lead sheet or a MIDI file, written on the timeline: chords and melody, tempo and meter."""
+    if not sheet:
+        return (gr.skip(),) * 5
+    from flowmusic.sheets import formats
+
+    with telling(sheet):
+        found = formats.read(sheet)
+        line, known = read(score), found.annotations
+        bpm, meter = known.bpm or (found.sheet.bpm if found.sheet else None), known.meter or "4/4"
+        length = limits.number("seconds", min(known.seconds or line.seconds, limits.limit("seconds").high), "length")
+        kept = replace(known.only("chords", "melody", "drums"), seconds=known.seconds or length).part(0.0, length)
+        value = to_value(
+            replace(kept, seconds=None, text=None), seconds=length, bpm=bpm or line.bpm,
+            beats_per_bar=line.beats_per_bar,
+        )  # fmt: skip
+        notes = [named(note, [Path(sheet)]) for note in found.notices]
+        line_told = status(f"read as {found.format}", notes=notes)
+        return (
+            value,
+            gr.update(value="" if bpm is None else f"{bpm:g}"),
+            gr.update(value=meter),
+            gr.update(value=round(length, 2)),
+            line_told,
+        )
+
+
+def hear_tune(hum: str | None, score: dict[str, Any]) -> tuple[Any, Any]:
+    """The notes of a voice that hums, sings or whistles, written on the timeline."""
+    if not hum:
+        return gr.skip(), gr.skip()
+    with telling(hum):
+        found = listening.tune(Path(hum), read(score).seconds)
+        count = len(found.notes)
+        told = status(
+            f"{count} {'note' if count == 1 else 'notes'} found: listen, and correct them", notes=found.notices
+        )
+        return _with(score, melody=found.notes), told
+
+
+def hear_beat(beat: str | None, score: dict[str, Any]) -> tuple[Any, Any]:
+    """The hits of a beatbox or a table that is beaten, written on the timeline."""
+    if not beat:
+        return gr.skip(), gr.skip()
+    with telling(beat):
+        hits, notices = listening.beatbox(Path(beat), read(score).seconds)
+        return _with(score, drums=hits), status(f"{len(hits.onsets)} hits found", notes=notices)
+
+
+def tap_beat(pads: dict[str, Any], score: dict[str, Any]) -> tuple[Any, Any]:
+    """Tapped hits as a pattern that repeats, written on the timeline."""
+    with telling():
+        line = read(score)
+        hits = listening.pattern(
+            [(time, kind) for time, kind in pads["hits"]], line.bpm, line.beats_per_bar, line.seconds
+        )
+        return _with(score, drums=hits), status(f"{len(hits.onsets)} hits on the timeline")
+
+
+def tap_tempo(pads: dict[str, Any]) -> str:
+    """Beats a minute of taps."""
+    with telling():
+        return f"{listening.tempo_of(pads['taps']):g}"
+
+
+def clear_timeline(score: dict[str, Any]) -> tuple[Any, str]:
+    """A timeline of the same length and tempo on which nothing is asked for; and no chords as text."""
+    line = read(score)
+    return to_value(Annotations(), seconds=line.seconds, bpm=line.bpm, beats_per_bar=line.beats_per_bar), ""
+
+
+def _with(value: dict[str, Any], **controls: Any) -> dict[str, Any]:
+    """A timeline with a control replaced."""
+    line = read(value)
+    return to_value(
+        replace(line.annotations, **controls),
+        recognised=line.recognised,
+        seconds=line.seconds,
+        bpm=line.bpm,
+        beats_per_bar=line.beats_per_bar,
+        region=line.region,
+    )
