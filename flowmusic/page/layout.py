@@ -120,10 +120,10 @@ def _words(acts: Acts) -> Request:
         pads = parts.pads()
         beat = _sound("Beatbox, or beat a table", "beat")
     with gr.Accordion("A drum loop", open=False, elem_id="loop-part"):
-        loop = _sound("Drums, or music whose drums are taken", "loop", ["upload", "microphone"])
+        loop = _sound("Drums, or music whose drums are taken", "loop")
         stretch = gr.Checkbox(label="play it at the tempo above", elem_id="stretch")
     with gr.Accordion("In the style of a recording", open=False, elem_id="style-part"):
-        style = _sound("Music whose feel is taken", "style", ["upload", "microphone"])
+        style = _sound("Music whose feel is taken", "style")
         detail = gr.Slider(0, 6, 0, step=1, label="Detail", elem_id="style-detail",
                            info="1 a hint, 6 close; 0 leaves it to the model")  # fmt: skip
     with gr.Accordion("Model, strength, seed, how many", open=False, elem_id="more"):
@@ -272,9 +272,9 @@ def _lengths(mode: str) -> list[Any]:
     return [gr.update(visible=mode == each) for each in (TAKE, LOOP, STORY)]
 
 
-def _sound(label: str, name: str, sources: list[Any] | None = None) -> gr.Audio:
+def _sound(label: str, name: str) -> gr.Audio:
     """A recording: by microphone, or a file of a kind that can be decoded."""
-    return gr.Audio(label=label, type="filepath", elem_id=name, sources=sources or ["microphone", "upload"],
+    return gr.Audio(label=label, type="filepath", elem_id=name, sources=["upload", "microphone"],
                     buttons=[])  # fmt: skip
 
 

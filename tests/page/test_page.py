@@ -1,0 +1,347 @@
+"""A person at the page, in a real browser and through its API: one server and one browser for all tests here."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("gradio", reason="gradio is not installed; it is in the extra app")
+
+import uvicorn
+
+from flowmusic.page import choices, server, shelf
+from flowmusic.page.shelf import Shelves
+
+PATIENCE_S = 90.0
+"""Nothing is timed: a busy machine is given longer than anything takes."""
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"> funk"
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PICTURES = os.environ.get("FLOWMUSIC_PICTURES")
+"""A folder: the pictures of docs/app.md are written there."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """The page, answering."""
+
+    address: str
+    takes: Path
+    acts: Any
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The page as ``flowmusic app`` starts it, in a thread."""
+    base, cache = tmp_path_factory.mktemp("takes"), tmp_path_factory.mktemp("cache")
+    listening = server.bound("127.0.0.1", 0)
+    offered = choices.gathered(["nano"], None, None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(cache))
+        app = server.application(server.Settings(Shelves(base, False), offered, "cpu", "127.0.0.1", cache))
+        answering = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=answering.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}/", base, app.state.acts)
+        answering.should_exit = True
+        thread.join(20)
+        listening.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; it is in the extra dev")
+    if BROWSER is None:
+        pytest.skip("no browser is installed; chromium of the system would do")
+    with sync_api.sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        opened = playwright.chromium.launch(executable_path=BROWSER, args=flags)
+        yield opened
+        opened.close()
+
+
+class Person:
+    """A browser of a person: what the page said wrong, and whom it asked."""
+
+    def __init__(self, browser: Any, site: Site, **more: Any) -> None:
+        self.context = browser.new_context(accept_downloads=True, **{"viewport": {"width": 900, "height": 900}, **more})
+        self.context.set_default_timeout(PATIENCE_S * 1000)
+        self.site = site
+        self.wrong: list[str] = []
+        self.context.route("**/*", self._judge)
+        self.page = self.context.new_page()
+        self.page.on("console", lambda said: said.type == "error" and self.wrong.append(said.text))
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.open()
+
+    def _judge(self, route: Any) -> None:
+        if route.request.url.startswith(("data:", "blob:", self.site.address)):
+            route.continue_()
+        else:
+            self.wrong.append(f"asked {route.request.url}")
+            route.abort()
+
+    def open(self) -> None:
+        self.page.goto(self.site.address)
+        self.page.locator("#generate").wait_for()
+        self.page.locator("#takes .tk-place ul").wait_for(state="attached")
+
+    def fill(self, name: str, text: str) -> None:
+        self.page.locator(f"#{name} :is(textarea, input)").first.fill(text)
+
+    def press(self, name: str) -> None:
+        self.page.locator(f"#{name}").click()
+
+    def unfold(self, name: str) -> None:
+        self.page.locator(f"#{name} > button").click()
+
+    def takes(self) -> int:
+        return int(self.page.locator("#takes li").count())
+
+    def until(self, holds: Any, why: str = "") -> None:
+        end = time.monotonic() + PATIENCE_S
+        while not holds():
+            said = self.page.locator("#status").text_content()
+            assert time.monotonic() < end, f"{why}; the page says {said!r}; {self.wrong}"
+            self.page.wait_for_timeout(100)
+
+    def score(self) -> dict[str, Any]:
+        """What the person's timeline shows, by its own lanes."""
+        return {
+            "chords": self.page.locator("#score .tl-track[data-lane=chords] .tl-chord").all_text_contents(),
+        }
+
+    def picture(self, name: str, **how: Any) -> None:
+        if PICTURES:
+            self.page.wait_for_timeout(400)
+            self.page.screenshot(path=str(Path(PICTURES) / f"app_{name}.png"), **how)
+
+    def close(self) -> None:
+        assert self.wrong == []
+        self.context.close()
+
+
+def hum(path: Path) -> Path:
+    """Two notes: A4, and the E above it."""
+    rate = 16_000
+    times = np.arange(rate) / rate
+    notes = [0.3 * np.sin(2 * np.pi * hz * times) * np.minimum(1.0, 30 * (1.0 - times)) for hz in (440.0, 659.3)]
+    soundfile.write(path, np.concatenate(notes), rate)
+    return path
+
+
+def test_a_person_makes_music(browser: Any, site: Site, tmp_path: Path) -> None:
+    """Types, hums, taps, generates, hears, makes two bars anew, stars, reloads, downloads."""
+    person = Person(browser, site)
+    page = person.page
+    person.fill("text", HOSTILE)
+    person.fill("chords", "C Am | F G")
+    person.fill("bpm", "120")
+    page.locator("#seconds input[type=number]").fill("4")
+    page.locator("#seconds input[type=number]").press("Enter")
+    page.locator("#seconds input[type=number]").blur()
+
+    person.unfold("hum-part")
+    page.locator("#hum input[type=file]").set_input_files(str(hum(tmp_path / "<b>hum<b>.wav")))
+    person.until(lambda: "2 notes found" in (page.locator("#heard").text_content() or ""), "no notes were found")
+    person.unfold("beat-part")
+    for pad in ("kick", "snare", "hat"):
+        page.locator(f"#pads [data-pad={pad}]").click()
+    page.get_by_role("button", name="Use this beat").click()
+    person.until(lambda: "on the timeline" in (page.locator("#heard").text_content() or ""), "no beat")
+
+    person.unfold("more")
+    person.fill("steps", "2")
+    person.fill("seed", "3")
+    person.picture("ask", full_page=True)
+    person.press("generate")
+    person.until(lambda: person.takes() == 1, "no take came")
+    row = page.locator("#takes li").first
+    assert HOSTILE in row.text_content() and page.title() == "flowmusic"
+    row.locator("[data-act=play]").click()
+    heard = "document.querySelector('#takes audio').currentTime"
+    person.until(lambda: page.evaluate(heard) > 0.2, "nothing is heard")
+    assert 0.0 < page.evaluate("document.querySelector('#takes audio').volume") <= 1.0
+    row.locator("[data-act=play]").click()
+    person.until(lambda: page.evaluate("document.querySelector('#takes audio').paused"), "it goes on")
+
+    (owner,) = [folder for folder in site.takes.iterdir() if any(folder.glob("*.wav"))]
+    record = json.loads(next(owner.glob("*.json")).read_text())
+    assert record["text"] == HOSTILE and (record["seed"], record["steps"]) == (3, 2)
+    assert record["controls"]["chords_text"] == "C Am | F G" and record["controls"]["bpm"] == 120.0
+    assert {midi for _, _, midi in record["controls"]["melody"]} == {69, 76}
+    assert record["controls"]["drums"]["onsets"]
+
+    person.unfold("tools")
+    person.fill("edit-bars", "2")
+    person.fill("new-chords", "Dm")
+    person.press("edit")
+    person.until(lambda: person.takes() == 2, "no edit came")
+    page.locator("#takes li").first.locator("[data-act=star]").click()
+    person.until(lambda: page.locator("#takes [data-act=star][aria-pressed=true]").count() == 1, "no star")
+    person.picture("takes", full_page=True)
+    person.open()
+    person.until(lambda: person.takes() == 2, "the takes are gone after a reload")
+    assert page.locator("#takes [data-act=star][aria-pressed=true]").count() == 1
+    page.locator("#use-settings").click()
+    person.until(lambda: page.locator("#text textarea").input_value() == HOSTILE, "the settings did not come back")
+
+    person.press("download")
+    link = page.locator("#files a[download], #files a[href]").first
+    link.wait_for()
+    with page.expect_download() as download:
+        link.click()
+    saved = tmp_path / "saved"
+    download.value.save_as(saved)
+    assert saved.stat().st_size > 1000
+    person.close()
+
+
+def test_another_person_sees_nothing_of_it_and_needs_no_mouse(browser: Any, site: Site) -> None:
+    """Keys alone: type, generate, listen, star.  The list of this browser begins empty."""
+    person = Person(browser, site)
+    page, keys = person.page, person.page.keyboard
+    assert person.takes() == 0
+    made = [f"takes/{path.name}" for path in site.takes.glob("*/*.wav")]
+    assert made and all(page.request.get(site.address + name).status == 404 for name in made)
+    page.locator("#text textarea").focus()
+    keys.type("calm piano")
+    keys.press("Tab")
+    keys.type("C F")
+    _tab_to(page, "#seconds input[type=number]")
+    keys.press("Control+a")
+    keys.type("2")
+    _tab_to(page, "#more > button")
+    keys.press("Enter")
+    _tab_to(page, "#steps :is(input, textarea)")
+    keys.type("1")
+    keys.press("Control+Enter")
+    person.until(lambda: person.takes() == 1, "no take came by the keys")
+    _tab_to(page, "#takes [data-act=play]")
+    keys.press("Enter")
+    person.until(lambda: page.evaluate("document.querySelector('#takes audio').currentTime") > 0.1, "nothing is heard")
+    _tab_to(page, "#takes [data-act=star]")
+    keys.press("Space")
+    person.until(lambda: page.locator("#takes [aria-pressed=true][data-act=star]").count() == 1, "no star")
+    person.close()
+
+
+def _tab_to(page: Any, place: str) -> None:
+    for _ in range(150):
+        if page.evaluate(f"document.activeElement.matches({json.dumps(place)})"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"no key leads to {place}")
+
+
+def test_it_fits_a_phone_in_the_dark(browser: Any, site: Site) -> None:
+    person = Person(browser, site, viewport={"width": 360, "height": 740}, color_scheme="dark", has_touch=True)
+    assert person.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert person.page.evaluate("document.body.classList.contains('dark')")
+    person.unfold("write")
+    person.page.locator("#score .tl").wait_for()
+    assert person.page.evaluate("document.documentElement.scrollWidth") <= 360
+    person.picture("phone")
+    person.close()
+
+
+def test_what_cannot_be_is_told_as_text(browser: Any, site: Site, tmp_path: Path) -> None:
+    person = Person(browser, site)
+    person.fill("chords", "<img src=x onerror=alert(1)>")
+    person.press("generate")
+    toast = person.page.get_by_text("<img", exact=False).first
+    toast.wait_for()
+    assert person.page.locator("img[src=x]").count() == 0 and person.takes() == 0
+    person.close()
+
+
+@pytest.fixture(scope="module")
+def client(site: Site) -> Any:
+    from gradio_client import Client
+
+    return Client(site.address, verbose=False)
+
+
+def test_the_functions_have_names(client: Any, site: Site, tmp_path: Path) -> None:
+    """The example of docs/app.md, and every function that the docs name."""
+    from gradio_client import handle_file
+
+    named = set(client.view_api(return_format="dict")["named_endpoints"])
+    assert named == {f"/{name}" for name in FUNCTIONS}
+    score, said = client.predict(hum=handle_file(hum(tmp_path / "hum.wav")), api_name="/hear_tune")[:2]
+    assert [midi for _, _, midi in score["annotations"]["melody"]] == [69, 76] and "2 notes" in said
+    _, listed, _ = client.predict(
+        text="slow jazz", chords="C F", seconds=2, score=score, steps="1", seed="5", style_detail=3, api_name="/generate"
+    )
+    name = listed["chosen"]
+    (take,) = listed["takes"]
+    assert take["name"] == name and take["seed"] == 5
+    files = client.predict(name, api_name="/download")
+    assert {Path(file).suffix for file in files} == {".wav", ".json", ".mid", ".musicxml", ".cho"}
+    told, again, _ = client.predict(take=name, strength=0.0, api_name="/vary")
+    assert len(again["takes"]) == 2 and "note" not in told
+    assert site.acts.models.loaded == 1
+
+
+FUNCTIONS = (
+    "generate edit extend vary cancel takes choose star download send_to_style use_settings set_length write_chords "
+    "clear_timeline read_sheet hear_tune hear_beat tap_beat tap_tempo"
+).split()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ({"api_name": "/generate", "chords": "H7"}, "H7"),
+        ({"api_name": "/generate", "model": "/etc"}, "offers no model"),
+        ({"api_name": "/generate", "seconds": 1e9}, "length"),
+        ({"api_name": "/generate", "bpm": "fast"}, "beats a minute"),
+        ({"api_name": "/edit", "take": "../../x.wav", "bars": "1"}, "no take"),
+        ({"api_name": "/edit", "take": ""}, "choose a take"),
+        ({"api_name": "/vary", "take": "x", "strength": 2}, "strength"),
+        ({"api_name": "/tap_tempo", "pads": {"taps": [1]}}, "at least 4"),
+        ({"api_name": "/generate", "score": {"annotations": 3}}, "annotations"),
+    ],
+)
+def test_bad_requests_end_in_one_line(client: Any, call: dict[str, Any], message: str) -> None:
+    from gradio_client.exceptions import AppError
+
+    with pytest.raises(AppError) as error:
+        client.predict(**call)
+    assert message in str(error.value) and "\n" not in str(error.value) and len(str(error.value)) <= 500
+
+
+def test_uploads_are_limited_and_guarded(client: Any, site: Site, tmp_path: Path) -> None:
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    fake = tmp_path / "fake.wav"
+    fake.write_bytes(b"#!/bin/sh\nnot a sound")
+    with pytest.raises(AppError, match="cannot read fake.wav as audio"):
+        client.predict(hum=handle_file(fake), api_name="/hear_tune")
+    program = tmp_path / "program.exe"
+    program.write_bytes(b"MZ")
+    with pytest.raises(AppError, match="Invalid file type"):
+        client.predict(sheet=handle_file(program), api_name="/read_sheet")
+    big = urllib.request.Request(site.address, data=b"", headers={"Content-Length": str(server.MOST_BODY + 1)})
+    with pytest.raises(urllib.error.HTTPError, match="413"):
+        urllib.request.urlopen(big)
+    elsewhere = urllib.request.Request(site.address, headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(elsewhere)
+    stranger = urllib.request.Request(f"{site.address}takes/x.wav", headers={"Cookie": f"flowmusic_owner={'a' * 22}"})
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(stranger)
+    assert shelf.is_owner("a" * 22)
