@@ -16,7 +16,7 @@ from flowmusic.page.settings import form_of
 from flowmusic.page.timeline import timeline
 from flowmusic.page.timeline_value import to_value
 
-MOST_SECONDS, MOST_TAKES = 300, 8
+MOST_TAKES = 8
 METERS = ("4/4", "3/4", "6/8", "2/4", "5/4", "7/8", "12/8")
 SHEET_FILES = [".cho", ".chopro", ".musicxml", ".mxl", ".xml", ".mid", ".midi", ".abc", ".ireal", ".html", ".jams",
                ".json", ".labels", ".txt"]  # fmt: skip
@@ -91,11 +91,9 @@ def _words(acts: Acts) -> Request:
                       elem_id="text", max_length=2000)  # fmt: skip
     chords = gr.Textbox(label="Chords", placeholder="C Am F G     or     C Am | F / G / | %", elem_id="chords",
                         info="in bars; they count more than those of the timeline", max_length=10_000)  # fmt: skip
+    mode = gr.Radio([(TITLES[each], each) for each in MODES], value=TAKE, label="Make", elem_id="mode")
     with gr.Row(elem_id="length"):
-        mode = gr.Radio(
-            [(TITLES[each], each) for each in MODES], value=TAKE, label="Make", elem_id="mode", min_width=240
-        )
-        seconds = gr.Slider(1, MOST_SECONDS, 10, step=0.5, label="Seconds", elem_id="seconds", min_width=150)
+        seconds = gr.Slider(1, scoring.MOST_SECONDS, 10, step=0.5, label="Seconds", elem_id="seconds", min_width=150)
         bars = gr.Slider(1, 64, 4, step=1, label="Bars", elem_id="bars", visible=False, min_width=150)
         bpm = _number("Beats a minute", "bpm", "120")
         meter = gr.Dropdown(METERS, value="4/4", label="Meter", elem_id="meter", allow_custom_value=True, min_width=90)
@@ -112,7 +110,7 @@ def _words(acts: Acts) -> Request:
         score = timeline(label="What you ask for", elem_id="score")
         clear = gr.Button("Clear the timeline", size="sm", elem_id="clear")
         sheet = gr.File(label="A lead sheet: MusicXML, ChordPro, MIDI, ABC, iReal Pro, text", file_types=SHEET_FILES,
-                        type="filepath", elem_id="sheet", height=110)  # fmt: skip
+                        type="filepath", elem_id="sheet", height=150)  # fmt: skip
     heard = gr.HTML("", elem_id="heard", padding=False)
     with gr.Accordion("Hum or whistle a tune", open=False, elem_id="hum-part"):
         hum = _sound("One voice alone; its notes appear on the timeline", "hum")
@@ -131,9 +129,10 @@ def _words(acts: Acts) -> Request:
             names = list(acts.choices.models)
             model = gr.Dropdown(names, value=names[0], label="Model", elem_id="model")
             seed = _number("Seed", "seed", "drawn")
-            count = gr.Slider(1, MOST_TAKES, 1, step=1, label="Takes", elem_id="count")
-            best_of = gr.Slider(1, MOST_TAKES, 1, step=1, label="Best of", elem_id="best-of",
-                                info="made for each take; the closest is kept")  # fmt: skip
+            count = gr.Slider(1, MOST_TAKES, 1, step=1, label="Takes", elem_id="count", min_width=180)
+            best_of = gr.Slider(
+                1, MOST_TAKES, 1, step=1, label="Best of (the closest is kept)", elem_id="best-of", min_width=180
+            )
             steps = _number("Solver steps", "steps", "the model's own")
         own = gr.Checkbox(label="set how strongly each part is followed", elem_id="own-strength")
         with gr.Row(visible=False) as sliders:
@@ -159,14 +158,14 @@ def _words(acts: Acts) -> Request:
     hidden: dict[str, Any] = {"show_progress": "hidden"}
     own.change(lambda on: gr.update(visible=on), own, sliders, api_name=False, **hidden)
     mode.change(_lengths, mode, [seconds, bars, story], api_name=False, **hidden)
-    length = [mode, seconds, bars, bpm, meter, score]
-    gr.on([mode.change, seconds.release, bars.release, bpm.blur, bpm.submit, meter.change], scoring.set_length, length,
-          score, api_name="set_length", **hidden)  # fmt: skip
-    gr.on([chords.blur, chords.submit], scoring.write_chords, [chords, score], score, api_name="write_chords", **hidden)
+    length = [chords, mode, seconds, bars, bpm, meter, score]
+    settles = [chords.blur, chords.submit, mode.change, seconds.change, bars.change, bpm.blur, bpm.submit, meter.change]
+    # One at a time, and once more after the last change: two that ran at once would each undo the other.
+    gr.on(settles, scoring.set_score, length, score, api_name="set_score", trigger_mode="always_last", **hidden)
     score.input(scoring.written_chords, [chords, score], chords, api_name=False, **hidden)
     clear.click(scoring.clear_timeline, score, [score, chords], api_name="clear_timeline", **hidden)
     found = [
-        sheet.upload(scoring.read_sheet, [sheet, score], [score, bpm, meter, seconds, heard], api_name="read_sheet",
+        sheet.upload(scoring.read_sheet, [sheet, score], [score, bpm, meter, seconds, chords, heard], api_name="read_sheet",
                      **hidden),
         hum.change(scoring.hear_tune, [hum, score], [score, heard], api_name="hear_tune"),
         beat.change(scoring.hear_beat, [beat, score], [score, heard], api_name="hear_beat"),
@@ -176,7 +175,7 @@ def _words(acts: Acts) -> Request:
         # What was found is to be seen, and corrected.
         each.success(lambda: gr.update(open=True), None, write, api_name=False, **hidden)
     pads.submit(scoring.tap_tempo, pads, bpm, api_name="tap_tempo", **hidden).then(
-        scoring.set_length, length, score, api_name=False, **hidden
+        scoring.set_score, length, score, api_name=False, **hidden
     )
     return Request(
         {
@@ -244,7 +243,7 @@ def _values(form: Form, wanted: Request, acts: Acts) -> list[Any]:
     making, score = form.making, form.score
     values: dict[str, Any] = {
         "text": form.text, "chords": form.chords, "mode": form.mode, "bars": form.bars, "story": "",
-        "seconds": form.seconds, "bpm": _shown(form.bpm), "meter": form.meter or "4/4", "instruments": list(form.instruments),
+        "seconds": min(form.seconds, scoring.MOST_SECONDS), "bpm": _shown(form.bpm), "meter": form.meter or "4/4", "instruments": list(form.instruments),
         "drumless": form.drumless, **{fact: getattr(form, fact) for fact in CLOSED_FACTS}, "unwanted": form.unwanted,
         "score": None if score is None else _drawn(form), "loop": None, "stretch": False, "style": None,
         "style_detail": 0, "model": making.model if making.model in acts.choices.models else gr.skip(),

@@ -14,77 +14,91 @@ from flowmusic.page import listening
 from flowmusic.page.form import LOOP
 from flowmusic.page.messages import given, named, telling
 from flowmusic.page.parts import status
-from flowmusic.page.timeline_value import at_tempo, read, to_value
+from flowmusic.page.timeline_value import DEFAULT_BPM, at_tempo, read, to_value
+
+MOST_SECONDS = 300
+"""The longest take that the page asks for; the command makes longer ones."""
 
 
-def write_chords(chords: str, score: dict[str, Any]) -> Any:
-    """Chords as text, written on the timeline."""
+def set_score(
+    chords: str,
+    mode: str,
+    seconds: float,
+    bars: float,
+    bpm: str | float | None,
+    meter: str,
+    score: dict[str, Any],
+) -> Any:
+    """The timeline with the chords of the text, at this length and tempo; its music keeps to the beat."""
+    with telling():
+        return with_chords(chords, at_length(mode, seconds, bars, given("bpm", bpm, "beats a minute"), meter, score))
+
+
+def with_chords(text: str, score: dict[str, Any]) -> dict[str, Any]:
+    """A timeline with the chords of a text; without any, as it is.  Raises: ChordError."""
     from flowmusic.controls.chords import parse
 
-    if not chords.strip():
-        return gr.skip()
-    with telling():
-        line = read(score)
-        found = parse(chords, line.seconds, line.bpm, line.beats_per_bar)
-        changes = list(found.changes)
-        ends = [start for start, _ in changes[1:]] + [line.seconds]
-        spans = tuple((s, e, label) for (s, label), e in zip(changes, ends, strict=True) if e > s)
-        return _with(score, chords=spans)
+    if not text.strip():
+        return score
+    line = read(score)
+    changes = list(parse(text, line.seconds, line.bpm, line.beats_per_bar).changes)
+    ends = [start for start, _ in changes[1:]] + [line.seconds]
+    spans = [(start, end, label) for (start, label), end in zip(changes, ends, strict=True) if end > start]
+    return _with(score, chords=tuple(spans))
+
+
+def at_length(
+    mode: str, seconds: float, bars: float, bpm: float | None, meter: str, score: dict[str, Any]
+) -> dict[str, Any]:
+    """A timeline of another length, tempo and meter.  Raises: ValueError for one that is not allowed."""
+    from flowmusic.controls.meter import parse_meter
+
+    line, beats = read(score), parse_meter(meter or "4/4")
+    tempo = bpm or DEFAULT_BPM
+    length = bars * beats.bar_seconds(tempo) if mode == LOOP else seconds
+    length = limits.number("seconds", length, "the length")
+    moved = at_tempo(line.annotations, line.bpm, tempo) if line.bpm != tempo else line.annotations
+    cut = replace(moved, seconds=max(length, moved.seconds or 0.0)).part(0.0, length)
+    cut = replace(cut, seconds=None, bpm=bpm, meter=beats.name, beats=None, downbeats=None)
+    return to_value(cut, seconds=length, bpm=tempo, beats_per_bar=beats.beats_per_bar)
 
 
 def written_chords(chords: str, score: dict[str, Any]) -> Any:
     """The text of the chords, emptied once the timeline says others, so that what is seen counts."""
     if not chords.strip():
         return gr.skip()
-    wanted = write_chords(chords, score)
-    same = read(wanted).annotations.chords == read(score).annotations.chords
+    try:
+        same = read(with_chords(chords, score)).annotations.chords == read(score).annotations.chords
+    except ValueError:
+        return gr.skip()  # a text that cannot be read is still being written
     return gr.skip() if same else ""
 
 
-def set_length(
-    mode: str, seconds: float, bars: float, bpm: str | float | None, meter: str, score: dict[str, Any]
-) -> Any:
-    """The timeline at this length and tempo; its music keeps to the beat."""
-    from flowmusic.controls.meter import parse_meter
-
-    with telling():
-        line = read(score)
-        beats = parse_meter(meter or "4/4")
-        asked = given("bpm", bpm, "beats a minute")
-        tempo = asked or 120.0
-        length = bars * beats.bar_seconds(tempo) if mode == LOOP else seconds
-        length = limits.number("seconds", length, "the length")
-        moved = at_tempo(line.annotations, line.bpm, tempo) if line.bpm != tempo else line.annotations
-        cut = replace(moved, seconds=max(length, moved.seconds or 0.0)).part(0.0, length)
-        cut = replace(cut, seconds=None, bpm=asked, meter=beats.name, beats=None, downbeats=None)
-        return to_value(cut, seconds=length, bpm=tempo, beats_per_bar=beats.beats_per_bar)
-
-
-def read_sheet(sheet: str | None, score: dict[str, Any]) -> tuple[Any, Any, Any, Any, Any]:
+def read_sheet(sheet: str | None, score: dict[str, Any]) -> tuple[Any, Any, Any, Any, Any, Any]:
     """A lead sheet or a MIDI file, written on the timeline: chords and melody, tempo and meter."""
     if not sheet:
-        return (gr.skip(),) * 5
+        return (gr.skip(),) * 6
+    from flowmusic.controls.meter import parse_meter
     from flowmusic.sheets import formats
 
     with telling(sheet):
         found = formats.read(sheet)
         line, known = read(score), found.annotations
-        bpm, meter = known.bpm or (found.sheet.bpm if found.sheet else None), known.meter or "4/4"
-        length = limits.number("seconds", min(known.seconds or line.seconds, limits.limit("seconds").high), "length")
-        kept = replace(known.only("chords", "melody", "drums"), seconds=known.seconds or length).part(0.0, length)
-        value = to_value(
-            replace(kept, seconds=None, text=None), seconds=length, bpm=bpm or line.bpm,
-            beats_per_bar=line.beats_per_bar,
-        )  # fmt: skip
         notes = [named(note, [Path(sheet)]) for note in found.notices]
-        line_told = status(f"read as {found.format}", notes=notes)
-        return (
-            value,
-            gr.update(value="" if bpm is None else f"{bpm:g}"),
-            gr.update(value=meter),
-            gr.update(value=round(length, 2)),
-            line_told,
+        bpm, beats = known.bpm or (found.sheet.bpm if found.sheet else None), parse_meter(known.meter or "4/4")
+        lasts = known.seconds or line.seconds
+        length = limits.number("seconds", min(lasts, MOST_SECONDS), "the length")
+        if lasts > length:
+            notes.append(f"it lasts {lasts:.0f} s and is cut at {length:.0f} s")
+        kept = replace(known.only("chords", "melody", "drums"), seconds=max(lasts, length)).part(0.0, length)
+        value = to_value(
+            replace(kept, seconds=None, text=None, key=None, sections=None),
+            seconds=length,
+            bpm=bpm or line.bpm,
+            beats_per_bar=beats.beats_per_bar,
         )
+        tempo = "" if bpm is None else f"{bpm:g}"
+        return value, tempo, beats.name, round(length, 2), "", status(f"read as {found.format}", notes=notes)
 
 
 def hear_tune(hum: str | None, score: dict[str, Any]) -> tuple[Any, Any]:

@@ -72,6 +72,10 @@ def test_folders_of_models_and_adapters_are_offered_by_name(tmp_path: Path) -> N
     found = choices.gathered([str(tmp_path / "jasco"), "nano"], tmp_path, None)
     assert list(found.models) == ["large", "small", "nano"]
     assert found.adapter_files(["one"]) == (tmp_path / "one.safetensors",)
-    for ask in (lambda: found.model("/etc"), lambda: found.adapter_files(["../one"]), lambda: found.pseudoword_files("x")):
+    for ask in (
+        lambda: found.model("/etc"),
+        lambda: found.adapter_files(["../one"]),
+        lambda: found.pseudoword_files("x"),
+    ):
         with pytest.raises(ValueError, match="offers no"):
             ask()

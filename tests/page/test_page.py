@@ -283,7 +283,14 @@ def test_the_functions_have_names(client: Any, site: Site, tmp_path: Path) -> No
     score, said = client.predict(hum=handle_file(hum(tmp_path / "hum.wav")), api_name="/hear_tune")[:2]
     assert [midi for _, _, midi in score["annotations"]["melody"]] == [69, 76] and "2 notes" in said
     _, listed, _ = client.predict(
-        text="slow jazz", chords="C F", seconds=2, score=score, steps="1", seed="5", style_detail=3, api_name="/generate"
+        text="slow jazz",
+        chords="C F",
+        seconds=2,
+        score=score,
+        steps="1",
+        seed="5",
+        style_detail=3,
+        api_name="/generate",
     )
     name = listed["chosen"]
     (take,) = listed["takes"]
@@ -296,7 +303,7 @@ def test_the_functions_have_names(client: Any, site: Site, tmp_path: Path) -> No
 
 
 FUNCTIONS = (
-    "generate edit extend vary cancel takes choose star download send_to_style use_settings set_length write_chords "
+    "generate edit extend vary cancel takes choose star download send_to_style use_settings set_score "
     "clear_timeline read_sheet hear_tune hear_beat tap_beat tap_tempo"
 ).split()
 
