@@ -142,8 +142,7 @@ def browser() -> Iterator[Any]:
     sync_api.expect.set_options(timeout=PATIENCE_S * 1000)
     with sync_api.sync_playwright() as playwright:
         found = playwright.chromium.launch(
-            executable_path=BROWSER,
-            args=["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"],
+            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
         )
         yield found
         found.close()
@@ -349,9 +348,7 @@ def test_the_keyboard_alone_suffices(page: Page) -> None:
     page.press("Tab")
     page.lane("drums").locator(".tl-step").focus()
     page.press("Enter", "ArrowDown", "Shift+ArrowRight", " ", "ArrowDown", "ArrowRight", "Enter", "Delete")
-    page.until(
-        lambda value: value.annotations.drums == DrumHits((0.0, 0.5), {"kick": (0.0,), "snare": (0.5,), "hat": ()})
-    )
+    page.until(lambda value: value.annotations.drums == DrumHits((0.0, 0.5), {"kick": (0.0,), "snare": (0.5,), "hat": ()}))
     assert page.focused() == "hat, bar 1 step 6"
     width = page.lane("drums").bounding_box()["width"]
     page.press("+")
@@ -501,8 +498,6 @@ def test_a_value_survives_the_script(desk: Page) -> None:
         confidence={"chords": 0.25},
     )
     value = to_value(song, recognised=song, waveform=[0.25], audio="/a.wav", region=(1, 2))
-    call = (
-        "(() => { const { document, shown } = value_js.readValue(%s); return value_js.writeValue(document, shown); })()"
-    )
+    call = "(() => { const { document, shown } = value_js.readValue(%s); return value_js.writeValue(document, shown); })()"
     back = desk.page.evaluate(MODULES % (assembled("timeline"), call % json.dumps(value)))
     assert read(back) == read(value)
