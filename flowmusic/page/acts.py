@@ -77,9 +77,7 @@ class Acts:
         key: str | None,
         unwanted: str,
         score: dict[str, Any],
-        loop: str | None,
         stretch: bool,
-        style: str | None,
         style_detail: float,
         model: str,
         adapters: list[str],
@@ -96,7 +94,9 @@ class Acts:
         count: float,
         best_of: float,
         steps: str | float | None,
-        request: gr.Request,
+        loop: str | None = None,
+        style: str | None = None,
+        request: gr.Request = None,  # type: ignore[assignment]  # Gradio's; clients may leave out what stands before
     ) -> Iterator[tuple[Any, Any, Any]]:
         """New takes.  The status while they are made; then the list, and the timeline of the newest."""
         weights = (weight_all, weight_text, weight_chords, weight_melody, weight_drums, weight_style)

@@ -54,7 +54,7 @@ def build(acts: Acts, folder: str) -> gr.Blocks:
         told = gr.HTML(parts.status("Ctrl+Enter generates, too"), elem_id="status")
         gr.Markdown("## Takes")
         takes = parts.takes()
-        with gr.Group(visible=False, elem_id="chosen") as chosen:
+        with gr.Column(visible=False, elem_id="chosen") as chosen:
             line = timeline(label="The chosen take", elem_id="take-line")
             tools = _tools(acts, takes, line, told, wanted)
         gr.Markdown(f"Takes are kept in `{folder}`.", elem_id="kept")
@@ -87,9 +87,9 @@ _SHORTCUT = """() => document.addEventListener('keydown', (event) => {
 
 def _words(acts: Acts) -> Request:
     """Everything a person may ask for, and what happens on the way into the timeline."""
-    text = gr.Textbox(label="What should it sound like?", placeholder="warm lo-fi beat, electric piano", lines=2,
+    text = gr.Textbox(value="", label="What should it sound like?", placeholder="warm lo-fi beat, electric piano", lines=2,
                       elem_id="text", max_length=2000)  # fmt: skip
-    chords = gr.Textbox(label="Chords", placeholder="C Am F G     or     C Am | F / G / | %", elem_id="chords",
+    chords = gr.Textbox(value="", label="Chords", placeholder="C Am F G     or     C Am | F / G / | %", elem_id="chords",
                         info="in bars; they count more than those of the timeline", max_length=10_000)  # fmt: skip
     mode = gr.Radio([(TITLES[each], each) for each in MODES], value=TAKE, label="Make", elem_id="mode")
     with gr.Row(elem_id="length"):
@@ -97,14 +97,16 @@ def _words(acts: Acts) -> Request:
         bars = gr.Slider(1, 64, 4, step=1, label="Bars", elem_id="bars", visible=False, min_width=150)
         bpm = _number("Beats a minute", "bpm", "120")
         meter = gr.Dropdown(METERS, value="4/4", label="Meter", elem_id="meter", allow_custom_value=True, min_width=90)
-    story = gr.Textbox(label="Sections, one a line", placeholder=STORY_LIKE, lines=4, visible=False, elem_id="story",
+    story = gr.Textbox(value="", label="Sections, one a line", placeholder=STORY_LIKE, lines=4, visible=False, elem_id="story",
                        max_length=20_000)  # fmt: skip
     with gr.Accordion("Who plays, and in what mood", open=False):
-        instruments = gr.Dropdown(list(INSTRUMENTS), multiselect=True, label="Instruments", elem_id="instruments")
+        instruments = gr.Dropdown(
+            list(INSTRUMENTS), multiselect=True, value=[], label="Instruments", elem_id="instruments"
+        )
         drumless = gr.Checkbox(label="no drums", elem_id="drumless")
         with gr.Row():
             facts = {fact: _fact(fact) for fact in CLOSED_FACTS}
-        unwanted = gr.Textbox(label="Not wanted", placeholder="drums, distorted guitar", elem_id="unwanted",
+        unwanted = gr.Textbox(value="", label="Not wanted", placeholder="drums, distorted guitar", elem_id="unwanted",
                               max_length=500)  # fmt: skip
     with gr.Accordion("Write it: chords, melody and drums on a timeline", open=False, elem_id="write") as write:
         score = timeline(label="What you ask for", elem_id="score")
@@ -150,9 +152,11 @@ def _words(acts: Acts) -> Request:
             }
         files = bool(acts.choices.adapters), bool(acts.choices.pseudowords)
         with gr.Row(visible=any(files)):
-            adapters = gr.Dropdown(list(acts.choices.adapters), multiselect=True, label="Adapters", visible=files[0])
+            adapters = gr.Dropdown(
+                list(acts.choices.adapters), multiselect=True, value=[], label="Adapters", visible=files[0]
+            )
             scale = gr.Slider(-2, 2, 1, step=0.1, label="How strongly", visible=files[0])
-            pseudowords = gr.Dropdown(list(acts.choices.pseudowords), multiselect=True, visible=files[1],
+            pseudowords = gr.Dropdown(list(acts.choices.pseudowords), multiselect=True, value=[], visible=files[1],
                                       label="Pseudowords, for <name> in the words")  # fmt: skip
 
     hidden: dict[str, Any] = {"show_progress": "hidden"}
@@ -181,10 +185,10 @@ def _words(acts: Acts) -> Request:
         {
             "text": text, "chords": chords, "mode": mode, "seconds": seconds, "bars": bars, "story": story, "bpm": bpm,
             "meter": meter, "instruments": instruments, "drumless": drumless, **facts, "unwanted": unwanted,
-            "score": score, "loop": loop, "stretch": stretch, "style": style, "style_detail": detail, "model": model,
+            "score": score, "stretch": stretch, "style_detail": detail, "model": model,
             "adapters": adapters, "adapter_scale": scale, "pseudowords": pseudowords, "own_strength": own,
             **{f"weight_{name}": slider for name, slider in weights.items()},
-            "seed": seed, "count": count, "best_of": best_of, "steps": steps,
+            "seed": seed, "count": count, "best_of": best_of, "steps": steps, "loop": loop, "style": style,
         }
     )  # fmt: skip
 
@@ -193,13 +197,15 @@ def _tools(acts: Acts, takes: Any, line: Any, told: Any, wanted: Request) -> lis
     """What can be done with the chosen take; acts that make takes with their button and inputs."""
     with gr.Accordion("Work on the chosen take", open=False, elem_id="tools"):
         with gr.Row():
-            text = gr.Textbox(label="New words", placeholder="the same", elem_id="new-text", max_length=2000)
-            chords = gr.Textbox(label="New chords", placeholder="the same", elem_id="new-chords", max_length=10_000)
+            text = gr.Textbox(value="", label="New words", placeholder="the same", elem_id="new-text", max_length=2000)
+            chords = gr.Textbox(
+                value="", label="New chords", placeholder="the same", elem_id="new-chords", max_length=10_000
+            )
             seed = _number("Seed", "new-seed", "drawn")
             count = gr.Slider(1, MOST_TAKES, 1, step=1, label="Takes", elem_id="new-count", min_width=110)
         with gr.Row(equal_height=True):
             region = gr.Textbox(
-                label="Bars to make anew", placeholder="3-4, or drag over the ruler", elem_id="edit-bars"
+                value="", label="Bars to make anew", placeholder="3-4, or drag over the ruler", elem_id="edit-bars"
             )
             edit = gr.Button("Make these bars anew", elem_id="edit", min_width=150)
         with gr.Row(equal_height=True):
@@ -279,7 +285,7 @@ def _sound(label: str, name: str) -> gr.Audio:
 
 def _number(label: str, name: str, left: str) -> gr.Textbox:
     """A number that may be left out; a number field of Gradio would fill in a 0.  ``left``: what it is then."""
-    return gr.Textbox(label=label, placeholder=left, elem_id=name, max_length=30, min_width=110)
+    return gr.Textbox(value="", label=label, placeholder=left, elem_id=name, max_length=30, min_width=110)
 
 
 def _fact(fact: str) -> Any:
