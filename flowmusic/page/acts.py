@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,8 @@ from flowmusic.plain import shortened
 COOKIE = "flowmusic_owner"
 TAKES_AT = "/takes"
 """Address under which a browser hears its takes."""
+HANDED, KEPT_S = "handed-", 3600.0
+"""Folders of files on their way to a browser, and seconds until they go."""
 SHEETS = (".mid", ".musicxml", ".cho")
 """Sheets of what a take was asked for, which can be downloaded."""
 WEIGHTS = ("all", "text", "chords", "melody", "drums", "style")
@@ -136,7 +139,14 @@ class Acts:
         yield from self._made(form, request)
 
     def edit(
-        self, take: str, timeline: dict[str, Any], bars: str, text: str, chords: str, seed: str | float | None, count: float,
+        self,
+        take: str,
+        timeline: dict[str, Any],
+        bars: str,
+        text: str,
+        chords: str,
+        seed: str | float | None,
+        count: float,
         request: gr.Request,
     ) -> Iterator[tuple[Any, Any, Any]]:  # fmt: skip
         """Some bars of a take anew: those typed, as in 3-4, or those dragged over on the timeline of the take."""
@@ -251,7 +261,8 @@ class Acts:
                 yield status(line, share), gr.skip(), gr.skip()
             made: Made = work.outcome()
         except Stopped:
-            yield status("stopped"), gr.skip(), gr.skip()
+            # Of several takes, those that were finished are there.
+            yield status("stopped"), self._rows(own, ""), gr.skip()
             return
         except Exception as error:
             fail(error, _files_of(asked))
@@ -274,14 +285,20 @@ class Acts:
             except ValueError:
                 return found  # without beats there are no bars to write
             reading = formats.Reading("take", sheet, asked, (), True)
-            folder = Path(tempfile.mkdtemp(dir=self.cache))
+            folder = self._handed()
             found += [formats.write(reading, folder / f"{take.audio.stem}{ending}") for ending in SHEETS]
         return found
 
     def _copy(self, path: Path) -> Path:
         """A copy that may be handed to a browser: the shelf itself is not."""
-        folder = Path(tempfile.mkdtemp(dir=self.cache))
-        return Path(shutil.copyfile(path, folder / path.name))
+        return Path(shutil.copyfile(path, self._handed() / path.name))
+
+    def _handed(self) -> Path:
+        """A new folder for files on their way to a browser; those of an hour ago are removed."""
+        for old in self.cache.glob(f"{HANDED}*"):
+            if old.stat().st_mtime < time.time() - KEPT_S:
+                shutil.rmtree(old, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=HANDED, dir=self.cache))
 
 
 def _weights(values: Sequence[float]) -> Iterator[tuple[str, float]]:

@@ -87,18 +87,37 @@ _SHORTCUT = """() => document.addEventListener('keydown', (event) => {
 
 def _words(acts: Acts) -> Request:
     """Everything a person may ask for, and what happens on the way into the timeline."""
-    text = gr.Textbox(value="", label="What should it sound like?", placeholder="warm lo-fi beat, electric piano", lines=2,
-                      elem_id="text", max_length=2000)  # fmt: skip
-    chords = gr.Textbox(value="", label="Chords", placeholder="C Am F G     or     C Am | F / G / | %", elem_id="chords",
-                        info="in bars; they count more than those of the timeline", max_length=10_000)  # fmt: skip
+    text = gr.Textbox(
+        value="",
+        label="What should it sound like?",
+        placeholder="warm lo-fi beat, electric piano",
+        lines=2,
+        elem_id="text",
+        max_length=2000,
+    )
+    chords = gr.Textbox(
+        value="",
+        label="Chords",
+        placeholder="C Am F G     or     C Am | F / G / | %",
+        elem_id="chords",
+        info="in bars; they count more than those of the timeline",
+        max_length=10_000,
+    )
     mode = gr.Radio([(TITLES[each], each) for each in MODES], value=TAKE, label="Make", elem_id="mode")
     with gr.Row(elem_id="length"):
         seconds = gr.Slider(1, scoring.MOST_SECONDS, 10, step=0.5, label="Seconds", elem_id="seconds", min_width=150)
         bars = gr.Slider(1, 64, 4, step=1, label="Bars", elem_id="bars", visible=False, min_width=150)
         bpm = _number("Beats a minute", "bpm", "120")
         meter = gr.Dropdown(METERS, value="4/4", label="Meter", elem_id="meter", allow_custom_value=True, min_width=90)
-    story = gr.Textbox(value="", label="Sections, one a line", placeholder=STORY_LIKE, lines=4, visible=False, elem_id="story",
-                       max_length=20_000)  # fmt: skip
+    story = gr.Textbox(
+        value="",
+        label="Sections, one a line",
+        placeholder=STORY_LIKE,
+        lines=4,
+        visible=False,
+        elem_id="story",
+        max_length=20_000,
+    )
     with gr.Accordion("Who plays, and in what mood", open=False):
         instruments = gr.Dropdown(
             list(INSTRUMENTS), multiselect=True, value=[], label="Instruments", elem_id="instruments"
@@ -169,12 +188,17 @@ def _words(acts: Acts) -> Request:
     score.input(scoring.written_chords, [chords, score], chords, api_name=False, **hidden)
     clear.click(scoring.clear_timeline, score, [score, chords], api_name="clear_timeline", **hidden)
     found = [
-        sheet.upload(scoring.read_sheet, [sheet, score], [score, bpm, meter, seconds, chords, heard], api_name="read_sheet",
-                     **hidden),
+        sheet.upload(
+            scoring.read_sheet,
+            [sheet, score],
+            [score, bpm, meter, seconds, chords, heard],
+            api_name="read_sheet",
+            **hidden,
+        ),
         hum.change(scoring.hear_tune, [hum, score], [score, heard], api_name="hear_tune"),
         beat.change(scoring.hear_beat, [beat, score], [score, heard], api_name="hear_beat"),
         pads.input(scoring.tap_beat, [pads, score], [score, heard], api_name="tap_beat", **hidden),
-    ]  # fmt: skip
+    ]
     for each in found:
         # What was found is to be seen, and corrected.
         each.success(lambda: gr.update(open=True), None, write, api_name=False, **hidden)
@@ -249,7 +273,8 @@ def _values(form: Form, wanted: Request, acts: Acts) -> list[Any]:
     making, score = form.making, form.score
     values: dict[str, Any] = {
         "text": form.text, "chords": form.chords, "mode": form.mode, "bars": form.bars, "story": "",
-        "seconds": min(form.seconds, scoring.MOST_SECONDS), "bpm": _shown(form.bpm), "meter": form.meter or "4/4", "instruments": list(form.instruments),
+        "seconds": min(form.seconds, scoring.MOST_SECONDS), "bpm": _shown(form.bpm),
+        "meter": form.meter or "4/4", "instruments": list(form.instruments),
         "drumless": form.drumless, **{fact: getattr(form, fact) for fact in CLOSED_FACTS}, "unwanted": form.unwanted,
         "score": None if score is None else _drawn(form), "loop": None, "stretch": False, "style": None,
         "style_detail": 0, "model": making.model if making.model in acts.choices.models else gr.skip(),

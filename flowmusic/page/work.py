@@ -18,8 +18,8 @@ WAIT_S = 0.25
 """How often a person is told how far it is, where anything has changed."""
 
 
-class Stopped(Exception):
-    """The owner of a piece of work wants no more of it."""
+class Stopped(BaseException):
+    """The owner of a piece of work wants no more of it.  As an interrupt, it passes whoever makes do with an error."""
 
 
 @dataclass
