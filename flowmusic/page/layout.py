@@ -21,6 +21,9 @@ METERS = ("4/4", "3/4", "6/8", "2/4", "5/4", "7/8", "12/8")
 SHEET_FILES = [".cho", ".chopro", ".musicxml", ".mxl", ".xml", ".mid", ".midi", ".abc", ".ireal", ".html", ".jams",
                ".json", ".labels", ".txt"]  # fmt: skip
 CLOSED_FACTS = ("genre", "mood", "energy", "key")
+_QUIET: dict[str, Any] = {"show_progress": "hidden"}
+_OWN: dict[str, Any] = {**_QUIET, "api_visibility": "private"}
+"""Of an event that is the page's own, and no function of its API."""
 STORY_LIKE = "0:15 | waking up, gentle piano | chords=C G Am F\n0:15 | the street, funk band"
 TITLES = {TAKE: "a take", LOOP: "a loop", STORY: "a story"}
 
@@ -58,20 +61,17 @@ def build(acts: Acts, folder: str) -> gr.Blocks:
             line = timeline(label="The chosen take", elem_id="take-line")
             tools = _tools(acts, takes, line, told, wanted)
         gr.Markdown(f"Takes are kept in `{folder}`.", elem_id="kept")
-        hidden = {"show_progress": "hidden"}
 
         made: dict[str, Any] = {"outputs": [told, takes, line], "concurrency_limit": 16, "concurrency_id": "making",
                                 "show_progress": "hidden"}  # fmt: skip
         go.click(acts.generate, wanted.inputs(), api_name="generate", **made)
         for name, button, inputs in tools:
             button.click(getattr(acts, name), inputs, api_name=name, **made)
-        stop.click(acts.cancel, None, told, api_name="cancel", queue=False, **hidden)
-        takes.select(acts.choose, takes, [line, told], api_name="choose", **hidden)
-        takes.like(acts.star, takes, takes, api_name="star", **hidden)
-        page.load(acts.takes, None, takes, api_name="takes", **hidden).then(
-            acts.choose, takes, [line, told], api_name=False, **hidden
-        )
-        takes.change(lambda take: gr.update(visible=bool(take)), takes, chosen, api_name=False, **hidden)
+        stop.click(acts.cancel, None, told, api_name="cancel", queue=False, **_QUIET)
+        takes.select(acts.choose, takes, [line, told], api_name="choose", **_QUIET)
+        takes.like(acts.star, takes, takes, api_name="star", **_QUIET)
+        page.load(acts.takes, None, takes, api_name="takes", **_QUIET).then(acts.choose, takes, [line, told], **_OWN)
+        takes.change(lambda take: gr.update(visible=bool(take)), takes, chosen, **_OWN)
         page.load(None, None, None, js=_SHORTCUT)
     return page
 
@@ -178,32 +178,31 @@ def _words(acts: Acts) -> Request:
             pseudowords = gr.Dropdown(list(acts.choices.pseudowords), multiselect=True, value=[], visible=files[1],
                                       label="Pseudowords, for <name> in the words")  # fmt: skip
 
-    hidden: dict[str, Any] = {"show_progress": "hidden"}
-    own.change(lambda on: gr.update(visible=on), own, sliders, api_name=False, **hidden)
-    mode.change(_lengths, mode, [seconds, bars, story], api_name=False, **hidden)
+    own.change(lambda on: gr.update(visible=on), own, sliders, **_OWN)
+    mode.change(_lengths, mode, [seconds, bars, story], **_OWN)
     length = [chords, mode, seconds, bars, bpm, meter, score]
     settles = [chords.blur, chords.submit, mode.change, seconds.change, bars.change, bpm.blur, bpm.submit, meter.change]
     # One at a time, and once more after the last change: two that ran at once would each undo the other.
-    gr.on(settles, scoring.set_score, length, score, api_name="set_score", trigger_mode="always_last", **hidden)
-    score.input(scoring.written_chords, [chords, score], chords, api_name=False, **hidden)
-    clear.click(scoring.clear_timeline, score, [score, chords], api_name="clear_timeline", **hidden)
+    gr.on(settles, scoring.set_score, length, score, api_name="set_score", trigger_mode="always_last", **_QUIET)
+    score.input(scoring.written_chords, [chords, score], chords, **_OWN)
+    clear.click(scoring.clear_timeline, score, [score, chords], api_name="clear_timeline", **_QUIET)
     found = [
         sheet.upload(
             scoring.read_sheet,
             [sheet, score],
             [score, bpm, meter, seconds, chords, heard],
             api_name="read_sheet",
-            **hidden,
+            **_QUIET,
         ),
         hum.change(scoring.hear_tune, [hum, score], [score, heard], api_name="hear_tune"),
         beat.change(scoring.hear_beat, [beat, score], [score, heard], api_name="hear_beat"),
-        pads.input(scoring.tap_beat, [pads, score], [score, heard], api_name="tap_beat", **hidden),
+        pads.input(scoring.tap_beat, [pads, score], [score, heard], api_name="tap_beat", **_QUIET),
     ]
     for each in found:
         # What was found is to be seen, and corrected.
-        each.success(lambda: gr.update(open=True), None, write, api_name=False, **hidden)
-    pads.submit(scoring.tap_tempo, pads, bpm, api_name="tap_tempo", **hidden).then(
-        scoring.set_score, length, score, api_name=False, **hidden
+        each.success(lambda: gr.update(open=True), None, write, **_OWN)
+    pads.submit(scoring.tap_tempo, pads, bpm, api_name="tap_tempo", **_QUIET).then(
+        scoring.set_score, length, score, **_OWN
     )
     return Request(
         {
@@ -244,11 +243,10 @@ def _tools(acts: Acts, takes: Any, line: Any, told: Any, wanted: Request) -> lis
         style = gr.Button("Send to style", elem_id="send-to-style", min_width=130)
         save = gr.Button("Download", elem_id="download", min_width=130)
     files = gr.File(label="Files of the take", file_count="multiple", interactive=False, visible=False, elem_id="files")
-    hidden: dict[str, Any] = {"show_progress": "hidden"}
-    save.click(acts.download, takes, files, api_name="download", **hidden).success(
-        lambda: gr.update(visible=True), None, files, api_name=False, **hidden
+    save.click(acts.download, takes, files, api_name="download", **_QUIET).success(
+        lambda: gr.update(visible=True), None, files, **_OWN
     )
-    style.click(acts.send_to_style, takes, wanted["style"], api_name="send_to_style", **hidden)
+    style.click(acts.send_to_style, takes, wanted["style"], api_name="send_to_style", **_QUIET)
     outputs = [*wanted.inputs(), told]
 
     def use_settings(take: str, request: gr.Request) -> list[Any]:
@@ -260,7 +258,7 @@ def _tools(acts: Acts, takes: Any, line: Any, told: Any, wanted: Request) -> lis
         except Exception as error:
             fail(error)
 
-    again.click(use_settings, takes, outputs, api_name="use_settings", **hidden)
+    again.click(use_settings, takes, outputs, api_name="use_settings", **_QUIET)
     return [
         ("edit", edit, [takes, line, region, text, chords, seed, count]),
         ("extend", extend, [takes, more, before, text, chords, seed, count]),

@@ -41,10 +41,7 @@ def with_chords(text: str, score: dict[str, Any]) -> dict[str, Any]:
     if not text.strip():
         return score
     line = read(score)
-    changes = list(parse(text, line.seconds, line.bpm, line.beats_per_bar).changes)
-    ends = [start for start, _ in changes[1:]] + [line.seconds]
-    spans = [(start, end, label) for (start, label), end in zip(changes, ends, strict=True) if end > start]
-    return _with(score, chords=tuple(spans))
+    return _with(score, chords=parse(text, line.seconds, line.bpm, line.beats_per_bar).changes)
 
 
 def at_length(

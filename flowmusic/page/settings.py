@@ -39,12 +39,15 @@ def form_of(record: Mapping[str, Any]) -> tuple[Form, tuple[str, ...]]:
     for key, command in (("edits", "edited"), ("vary", "varied"), ("story", "told as a story")):
         if key in record:
             notes.append(f"this take was {command}; the settings are those of the whole")
+    facts: dict[str, Any] = {
+        fact: _among(flagged.get(fact), CHOICES[fact]) for fact in ("genre", "mood", "energy", "key")
+    }
     form = Form(
         mode=LOOP if loop else TAKE,
         text=_text(record.get("text")),
         instruments=tuple(name for name in _list(flagged.get("instruments")) if _text(name) in INSTRUMENTS),
         drumless=flagged.get("drums") is False,
-        **{fact: _among(flagged.get(fact), CHOICES[fact]) for fact in ("genre", "mood", "energy", "key")},
+        **facts,
         unwanted=_text(_mapping(_mapping(record.get("facts")).get("not")).get("text")),
         seconds=seconds,
         bars=int(_number(loop.get("bars")) or 4),

@@ -104,7 +104,7 @@ def test_an_edit_needs_bars() -> None:
         Change("edit", HERE).arguments()
 
 
-RECORD = {
+RECORD: dict[str, Any] = {
     "model": "nano", "seed": 7, "seconds": 4.0, "text": "<b>funk</b>", "guidance": {"all": 3.0, "odd": 1},
     "facts": {
         "from": [
@@ -138,8 +138,8 @@ def test_a_record_becomes_the_form_that_asks_for_it_again() -> None:
 def test_a_damaged_record_loses_what_is_damaged_alone(damage: Any) -> None:
     for place in RECORD:
         form_of({**RECORD, place: damage})
-    for place in RECORD["controls"]:  # type: ignore[union-attr]
-        record = {**RECORD, "controls": {**RECORD["controls"], place: damage}}  # type: ignore[dict-item]
+    for place in RECORD["controls"]:
+        record = {**RECORD, "controls": {**RECORD["controls"], place: damage}}
         form, _ = form_of(record)
         assert form.text == "<b>funk</b>"
         assert asked_of(record).melody in (None, (), ((0.0, 1.0, 60),))

@@ -81,7 +81,8 @@ def test_each_browser_has_a_folder_unless_one_is_chosen(tmp_path: Path) -> None:
 
 
 def test_work_is_done_one_at_a_time_in_order_and_stops_where_asked() -> None:
-    desk, gate, order = Desk(), threading.Event(), []
+    desk, gate = Desk(), threading.Event()
+    order: list[str] = []
 
     def waits() -> str:
         with progress.Bar("first", "eval", 10, shown=False) as bar:
@@ -91,7 +92,12 @@ def test_work_is_done_one_at_a_time_in_order_and_stops_where_asked() -> None:
         return "never"
 
     first = desk.begin("ann", waits)
-    second = desk.begin("bob", lambda: order.append("second") or "done")
+
+    def follows() -> str:
+        order.append("second")
+        return "done"
+
+    second = desk.begin("bob", follows)
     for state in first.states():
         if state[1] is not None:
             break
