@@ -13,6 +13,8 @@ from flowmusic.facts import CHOICES, INSTRUMENTS
 from flowmusic.options import GUIDANCE_KEYS
 from flowmusic.page.form import LOOP, TAKE, Form, Making
 
+JOINED_S = 0.5
+"""Bars so close to each other leave nothing out."""
 FILES = {"melody": "melody", "drums": "drum loop", "style": "style clip"}
 """Inputs that a record names and does not hold."""
 
@@ -81,17 +83,25 @@ def asked_of(record: Mapping[str, Any]) -> Annotations:
 
 
 def heard_of(record: Mapping[str, Any]) -> Annotations | None:
-    """The chords that were heard in a take, bar by bar; None where none were judged."""
+    """The chords that were heard in a take, bar by bar.
+
+    None where none were judged, or not throughout: of an edit its new bars alone are, and what was not judged would look
+    as if nothing had been heard.
+    """
     rows: list[list[Any]] = []
+    seconds, reached = _number(record.get("seconds")) or 0.0, 0.0
     for bar in _list(_mapping(record.get("adherence")).get("bars")):
         found = _mapping(bar)
         start, end, heard = _number(found.get("start")), _number(found.get("end")), _list(found.get("heard"))
-        if start is None or end is None or not heard:
-            continue
+        if start is None or end is None or not heard or start > reached + JOINED_S:
+            return None
         each = (end - start) / len(heard)
         rows += [[start + n * each, start + (n + 1) * each, label] for n, label in enumerate(heard)]
-    chords = _checked(lambda: checks.chords(rows)) if rows else None
-    return None if chords is None else Annotations(seconds=_number(record.get("seconds")), chords=chords)
+        reached = end
+    if not rows or reached < seconds - JOINED_S:
+        return None
+    chords = _checked(lambda: checks.chords(rows))
+    return None if chords is None else Annotations(seconds=seconds, chords=chords)
 
 
 def _checked(read: Any) -> Any:

@@ -118,7 +118,9 @@ RECORD: dict[str, Any] = {
         "chords_text": "C Am", "chords": [[0.0, 2.0, "C"], [2.0, 4.0, "Am"]], "bpm": 120.0, "meter": "4/4",
         "melody": [[0.0, 1.0, 60]], "drums": {"onsets": [0.5]}, "sources": {"style": "song.wav"},
     },
-    "adherence": {"bars": [{"bar": 1, "start": 0.0, "end": 2.0, "heard": ["C", "G"]}]},
+    "adherence": {"bars": [
+        {"bar": 1, "start": 0.0, "end": 2.0, "heard": ["C", "G"]}, {"bar": 2, "start": 2.0, "end": 4.0, "heard": ["Am"]},
+    ]},
 }  # fmt: skip
 
 
@@ -131,7 +133,9 @@ def test_a_record_becomes_the_form_that_asks_for_it_again() -> None:
     assert form.scored() == ("melody", "drums")
     assert len(notes) == 1 and "style clip 'song.wav'" in notes[0]
     heard = heard_of(RECORD)
-    assert heard is not None and heard.chords == ((0.0, 1.0, "C"), (1.0, 2.0, "G"))
+    assert heard is not None and heard.chords == ((0.0, 1.0, "C"), (1.0, 2.0, "G"), (2.0, 4.0, "Am"))
+    # Of an edit, the new bars alone were judged.
+    assert heard_of({**RECORD, "adherence": {"bars": RECORD["adherence"]["bars"][1:]}}) is None
 
 
 @pytest.mark.parametrize("damage", [None, 3, "x", [], {}, [[1]], {"onsets": "x"}, float("nan")])
