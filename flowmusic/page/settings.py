@@ -85,8 +85,8 @@ def asked_of(record: Mapping[str, Any]) -> Annotations:
 def heard_of(record: Mapping[str, Any]) -> Annotations | None:
     """The chords that were heard in a take, bar by bar.
 
-    None where none were judged, or not throughout: of an edit its new bars alone are, and what was not judged would look
-    as if nothing had been heard.
+    None where none were judged, or not throughout: of an edit its new bars alone are, and what was not judged would
+    look as if nothing had been heard.
     """
     rows: list[list[Any]] = []
     seconds, reached = _number(record.get("seconds")) or 0.0, 0.0

@@ -119,7 +119,8 @@ RECORD: dict[str, Any] = {
         "melody": [[0.0, 1.0, 60]], "drums": {"onsets": [0.5]}, "sources": {"style": "song.wav"},
     },
     "adherence": {"bars": [
-        {"bar": 1, "start": 0.0, "end": 2.0, "heard": ["C", "G"]}, {"bar": 2, "start": 2.0, "end": 4.0, "heard": ["Am"]},
+        {"bar": 1, "start": 0.0, "end": 2.0, "heard": ["C", "G"]},
+        {"bar": 2, "start": 2.0, "end": 4.0, "heard": ["Am"]},
     ]},
 }  # fmt: skip
 

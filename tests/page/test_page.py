@@ -350,14 +350,14 @@ FUNCTIONS = (
     ("call", "message"),
     [
         ({"api_name": "/generate", "chords": "H7"}, "H7"),
-        ({"api_name": "/generate", "model": "/etc"}, "offers no model"),
-        ({"api_name": "/generate", "seconds": 1e9}, "length"),
+        ({"api_name": "/generate", "model": "/etc"}, "not in the list of choices"),
+        ({"api_name": "/generate", "seconds": 1e9}, "greater than maximum"),
         ({"api_name": "/generate", "bpm": "fast"}, "beats a minute"),
         ({"api_name": "/edit", "take": "../../x.wav", "bars": "1"}, "no take"),
         ({"api_name": "/edit", "take": ""}, "choose a take"),
-        ({"api_name": "/vary", "take": "x", "strength": 2}, "strength"),
+        ({"api_name": "/vary", "take": "x", "strength": 2}, "greater than maximum"),
         ({"api_name": "/tap_tempo", "pads": {"taps": [1]}}, "at least 4"),
-        ({"api_name": "/generate", "score": {"annotations": 3}}, "annotations"),
+        ({"api_name": "/generate", "score": {"annotations": 3}}, "'seconds' is missing"),
     ],
 )
 def test_bad_requests_end_in_one_line(client: Any, call: dict[str, Any], message: str) -> None:
