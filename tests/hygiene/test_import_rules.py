@@ -52,6 +52,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "inputs": frozenset({"annotations", "controls", "generate", "interop", "model", "options", EXTRACTORS}),
     # A take is judged, written with what it was asked for, and read back as the source of the next.
     "takes": frozenset({"annotations", "controls", "evaluate", "generate", "inputs", "interop", "metrics", EXTRACTORS}),
+    # What a browser shows and sends back is annotations, and typed chords are read by the one grammar.
+    "page": frozenset({"annotations", "controls"}),
     "evaluate": frozenset(
         {"annotations", "controls", "corpus", "data", "datasets", "flow", "generate", "interop", "metrics", "options"}
         | {EXTRACTORS}
@@ -70,8 +72,9 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "librosa": ("flowmusic/caches.py",),  # whose cache of compiled functions may end whatever runs
     "tqdm": ("flowmusic/progress.py",),  # one helper draws every bar
     "peft": ("flowmusic/model/lora.py",),
+    "gradio": ("flowmusic/page/",),  # an extra, and seconds to import
 }
-MAX_FILES = {"demucs": 1, "torchcrepe": 1, "encodec": 1, "gradio": 1, "madmom": 2, "ray": 1}
+MAX_FILES = {"demucs": 1, "torchcrepe": 1, "encodec": 1, "madmom": 2, "ray": 1}
 IN_FUNCTIONS = frozenset({"demucs", "torchcrepe", "madmom", "librosa", "encodec", "transformers", "matplotlib"})
 
 
