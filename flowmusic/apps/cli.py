@@ -46,8 +46,7 @@ FORWARDED = {
 
 EXAMPLES = """examples:
   flowmusic generate "warm lo-fi beat, rhodes" --chords "C Am F G" --bpm 90
-  flowmusic extract song.wav
-  flowmusic generate "jazz trio" --controls song.controls --use chords,drums
+  flowmusic extract song.wav && flowmusic generate "jazz trio" --controls song.controls --use chords,drums
   flowmusic train experiment=nano trainer.max_steps=2000
   flowmusic evaluate model=nano corpus=corpus clips=32 out=eval
 
@@ -84,7 +83,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     _write_names_as_they_are()
     label = f"flowmusic {arguments[0]}" if arguments and arguments[0] in COMMANDS else "flowmusic"
-
     progress.no_bars_in_a_log()
     threads.wait_asleep()
 

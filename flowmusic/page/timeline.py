@@ -7,7 +7,7 @@ Its script, style and markup are ours (``static/timeline``); the value is that o
 from __future__ import annotations
 
 import json
-from functools import partial
+from functools import wraps
 from typing import Any
 
 import gradio as gr
@@ -35,10 +35,10 @@ class Timeline(gr.HTML):
     :func:`~flowmusic.page.timeline_value.from_value` do not fail on it.
     """
 
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        # Gradio drops what comes while a listener is at work, and with it the last of several quick edits.
-        self.input = partial(self.input, trigger_mode="always_last")
+    @wraps(gr.HTML.input)  # type: ignore[override]
+    def input(self, *arguments: Any, **settings: Any) -> Any:
+        """As of every component, but of edits that come while a listener is at work it gets the last."""
+        return super().input(*arguments, **{"trigger_mode": "always_last", **settings})
 
     def preprocess(self, payload: Any) -> dict[str, Any]:  # type: ignore[override]
         """Raises: gr.Error with the message for a value that cannot be used."""

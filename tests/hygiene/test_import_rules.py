@@ -75,7 +75,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "librosa": ("flowmusic/caches.py",),  # whose cache of compiled functions may end whatever runs
     "tqdm": ("flowmusic/progress.py",),  # one helper draws every bar
     "peft": ("flowmusic/model/lora.py",),
-    "gradio": ("flowmusic/page/",),
+    "gradio": ("flowmusic/page/",),  # an extra, and seconds to import
 }
 MAX_FILES = {"demucs": 1, "torchcrepe": 1, "encodec": 1, "madmom": 2, "ray": 1}
 IN_FUNCTIONS = frozenset({"demucs", "torchcrepe", "madmom", "librosa", "encodec", "transformers", "matplotlib"})

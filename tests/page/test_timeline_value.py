@@ -132,7 +132,9 @@ def test_typed_chords_are_read_by_the_grammar(text: str, found: dict[str, Any]) 
     assert read_chords({"text": text, "seconds": 8.0, "bpm": 120.0, "beats_per_bar": 4}) == found
 
 
-@pytest.mark.parametrize("request_", [None, {"text": 3}, {"text": "C " * 9000}, {"text": "0:C", "seconds": "long"}, {"x": 1}])
+@pytest.mark.parametrize(
+    "request_", [None, {"text": 3}, {"text": "C " * 9000}, {"text": "0:C", "seconds": "long"}, {"x": 1}]
+)
 def test_a_hostile_request_for_chords_is_an_answer(request_: Any) -> None:
     (name,) = read_chords(request_)
     assert name == "error"

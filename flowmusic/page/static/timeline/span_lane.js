@@ -31,8 +31,8 @@ export function makeSpanLane(app, lane, options) {
     lane.focus();
   }
 
-  function add(event = null, time = null) {
-    const span = options.fresh(time, event);
+  function add() {
+    const span = options.fresh(null, null);
     if (span === null) {
       app.say('There is no room for another one here.');
       return null;
@@ -40,6 +40,12 @@ export function makeSpanLane(app, lane, options) {
     commit(overlaid(spans(), span), `Added ${options.words(span)}`);
     choose(find(spans(), span.id));
     return span;
+  }
+
+  // Add one, and ask for its name where the lane has such.
+  function begin(event) {
+    const span = add();
+    options.added?.(span, event);
   }
 
   function remove(span) {
@@ -182,9 +188,9 @@ export function makeSpanLane(app, lane, options) {
         const all = spans() || [];
         if (all.length) choose(all[event.key === 'Home' ? 0 : all.length - 1]);
       } else if (event.key === 'Enter') {
-        if (span === null) options.added?.(add(), event);
+        if (span === null) begin(event);
         else options.edit(span, event);
-      } else if (event.key === 'Insert' || event.key === 'n') options.added?.(add(), event);
+      } else if (event.key === 'Insert' || event.key === 'n') begin(event);
       else if ((event.key === 'Delete' || event.key === 'Backspace') && span !== null) remove(span);
       else if (event.key === 'Escape' && span !== null) {
         app.select(name, null);

@@ -118,6 +118,8 @@ export function makeWaveLane(app) {
         ? 'Drag over the bars to make anew' : 'No take yet. Drag over bars to choose a region';
       empty.hidden = document.region !== null || app.shown.waveform !== null;
       setAttribute(track, 'aria-label', `Take. Region: ${inWords(document.region)}`);
+      // What is hidden loses the focus only later, when nobody would notice.
+      if (document.region === null && region.contains(window.document.activeElement)) track.focus({ preventScroll: true });
       region.hidden = document.region === null;
       clear.hidden = document.region === null;
       if (document.region === null) return;
