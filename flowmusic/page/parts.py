@@ -24,6 +24,11 @@ def style() -> str:
     return _text("page.css")
 
 
+def head() -> str:
+    """What stands in the head of the page."""
+    return f"<style>{_text('phone.css')}</style>"
+
+
 class Takes(gr.HTML):
     """Takes to choose from.  In: the name of the chosen one, ``""`` for none.  Out: ``(rows, chosen)``.
 

@@ -123,13 +123,12 @@ class Person:
             assert time.monotonic() < end, f"{why}; the page says {said!r}; {self.wrong}"
             self.page.wait_for_timeout(100)
 
-    def picture(self, name: str, of: str | None = None) -> None:
-        """For the docs, and only where they are asked for."""
+    def picture(self, name: str, at: str = "body") -> None:
+        """The window, beginning at a part of the page: for the docs, and only where pictures are asked for."""
         if PICTURES:
+            self.page.locator(at).evaluate("part => part.scrollIntoView()")
             self.page.wait_for_timeout(500)
-            self.page.evaluate("window.scrollTo(0, 0)")
-            shown = self.page if of is None else self.page.locator(of)
-            shown.screenshot(path=str(Path(PICTURES) / f"app_{name}.png"))
+            self.page.screenshot(path=str(Path(PICTURES) / f"app_{name}.png"))
 
     def close(self) -> None:
         assert self.wrong == []
@@ -194,6 +193,7 @@ def test_a_person_makes_music(browser: Any, site: Site, tmp_path: Path) -> None:
     assert {midi for _, _, midi in record["controls"]["melody"]} == {69, 76}
     assert record["controls"]["drums"]["onsets"]
 
+    person.picture("takes", at="#takes")
     person.unfold("tools")
     person.fill("edit-bars", "2")
     person.fill("new-chords", "Dm")
@@ -201,7 +201,6 @@ def test_a_person_makes_music(browser: Any, site: Site, tmp_path: Path) -> None:
     person.until(lambda: person.takes() == 2, "no edit came")
     page.locator("#takes li").first.locator("[data-act=star]").click()
     person.until(lambda: page.locator("#takes [data-act=star][aria-pressed=true]").count() == 1, "no star")
-    person.picture("takes", of="#chosen")
     person.open()
     person.until(lambda: person.takes() == 2, "the takes are gone after a reload")
     assert page.locator("#takes [data-act=star][aria-pressed=true]").count() == 1
