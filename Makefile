@@ -61,7 +61,9 @@ demo: $(READY)
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
+# Gradio writes stubs beside components as it imports them, which mypy would read instead of the modules.
 check: $(READY)
+	@rm -f flowmusic/page/*.pyi
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy flowmusic feature_extractors tools tests $(wildcard benchmarks/*.py)

@@ -343,7 +343,7 @@ def _line_of(take: Take) -> dict[str, Any]:
 
 def _told(take: Take) -> list[str]:
     warnings = (take.record.get("controls") or {}).get("warnings")
-    return [shortened(str(note)) for note in warnings] if isinstance(warnings, list) else []
+    return [shortened(named(str(note), [])) for note in warnings] if isinstance(warnings, list) else []
 
 
 def _files_of(request: Form | Change | None) -> list[Path]:

@@ -58,7 +58,7 @@ class Pads(gr.HTML):
 
     def preprocess(self, payload: Any) -> dict[str, Any]:  # type: ignore[override]
         given = payload if isinstance(payload, Mapping) else {}
-        taps, hits = (given.get(name) if isinstance(given.get(name), list) else [] for name in ("taps", "hits"))
+        taps, hits = _listed(given.get("taps")), _listed(given.get("hits"))
         if len(taps) + len(hits) > MOST_HITS:
             raise gr.Error(f"at most {MOST_HITS} hits are read; tap a shorter beat", print_exception=False)
         if not all(isinstance(hit, list) and len(hit) == 2 and isinstance(hit[1], str) for hit in hits):
@@ -76,6 +76,10 @@ class Pads(gr.HTML):
 
     def example_value(self) -> Any:
         return self.example_payload()
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def takes() -> Takes:
