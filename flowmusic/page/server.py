@@ -136,7 +136,8 @@ def application(settings: Settings) -> fastapi.FastAPI:
     page = layout.build(acts, kept)
     theme = gr.themes.Default(primary_hue="indigo", neutral_hue="slate", radius_size="lg", font=FONTS, font_mono=MONO)
     return gr.mount_gradio_app(
-        app, page, path="/", server_name=settings.host, footer_links=[], theme=theme, css=parts.style(), head=parts.head(),
+        app, page, path="/", server_name=settings.host, footer_links=[], theme=theme, css=parts.style(),
+        head=parts.head(),
         max_file_size=MOST_UPLOAD, show_error=True, ssr_mode=False, pwa=False, mcp_server=False,
         enable_monitoring=False,
     )  # fmt: skip
