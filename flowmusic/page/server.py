@@ -20,8 +20,8 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # Gradio asks its makers for i
 import fastapi
 import gradio as gr
 import uvicorn
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
+from fastapi.responses import FileResponse, PlainTextResponse, Response
 
 from flowmusic.errors import UsageError
 from flowmusic.page import layout, parts, shelf

@@ -25,7 +25,7 @@ import uvicorn
 from flowmusic.page import choices, server, shelf
 from flowmusic.page.shelf import Shelves
 
-PATIENCE_S = 90.0
+PATIENCE_S = 300.0
 """Nothing is timed: a busy machine is given longer than anything takes."""
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"> funk"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
