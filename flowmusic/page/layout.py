@@ -128,7 +128,7 @@ def _words(acts: Acts) -> Request:
         unwanted = gr.Textbox(value="", label="Not wanted", placeholder="drums, distorted guitar", elem_id="unwanted",
                               max_length=500)  # fmt: skip
     with gr.Accordion("Write it: chords, melody and drums on a timeline", open=False, elem_id="write") as write:
-        score = timeline(label="What you ask for", elem_id="score")
+        score: Any = timeline(label="What you ask for", elem_id="score")
         clear = gr.Button("Clear the timeline", size="sm", elem_id="clear")
         sheet = gr.File(label="A lead sheet: MusicXML, ChordPro, MIDI, ABC, iReal Pro, text", file_types=SHEET_FILES,
                         type="filepath", elem_id="sheet", height=150)  # fmt: skip
