@@ -3,8 +3,9 @@
 (() => {
   'use strict';
 
+  // Of two scores of one control, the plainer one is shown.
   const SCORES = {
-    chord_acc: 'chords', chord_iou: null, melody_acc: 'melody', drum_f1: 'drums', beat_f1: 'beats',
+    chord_acc: 'chords', chord_iou: null, melody_pc: 'melody', melody_cos: null, onset_f1: 'drums', beat_f1: 'beats',
   };
 
   function make(name, attributes = {}, ...children) {
