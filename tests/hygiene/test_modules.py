@@ -88,7 +88,7 @@ def test_every_imported_package_is_required_by_name() -> None:
     """What comes along with another package today may not tomorrow."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    runtime = [*project["dependencies"], *extras["madmom"], *extras["ray"], *extras["play"]]
+    runtime = [*project["dependencies"], *extras["madmom"], *extras["ray"], *extras["play"], *extras["app"]]
     declared = {requirement_name(requirement) for requirement in runtime}
     providers = importlib.metadata.packages_distributions()
     missing: dict[str, list[str]] = {}

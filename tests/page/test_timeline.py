@@ -348,7 +348,7 @@ def test_the_keyboard_alone_suffices(page: Page) -> None:
     page.until(lambda value: value.annotations.melody == ((1.5, 2.0, 49), (2.5, 3.0, 61)))
     page.press("Tab")
     page.lane("drums").locator(".tl-step").focus()
-    page.press("Enter", "ArrowDown", "Shift+ArrowRight", " ", "ArrowDown", "ArrowRight", "Enter", "Delete")
+    page.press("Home", "Enter", "ArrowDown", "Shift+ArrowRight", " ", "ArrowDown", "ArrowRight", "Enter", "Delete")
     page.until(
         lambda value: value.annotations.drums == DrumHits((0.0, 0.5), {"kick": (0.0,), "snare": (0.5,), "hat": ()})
     )
