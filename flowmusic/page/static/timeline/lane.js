@@ -12,9 +12,9 @@ const MEANING = {
   some: 'press to clear the lane',
 };
 
-export function makeLane(app, { name, title, hint, optional = true }) {
+export function makeLane(app, { name, title, hint }) {
   const state = make('button', { class: 'tl-state', type: 'button', tabindex: '-1' });
-  const head = make('div', { class: 'tl-head' }, make('span', { class: 'tl-title' }, title), ...(optional ? [state] : []));
+  const head = make('div', { class: 'tl-head' }, make('span', { class: 'tl-title' }, title), state);
   const heard = make('div', { class: 'tl-heard', 'aria-hidden': 'true' });
   const asked = make('div', { class: 'tl-asked' });
   const shares = make('div', { class: 'tl-shares', 'aria-hidden': 'true' });

@@ -143,7 +143,8 @@ export function mount(element, { props, trigger, server, watch, chordNames }) {
   app.help = makeHelp();
   const toolbar = makeToolbar(app);
   const ruler = makeRuler(app);
-  const lanes = [ruler, makeWaveLane(app), makeSectionLane(app), makeChordLane(app), makeMelodyLane(app), makeDrumLane(app)];
+  const kinds = [makeWaveLane, makeSectionLane, makeChordLane, makeMelodyLane, makeDrumLane];
+  const lanes = [ruler, ...kinds.map((makeKind) => makeKind(app))];
   const cursor = make('div', { class: 'tl-cursor', 'aria-hidden': 'true' });
   const shade = make('div', { class: 'tl-shade', 'aria-hidden': 'true' });
   const inner = make('div', { class: 'tl-inner' }, ...lanes.map((lane) => lane.row), shade, cursor);
