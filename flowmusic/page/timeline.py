@@ -35,8 +35,8 @@ class Timeline(gr.HTML):
     :func:`~flowmusic.page.timeline_value.from_value` do not fail on it.
     """
 
-    @wraps(gr.HTML.input)  # type: ignore[override]
-    def input(self, *arguments: Any, **settings: Any) -> Any:
+    @wraps(gr.HTML.input)
+    def input(self, *arguments: Any, **settings: Any) -> Any:  # type: ignore[override]
         """As of every component, but of edits that come while a listener is at work it gets the last."""
         return super().input(*arguments, **{"trigger_mode": "always_last", **settings})
 

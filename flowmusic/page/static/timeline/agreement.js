@@ -21,8 +21,12 @@ function shareOfTime(asked, heard, from, to, same) {
   return known < EPSILON ? null : Math.min(1, right / known);
 }
 
-// F-measure of onsets, each matched with the next free one that is near enough.
-function onsetMeasure(asked, heard) {
+// F-measure of the onsets between two times, each matched with the next free one that is near enough.
+function onsetMeasure(allAsked, allHeard, from, to) {
+  // A hit that comes a little early belongs to the bar it begins.
+  const within = (times) => times.filter((time) => time >= from - NEAR / 2 && time < to - NEAR / 2);
+  const asked = within(allAsked);
+  const heard = within(allHeard);
   if (asked.length === 0) return null;
   let matched = 0;
   let next = 0;
@@ -40,17 +44,15 @@ const JUDGES = {
   chords: (asked, heard, from, to) => shareOfTime(asked, heard, from, to, (a, b) => a.label === b.label),
   // An octave apart is the same melody, as adherence is measured by chroma too.
   melody: (asked, heard, from, to) => shareOfTime(asked, heard, from, to, (a, b) => (a.midi - b.midi) % 12 === 0),
-  drums: (asked, heard, from, to) => {
-    const within = (drums, slack) => onsets(drums).filter((time) => time >= from - slack && time < to - slack);
-    return onsetMeasure(within(asked, NEAR / 2), within(heard, NEAR / 2));
-  },
+  drums: onsetMeasure,
 };
 
 // One value for each bar of the grid; null where there is nothing to compare.
 export function perBar(lane, asked, heard, grid) {
   const judge = JUDGES[lane];
   if (!judge || !asked || !heard) return null;
+  const [wanted, found] = lane === 'drums' ? [onsets(asked), onsets(heard)] : [asked, heard];
   return Array.from({ length: grid.bars }, (_, bar) => (
-    judge(asked, heard, bar * grid.bar, Math.min((bar + 1) * grid.bar, grid.seconds))
+    judge(wanted, found, bar * grid.bar, Math.min((bar + 1) * grid.bar, grid.seconds))
   ));
 }

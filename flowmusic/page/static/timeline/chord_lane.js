@@ -68,7 +68,9 @@ export function makeChordLane(app) {
   });
   const keySelect = make('select', { class: 'tl-field', 'aria-label': 'Key of the palette' });
   for (const mode of MODES) {
-    for (const root of ROOTS) keySelect.append(make('option', { value: `${root} ${mode}` }, `${printed(root)} ${mode}`));
+    for (const root of ROOTS) {
+      keySelect.append(make('option', { value: `${root} ${mode}` }, `${printed(root)} ${mode}`));
+    }
   }
   const diatonic = make('div', { class: 'tl-palette', role: 'group', 'aria-label': 'Chords of the key' });
   const borrowed = make('div', { class: 'tl-palette tl-borrowed', role: 'group', 'aria-label': 'Borrowed chords' });
@@ -93,8 +95,8 @@ export function makeChordLane(app) {
     const chords = palette(...key);
     for (const [group, list] of [[diatonic, chords.diatonic], [borrowed, chords.borrowed]]) {
       group.replaceChildren(...list.map(({ label, numeral }) => {
-        const button = make('button', { class: 'tl-chip', type: 'button', 'aria-label': label, onclick: () => put(label) },
-          make('b', {}, printed(label)), make('small', {}, numeral));
+        const attributes = { class: 'tl-chip', type: 'button', 'aria-label': label, onclick: () => put(label) };
+        const button = make('button', attributes, make('b', {}, printed(label)), make('small', {}, numeral));
         paint(button, label);
         return button;
       }));

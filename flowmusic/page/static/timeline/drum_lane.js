@@ -31,7 +31,7 @@ export function makeDrumLane(app) {
   // Steps that a cell stands for: more than one where the grid is too small to hit one.
   function coarseness() {
     const choices = app.grid.compound ? [1, 2, 3, 6] : [1, 2, 4];
-    return choices.find((steps) => steps * app.grid.step * app.view.pixels >= LEAST_CELL) || choices[choices.length - 1];
+    return choices.find((steps) => app.x(steps * app.grid.step) >= LEAST_CELL) || choices[choices.length - 1];
   }
 
   // The row and step under a pointer: of a coarse cell the first.
@@ -94,7 +94,8 @@ export function makeDrumLane(app) {
     class: 'tl-slider', type: 'range', min: EVEN * 100, max: MOST_SWING * 100, step: '1', 'aria-label': 'Swing',
   });
   const share = make('output', { class: 'tl-where' });
-  const repeat = make('button', { class: 'tl-button', type: 'button', onclick: () => repeatFirst() }, 'Repeat first bar');
+  const repeat = make('button', { class: 'tl-button', type: 'button' }, 'Repeat first bar');
+  repeat.addEventListener('click', () => repeatFirst());
   lane.panel = make('div', { class: 'tl-panel' }, make('div', { class: 'tl-line' },
     make('label', { class: 'tl-caption' }, 'Swing ', slider), share, repeat));
   slider.addEventListener('input', () => setText(share, `${slider.value} %`));

@@ -12,9 +12,9 @@ const MEANING = {
   some: 'press to clear the lane',
 };
 
-export function makeLane(app, { name, title, hint, optional = true }) {
+export function makeLane(app, { name, title, hint }) {
   const state = make('button', { class: 'tl-state', type: 'button', tabindex: '-1' });
-  const head = make('div', { class: 'tl-head' }, make('span', { class: 'tl-title' }, title), ...(optional ? [state] : []));
+  const head = make('div', { class: 'tl-head' }, make('span', { class: 'tl-title' }, title), state);
   const heard = make('div', { class: 'tl-heard', 'aria-hidden': 'true' });
   const asked = make('div', { class: 'tl-asked' });
   const shares = make('div', { class: 'tl-shares', 'aria-hidden': 'true' });
@@ -23,6 +23,8 @@ export function makeLane(app, { name, title, hint, optional = true }) {
     empty, heard, asked, shares);
   const row = make('div', { class: `tl-row tl-row-${name}` }, head, track);
   const drawShares = keyed(shares);
+  // What was compared last: drawing anew is far more frequent than another take or an edit of this lane.
+  let judged = [];
 
   track.addEventListener('focus', () => app.enter(name));
   state.addEventListener('click', () => lane.clear());
@@ -41,6 +43,7 @@ export function makeLane(app, { name, title, hint, optional = true }) {
     clear() {
       const filled = lane.filled(app.document);
       const next = filled === 'free' ? lane.none() : null;
+      if (next === null && filled === 'free') return;
       app.commit({ ...app.document, [name]: next }, `${title}: ${next === null ? 'left to the model' : 'none'}`);
     },
 
@@ -58,8 +61,11 @@ export function makeLane(app, { name, title, hint, optional = true }) {
     },
 
     drawShares(document) {
-      const recognised = app.shown.recognised;
-      const values = recognised ? perBar(name, document[name], recognised[name], app.grid) : null;
+      const heardHere = app.shown.recognised?.[name];
+      if (judged[0] !== document[name] || judged[1] !== heardHere || judged[2] !== app.grid) {
+        judged = [document[name], heardHere, app.grid, perBar(name, document[name], heardHere, app.grid)];
+      }
+      const values = judged[3];
       row.classList.toggle('tl-judged', values !== null);
       const bars = (values || []).map((value, bar) => ({ value, bar })).filter(({ value, bar }) => (
         value !== null && sees(app.view, bar * app.grid.bar, (bar + 1) * app.grid.bar)

@@ -83,19 +83,22 @@ export function makeMelodyLane(app) {
   });
 
   const pitchField = make('input', {
-    class: 'tl-field tl-number', type: 'number', min: '0', max: '127', step: '1', 'aria-label': 'Pitch as a MIDI number',
+    class: 'tl-field tl-number', type: 'number', min: '0', max: '127', step: '1',
+    'aria-label': 'Pitch as a MIDI number',
   });
   const name = make('output', { class: 'tl-where' });
-  const shift = (by) => () => {
+  const shift = (by) => {
     const low = clamp(range[0] + by, 0, 127 - (range[1] - range[0]));
     range = [low, low + range[1] - range[0]];
     app.draw();
   };
+  const shifter = (sign, label, by) => (
+    make('button', { class: 'tl-button', type: 'button', 'aria-label': label, onclick: () => shift(by) }, sign)
+  );
   lane.panel = make('div', { class: 'tl-panel' }, make('div', { class: 'tl-line' },
     make('label', { class: 'tl-caption' }, 'Pitch ', pitchField), name,
     make('span', { class: 'tl-caption' }, 'Range ',
-      make('button', { class: 'tl-button', type: 'button', 'aria-label': 'Show higher notes', onclick: shift(12) }, '▲'),
-      make('button', { class: 'tl-button', type: 'button', 'aria-label': 'Show lower notes', onclick: shift(-12) }, '▼'))));
+      shifter('▲', 'Show higher notes', 12), shifter('▼', 'Show lower notes', -12))));
   pitchField.addEventListener('change', () => {
     const note = lane.selected();
     const midi = Number(pitchField.value);

@@ -6,8 +6,10 @@ const SCALE = [0, 2, 4, 5, 7, 9, 11];
 
 // Degrees of a major and of a minor key: semitones above the tonic, type of chord, and its Roman numeral.
 const DIATONIC = {
-  major: [[0, '', 'I'], [2, 'm', 'ii'], [4, 'm', 'iii'], [5, '', 'IV'], [7, '', 'V'], [9, 'm', 'vi'], [11, 'dim', 'vii°']],
-  minor: [[0, 'm', 'i'], [2, 'dim', 'ii°'], [3, '', 'III'], [5, 'm', 'iv'], [7, 'm', 'v'], [8, '', 'VI'], [10, '', 'VII']],
+  major: [[0, '', 'I'], [2, 'm', 'ii'], [4, 'm', 'iii'], [5, '', 'IV'], [7, '', 'V'], [9, 'm', 'vi'],
+    [11, 'dim', 'vii°']],
+  minor: [[0, 'm', 'i'], [2, 'dim', 'ii°'], [3, '', 'III'], [5, 'm', 'iv'], [7, 'm', 'v'], [8, '', 'VI'],
+    [10, '', 'VII']],
 };
 // The minor subdominant, the flat degrees and dominants of songs in major; dominant and Neapolitan in minor.
 const BORROWED = {

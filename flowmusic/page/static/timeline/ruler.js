@@ -12,7 +12,8 @@ export function makeRuler(app) {
   const beats = make('div', { class: 'tl-beats', 'aria-hidden': 'true' });
   const heard = make('div', { class: 'tl-beats tl-heard-beats', 'aria-hidden': 'true' });
   const track = make('div', {
-    class: 'tl-track', role: 'slider', tabindex: '0', 'aria-label': 'Position', 'data-lane': 'ruler', 'aria-valuemin': '0',
+    class: 'tl-track', role: 'slider', tabindex: '0', 'data-lane': 'ruler', 'aria-label': 'Position',
+    'aria-valuemin': '0',
   }, beats, heard, labels);
   const tempo = make('div', { class: 'tl-head' });
   const row = make('div', { class: 'tl-row tl-row-ruler' }, tempo, track);
@@ -20,7 +21,10 @@ export function makeRuler(app) {
   const drawBeats = keyed(beats);
   const drawHeard = keyed(heard);
 
-  const seek = (event) => app.seek(snapped(app.timeAt(event.clientX), event.altKey ? 0 : snapUnit(app.grid, app.ui.snap)));
+  const seek = (event) => {
+    const unit = event.altKey ? 0 : snapUnit(app.grid, app.ui.snap);
+    app.seek(snapped(app.timeAt(event.clientX), unit));
+  };
   draggable(track, (down) => {
     track.focus({ preventScroll: true });
     seek(down);

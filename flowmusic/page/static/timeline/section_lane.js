@@ -12,7 +12,8 @@ const MOST_WORDS = 10000;
 const NAMES = ['intro', 'verse', 'chorus', 'bridge', 'solo', 'break', 'outro'];
 
 export function makeSectionLane(app) {
-  const lane = makeLane(app, { name: 'sections', title: 'Sections', hint: 'Tap a bar to begin a part with its own words' });
+  const hint = 'Tap a bar to begin a part with its own words';
+  const lane = makeLane(app, { name: 'sections', title: 'Sections', hint });
   // There is no such thing as a piece without parts to ask for.
   lane.none = () => null;
 
@@ -24,7 +25,8 @@ export function makeSectionLane(app) {
     if (from >= app.grid.seconds - EPSILON) return null;
     const end = room(app.document.sections, from, BARS * app.grid.bar, app.grid.seconds);
     const used = (app.document.sections || []).length;
-    return end <= from + EPSILON ? null : { id: newId(), start: from, end, name: NAMES[(used + 1) % NAMES.length], text: '' };
+    if (end <= from + EPSILON) return null;
+    return { id: newId(), start: from, end, name: NAMES[(used + 1) % NAMES.length], text: '' };
   }
 
   makeSpanLane(app, lane, {

@@ -111,7 +111,8 @@ export function makeSpanLane(app, lane, options) {
   draggable(lane.track, dragGround);
 
   function create(span) {
-    const element = make('div', { class: `tl-block tl-block-${name}`, role: 'button', tabindex: '-1', 'data-id': span.id },
+    const attributes = { class: `tl-block tl-block-${name}`, role: 'button', tabindex: '-1', 'data-id': span.id };
+    const element = make('div', attributes,
       make('span', { class: 'tl-handle', 'data-side': 'start' }),
       make('span', { class: 'tl-label' }),
       make('span', { class: 'tl-handle', 'data-side': 'end' }));

@@ -143,7 +143,8 @@ export function mount(element, { props, trigger, server, watch, chordNames }) {
   app.help = makeHelp();
   const toolbar = makeToolbar(app);
   const ruler = makeRuler(app);
-  const lanes = [ruler, makeWaveLane(app), makeSectionLane(app), makeChordLane(app), makeMelodyLane(app), makeDrumLane(app)];
+  const kinds = [makeWaveLane, makeSectionLane, makeChordLane, makeMelodyLane, makeDrumLane];
+  const lanes = [ruler, ...kinds.map((makeKind) => makeKind(app))];
   const cursor = make('div', { class: 'tl-cursor', 'aria-hidden': 'true' });
   const shade = make('div', { class: 'tl-shade', 'aria-hidden': 'true' });
   const inner = make('div', { class: 'tl-inner' }, ...lanes.map((lane) => lane.row), shade, cursor);
@@ -218,6 +219,11 @@ export function mount(element, { props, trigger, server, watch, chordNames }) {
     app.player.load(app.shown.audio);
     app.ui.position = Math.min(app.ui.position, app.grid.seconds);
     for (const lane of lanes) lane.loaded?.();
+    fit();
+  }
+
+  // The zoom that shows the whole, until the person chooses one.
+  function fit() {
     measure();
     app.view.pixels = fitted ? fitting(app.grid, app.view.width) : allowed(app.grid, app.view.width, app.view.pixels);
     app.draw();
@@ -238,7 +244,7 @@ export function mount(element, { props, trigger, server, watch, chordNames }) {
   new ResizeObserver(() => {
     const before = app.view.width;
     measure();
-    if (app.view.width !== before) start();
+    if (app.view.width !== before) fit();
   }).observe(scroller);
   new MutationObserver(() => app.draw()).observe(root, { attributes: true, attributeFilter: ['data-theme'] });
   watch('value', () => {

@@ -27,8 +27,8 @@ function icon(name) {
 }
 
 function button(name, label, onclick) {
-  return make('button', { class: `tl-button tl-icon tl-do-${name}`, type: 'button', 'aria-label': label, title: label, onclick },
-    icon(name));
+  const named = { 'aria-label': label, title: label };
+  return make('button', { class: `tl-button tl-icon tl-do-${name}`, type: 'button', ...named, onclick }, icon(name));
 }
 
 export function makeToolbar(app) {

@@ -45,8 +45,11 @@ function annotationsOf(lanes, seconds) {
   if (lanes.melody) found.melody = cut(lanes.melody, ['midi']);
   if (lanes.sections && lanes.sections.length) found.sections = cut(lanes.sections, ['name', 'text']);
   if (lanes.drums) {
-    const classes = Object.fromEntries(CLASSES.map((name) => [name, lanes.drums[name].map(tidy)]));
-    found.drums = { onsets: onsets(lanes.drums).map(tidy), classes };
+    found.drums = { onsets: onsets(lanes.drums).map(tidy) };
+    // Where no hit has a class, they are not known.
+    if (CLASSES.some((name) => lanes.drums[name].length)) {
+      found.drums.classes = Object.fromEntries(CLASSES.map((name) => [name, lanes.drums[name].map(tidy)]));
+    }
   }
   return found;
 }

@@ -20,10 +20,12 @@ export function makeWaveLane(app) {
   const canvas = make('canvas', { class: 'tl-wave', 'aria-hidden': 'true' });
   const empty = make('div', { class: 'tl-empty', 'aria-hidden': 'true' });
   const handles = ['first', 'last'].map((side, index) => make('div', {
-    class: `tl-grip tl-grip-${side}`, role: 'slider', tabindex: '-1', 'aria-label': `Region, ${side} bar`, 'data-index': index,
+    class: `tl-grip tl-grip-${side}`, role: 'slider', tabindex: '-1', 'aria-label': `Region, ${side} bar`,
+    'data-index': index,
   }));
   const region = make('div', { class: 'tl-region' }, ...handles);
-  const track = make('div', { class: 'tl-track', role: 'group', tabindex: '0', 'data-lane': 'region' }, canvas, empty, region);
+  const attributes = { class: 'tl-track', role: 'group', tabindex: '0', 'data-lane': 'region' };
+  const track = make('div', attributes, canvas, empty, region);
   const clear = make('button', { class: 'tl-state', type: 'button', tabindex: '-1' }, 'clear');
   const head = make('div', { class: 'tl-head' }, make('span', { class: 'tl-title' }, 'Take'), clear);
   const row = make('div', { class: 'tl-row tl-row-wave' }, head, track);
@@ -107,7 +109,9 @@ export function makeWaveLane(app) {
 
   const lane = {
     name: 'region', title: 'Take', row, track, region,
-    focus() { (document.activeElement?.closest('.tl-region') ? document.activeElement : track).focus({ preventScroll: true }); },
+    focus() {
+      if (!region.contains(document.activeElement)) track.focus({ preventScroll: true });
+    },
     selected: () => app.document.region,
     remove() { if (app.document.region) set(null); },
     add() { set([barOf(app.grid, app.ui.position), barOf(app.grid, app.ui.position)]); },
@@ -119,7 +123,8 @@ export function makeWaveLane(app) {
       empty.hidden = document.region !== null || app.shown.waveform !== null;
       setAttribute(track, 'aria-label', `Take. Region: ${inWords(document.region)}`);
       // What is hidden loses the focus only later, when nobody would notice.
-      if (document.region === null && region.contains(window.document.activeElement)) track.focus({ preventScroll: true });
+      const focused = region.contains(window.document.activeElement);
+      if (document.region === null && focused) track.focus({ preventScroll: true });
       region.hidden = document.region === null;
       clear.hidden = document.region === null;
       if (document.region === null) return;
