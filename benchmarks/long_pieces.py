@@ -10,6 +10,7 @@ beats.  Schemes:
 - plain edges: left to right without bar lines, as the windows fall;
 - noise 0.05: what is told to the encoder as the music before has noise of that deviation (against errors that add up);
 - skeleton: windows apart from each other first, in batches, then those between them with both sides known;
+- skeleton, steady: the same, each window of the first kind moved to the mean of the first one;
 - skeleton, style: the same, the later windows of the first kind in the style of the first one (detail 2);
 - rendered: no scheme, the composition played by the corpus' synthesiser and led through the codec, for comparison.
 
@@ -161,7 +162,7 @@ class _NoisyContext(torch.nn.Module):
         return self.inner(controls, grid, context=context)
 
 
-def skeleton(model: Generator, wanted: Asked, seed: int, style: bool = False) -> Made:
+def skeleton(model: Generator, wanted: Asked, seed: int, style: bool = False, steady: bool = False) -> Made:
     """Every other part first, in batches; those between are drawn with what is known on both sides."""
     window = model.grid().length
     length, around = wanted.grid.length, round(long.OVERLAP_SECONDS * float(wanted.grid.frame_rate))
@@ -194,6 +195,8 @@ def skeleton(model: Generator, wanted: Asked, seed: int, style: bool = False) ->
         for number, each, z in zip(numbers, windows, solution.z, strict=True):
             a, b = spans[number]
             known[0, a:b] = z[a - each.start : b - each.start]
+            if steady and number % 2 == 0:
+                known[0, a:b] += known[0, : spans[0][1]].mean(0) - known[0, a:b].mean(0)
         for number in numbers:
             there[0, slice(*spans[number])] = True
 
@@ -229,6 +232,7 @@ SCHEMES: dict[str, Scheme] = {
     "plain edges": lambda model, wanted, seed: left_to_right(model, wanted, seed, lines=False),
     "noise 0.05": lambda model, wanted, seed: left_to_right(model, wanted, seed, noise=0.05),
     "skeleton": skeleton,
+    "skeleton, steady": lambda model, wanted, seed: skeleton(model, wanted, seed, steady=True),
     "skeleton, style": lambda model, wanted, seed: skeleton(model, wanted, seed, style=True),
     "rendered": rendered,
 }
