@@ -24,6 +24,7 @@ from feature_extractors.rows import Rows, Scaled
 from flowmusic import eight_bit
 from flowmusic.tensors import read as read_tensors
 
+RATE = note_features.RATE
 WEIGHTS = Path(__file__).with_name("note_net.safetensors")
 PARTS = ("bass", "lead", "chords")
 """``chords`` is every pitched part beside the other two."""
