@@ -1,7 +1,7 @@
-"""Notes of recordings by basic-pitch (Bittner et al. 2022), for ``benchmarks/transcription.py``, in an environment of its own.
+"""Notes of recordings by basic-pitch (Bittner et al. 2022), for ``benchmarks/transcription.py``.
 
-It wants versions of numpy and TensorFlow that this project cannot have; its weights, inside its package, run on
-onnxruntime as well, and what it then needs is little:
+It runs in an environment of its own: it wants versions of numpy and TensorFlow that this project cannot have.  Its
+weights, inside its package, run on onnxruntime as well, and what it then needs is little:
 
     python -m venv bp && bp/bin/pip install --no-deps basic-pitch onnxruntime resampy==0.4.2
     bp/bin/pip install numpy scipy librosa mir_eval pretty_midi scikit-learn numba typing-extensions

@@ -8,7 +8,7 @@ fifth of its length ("with end").  Means over recordings; ± is half of a 95 % b
 parts count together, where two notes of one pitch that begin within 30 ms are one; ``found`` is the share of a part's
 notes that any note matches, and ``F1`` of a part asks that the note is given to it, which basic-pitch does not tell.
 
-    python benchmarks/transcription.py --corpus DIR --work DIR [--chorales 24] [--basic-pitch bp/bin/python] [--out FILE]
+    python benchmarks/transcription.py --corpus DIR --work DIR [--basic-pitch bp/bin/python] [--out FILE]
 
 ``--basic-pitch`` is the interpreter of an environment as ``basic_pitch_notes.py`` describes; ``--work`` keeps rendered
 chorales and what basic-pitch heard.

@@ -24,8 +24,8 @@ from feature_extractors.networks.note_net import PARTS as PITCHED
 from feature_extractors.onsets import Onsets
 from feature_extractors.recording import Recording, levelled
 from flowmusic.audio import Audio
-from flowmusic.controls.drums import BAND_OF_CLASS
 from flowmusic.controls.drum_onsets import STRENGTH_RATE, onset_strength
+from flowmusic.controls.drums import BAND_OF_CLASS
 
 DRUM_PITCHES = {"kick": 36, "snare": 38, "hihat": 42}
 """Drums by class, and their notes in General MIDI."""

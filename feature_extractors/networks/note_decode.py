@@ -1,6 +1,6 @@
-"""From the note network's probabilities to notes: beginnings are peaks, a note lasts while its part's frame head hears it.
+"""From the note network's probabilities to notes.
 
-After Hawthorne et al. 2018, section 3: no note without an onset.
+Beginnings are peaks, and a note lasts while its part's frame head hears it.  After Hawthorne et al. 2018, section 3: no note without an onset.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from feature_extractors.networks import note_features
 from feature_extractors.networks.note_net import OUTPUTS, PARTS
 
 ONSET, FRAME, PART = 0.5, 0.4, 0.5
-"""Thresholds, chosen on the validation split: of a beginning, of a sounding frame, and of a part that doubles another."""
+"""Thresholds, chosen on the validation split: of a beginning, a sounding frame, and a part that doubles another."""
 APART_FRAMES = 3
 """Beginnings of one key that are closer are one: 60 ms."""
 SHORTEST_S = 0.04
