@@ -7,8 +7,8 @@ weights, inside its package, run on onnxruntime as well, and what it then needs 
     bp/bin/pip install numpy scipy librosa mir_eval pretty_midi scikit-learn numba typing-extensions
     bp/bin/python benchmarks/basic_pitch_notes.py OUT.json SHORTEST_MS,... FILE ...
 
-``OUT.json``: file -> for each of the lengths [[start, end, MIDI number, velocity], ...].  ``SHORTEST_MS`` are lengths of
-the shortest note that it gives, such as 127.7,58; the first is its own default.  All else is its default.
+``OUT.json``: file -> for each of the lengths [[start, end, MIDI number, velocity], ...].  ``SHORTEST_MS`` are lengths
+of the shortest note that it gives, such as 127.7,58; the first is its own default.  All else is its default.
 """
 
 from __future__ import annotations

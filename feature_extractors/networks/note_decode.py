@@ -1,6 +1,7 @@
 """From the note network's probabilities to notes.
 
-Beginnings are peaks, and a note lasts while its part's frame head hears it.  After Hawthorne et al. 2018, section 3: no note without an onset.
+Beginnings are peaks, and a note lasts while its part's frame head hears it.  No note is without a beginning
+(Hawthorne et al. 2018, section 3).
 """
 
 from __future__ import annotations

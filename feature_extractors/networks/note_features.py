@@ -1,8 +1,8 @@
 """What our note network reads: two spectrograms on one logarithmic frequency axis, at 50 frames a second.
 
-There are three bins a semitone.  The first is sharp in pitch (windows of half a second below about 200 Hz, a quarter above 400 Hz), the second in time
-(an eighth below 300 Hz, a sixteenth above 600 Hz).  The axis begins at A0, so that the key p of a piano has the bins
-3 p to 3 p + 2 for its fundamental, and every partial a fixed number of bins above.
+There are three bins a semitone.  The first is sharp in pitch (windows of half a second below about 200 Hz, a quarter
+above 400 Hz), the second in time (an eighth below 300 Hz, a sixteenth above 600 Hz).  The axis begins at A0, so that
+the key p of a piano has the bins 3 p to 3 p + 2 for its fundamental, and every partial a fixed number of bins above.
 """
 
 from __future__ import annotations
