@@ -55,8 +55,8 @@ class Item:
     drums: dict[str, list[float]]
 
 
-def corpus_items(corpus: Path, count: int | None) -> Iterator[Item]:
-    for path in sorted((corpus / "test").glob("*.json"))[:count]:
+def corpus_items(corpus: Path, split: str, count: int | None) -> Iterator[Item]:
+    for path in sorted((corpus / split).glob("*.json"))[:count]:
         labels = json.loads(path.read_text(encoding="utf-8"))
         yield Item(path.with_suffix(".flac"), notes_of(labels), labels["drums"]["classes"])
 
@@ -75,12 +75,14 @@ def chorale_items(count: int, work: Path) -> Iterator[Item]:
 
 
 def by_basic_pitch(python: str, items: Sequence[Item], out: Path) -> dict[str, Any]:
-    """``notes`` (file -> of each of :data:`SHORTEST_MS`) and ``cpu_s``, kept in ``out``."""
-    if not out.exists():
-        script = Path(__file__).with_name("basic_pitch_notes.py")
-        lengths = ",".join(map(str, SHORTEST_MS))
-        files = [str(item.file.resolve()) for item in items]
-        subprocess.run([python, str(script), str(out), lengths, *files], check=True)
+    """``notes`` (file -> of each of :data:`SHORTEST_MS`) and ``cpu_s``, kept in ``out`` as long as the files are."""
+    files = [str(item.file.resolve()) for item in items]
+    known = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"notes": {}}
+    if set(known["notes"]) == set(files):
+        return known
+    script = Path(__file__).with_name("basic_pitch_notes.py")
+    lengths = ",".join(map(str, SHORTEST_MS))
+    subprocess.run([python, str(script), str(out), lengths, *files], check=True)
     return json.loads(out.read_text(encoding="utf-8"))
 
 
@@ -144,9 +146,10 @@ def table(scores: dict[tuple[str, str], list[dict[str, float]]], seed: int) -> I
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, required=True, help="corpus with a test split")
+    parser.add_argument("--corpus", type=Path, required=True, help="what `flowmusic corpus` made")
+    parser.add_argument("--split", default="test", help="of the corpus (default: %(default)s); thresholds: validation")
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--clips", type=int, help="of the test split (default: all)")
+    parser.add_argument("--clips", type=int, help="of the split (default: all)")
     parser.add_argument("--chorales", type=int, default=24, help="0 leaves them out (default: %(default)s)")
     parser.add_argument("--basic-pitch", help="interpreter of its environment (default: ours alone)")
     parser.add_argument("--weights", type=Path, help="of our network (default: those that are shipped)")
@@ -157,7 +160,7 @@ def main() -> int:
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.work.mkdir(parents=True, exist_ok=True)
-    sets = {"corpus": list(corpus_items(args.corpus, args.clips))}
+    sets = {"corpus": list(corpus_items(args.corpus, args.split, args.clips))}
     if args.chorales:
         sets["Bach"] = list(chorale_items(args.chorales, args.work))
     transcriber = Transcriber(weights=args.weights, onset=args.onset, frame=args.frame)
