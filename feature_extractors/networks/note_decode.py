@@ -14,7 +14,7 @@ import numpy as np
 from feature_extractors.networks import note_features
 from feature_extractors.networks.note_net import OUTPUTS, PARTS
 
-ONSET, FRAME, PART = 0.5, 0.4, 0.5
+ONSET, FRAME, PART = 0.7, 0.4, 0.5
 """Thresholds, chosen on the validation split: of a beginning, a sounding frame, and a part that doubles another."""
 APART_FRAMES = 3
 """Beginnings of one key that are closer are one: 60 ms."""

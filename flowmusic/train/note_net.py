@@ -17,7 +17,7 @@ from flowmusic.metrics.notes import note_f1
 from flowmusic.train.network_data import NoteClip
 from flowmusic.train.schedule import scheduled
 
-THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
+THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8)
 """Of beginnings: those that validation tries."""
 
 
