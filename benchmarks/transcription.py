@@ -48,11 +48,12 @@ OURS = "ours"
 
 @dataclass(frozen=True)
 class Item:
-    """A recording: its file, exact notes by part of the network, and hits of the drums by class."""
+    """A recording: its file, exact notes by part of the network, hits of the drums by class, and who plays."""
 
     file: Path
     notes: dict[str, list[Row]]
     drums: dict[str, list[float]]
+    played_by: str = ""
 
 
 def corpus_items(corpus: Path, split: str, count: int | None) -> Iterator[Item]:
@@ -71,7 +72,7 @@ def chorale_items(count: int, work: Path) -> Iterator[Item]:
             bach_chorales.render(chorale, index, synth)[0].write(file)
         quarter_s = 60.0 / bach_chorales.BPM[index % len(bach_chorales.BPM)]
         rows = [Row(s * quarter_s, e * quarter_s, pitch, 80) for voice in chorale.voices for s, e, pitch in voice]
-        yield Item(file, {"all": joined(rows)}, {})
+        yield Item(file, {"all": joined(rows)}, {}, bach_chorales.PROGRAMS[index % len(bach_chorales.PROGRAMS)][0])
 
 
 def by_basic_pitch(python: str, items: Sequence[Item], out: Path) -> dict[str, Any]:
@@ -183,6 +184,11 @@ def main() -> int:
                 found = [theirs["notes"][str(item.file.resolve())][n] for item in items]
                 rows = [scores_of(item, heard, None) for item, heard in zip(items, found, strict=True)]
                 scores[part, f"basic-pitch, from {shortest:g} ms"] = rows
+    # Instruments differ more than anything else: softly beginning ones apart from the piano.
+    for (part, system), rows in list(scores.items()):
+        for item, row in zip(sets[part], rows, strict=True):
+            if item.played_by:
+                scores[f"{part}, {item.played_by}", system].append(row)
     lines = list(table(scores, args.seed))
     lines += ["", *(f"{name}: {seconds / spent:.0f} times real time" for name, spent in speed.items())]
     print("\n".join(lines))
