@@ -50,6 +50,7 @@ class Reading:
         annotations: the same in seconds.
         notices: what was reduced, left out or guessed.
         in_bars: whether the format itself is in bars, so that a tempo may be chosen.
+        tempo: beats a minute that the file says it begins with; None where it says none.
     """
 
     format: str
@@ -57,6 +58,7 @@ class Reading:
     annotations: Annotations
     notices: tuple[str, ...]
     in_bars: bool
+    tempo: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -133,7 +135,8 @@ def _played(reading: Reading, form: str | None, bpm: float | None) -> Reading:
     if reading.in_bars and reading.sheet is not None:
         sheet = played_as(reading.sheet, form)
         return replace(reading, sheet=sheet, annotations=sheet.annotations(bpm))
-    return _in_seconds(reading.format, in_order(reading.annotations, form), reading.notices)
+    ordered = _in_seconds(reading.format, in_order(reading.annotations, form), reading.notices)
+    return replace(ordered, tempo=reading.tempo)
 
 
 def _jams(text: str, path: Path) -> tuple[Annotations, list[str]]:
@@ -141,7 +144,7 @@ def _jams(text: str, path: Path) -> tuple[Annotations, list[str]]:
 
 
 def _in_bars(name: str, sheet: Sheet, bpm: float | None) -> Reading:
-    return Reading(name, sheet, sheet.annotations(bpm), sheet.notices, True)
+    return Reading(name, sheet, sheet.annotations(bpm), sheet.notices, True, sheet.bpm)
 
 
 def _in_seconds(name: str, annotations: Annotations, notices: tuple[str, ...] | list[str]) -> Reading:
@@ -149,7 +152,8 @@ def _in_seconds(name: str, annotations: Annotations, notices: tuple[str, ...] | 
         sheet: Sheet | None = of_annotations(annotations)
     except ValueError:
         sheet = None  # without beats or a tempo there are no bars
-    return Reading(name, sheet, annotations, tuple(notices), False)
+    tempo = annotations.bpm if sheet is None else sheet.bpm
+    return Reading(name, sheet, annotations, tuple(notices), False, tempo)
 
 
 def _text(make: Callable[[Sheet], str]) -> Callable[[Reading, Path], Path]:
