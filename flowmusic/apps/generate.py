@@ -26,7 +26,12 @@ Story, a section a line:   0:15 | waking up, gentle piano | chords=C G Am F guid
     take_flags.add_request(parser)
     lead_sheet.add_arguments(parser, recall=True)
     fact_flags.add(parser)
-    add("--seconds", type=options.seconds, metavar="N", help="length (10, or that of sheet or story); any, in flat memory")
+    add(
+        "--seconds",
+        type=options.seconds,
+        metavar="N",
+        help="length (10, or that of sheet or story); any, in flat memory",
+    )
     loop_flags.add(parser)
     add("--story", type=options.existing_file, metavar="FILE", help="sections, each with words, chords, ... of its own")
     add("--fade", type=options.limited("short_time"), metavar="N", help="seconds of a story's changes (a bar, or 2)")

@@ -14,18 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowmusic import options
+from flowmusic.controls.notices import notice
 from flowmusic.plain import shown
 
 if TYPE_CHECKING:
     from flowmusic.annotations.annotation import Annotations
     from flowmusic.annotations.json_file import ControlsFile
     from flowmusic.controls.meter import Meter
+    from flowmusic.facts import Facts
     from flowmusic.inputs.facts import AskedFacts
     from flowmusic.sheets.formats import Reading
-    from flowmusic.types import Track
+    from flowmusic.types import FrameGrid, Track
 
 SAME = 0.005
 """Tempi that differ by less are one."""
+SHORT_S = 0.1
+"""A sheet that ends so little before the music ends with it: takes have whole frames."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, recall: bool = False) -> None:
@@ -99,11 +103,30 @@ class LeadSheet:
             raise ValueError(f"--bars {bars}: {shown(self.path)} has {len(lines) - 1}; leave --bars out to play all")
         return replace(self, annotations=self.annotations.part(0.0, lines[bars]), bars=bars)
 
-    def file(self) -> ControlsFile:
-        """As the controls of a recording; they are in seconds, whatever the frame rate."""
+    def file(self, grid: FrameGrid | None = None, beats: Track | None = None) -> ControlsFile:
+        """As the controls of a recording; they are in seconds, whatever the frame rate.
+
+        Args:
+            grid: of the music that it is for.
+            beats: its beat grid, where that is not the sheet's.
+
+        Warns: ControlNotice where the music goes on after the sheet.
+        """
         from flowmusic.annotations.json_file import ControlsFile
 
-        return ControlsFile(self.path.name, Fraction(25), self.annotations)
+        laid = self if beats is None else self.laid(beats)
+        if grid is not None and laid.seconds < grid.seconds - SHORT_S:
+            notice(
+                f"{shown(self.path)} ends {grid.seconds - laid.seconds:.2f} s before the music does; the rest is free"
+            )
+        return ControlsFile(self.path.name, Fraction(25), laid.annotations)
+
+    def with_key(self, facts: Facts, heard: bool, notices: list[str]) -> Facts:
+        """Facts with its key, for a model that hears facts.  Adds to ``notices``."""
+        if self.key is None or not heard:
+            return facts
+        notices.append(f"the key of {shown(self.path)}, {self.key}, is told as a fact")
+        return replace(facts, key=self.key)
 
     def at(self, bpm: float) -> LeadSheet:
         """The same, beginning at a tempo."""
@@ -163,7 +186,9 @@ class LeadSheet:
         if self.tempo is not None and abs(self.tempo / bpm - 1.0) > SAME:
             found.append(f"{name} is written at {self.tempo:.4g} bpm, and played at the {bpm:.4g} bpm of {other}")
         if meter is not None and self.meter.name != meter:
-            found.append(f"{name} is written in {self.meter.name} and {other} in {meter}: beats fall on beats, not bars")
+            found.append(
+                f"{name} is written in {self.meter.name} and {other} in {meter}: beats fall on beats, not bars"
+            )
         if self.beats[0] > (self.annotations.beats or self.beats)[0]:
             found.append(f"the pick-up of {name} is left out: its first whole bar is laid on a bar line of {other}")
         return found

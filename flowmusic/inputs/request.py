@@ -299,9 +299,7 @@ def to_controls(asked: GenerateRequest, grid: FrameGrid, beats: Track | None = N
 
     with gathering(asked.notices):
         given: dict[str, Track] = {}
-        sheet = asked.sheet
-        if asked.lead is not None and beats is not None:
-            sheet = asked.lead.laid(beats).file()
+        sheet = asked.sheet if asked.lead is None else asked.lead.file(grid, beats)
         if sheet is not None:
             stem = asked.sheet_drums.track(grid) if asked.sheet_drums is not None else None
             given = loops.of_sheet(sheet, grid, asked.use or frozenset(), stem, asked.sheet_stretch)
@@ -339,7 +337,7 @@ def for_model(asked: GenerateRequest, controls: Controls, model: Generator) -> C
     asked.notices.extend(model.unread(text))
     said = asked.facts.said
     if said.key is None and asked.lead is not None:
-        said = replace(said, key=asked.lead.key)
+        said = asked.lead.with_key(said, model.has_facts, asked.notices)
     kept = replace(controls.only({*has, TEXT}), text=(text,), facts=facts.for_model(said, model))
     if asked.style is not None:
         if not model.has_style:

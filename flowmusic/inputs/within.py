@@ -59,7 +59,10 @@ def read(args: argparse.Namespace, piece: Piece, spans: Sequence[Span], starts: 
         )
     seconds = max(end - start for start, (_, end) in zip(starts, spans, strict=True))
     # A tempo that the piece does not keep to more exactly than this is not worth more digits in a message.
-    settled: dict[str, Any] = {"bpm": None if bpm is None else round(bpm, 3), "meter": piece.meter if _counted(args) else None}
+    settled: dict[str, Any] = {
+        "bpm": None if bpm is None else round(bpm, 3),
+        "meter": piece.meter if _counted(args) else None,
+    }
     lead: LeadSheet | None = getattr(args, "lead", None)
     if lead is not None:
         told = (*lead.notices, *lead.told(bpm, None if piece.beats is None else piece.meter, piece.name))
