@@ -65,9 +65,9 @@ def asked(seed: int) -> tuple[str | None, Annotations]:
         chords=tuple(piece.chords),
         drums=DrumHits(tuple(hits["onsets"]), classes=classes),
     )
-    middle = max(line for line in piece.downbeats if line <= SECONDS / 2)
-    end = max(line for line in piece.downbeats if line <= SECONDS)
-    spans = ((0.0, middle, "A"), (middle, end, "B"), (0.0, middle, "A"))
+    begin, end = min(piece.downbeats), max(line for line in piece.downbeats if line <= SECONDS)
+    middle = max(line for line in piece.downbeats if line <= (begin + end) / 2)
+    spans = ((begin, middle, "A"), (middle, end, "B"), (begin, middle, "A"))
     parts = [
         replace(labels.part(start, stop - start), sections=((0.0, stop - start, name, ""),))
         for start, stop, name in spans

@@ -36,8 +36,8 @@ Section = tuple[float, float, str]
 def repeats(sections: Sequence[Section], beats: Sequence[float], grid: FrameGrid) -> Tensor:
     """For each frame of a section that was there before, the frame of its first time; -1 elsewhere.
 
-    Names are compared without case.  Places are counted in beats where these are known, so that a repeat at another
-    tempo is led by the same beats.
+    Names are compared without case.  Places are counted in beats from the first of a section, where it has some, so that
+    a repeat at another tempo is led by the same beats.
 
     Shape: ``[T]`` int64.
     """
@@ -51,23 +51,31 @@ def repeats(sections: Sequence[Section], beats: Sequence[float], grid: FrameGrid
         # A frame begins a section if its centre lies in it.
         frames = np.arange(max(0, math.ceil(start * rate - 0.5)), min(grid.length, math.ceil(end * rate - 0.5)))
         centres = (frames + 0.5) / rate
-        where = begin + (centres - start) if len(times) < 2 else _same_beats(times, centres, start, begin)
-        inside = where < stop
+        where = _same_beats(times, centres, (start, end), (begin, stop))
+        inside = (where >= begin) & (where < stop)
         source = np.floor(where[inside] * rate + 1e-6).astype(np.int64)
         found[torch.from_numpy(frames[inside])] = torch.from_numpy(source)
     return found
 
 
-def _same_beats(beats: np.ndarray, centres: np.ndarray, start: float, first: float) -> np.ndarray:
-    """Times as many beats behind ``first`` as ``centres`` are behind ``start``."""
-    counts = np.arange(len(beats), dtype=np.float64)
+def _same_beats(
+    beats: np.ndarray, centres: np.ndarray, here: tuple[float, float], first: tuple[float, float]
+) -> np.ndarray:
+    """Times as many beats behind the first beat of the span ``first`` as ``centres`` are behind that of ``here``."""
+    own, other = (_beats_in(beats, *span) for span in (here, first))
+    if min(len(own), len(other)) < 2:
+        return first[0] + (centres - here[0])
+    counts = np.arange(max(len(own), len(other)), dtype=np.float64)
 
     def line(at: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        piece = np.clip(np.searchsorted(x, at, side="right") - 1, 0, len(x) - 2)
+        piece = np.clip(np.searchsorted(x, at, side="right") - 1, 0, min(len(x), len(y)) - 2)
         return np.asarray(y[piece] + (at - x[piece]) * (y[piece + 1] - y[piece]) / (x[piece + 1] - x[piece]))
 
-    own, other = line(np.array([start, first]), beats, counts)
-    return line(line(centres, beats, counts) - own + other, counts, beats)
+    return line(line(centres, own, counts), counts, other)
+
+
+def _beats_in(beats: np.ndarray, start: float, end: float) -> np.ndarray:
+    return beats[(beats >= start - 1e-3) & (beats < end - 1e-3)]
 
 
 class Recall:
