@@ -36,8 +36,8 @@ Section = tuple[float, float, str]
 def repeats(sections: Sequence[Section], beats: Sequence[float], grid: FrameGrid) -> Tensor:
     """For each frame of a section that was there before, the frame of its first time; -1 elsewhere.
 
-    Names are compared without case.  Places are counted in beats from the first of a section, where it has some, so that
-    a repeat at another tempo is led by the same beats.
+    Names are compared without case.  Places are counted in beats from the first of a section, where it has some, so
+    that a repeat at another tempo is led by the same beats.
 
     Shape: ``[T]`` int64.
     """

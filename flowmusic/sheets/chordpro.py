@@ -1,8 +1,8 @@
 """ChordPro (version 6): grids with bars, or chords over words.
 
 Grids (``{start_of_grid}``) say what the bars are; of a song without one every chord is taken for a bar, and this is
-told.  ``{key}``, ``{tempo}`` and ``{time}`` hold from where they stand.  A comment names the section that begins with the
-next bar, or, where that has a name, is its words: ``{start_of_verse}{comment: soft, piano alone}``.
+told.  ``{key}``, ``{tempo}`` and ``{time}`` hold from where they stand.  A comment names the section that begins with
+the next bar, or, where that has a name, is its words: ``{start_of_verse}{comment: soft, piano alone}``.
 """
 
 from __future__ import annotations
