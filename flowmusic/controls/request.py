@@ -107,8 +107,16 @@ def _chords(
             notice(message)
         moved = [(start + offset_s, end + offset_s, label) for start, end, label in line.changes]
         if changing is not None and bpm is not None:
-            in_beats = [(start * bpm / 60.0, end * bpm / 60.0, label) for start, end, label in line.changes]
-            moved = [(changing.seconds(start), changing.seconds(end), label) for start, end, label in in_beats]
+            rate, beats_s = float(grid.frame_rate), bpm / 60.0
+            # Beats read from a track lie some milliseconds beside their frame, and a change would miss it.
+            moved = [
+                (
+                    round(changing.seconds(start * beats_s) * rate) / rate,
+                    round(changing.seconds(end * beats_s) * rate) / rate,
+                    label,
+                )
+                for start, end, label in line.changes
+            ]
         return chord_tracks.to_track(moved, grid)
     changes = chord_tracks.check_changes(chords)
     for start, end, label in changes:
