@@ -75,7 +75,6 @@ def run(args: argparse.Namespace) -> int:
             spans,
             guidance=guidance,
             sampling=sampling,
-            told=not editing.on_other_chords(asked),
             seed=seed,
             progress=report,
         )
