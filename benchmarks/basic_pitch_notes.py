@@ -18,6 +18,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 
 def main() -> int:
@@ -29,7 +30,8 @@ def main() -> int:
         from basic_pitch.note_creation import model_output_to_notes
 
         model = Model(build_icassp_2022_model_path(FilenameSuffix.onnx))
-        found, spent = {}, time.process_time()
+        found: dict[str, Any] = {}
+        spent = time.process_time()
         for file in files:
             heard = run_inference(file, model)
             found[file] = []

@@ -72,7 +72,9 @@ def chorale_items(count: int, work: Path) -> Iterator[Item]:
             bach_chorales.render(chorale, index, synth)[0].write(file)
         quarter_s = 60.0 / bach_chorales.BPM[index % len(bach_chorales.BPM)]
         rows = [Row(s * quarter_s, e * quarter_s, pitch, 80) for voice in chorale.voices for s, e, pitch in voice]
-        yield Item(file, {"all": joined(rows)}, {}, bach_chorales.PROGRAMS[index % len(bach_chorales.PROGRAMS)][0])
+        yield Item(
+            file, {"all": joined(iter(rows))}, {}, bach_chorales.PROGRAMS[index % len(bach_chorales.PROGRAMS)][0]
+        )
 
 
 def by_basic_pitch(python: str, items: Sequence[Item], out: Path) -> dict[str, Any]:

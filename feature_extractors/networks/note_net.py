@@ -104,6 +104,7 @@ class NoteNet(nn.Module):
         )
         self.heads = nn.Conv2d(width, len(OUTPUTS), 1)
         # Few keys are struck in a frame: a bias that says so spares the first hundred steps.
+        assert self.heads.bias is not None
         nn.init.constant_(self.heads.bias, -4.0)
 
     def forward(self, compressed: Tensor) -> Tensor:

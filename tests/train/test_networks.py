@@ -108,7 +108,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(experiment: str, corpus
     ("experiment", "steps", "share", "more"),
     [
         ("chord_net", 30, 0.75, ()),
-        ("note_net", 15, 0.7, ("model.optimizer.lr=0.01",)),
+        ("note_net", 30, 0.8, ("model.optimizer.lr=0.01",)),
         ("drum_class_net", 60, 0.8, ("data.crop_seconds=1.2", "data.batch=4")),
         ("separator", 15, 0.9, ("callbacks.average=null", "model.optimizer.lr=0.005")),
     ],
