@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from flowmusic.generate.draw import draw
-from flowmusic.generate.generator import OVERLAP_SECONDS, Generator, check_seed, draw_seed
-from flowmusic.generate.long import shifted
+from flowmusic.generate.generator import Generator, check_seed, draw_seed
+from flowmusic.generate.long import OVERLAP_SECONDS, shifted
 from flowmusic.generate.passages import Passage
 from flowmusic.generate.sampling import Noise, Sampling, SeededNoise
 from flowmusic.generate.windows import Window, cover, cut_controls

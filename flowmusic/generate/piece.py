@@ -21,9 +21,10 @@ from flowmusic import limits
 from flowmusic.audio import Audio
 from flowmusic.curves import GuidanceOverTime
 from flowmusic.generate.generator import Generator, check_finite, check_seed
-from flowmusic.generate.long import Ask, asking, decoded, left_to_right
+from flowmusic.generate.long import Ask, asking, decoded
 from flowmusic.generate.recall import PATH, Recall
 from flowmusic.generate.sampling import Sampling, SeededNoise
+from flowmusic.generate.scheme import drawn
 from flowmusic.generate.windows import Window
 from flowmusic.types import Controls, FrameGrid, Generation, Guidance, Progress
 
@@ -93,17 +94,26 @@ class Piece:
         recall = None
         if self._recall is not None:
             recall = Recall(*self._recall, self.sampling.steps, self._recall_method)
-        edges = () if recall is None else recall.edges
-        parts = self.model.parts(self.grid, self.controls, self.cuts, self.sections, edges)
-        drawing = left_to_right(
-            self.model, self._ask, parts, noise, self.sampling, steady=self._steady, recall=recall, progress=progress
+        drawing = drawn(
+            self.model,
+            self._ask,
+            self.controls,
+            self.grid,
+            self.model.window_frames(self.grid),
+            noise,
+            self.sampling,
+            cuts=self.cuts,
+            sections=self.sections,
+            recall=recall,
+            steady=self._steady,
+            progress=progress,
         )
-        for drawn, evals in drawing:
-            check_finite(drawn, drawn, self.guidance, self.sampling)
+        for part, evals in drawing:
+            check_finite(part, part, self.guidance, self.sampling)
             self.evals += evals
             if self.keep_latents:
-                self._kept.append(drawn.cpu().half())
-            yield drawn
+                self._kept.append(part.cpu().half())
+            yield part
 
     def blocks(self, progress: Progress | None = None) -> Iterator[Audio]:
         """The sound ``[1, C, n]`` as it comes, on the CPU, with no more than a window and a block in memory."""

@@ -78,8 +78,8 @@ def in_two_passes(
         threads: windows that are drawn at once, each on one thread; default: on the CPU as many as torch has, else 1.
         progress: called with the evaluations of all windows.
 
-    Yields: latents ``[B, stop - start, D]`` of each part, on the model's device, and the evaluations that they took; the
-    first when the first pass is over.
+    Yields: latents ``[B, stop - start, D]`` of each part, on the model's device, and the evaluations that they took,
+    when all are there.
     """
     board = _Board(model, ask, parts, sampling, _Tally(progress, len(parts), sampling.evals()))
     noises = [noise.draw(part.window.stop - part.window.start, model.codec.dim) for part in parts]
@@ -94,7 +94,7 @@ def in_two_passes(
 
 @dataclass
 class _Readers:
-    """A model whose encoder is asked by one thread at a time: tokenizers and caches of prompts are not made for more."""
+    """A model whose encoder is asked by one thread at a time: tokenizers and caches are not made for more."""
 
     field: nn.Module
     encoder: Any

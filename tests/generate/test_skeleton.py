@@ -1,4 +1,4 @@
-"""Two passes over a long piece: parts that cover it, the same take on any number of threads, errors that come through."""
+"""Two passes over a long piece: parts that cover it, one take on any number of threads, errors that come through."""
 
 from __future__ import annotations
 
