@@ -163,7 +163,7 @@ class _NoisyContext(torch.nn.Module):
         return self.inner(controls, grid, context=context)
 
 
-def apart(model: Generator, wanted: Asked, seed: int, style: bool = False) -> Made:
+def windows_apart(model: Generator, wanted: Asked, seed: int, style: bool = False) -> Made:
     """Every other part first, in batches; those between are drawn with what is known on both sides."""
     window = model.grid().length
     length, around = wanted.grid.length, round(long.OVERLAP_SECONDS * float(wanted.grid.frame_rate))
@@ -241,9 +241,9 @@ SCHEMES: dict[str, Scheme] = {
     "steady, untold": lambda model, wanted, seed: left_to_right(model, wanted, seed, steady=True, told=False),
     "plain edges": lambda model, wanted, seed: left_to_right(model, wanted, seed, lines=False),
     "noise 0.05": lambda model, wanted, seed: left_to_right(model, wanted, seed, noise=0.05),
-    "skeleton": apart,
+    "skeleton": windows_apart,
     "two passes": two_passes,
-    "skeleton, style": lambda model, wanted, seed: apart(model, wanted, seed, style=True),
+    "skeleton, style": lambda model, wanted, seed: windows_apart(model, wanted, seed, style=True),
     "rendered": rendered,
 }
 
