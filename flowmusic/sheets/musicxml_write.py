@@ -27,13 +27,16 @@ _TYPES = {
 """Divisions: name of the note, dots, and whether it is one of a triplet."""
 
 
-def write(sheet: Sheet) -> str:
-    """The sheet as a score of one part: chord symbols over the melody, or over rests."""
+def write(sheet: Sheet, software: str | None = None, comment: str | None = None) -> str:
+    """The sheet as a score of one part: chord symbols over the melody, or over rests.
+
+    Args:
+        software, comment: what made it, told in its identification.
+    """
     score = Element("score-partwise", version="4.0")
     if sheet.title:
         SubElement(SubElement(score, "work"), "work-title").text = sheet.title
-    if sheet.composer:
-        SubElement(SubElement(score, "identification"), "creator", type="composer").text = sheet.composer
+    _write_identification(score, sheet.composer, software, comment)
     part_list = SubElement(score, "part-list")
     SubElement(SubElement(part_list, "score-part", id="P1"), "part-name").text = "Lead"
     part = SubElement(score, "part", id="P1")
@@ -55,6 +58,18 @@ def write(sheet: Sheet) -> str:
     head = '<?xml version="1.0" encoding="UTF-8"?>\n'
     kind = '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
     return f'{head}{kind}"http://www.musicxml.org/dtds/partwise.dtd">\n{tostring(score, encoding="unicode")}\n'
+
+
+def _write_identification(score: Element, composer: str | None, software: str | None, comment: str | None) -> None:
+    if composer or software or comment:
+        identification = SubElement(score, "identification")
+        if composer:
+            SubElement(identification, "creator", type="composer").text = composer
+        if software or comment:
+            encoding = SubElement(identification, "encoding")
+            for name, text in (("software", software), ("encoding-description", comment)):
+                if text:
+                    SubElement(encoding, name).text = text
 
 
 def _write_attributes(measure: Element, bar: Bar, meter: Meter | None, first: bool) -> None:

@@ -119,15 +119,17 @@ def _notes(grid: Grid, name: str, notes: Sequence[Played]) -> list[Event]:
         (0, 1, mido.Message("program_change", channel=channel, program=program)),
     ]
     starts, ends = grid.ticks([note.start for note in notes]), grid.ticks([note.end for note in notes])
-    sounding: dict[int, tuple[int, int]] = {}
+    last: dict[int, int] = {}
     for tick, end, note in sorted(zip(starts, ends, notes, strict=True)):
-        if note.pitch in sounding and sounding[note.pitch][0] > tick:
+        place = last.get(note.pitch)
+        if place is not None and found[place][0] > tick:
+            if found[place - 1][0] == tick:
+                continue
             # A key that is struck again was let go before.
-            place = sounding[note.pitch][1]
-            found[place] = (tick, 2, found[place][2])
-        sounding[note.pitch] = (max(end, tick + 1), len(found) + 1)
+            found[place] = (tick, *found[place][1:])
         found.append((tick, 3, mido.Message("note_on", channel=channel, note=note.pitch, velocity=note.velocity)))
         off = mido.Message("note_off", channel=channel, note=note.pitch, velocity=0)
+        last[note.pitch] = len(found)
         found.append((max(end, tick + 1), 2, off))
     return found
 

@@ -53,9 +53,10 @@ def bits_of(path: Path) -> int:
 
 
 def whole(samples: np.ndarray, bits: int) -> np.ndarray:
-    """Samples in -1..1 as whole numbers of so many bits, int64; what lies beyond full scale is cut."""
+    """Samples in -1..1, float32, as whole numbers of so many bits; what lies beyond full scale is cut."""
     full = 1 << (bits - 1)
-    return np.clip(np.rint(samples.astype(np.float64) * full), -full, full - 1).astype(np.int64)
+    # A power of two changes no digit of a float.
+    return np.clip(np.rint(samples * np.float32(full)), -full, full - 1).astype(np.int32)
 
 
 def summing(mix: np.ndarray, parts: Mapping[str, np.ndarray], bits: int) -> dict[str, np.ndarray]:
@@ -66,9 +67,9 @@ def summing(mix: np.ndarray, parts: Mapping[str, np.ndarray], bits: int) -> dict
 
     Args:
         mix: whole numbers of so many ``bits``, ``[C, N]``.
-        parts: samples in -1..1, ``[C, N]`` each; one may be called :data:`OTHER`.
+        parts: samples in -1..1, float32 ``[C, N]`` each; one may be called :data:`OTHER`.
 
-    >>> parts = summing(np.array([[100, -7]]), {"drums": np.array([[0.5, 0.0]])}, 16)
+    >>> parts = summing(np.array([[100, -7]], np.int32), {"drums": np.array([[0.5, 0.0]], np.float32)}, 16)
     >>> {name: part.tolist() for name, part in parts.items()}
     {'drums': [[16384, 0]], 'other': [[-16284, -7]]}
     """
@@ -105,7 +106,7 @@ def write(samples: np.ndarray, rate: int, bits: int, path: Path) -> Path:
 
     subtype = _SUBTYPES[path.suffix.lower()].format(bits)
     # libsndfile takes the upper bits of whole numbers; floats it would scale by a step less than full scale.
-    rows = np.ascontiguousarray((samples << (32 - bits)).astype(np.int32).T)
+    rows = np.ascontiguousarray((samples << (32 - bits)).T)
     with (
         replacing(path) as temporary,
         soundfile.SoundFile(os.fsencode(temporary), "w", rate, rows.shape[1], subtype=subtype) as file,
