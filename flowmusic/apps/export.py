@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flowmusic import options, progress
 from flowmusic.errors import DONE, UsageError, reading_input
 from flowmusic.paths import sibling
+
+if TYPE_CHECKING:
+    from flowmusic.studio.export import Wanted
 
 KINDS, FORMATS, SEPARATORS = ("stems", "midi", "sheets", "loops"), ("wav", "flac", "ogg", "mp3"), ("ours", "demucs")
 """Those of :mod:`flowmusic.studio`, told without loading it."""
@@ -36,6 +42,13 @@ record beside it, are those that it was asked for; those of a recording are hear
     add("--quiet", action="store_true", help="no progress or notices; only the names of the files")
 
 
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags by which a command that makes takes exports each of them at once."""
+    add = parser.add_argument
+    add("--stems", action="store_true", help=f"stems of each take too, into its name + {ENDING} (see `export`)")
+    add("--midi", action="store_true", help="its notes, chords and tempo as MIDI too, into the same folder")
+
+
 def run(args: argparse.Namespace) -> int:
     """Read, listen, take apart, and write the folder."""
     kinds = args.only or frozenset(KINDS) - (set() if args.loop_bars else {"loops"})
@@ -43,42 +56,63 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--only loops needs --loop-bars N, and --loop-bars needs loops among --only")
     if args.downbeat is not None and args.bpm is None:
         raise UsageError("--downbeat goes with --bpm, which is not given")
+    if args.format == "mp3" and "loops" in kinds:
+        raise UsageError("--format mp3 cannot hold loops: its frames add silence at both ends; give wav, flac or ogg")
     progress.starting("flowmusic export")
     from flowmusic.controls.meter import parse_meter
     from flowmusic.studio import folder
+    from flowmusic.studio.export import Wanted
+    from flowmusic.studio.stems import separator_of
     from flowmusic.takes import source
 
     with reading_input():
-        if args.meter is not None:
-            parse_meter(args.meter)
+        meter = None if args.meter is None else parse_meter(args.meter).name
         path = source.audio_of(args.audio)
         out = args.out or default_folder(path)
         folder.check(out, args.replace)
-        record = source.record_of(path)
-    for written in exported(path, record, out, kinds, args):
-        print(written)
+        separator, suffix = separator_of(args.separator), f".{args.format}"
+    wanted = Wanted(kinds, separator, args.loop_bars, suffix, args.bpm, meter, args.downbeat or 0.0)
+    write(path, out, wanted, again=args.replace, quiet=args.quiet)
     return DONE
 
 
-def exported(path: Path, record: dict[str, object], out: Path, kinds: frozenset[str], args: argparse.Namespace) -> list[Path]:
-    """One export."""
-    from flowmusic.studio import export, stems
+def write(path: Path, out: Path, wanted: Wanted, *, again: bool, quiet: bool) -> None:
+    """Export one file, and print the names of what is there.  Raises: UsageError, OSError."""
+    from flowmusic.studio import export
+    from flowmusic.takes.source import record_of
 
     def tell(step: str) -> None:
-        if not args.quiet:
+        if not quiet:
             print(f"exporting: {step}", file=sys.stderr, flush=True)
 
     with reading_input():
-        wanted = export.Wanted(
-            kinds, stems.separator_of(args.separator), args.loop_bars, f".{args.format}", args.bpm, args.meter,
-            args.downbeat or 0.0,
-        )  # fmt: skip
-        found = export.read(path, record)
-    files, known = export.export(found, wanted, out, again=args.replace, tell=tell)
-    notices = [*found.notices, *(known.heard.notices if known.heard else ())]
-    for notice in [] if args.quiet else notices:
+        found = export.read(path, record_of(path))
+    files, known = export.export(found, wanted, out, again=again, tell=tell)
+    for notice in [] if quiet else [*found.notices, *(known.heard.notices if known.heard else ())]:
         print(f"note: {path.name}: {notice}", file=sys.stderr)
-    return files
+    for file in files:
+        print(file)
+
+
+def of_takes(args: argparse.Namespace, seconds: float) -> Callable[[Path], None]:
+    """What exports a take of so many seconds, by --stems and --midi; nothing where neither is given.
+
+    Raises: UsageError for takes that are too short or too long, and for folders that are in the way.
+    """
+    kinds = frozenset(kind for kind in ("stems", "midi") if getattr(args, kind))
+    if not kinds:
+        return lambda take: None
+    from flowmusic import limits
+    from flowmusic.studio import folder
+    from flowmusic.studio.export import Wanted
+    from flowmusic.studio.stems import separator_of
+
+    limits.number("export", seconds, "the length of a take with --stems or --midi")
+    for name in (args.out.stem, f"{args.out.stem}-*"):
+        for path in args.out.parent.glob(glob.escape(name).replace("[*]", "*") + ENDING):
+            folder.check(path, replace=True)
+    wanted = Wanted(kinds, separator_of(None))
+    return lambda take: write(take, default_folder(take), wanted, again=True, quiet=args.quiet)
 
 
 def default_folder(audio: Path) -> Path:

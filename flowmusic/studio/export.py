@@ -149,6 +149,7 @@ def listen(source: Source, wanted: Wanted, tell: Callable[[str], None]) -> Known
     told = Annotations(seconds=seconds) if found is None else grid.on_paper(found.annotations)
     parts = dict(found.parts) if found is not None else {}
     if asked is not None:
+        asked = grid.of_frames(asked)
         told = replace(
             told, chords=asked.chords or told.chords, melody=asked.melody or told.melody, sections=asked.sections,
             key=asked.key,

@@ -20,10 +20,12 @@ SAME_TEMPO = 0.005
 """A stated tempo holds where the beats differ from it by no more than this share."""
 AT_ZERO_S = 0.005
 """A first bar that begins this early begins with the recording."""
+FRAME_S = 0.03
+"""Times of a request were rounded to frames of 40 ms, which is half of one to either side."""
 SMOOTHED = 2
 """Beats to either side over which those of a tempo that changes are averaged."""
 CELLS = 4
-"""Of a beat, for notes on paper: sixteenths."""
+"""Of a beat, for notes on paper: sixteenths where that is a quarter."""
 
 
 class NoBeat(ValueError):
@@ -133,6 +135,21 @@ class Grid:
         place = float(np.interp(time, self.beats, np.arange(len(self.beats))))
         on = round(place * parts) / parts
         return min(float(np.interp(on, np.arange(len(self.beats)), self.beats)), self.seconds)
+
+    def exact(self, time: float) -> float:
+        """The place that a time of the model's frames stands for, where one is near; else the time itself."""
+        near = min((self.nearest(time, parts) for parts in (CELLS, 3)), key=lambda each: abs(each - time))
+        return near if abs(near - time) <= FRAME_S else time
+
+    def of_frames(self, known: Annotations) -> Annotations:
+        """What a take was asked for, whose times were rounded to frames, back on its beats."""
+        chords = [(self.exact(start), self.exact(end), label) for start, end, label in known.chords or ()]
+        notes = [(self.exact(start), self.exact(end), midi) for start, end, midi in known.melody or ()]
+        return replace(
+            known,
+            chords=None if known.chords is None else tuple(each for each in chords if each[1] > each[0]),
+            melody=None if known.melody is None else tuple(each for each in notes if each[1] > each[0]),
+        )
 
     def annotated(self, known: Annotations) -> Annotations:
         """The same annotations with these beats, bars, tempo and meter."""
