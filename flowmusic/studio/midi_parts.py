@@ -120,7 +120,7 @@ def _notes(grid: Grid, name: str, notes: Sequence[Played]) -> list[Event]:
     ]
     starts, ends = grid.ticks([note.start for note in notes]), grid.ticks([note.end for note in notes])
     last: dict[int, int] = {}
-    for tick, end, note in sorted(zip(starts, ends, notes, strict=True)):
+    for tick, end, note in sorted(zip(starts, ends, notes, strict=True), key=lambda each: (each[0], -each[1])):
         place = last.get(note.pitch)
         if place is not None and found[place][0] > tick:
             if found[place - 1][0] == tick:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from flowmusic.annotations.annotation import Annotations, Chord
 from flowmusic.files import write_text
 from flowmusic.sheets import audacity, chordpro, jams_file, musicxml_write
-from flowmusic.sheets.sheet import of_annotations
+from flowmusic.sheets.sheet import Bar, of_annotations
 from flowmusic.studio.tags import Provenance, software
 
 CHORDPRO, MUSICXML, LABELS, JAMS = ".cho", ".musicxml", ".txt", ".jams"
 FILES: Mapping[str, str | None] = {CHORDPRO: None, MUSICXML: None, LABELS: "labels", JAMS: None}
 """The part of the name, by ending: Audacity imports labels from text files."""
+
+TEMPO_CHANGE = 0.05
+"""Tempi that differ by less, as a share, are one on paper."""
 
 
 def write(
@@ -33,14 +37,24 @@ def write(
         told: on its bars, what the sheets hold.
         heard, asked: told beside each other in JAMS; ``asked`` is None for what is no take.
     """
-    from dataclasses import replace
-
     sheet = replace(of_annotations(told), title=title)
+    sheet = replace(sheet, bars=_plainer(sheet.bars))
     comment = provenance.comment()
     write_text(paths[CHORDPRO], f"# {comment}\n# {software()}\n{chordpro.write(sheet)}")
     write_text(paths[MUSICXML], musicxml_write.write(sheet, software(), comment))
     write_text(paths[LABELS], audacity.write(told))
     write_text(paths[JAMS], json.dumps(_jams(told, heard, asked, title, provenance), indent=1) + "\n")
+
+
+def _plainer(bars: Sequence[Bar]) -> tuple[Bar, ...]:
+    """Bars that tell a tempo only where it has left the one before: a player needs no more, and MIDI has it all."""
+    found, last = [], 0.0
+    for bar in bars:
+        quarters = None if bar.bpm is None else bar.bpm * bar.meter.beat_quarters
+        told = quarters is not None and abs(quarters - last) > TEMPO_CHANGE * last
+        found.append(bar if told else replace(bar, bpm=None))
+        last = quarters if told and quarters is not None else last
+    return tuple(found)
 
 
 def _jams(
