@@ -83,7 +83,6 @@ def run(args: argparse.Namespace) -> int:
             spans,
             guidance=guidance,
             sampling=sampling,
-            told=asked.chords is None,  # music on other chords is followed less where it is told the old ones beside it
             seed=seed,
             progress=report,
         )
