@@ -65,6 +65,7 @@ class Source:
         path: its file.
         audio: its samples ``[C, N]``, none beyond full scale.
         bits: of the stems.
+        sha256: of the file.
         record: of a take, what its take.json says; {} for other recordings.
         asked: what the take was asked for; None for other recordings.
         notices: what a person should know.
@@ -73,6 +74,7 @@ class Source:
     path: Path
     audio: Audio
     bits: int
+    sha256: str
     record: Mapping[str, Any]
     asked: Annotations | None
     notices: tuple[str, ...] = ()
@@ -99,12 +101,12 @@ def read(path: Path, record: Mapping[str, Any]) -> Source:
     if peak > 1.0:
         sound = replace(sound, samples=sound.samples / peak)
         notices.append(f"it goes beyond full scale by {20 * np.log10(peak):.1f} dB, and is scaled down as a whole")
-    known = record.get("audio_sha256")
-    if record and known is not None and known != of_file(path):
+    known, digest = record.get("audio_sha256"), of_file(path)
+    if record and known is not None and known != digest:
         notices.append("it was changed after it was made, so it is listened to as any recording")
         record = {}
     asked = asking.of_record(record, sound.seconds, path.name) if record else None
-    return Source(path, sound, stems.bits_of(path), record, asked, tuple(notices))
+    return Source(path, sound, stems.bits_of(path), digest, record, asked, tuple(notices))
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ class _Writer:
     take: Provenance | None
 
     def _provenance(self, by: str) -> Provenance:
-        return self.take or origin.of_recording(self.source.path, by)
+        return self.take or origin.of_recording(self.source.path, self.source.sha256, by)
 
     def _name(self, part: str | None, suffix: str, name: str | None = None, bars: int | None = None) -> str:
         told, grid = self.known.told, self.known.grid
@@ -253,21 +255,28 @@ class _Writer:
         mix = stems.whole(self.source.audio.samples.numpy(), bits)
         parts: dict[str | None, np.ndarray] = {None: mix}
         parts.update(stems.separated(self.source.audio, mix, bits, self.wanted.separator))
-        told_by = self._provenance(self.wanted.separator.name)
         marks = self._marks(rate)
         if cuts:
             (out / LOOP_FOLDER).mkdir()
         for part, samples in parts.items():
             title = self.source.name if part is None else f"{self.source.name} {part}"
             if STEMS in self.wanted.kinds:
-                path = stems.write(samples, rate, bits, out / self._name(part, self.wanted.suffix))
-                tags.write(path, told_by, title, cue_chunks(marks))
+                self._write_audio(out / self._name(part, self.wanted.suffix), samples, title, cue_chunks(marks))
             for number, cut in enumerate(cuts, start=1):
                 name = self.source.name if len(cuts) == 1 else f"{self.source.name}-{number:02d}"
                 file = out / LOOP_FOLDER / self._name(part, self.wanted.suffix, name, cut.bars)
-                stems.write(samples[:, cut.start : cut.end], rate, bits, file)
+                within = f"{title}, bar{'s' * (cut.bars > 1)} {cut.first + 1}" + (
+                    f"-{cut.first + cut.bars}" if cut.bars > 1 else ""
+                )
                 chunks = loops.chunks(cut, self.known.grid, rate, None if part == "drums" else self._root())
-                tags.write(file, told_by, f"{title}, bars {cut.first + 1}-{cut.first + cut.bars}", chunks, cut.start)
+                self._write_audio(file, samples[:, cut.start : cut.end], within, chunks, cut.start)
+
+    def _write_audio(
+        self, path: Path, samples: np.ndarray, title: str, chunks: list[tuple[bytes, bytes]], start: int = 0
+    ) -> None:
+        """The one place where audio of an export is written and gets its tags; ``start`` is its place in the mix."""
+        stems.write(samples, self.source.audio.rate, self.source.bits, path)
+        tags.write(path, self._provenance(self.wanted.separator.name), title, chunks, start)
 
     def _root(self) -> int | None:
         key = self.known.told.key
@@ -301,7 +310,7 @@ def _told(source: Source, known: Known) -> dict[str, Any]:
     record = source.record
     content: dict[str, Any] = {
         "source": source.path.name,
-        "sha256": of_file(source.path),
+        "sha256": source.sha256,
         "made_by": tags.software(),
         "take": {key: record.get(key) for key in ("model", "seed", "text")} if record else None,
         "seconds": source.audio.seconds,
@@ -328,4 +337,3 @@ def _told(source: Source, known: Known) -> dict[str, Any]:
         },
     }
     return content
-

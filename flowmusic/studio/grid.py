@@ -22,6 +22,8 @@ AT_ZERO_S = 0.005
 """A first bar that begins this early begins with the recording."""
 FRAME_S = 0.03
 """Times of a request were rounded to frames of 40 ms, which is half of one to either side."""
+BARS = range(2, 8)
+"""Beats that a bar may be heard to have."""
 SMOOTHED = 2
 """Beats to either side over which those of a tempo that changes are averaged."""
 CELLS = 4
@@ -53,11 +55,11 @@ class Grid:
         """The grid of what is written about a recording whose length is known.
 
         Beats close to a constant tempo become it, and others are smoothed; what lies before the first bar line is cut
-        into bars as far as whole ones fit.  Bars are told by the downbeats, else by the meter from the first beat on.
+        into bars as far as whole ones fit.  Bars are told by the downbeats, else by the meter from the first beat on;
+        the meter, where it is not known, by most of the bars.
 
         Raises: NoBeat where there are neither two beats nor a tempo, or none that music has.
         """
-        meter = parse_meter(known.meter or "4/4")
         seconds = known.seconds or 0.0
         times = np.array(known.beats or (), np.float64)
         if len(times) < 2:
@@ -69,6 +71,7 @@ class Grid:
         if not MIN_BPM <= tempo <= MAX_BPM:
             raise NoBeat(f"its beats are {tempo:.4g} a minute, and music has {MIN_BPM:g} to {MAX_BPM:g}")
         downs = sorted({int(np.abs(times - each).argmin()) for each in known.downbeats or ()}) or [0]
+        meter = parse_meter(known.meter or _heard_meter(downs))
         straight = _straight(times, known.bpm)
         if straight is None:
             return _counted(meter, _smoothed(times).tolist(), downs, seconds)
@@ -180,6 +183,13 @@ class Grid:
             chords=None if known.chords is None else tuple(chord for chord in chords if chord[1] > chord[0]),
             melody=None if known.melody is None else tuple(notes),
         )
+
+
+def _heard_meter(downs: Sequence[int]) -> str:
+    """The meter of most bars, 4/4 where there is no bar to tell it by; a tracker's beats are taken for quarters."""
+    counts = [after - before for before, after in zip(downs, downs[1:])]
+    likely = [count for count in counts if count in BARS]
+    return f"{statistics.mode(likely)}/4" if likely else "4/4"
 
 
 def _straight(times: np.ndarray, bpm: float | None) -> tuple[float, float] | None:

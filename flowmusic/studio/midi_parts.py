@@ -33,7 +33,12 @@ class Played(NamedTuple):
 
 
 def write(
-    path: Path, grid: Grid, known: Annotations, parts: Mapping[str, Sequence[Played]], title: str, comments: Iterable[str]
+    path: Path,
+    grid: Grid,
+    known: Annotations,
+    parts: Mapping[str, Sequence[Played]],
+    title: str,
+    comments: Iterable[str],
 ) -> Path:
     """Write a file of type 1; whole or not at all.
 
@@ -48,7 +53,9 @@ def write(
     end = grid.ticks([grid.seconds])[0]
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS)
     first = _map(grid, known.key, title, comments) + _marks(grid, known)
-    for number, events in enumerate([first, *(_notes(grid, name, parts[name]) for name in CHANNELS if parts.get(name))]):
+    for number, events in enumerate(
+        [first, *(_notes(grid, name, parts[name]) for name in CHANNELS if parts.get(name))]
+    ):
         track, now = mido.MidiTrack(), 0
         for tick, _, message in sorted(events, key=lambda event: event[:2]):
             track.append(message.copy(time=tick - now))

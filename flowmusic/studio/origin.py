@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flowmusic import publishable
-from flowmusic.hashes import of_file
-from flowmusic.studio.tags import Provenance, software
+from flowmusic.studio.tags import Provenance
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,6 @@ def of_take(record: Mapping[str, Any]) -> Provenance:
     return Provenance.of_record(record, str(record.get("licence") or "not stated"))
 
 
-def of_recording(path: Path, by: str) -> Provenance:
+def of_recording(path: Path, sha256: str, by: str) -> Provenance:
     """Of a recording, by whatever heard it or took it apart."""
-    return FromRecording(
-        by, None, "", {"recording": publishable.place(path.name)}, {"recording": of_file(path)}
-    )
-
-
-__all__ = ["FromRecording", "of_recording", "of_take", "software"]
+    return FromRecording(by, None, "", {"recording": publishable.place(path.name)}, {"recording": sha256})

@@ -73,7 +73,7 @@ pytestmark = pytest.mark.usefixtures("ear")
 
 
 def test_a_take_goes_on_to_a_studio(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Stems sum to the mix; MIDI, sheets and loops lie on the bars that were asked for; other programs read the tags."""
+    """Stems sum to the mix; MIDI, sheets and loops lie on the bars that were asked for; others read the tags."""
     one = song(6.5 * 22_050 / RATE)
     samples = torch.stack([one, 0.7 * one]).numpy().T
     soundfile.write("take.wav", samples, 22_050, subtype="PCM_24")
@@ -96,7 +96,7 @@ def test_a_take_goes_on_to_a_studio(here: Path, capsys: pytest.CaptureFixture[st
     found = wavinfo.WavInfoReader(str(cuts[1]))
     (points,) = found.smpl.sample_loops
     assert (points.start, points.end) == (0, 2 * 22_050 - 1) and found.bext.time_reference == 2 * 22_050
-    assert found.bext.description.startswith("made by a model: nano, seed 7") and found.info.title == "take, bars 2-2"
+    assert found.bext.description.startswith("made by a model: nano, seed 7") and found.info.title == "take, bar 2"
     assert [label.text.rstrip("\0") for label in found.cues.labels] == ["bar 2"]
     assert [cue.sample_offset for cue in wavinfo.WavInfoReader(str(out / f"{base}.wav")).cues.cues] == [
         44_100 * n for n in range(4)
@@ -106,12 +106,17 @@ def test_a_take_goes_on_to_a_studio(here: Path, capsys: pytest.CaptureFixture[st
     assert [track.name for track in file.tracks] == ["take", "melody", "bass", "drums"]
     assert {message.channel for message in file.tracks[3] if message.type == "note_on"} == {9}
     assert any("made by a model" in message.text for message in file.tracks[0] if message.type == "text")
-    exact = Annotations(chords=((0.0, 2.0, "C"), (2.0, 4.0, "Am"), (4.0, 6.0, "F")), melody=((0.5, 1.0, 67), (1.0, 2.0, 64)))
+    exact = Annotations(
+        chords=((0.0, 2.0, "C"), (2.0, 4.0, "Am"), (4.0, 6.0, "F")), melody=((0.5, 1.0, 67), (1.0, 2.0, 64))
+    )
     for pattern in ("*.mid", "*.jams", "*.musicxml"):
         read = formats.read(only(out, pattern)).annotations
         assert score(exact, read) == pytest.approx({"chord_acc": 1.0, "chord_iou": 1.0, "melody_pc": 1.0}, abs=0.01)
         assert [label for _, _, label in read.chords or ()][:3] == ["C", "Am", "F"], pattern
-    assert "made by a model" in only(out, "*.cho").read_text() and "| C . . . | Am . . . | F" in only(out, "*.cho").read_text()
+    assert (
+        "made by a model" in only(out, "*.cho").read_text()
+        and "| C . . . | Am . . . | F" in only(out, "*.cho").read_text()
+    )
     assert only(out, "*_labels.txt").read_text().startswith("0.000000\t2.000000\tC\n")
     jams = json.loads(only(out, "*.jams").read_text())
     kinds = [(each["namespace"], each["annotation_metadata"]["data_source"]) for each in jams["annotations"]]
@@ -123,7 +128,7 @@ def test_a_take_goes_on_to_a_studio(here: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_recording_is_heard(here: Path, wav: Write) -> None:
-    """Its bars are those of the beats that are heard, its files say that no model of ours made it, and formats differ."""
+    """Its bars are those of the beats that are heard, its files say that no model made it, and formats differ."""
     wav("song.wav", song())
     assert main(["export", "song.wav", "--format", "flac", "--loop-bars", "2", "--quiet"]) == 0
     out = here / "song.export"
@@ -138,14 +143,20 @@ def test_a_recording_is_heard(here: Path, wav: Write) -> None:
     assert told["comment"] == ["made of song.wav by stems-hpss"] and "ai_generated" not in told
     # Heard chords change on beats in the sheet, and where they were heard in JAMS.
     assert "| C . . . | Am . . . | F . . ." in only(out, "*.cho").read_text()
-    heard_chords = [each for each in json.loads(only(out, "*.jams").read_text())["annotations"] if each["namespace"] == "chord"]
+    heard_chords = [
+        each for each in json.loads(only(out, "*.jams").read_text())["annotations"] if each["namespace"] == "chord"
+    ]
     assert heard_chords[1]["data"][1]["time"] == 2.28
-    assert main(["export", "song.wav", "--only", "stems", "--format", "mp3", "--out", "m", "--bpm", "100", "--quiet"]) == 0
+    assert (
+        main(["export", "song.wav", "--only", "stems", "--format", "mp3", "--out", "m", "--bpm", "100", "--quiet"]) == 0
+    )
     assert tags.read(only(here / "m", "*_other.mp3"))["comment"] == "made of song.wav by stems-hpss"
     assert json.loads((here / "m" / "export.json").read_text())["grid"]["from"] == "given"
 
 
-def test_an_earlier_export_is_replaced_and_nothing_else(here: Path, wav: Write, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_earlier_export_is_replaced_and_nothing_else(
+    here: Path, wav: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
     wav("song.wav", song())
     command = ["export", "song.wav", "--out", "out", "--only", "stems", "--quiet"]
     (here / "out").mkdir()
