@@ -125,7 +125,10 @@ def _notes(grid: Grid, name: str, notes: Sequence[Played]) -> list[Event]:
         (0, 0, mido.MetaMessage("track_name", name=name)),
         (0, 1, mido.Message("program_change", channel=channel, program=program)),
     ]
-    starts, ends = grid.ticks([note.start for note in notes]), grid.ticks([note.end for note in notes])
+    starts, ends = (
+        grid.ticks([note.start for note in notes]),
+        grid.ticks([min(note.end, grid.seconds) for note in notes]),
+    )
     last: dict[int, int] = {}
     for tick, end, note in sorted(zip(starts, ends, notes, strict=True), key=lambda each: (each[0], -each[1])):
         place = last.get(note.pitch)

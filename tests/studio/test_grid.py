@@ -74,9 +74,10 @@ def test_midi_keeps_times_and_bars(beats: list[float], more: dict[str, object], 
     """Notes sound where they were heard, whatever the tempo does, by mido's clock and ours; bars lie on downbeats."""
     grid = grid_of(beats, **more)
     notes = [Played(0.31 * n + 0.013, 0.31 * n + 0.2, 50 + n, 1 + n) for n in range(30)]
+    last = Played(9.98, 10.3, 42, 80)  # sounds beyond the end
     told = grid.annotated(Annotations(seconds=10.0, key="Bb minor", chords=((0.0, 3.0, "C/E"), (4.0, 10.0, "F#m7b5"))))
     path = midi_parts.write(
-        tmp_path / "a.mid", grid, told, {"lead": notes, "bass": [], "drums": notes[:3]}, "ä…", ["x"]
+        tmp_path / "a.mid", grid, told, {"lead": notes, "bass": [], "drums": [*notes[:3], last]}, "ä…", ["x"]
     )
     now, on = 0.0, {}
     for message in mido.MidiFile(path):
