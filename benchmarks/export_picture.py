@@ -69,8 +69,8 @@ def draw(folder: Path, out: Path) -> None:
     for start, end, label in told.chords or ():
         places["chords"].axvspan(start, end, color=PARTS["chords"], alpha=0.2, linewidth=0)
         places["chords"].text((start + end) / 2, 0.5, label, ha="center", va="center", color=DARK)
-    for part, path in stems.items():
-        waveform(places[f"stem {part}"], path, STEMS[part])
+    for name, path in stems.items():
+        waveform(places[f"stem {name}"], path, STEMS[name])
     for part in score.parts:
         axes = places[f"part {part.name}"]
         for note in part.notes:

@@ -58,7 +58,7 @@ def _sections(story: Any, seconds: float) -> tuple[Section, ...] | None:
         return None
     told = [each for each in story if isinstance(each, dict)]
     starts = [checks.time(each.get("start"), "story: start") for each in told]
-    found = []
+    found: list[Section] = []
     for start, end, each in zip(starts, [*starts[1:], seconds], told):
         words = " ".join(str(each.get("text") or "").split())
         if end > start:
