@@ -111,7 +111,7 @@ def test_a_take_goes_on_to_a_studio(here: Path, capsys: pytest.CaptureFixture[st
     assert [(part.name, part.is_drum) for part in other.instruments] == [
         ("melody", False), ("bass", False), ("drums", True)
     ]  # fmt: skip
-    assert other.get_downbeats()[:3].tolist() == pytest.approx([0.0, 2.0, 4.0], abs=1e-3)
+    assert other.get_beats()[:3].tolist() == pytest.approx([0.0, 0.5, 1.0], abs=1e-3)
     assert other.get_tempo_changes()[1].tolist() == pytest.approx([120.0], abs=0.01)
     exact = Annotations(
         chords=((0.0, 2.0, "C"), (2.0, 4.0, "Am"), (4.0, 6.0, "F")), melody=((0.5, 1.0, 67), (1.0, 2.0, 64))
