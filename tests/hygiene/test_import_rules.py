@@ -49,7 +49,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "options": frozenset({"interop"}),
     # What builds shards needs whatever makes what is in them.
     "datasets": frozenset({"annotations", "controls", "corpus", "data", "interop", "model", "options", EXTRACTORS}),
-    "inputs": frozenset({"annotations", "controls", "generate", "interop", "model", "options", EXTRACTORS}),
+    # A lead sheet is a request in bars.
+    "inputs": frozenset({"annotations", "controls", "generate", "interop", "model", "options", "sheets", EXTRACTORS}),
     # A take is judged, written with what it was asked for, and read back as the source of the next.
     "takes": frozenset({"annotations", "controls", "evaluate", "generate", "inputs", "interop", "metrics", EXTRACTORS}),
     "evaluate": frozenset(
