@@ -66,7 +66,7 @@ class Grid:
             if known.bpm is None:
                 raise NoBeat("no beat was found")
             first = float(times[0]) if len(times) else 0.0
-            times = first + np.arange(2) * 60.0 / known.bpm
+            times = np.array((first, first + 60.0 / known.bpm))
         tempo = 60.0 / max(1e-9, float(np.median(np.diff(times))))
         if not MIN_BPM <= tempo <= MAX_BPM:
             raise NoBeat(f"its beats are {tempo:.4g} a minute, and music has {MIN_BPM:g} to {MAX_BPM:g}")
@@ -125,7 +125,8 @@ class Grid:
         knots = self.knots()
         (before, low), (last, high) = knots[-2:]
         slope = (high - low) / (last - before)
-        inside = np.interp(times, *zip(*knots, strict=True))
+        seconds, ticks = zip(*knots, strict=True)
+        inside = np.interp(times, seconds, ticks)
         return [
             round(high + (time - last) * slope) if time > last else round(float(tick))
             for time, tick in zip(times, inside, strict=True)
