@@ -100,9 +100,5 @@ def joined(parts: Sequence[Annotations]) -> Annotations:
     kinds = dict.fromkeys(kind for each in hits for kind in (each.classes or {}))
     classes = {kind: tuple(t for each in hits for t in (each.classes or {}).get(kind, ())) for kind in kinds}
     drums = DrumHits(tuple(time for each in hits for time in each.onsets), classes or None) if hits else None
-    return replace(
-        moved[0],
-        seconds=at,
-        drums=drums,
-        **{name: all_of(name) for name in ("beats", "downbeats", "chords", "melody", "sections")},
-    )
+    joined: dict[str, Any] = {name: all_of(name) for name in ("beats", "downbeats", "chords", "melody", "sections")}
+    return replace(moved[0], seconds=at, drums=drums, **joined)

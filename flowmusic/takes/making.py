@@ -42,6 +42,7 @@ class Takes:
         details: what else the record is to tell, see :func:`flowmusic.takes.record.record`.
         keep_latents: write them beside the record, for edits to start from.
         quiet: print the names of the files alone.
+        written_to: called with the audio file of each take once all of it is written.
     """
 
     generator: Generator
@@ -51,6 +52,7 @@ class Takes:
     details: Mapping[str, Any] = field(default_factory=dict)
     keep_latents: bool = True
     quiet: bool = False
+    written_to: Callable[[Path], object] = lambda out: None
 
     def produce(
         self,
@@ -162,6 +164,7 @@ class Takes:
             print(write_readable_json(described, self._content(take, rate, out, adherence, choice)), flush=True)
         if not self.quiet:
             print("\n".join(table(adherence)), end="\n" if adherence.scores else "", flush=True)
+        self.written_to(out)
 
     @contextmanager
     def telling(self, seed: int, done: str = "") -> Iterator[None]:

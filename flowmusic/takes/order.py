@@ -245,15 +245,16 @@ class Order:
         takes = (self.args.path or self.args.count) * len(self.args.parts or ("",))
         return takes * round(each * self.request.seconds * self.generator.codec.rate) + disk.PROBE
 
-    def produce(self, seed: int, *, quiet: bool) -> None:
-        """Make, judge and write every take.  Raises: OSError for what cannot be written."""
+    def produce(self, seed: int, *, quiet: bool) -> list[Path]:
+        """Make, judge and write every take.  Returns: their files.  Raises: OSError for what cannot be written."""
         from flowmusic.takes import long
         from flowmusic.takes.making import Takes
 
         args = self.args
+        written: list[Path] = []
         takes = Takes(
             self.generator, self.request, self.written, self.weights, self.details,
-            keep_latents=not args.no_latents, quiet=quiet,
+            keep_latents=not args.no_latents, quiet=quiet, written_to=written.append,
         )  # fmt: skip
         choice = {"seed": seed, "count": args.count, "best_of": args.best_of, "least": args.min_adherence}
         if self.blend is not None and self.other is not None:
@@ -264,6 +265,7 @@ class Order:
             long.produce(takes, self._begin, args.out, seed=seed, count=args.count)
         else:
             takes.produce(lambda number, report: self._begin(number).whole(report), args.out, **choice)
+        return written
 
     def _guidance(self, weights: Mapping[str, Value]) -> Guidance:
         """The same throughout: :func:`check` has refused curves where they cannot be."""

@@ -28,8 +28,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "model": frozenset({"controls"}),
     # A lead sheet is annotations in bars.
     "sheets": frozenset({"annotations", "controls"}),
-    # Chunks, tags and names of files that are handed on.
-    "studio": frozenset({"annotations", "controls", "sheets"}),
+    # Chunks, tags and names of files that are handed on; a recording is taken apart for it.
+    "studio": frozenset({"annotations", "controls", "sheets", EXTRACTORS}),
     "generate": frozenset({"flow", "model", "codec", "controls", "annotations"}),
     # Bandwidth extension works on the codec's short-time spectrum, with its blocks.
     "enhance": frozenset({"codec"}),
