@@ -7,8 +7,12 @@ over bands and over the repetitions of the pattern give a value ``R`` per chip, 
     score = sum(s R) / sqrt(sum(R^2))
 
 over all chips with their signs ``s``.  In a recording that is not marked the signs of the key have nothing to do with
-``R``; then, by Hoeffding's inequality for sums with random signs, P(score >= z) <= exp(-z^2 / 2) whatever the music is.
-The false-alarm probability that is told is this bound, times the number of all places, speeds and ids that were tried.
+``R``.  Then, whatever the music is, P(score >= z) <= 3.18 P(N >= z) for a normal N: Bentkus and Dzindzalieta, A tight
+Gaussian bound for weighted sums of Rademacher random variables (Bernoulli 21, 2015).  The false-alarm probability that
+is told is this bound times the number of all places, speeds and ids that were tried.
+
+``R`` may be weighted by anything that does not know the key: cells that hardly rise above the noise floor, which tell
+nothing of the mark, count less.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import fft, ndimage, special
 
 from flowmusic.audio_files import AudioError, Damaged, opened, shortfall
 from flowmusic.watermark.pattern import BAND_HZ, BANDS, CHIPS, CODE_BITS, HALF_SECONDS, IDS, KEY, LOW_HZ, codebook, pattern
@@ -44,6 +48,10 @@ _WINDOW = 2 * _PERIOD * _HOP + _SIZE
 _STRIDE = _PERIOD * _HOP
 _NEIGHBOURS = 24
 _LEVEL_HOPS = 81
+_FLOOR_BINS = 29
+"""Frequencies, some 600 Hz, over which the floor of noise is looked for: music has gaps among them."""
+_TIGHT = 0.25 / special.ndtr(-math.sqrt(2.0))
+"""The constant of Bentkus and Dzindzalieta."""
 _CANDIDATES = 4
 """Places and speeds whose id is read, those with the best score of the chips that carry no bit."""
 
@@ -138,10 +146,23 @@ def bound(score: float, windows: int) -> float:
     """Upper bound of the probability that a recording of so many windows without a mark has such a score anywhere.
 
     >>> bound(5.0, 1), f"{bound(9.0, 1):.0e}"
-    (1.0, '1e-09')
+    (1.0, '2e-10')
     """
     tried = windows * len(SPEEDS) * _PERIOD * IDS
-    return min(1.0, math.exp(min(0.0, math.log(tried) - 0.5 * max(score, 0.0) ** 2)))
+    return math.exp(min(0.0, math.log(_TIGHT * tried) + float(special.log_ndtr(-score))))
+
+
+def threshold(windows: int = 1) -> float:
+    """The score from which a mark is found in a recording of so many windows.
+
+    >>> round(threshold(), 2), round(threshold(700), 2)
+    (7.4, 8.22)
+    """
+    low, high = 0.0, 40.0
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if bound(middle, windows) > FALSE_ALARM else (low, middle)
+    return high
 
 
 def _at_our_rate(blocks: Iterable[Floats], rate: int, channels: int) -> Iterator[Floats]:
@@ -211,14 +232,29 @@ def _heard(samples: Floats) -> Floats:
         for channel in np.ascontiguousarray(samples.T)
     )
     levels = np.log(power + (1e-9 * np.max(power) + 1e-14))
-    sums = np.cumsum(np.concatenate([np.zeros_like(levels[:1]), levels]), 0, dtype=np.float64)
-    # Mean over the first half of a chip less mean over the second.
-    change = ((2.0 * sums[_HALF:-_HALF] - sums[: -2 * _HALF] - sums[2 * _HALF :]) / _HALF).astype(np.float32)
+    change = _means(levels, 0, _HALF) - _means(levels, _HALF, _CHIP)
     change = np.tanh(change / 1.5)
     change -= ndimage.uniform_filter1d(change, 2 * _NEIGHBOURS + 1, axis=1, mode="nearest")
     scale = np.sqrt(np.maximum(ndimage.uniform_filter1d(change**2, _LEVEL_HOPS, axis=0, mode="nearest"), 0.0))
     scale += 0.3 * scale.mean() + 1e-6
-    return np.tanh(change / (1.5 * scale))
+    return np.tanh(change / (1.5 * scale)) * _above_the_floor(_means(power, 0, _CHIP))
+
+
+def _means(values: Floats, first: int, last: int) -> Floats:
+    """Means over hops ``t + first .. t + last - 1`` of each chip that begins at a hop ``t``."""
+    sums = np.cumsum(np.concatenate([np.zeros_like(values[:1]), values]), 0, dtype=np.float64)
+    count = len(values) - _CHIP + 1
+    return ((sums[last : last + count] - sums[first : first + count]) / (last - first)).astype(np.float32)
+
+
+def _above_the_floor(power: Floats) -> Floats:
+    """The share of a cell's power that is no steady noise.  Shape: ``[T, F] -> [T, F]``.
+
+    The floor is what lies between the partials of music in its quieter moments.
+    """
+    quiet = np.quantile(power[::_HALF], 0.1, axis=0)
+    floor = ndimage.uniform_filter1d(ndimage.percentile_filter(quiet, 20, size=_FLOOR_BINS), _FLOOR_BINS)
+    return np.maximum(power - floor, 0.0) / np.maximum(power, 1e-14)  # type: ignore[no-any-return]
 
 
 def _in_bands(heard: Floats, speed: float) -> Floats:

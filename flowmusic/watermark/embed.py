@@ -20,10 +20,10 @@ from flowmusic.watermark.pattern import BAND_HZ, BANDS, CHIP_SECONDS, CHIPS, HAL
 
 Samples = NDArray[np.float64]
 
-FRAME_SNR_DB = 33.6
+FRAME_SNR_DB = 33.4
 """Overlapping frames average what is added to each, which gains about two dB more."""
-MOST = 0.2
-"""Natural logarithm of a gain: 1.7 dB."""
+MOST = 0.25
+"""Natural logarithm of a gain: 2.2 dB."""
 _HIDDEN, _MOST_HIDDEN = 0.2, 0.7
 """What is added may be so large beside its surroundings (root mean square), where the cell itself is below them."""
 _NEAR_HZ = 94.0
