@@ -19,8 +19,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,19 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage, special
 
 from flowmusic.audio_files import AudioError, Damaged, opened, shortfall
-from flowmusic.watermark.pattern import BAND_HZ, BANDS, CHIPS, CODE_BITS, HALF_SECONDS, IDS, KEY, LOW_HZ, codebook, pattern
+from flowmusic.watermark.pattern import (
+    BAND_HZ,
+    BANDS,
+    CHIPS,
+    CODE_BITS,
+    HALF_SECONDS,
+    IDS,
+    KEY,
+    LOW_HZ,
+    Pattern,
+    codebook,
+    pattern,
+)
 
 FALSE_ALARM = 1e-4
 """A mark is found where the false-alarm probability of a whole file is at most this."""
@@ -76,14 +88,16 @@ class Detection:
     Attributes:
         best: the best match.
         false_alarm: upper bound of the probability of such a match anywhere in a recording without the mark.
-        parts: where the same id is found, in seconds.
+        threshold: the score from which a mark counts as found.
+        marks: what is found where: id and parts in seconds, the id of the best match first.
         seconds: how long the recording is.
         notices: what is odd about the file.
     """
 
     best: Found
     false_alarm: float
-    parts: tuple[tuple[float, float], ...]
+    threshold: float
+    marks: Mapping[int, tuple[tuple[float, float], ...]]
     seconds: float
     notices: tuple[str, ...] = ()
 
@@ -113,7 +127,7 @@ def detect(path: str | Path, key: str = KEY) -> Detection:
     short = shortfall(path)
     if short is not None and not notices:
         notices.append(f"{path.name}: {short}")
-    return Detection(found.best, found.false_alarm, found.parts, found.seconds, tuple(notices))
+    return replace(found, notices=tuple(notices))
 
 
 def of_samples(samples: NDArray[np.floating], rate: int, key: str = KEY) -> Detection:
@@ -134,12 +148,15 @@ def of_blocks(blocks: Iterable[Floats], rate: int, channels: int, key: str = KEY
             f"{MIN_SECONDS:g} s"
         )
     best = max(matches, key=lambda match: match.score)
-    parts: list[tuple[float, float]] = []
+    least = threshold(len(matches))
+    marks: dict[int, list[tuple[float, float]]] = {best.ident: []}
     for match in matches:
-        if match.ident == best.ident and bound(match.score, len(matches)) <= FALSE_ALARM:
+        if match.score >= least:
+            parts = marks.setdefault(match.ident, [])
             joined = bool(parts) and match.start <= parts[-1][1]
             parts[-1:] = [(parts[-1][0], match.end)] if joined else [*parts[-1:], (match.start, match.end)]
-    return Detection(best, bound(best.score, len(matches)), tuple(parts), seconds)
+    found = {ident: tuple(parts) for ident, parts in marks.items() if parts}
+    return Detection(best, bound(best.score, len(matches)), least, found, seconds)
 
 
 def bound(score: float, windows: int) -> float:
@@ -191,22 +208,15 @@ def _windows(blocks: Iterable[Floats], channels: int) -> Iterator[tuple[float, F
 
 def _match(samples: Floats, start: float, key: str) -> Found:
     """The best place, speed and id of a window ``[n, C]``."""
-    heard, marks = _heard(samples), pattern(key)
+    marks = pattern(key)
     plain = marks.bits < 0
-    signs = np.conj(fft.rfft(marks.signs * plain, axis=0))[:, None]
-    mask = np.conj(fft.rfft(plain.astype(np.float32), axis=0))[:, None]
-    candidates: list[tuple[float, float, int, int, Floats]] = []
-    for speed in SPEEDS:
-        # [CHIPS, hops of a chip, BANDS]: for each place within a chip the pattern is looked for at every chip.
-        values = _folded(_in_bands(heard, speed), speed).reshape(CHIPS, _CHIP, BANDS)
-        sums = fft.irfft((fft.rfft(values, axis=0) * signs).sum(2), CHIPS, axis=0)
-        power = fft.irfft((fft.rfft(values**2, axis=0) * mask).sum(2), CHIPS, axis=0)
-        scores = sums / np.sqrt(np.maximum(power, 1e-6))
+    candidates: list[tuple[float, float, int, Floats]] = []
+    for speed, values, scores in _tried(samples, marks):
         chip, hop = np.unravel_index(int(scores.argmax()), scores.shape)
-        candidates.append((float(scores[chip, hop]), speed, int(chip), int(hop), values[:, hop]))
+        candidates.append((float(scores[chip, hop]), speed, int(chip), values[:, hop]))
     candidates.sort(key=lambda candidate: -candidate[0])
     found = []
-    for _, speed, chip, _, values in candidates[:_CANDIDATES]:
+    for _, speed, chip, values in candidates[:_CANDIDATES]:
         aligned = np.roll(values, -chip, 0)
         power = float((aligned**2).sum())
         signed = aligned * marks.signs
@@ -217,6 +227,31 @@ def _match(samples: Floats, start: float, key: str) -> Found:
         found.append((score, ident, speed))
     score, ident, speed = max(found)
     return Found(start, start + len(samples) / RATE, ident, score, speed)
+
+
+def _tried(samples: Floats, marks: Pattern) -> Iterator[tuple[float, Floats, Floats]]:
+    """For each speed: values ``[CHIPS, hops of a chip, BANDS]``, and scores of the chips without a bit at each of them.
+
+    At each place within a chip the pattern is looked for at every chip.
+    """
+    heard, plain = _heard(samples), marks.bits < 0
+    sums_of = np.concatenate([np.zeros((len(heard), 1)), np.cumsum(heard, 1, dtype=np.float64)], 1)
+    signs = np.conj(fft.rfft(marks.signs * plain, axis=0))[:, None]
+    mask = np.conj(fft.rfft(plain.astype(np.float32), axis=0))[:, None]
+    for speed in SPEEDS:
+        values = _folded(_in_bands(sums_of, speed), speed).reshape(CHIPS, _CHIP, BANDS)
+        sums = fft.irfft((fft.rfft(values, axis=0) * signs).sum(2), CHIPS, axis=0)
+        power = fft.irfft((fft.rfft(values**2, axis=0) * mask).sum(2), CHIPS, axis=0)
+        yield speed, values, sums / np.sqrt(np.maximum(power, 1e-6))
+
+
+def trials(samples: Floats, key: str = KEY) -> Floats:
+    """The scores of every place and speed, by the chips that carry no bit: how they lie is the false-alarm probability.
+
+    Args:
+        samples: ``[n, C]`` at :data:`RATE`.
+    """
+    return np.concatenate([scores.ravel() for _, _, scores in _tried(samples, pattern(key))])
 
 
 @functools.cache
@@ -257,11 +292,10 @@ def _above_the_floor(power: Floats) -> Floats:
     return np.maximum(power - floor, 0.0) / np.maximum(power, 1e-14)  # type: ignore[no-any-return]
 
 
-def _in_bands(heard: Floats, speed: float) -> Floats:
-    """Sums over the bands, as they lie at a speed.  Shape: ``[T, F] -> [T, BANDS]``."""
-    sums = np.concatenate([np.zeros((len(heard), 1)), np.cumsum(heard, 1, dtype=np.float64)], 1)
+def _in_bands(sums: NDArray[np.float64], speed: float) -> Floats:
+    """Sums over the bands, as they lie at a speed, of running sums.  Shape: ``[T, F + 1] -> [T, BANDS]``."""
     edges = (LOW_HZ + BAND_HZ * np.arange(BANDS + 1)) * speed * _SIZE / RATE + 0.5
-    edges = np.minimum(edges, heard.shape[1] - 1e-3)
+    edges = np.minimum(edges, sums.shape[1] - 1 - 1e-3)
     whole = np.floor(edges).astype(int)
     part = edges - whole
     at = sums[:, whole] * (1.0 - part) + sums[:, whole + 1] * part
