@@ -225,7 +225,7 @@ class Order:
         args = self.args
         takes = Takes(
             self.generator, self.request, self.written, self.weights, self.details,
-            keep_latents=not args.no_latents, quiet=quiet,
+            keep_latents=not args.no_latents, quiet=quiet, watermark=args.watermark,
         )  # fmt: skip
         choice = {"seed": seed, "count": args.count, "best_of": args.best_of, "least": args.min_adherence}
         if self.blend is not None and self.other is not None:

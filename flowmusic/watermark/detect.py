@@ -89,7 +89,7 @@ class Detection:
         best: the best match.
         false_alarm: upper bound of the probability of such a match anywhere in a recording without the mark.
         threshold: the score from which a mark counts as found.
-        marks: what is found where: id and parts in seconds, the id of the best match first.
+        marks: what is found, by id: its best match and where, in seconds; the id of the best match of all first.
         seconds: how long the recording is.
         notices: what is odd about the file.
     """
@@ -97,13 +97,13 @@ class Detection:
     best: Found
     false_alarm: float
     threshold: float
-    marks: Mapping[int, tuple[tuple[float, float], ...]]
+    marks: Mapping[int, tuple[Found, tuple[tuple[float, float], ...]]]
     seconds: float
     notices: tuple[str, ...] = ()
 
     @property
     def found(self) -> bool:
-        return self.false_alarm <= FALSE_ALARM
+        return bool(self.marks)
 
 
 def detect(path: str | Path, key: str = KEY) -> Detection:
@@ -149,13 +149,14 @@ def of_blocks(blocks: Iterable[Floats], rate: int, channels: int, key: str = KEY
         )
     best = max(matches, key=lambda match: match.score)
     least = threshold(len(matches))
-    marks: dict[int, list[tuple[float, float]]] = {best.ident: []}
-    for match in matches:
-        if match.score >= least:
-            parts = marks.setdefault(match.ident, [])
-            joined = bool(parts) and match.start <= parts[-1][1]
-            parts[-1:] = [(parts[-1][0], match.end)] if joined else [*parts[-1:], (match.start, match.end)]
-    found = {ident: tuple(parts) for ident, parts in marks.items() if parts}
+    marks: dict[int, tuple[Found, list[tuple[float, float]]]] = {}
+    for match in (each for each in matches if each.score >= least):
+        first, parts = marks.get(match.ident, (match, []))
+        joined = bool(parts) and match.start <= parts[-1][1]
+        parts = [*parts[:-1], (parts[-1][0], match.end)] if joined else [*parts, (match.start, match.end)]
+        marks[match.ident] = (max(first, match, key=lambda each: each.score), parts)
+    ranked = sorted(marks.items(), key=lambda item: -item[1][0].score)
+    found = {ident: (first, tuple(parts)) for ident, (first, parts) in ranked}
     return Detection(best, bound(best.score, len(matches)), least, found, seconds)
 
 

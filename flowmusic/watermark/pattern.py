@@ -19,7 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-KEY = "flowmusic watermark 1"
+VERSION = 1
+"""Raised when marks are made in another way."""
+KEY = f"flowmusic watermark {VERSION}"
 """The key of every mark that nobody gave another key.  It is public: it is to be found by everyone."""
 HALF_SECONDS = 0.048
 """Half of a chip, and the length of a frame of the short-time spectrum."""

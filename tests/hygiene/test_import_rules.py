@@ -29,6 +29,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     # A lead sheet is annotations in bars.
     "sheets": frozenset({"annotations", "controls"}),
     # Chunks, tags and names of files that are handed on.
+    # A mark is put into samples and found in files, whatever made them.
+    "watermark": frozenset(),
     "studio": frozenset({"annotations", "controls", "sheets"}),
     "generate": frozenset({"flow", "model", "codec", "controls", "annotations"}),
     # Bandwidth extension works on the codec's short-time spectrum, with its blocks.
@@ -51,7 +53,11 @@ ALLOWED: dict[str, frozenset[str]] = {
     "datasets": frozenset({"annotations", "controls", "corpus", "data", "interop", "model", "options", EXTRACTORS}),
     "inputs": frozenset({"annotations", "controls", "generate", "interop", "model", "options", EXTRACTORS}),
     # A take is judged, written with what it was asked for, and read back as the source of the next.
-    "takes": frozenset({"annotations", "controls", "evaluate", "generate", "inputs", "interop", "metrics", EXTRACTORS}),
+    # Its file carries tags and a mark.
+    "takes": frozenset(
+        {"annotations", "controls", "evaluate", "generate", "inputs", "interop", "metrics", "studio", "watermark"}
+        | {EXTRACTORS}
+    ),
     "evaluate": frozenset(
         {"annotations", "controls", "corpus", "data", "datasets", "flow", "generate", "interop", "metrics", "options"}
         | {EXTRACTORS}
