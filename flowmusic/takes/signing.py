@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _TAGS = 1 << 16
 """Bytes that tags may take."""
+_TITLE = 100
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,14 @@ class Signature:
     def tagged(self, out: Path) -> Iterator[Path]:
         """A temporary path to write a file to, which becomes ``out`` once its tags are in it.
 
+        Its title are the words that it was asked for by, not its name: the same request makes the same file.
         A WAV file to which nothing can be added without passing its 4 GiB is left without.
         """
         with replacing(out) as temporary:
             yield temporary
             if out.suffix.lower() != ".wav" or temporary.stat().st_size + _TAGS < LONGEST:
-                tags.write(temporary, self.made, publishable.place(out.stem))
+                title: str = publishable.cleaned(" ".join((self.made.text or "").split()))
+                tags.write(temporary, self.made, title[:_TITLE] or "untitled")
 
     def _marker(self, rate: int) -> Marker | None:
         from flowmusic.watermark.embed import Marker

@@ -41,14 +41,12 @@ def test_a_take_tells_where_it_comes_from(suffix: str, here: Path, model: Genera
     model.licence = "CC-BY-NC-4.0"
     record = made(f"night{suffix}", "generate", "warm", "--seconds", "1")
     said = tags.read(Path(f"night{suffix}"))
-    assert said["title"] == "night" and said["license"] == "CC-BY-NC-4.0" == record["licence"]
+    assert said["title"] == "warm" and said["license"] == "CC-BY-NC-4.0" == record["licence"]
     assert said["comment"] == "made by a model: nano, seed 4; licence of the weights: CC-BY-NC-4.0"
     assert record["watermark"] == {"id": f"{id_of('nano', 4):04x}", "version": 1}
     if suffix == ".wav":
         assert wav_chunks.read(Path("night.wav"))[b"bext"].startswith(b"made by a model: nano, seed 4")
-        # The same seed makes the same file.
-        assert made("again.wav", "generate", "warm", "--seconds", "1")["audio_sha256"] != ""
-        assert np.array_equal(whole("night.wav"), whole("again.wav"))
+        assert made("again.wav", "generate", "warm", "--seconds", "1")["audio_sha256"] == record["audio_sha256"]
     else:
         read = mutagen.File(f"night{suffix}")
         assert read.tags["ai_generated"] == ["yes"] and read.tags["seed"] == ["4"] and read.tags["model"] == ["nano"]
