@@ -1,8 +1,8 @@
 """What the watermark survives, how far it lies below the music, and how often music without it seems marked.
 
 Sounds are takes made here, each of another request, and clips of corpora.  Each is marked, cut to five seconds
-at a random place, treated, and searched.  Music without a mark is cut at random places too; there every trial of every place and
-speed counts for the distribution.  Prints the Markdown tables of docs/watermark.md.
+at a random place, treated, and searched.  Music without a mark is cut at random places too; there every trial of every
+place and speed counts for the distribution.  Prints the Markdown tables of docs/watermark.md.
 
     python benchmarks/watermark.py --corpus DIR [DIR ...] [--takes 32] [--clips 32] [--unmarked 1000] [--seed 0]
 """
