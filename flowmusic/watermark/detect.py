@@ -111,7 +111,8 @@ def detect(path: str | Path, key: str = KEY) -> Detection:
 
     Raises: AudioError for what is no usable audio, and for a file of less than :data:`MIN_SECONDS`.
     """
-    path, notices = Path(path), []
+    path = Path(path)
+    notices: list[str] = []
 
     def blocks(file: object) -> Iterator[Floats]:
         try:
@@ -213,7 +214,7 @@ def _match(samples: Floats, start: float, key: str) -> Found:
     plain = marks.bits < 0
     candidates: list[tuple[float, float, int, Floats]] = []
     for speed, values, scores in _tried(samples, marks):
-        chip, hop = np.unravel_index(int(scores.argmax()), scores.shape)
+        chip, hop = divmod(int(scores.argmax()), scores.shape[1])
         candidates.append((float(scores[chip, hop]), speed, int(chip), values[:, hop]))
     candidates.sort(key=lambda candidate: -candidate[0])
     found = []
