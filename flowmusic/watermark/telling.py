@@ -10,6 +10,8 @@ from flowmusic.watermark.detect import Detection
 
 _SAME_SPEED = 0.004
 
+_SAME_SPEED = 0.004
+
 
 def plain(found: Detection, path: Path) -> dict[str, Any]:
     """Of a file, for JSON; ``marks`` is empty where nothing is found."""
@@ -47,7 +49,8 @@ def line(found: Detection) -> str:
     lines = []
     for ident, (best, parts) in found.marks.items():
         where = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in parts)
-        speed = f", played at {best.speed:.4f} of its speed" if best.speed != 1.0 else ""
+        # Speeds that lie next to each other can hardly be told apart.
+        speed = f", played at {best.speed:.3f} of its speed" if abs(best.speed - 1.0) > _SAME_SPEED else ""
         lines.append(
             f"found: id {ident:04x}, score {best.score:.1f} (from {found.threshold:.1f} on), in {where}{speed}"
         )
