@@ -6,9 +6,10 @@ import argparse
 import sys
 
 from flowmusic import options, progress
-from flowmusic.apps import fact_flags, loop_flags, take_flags
+from flowmusic.apps import export, fact_flags, loop_flags, take_flags
 from flowmusic.errors import DONE, check_output, reading_input
 from flowmusic.files import remove_stale
+from flowmusic.inputs import lead_sheet
 from flowmusic.options import check_device
 
 
@@ -23,8 +24,14 @@ Story, a section a line:   0:15 | waking up, gentle piano | chords=C G Am F guid
     add = parser.add_argument
     add("text", nargs="?", type=options.words, metavar="TEXT", help='what it should sound like; "" for no text')
     take_flags.add_request(parser)
+    lead_sheet.add_arguments(parser, recall=True)
     fact_flags.add(parser)
-    add("--seconds", type=options.seconds, metavar="N", help="length (10, or that of the story); any, in flat memory")
+    add(
+        "--seconds",
+        type=options.seconds,
+        metavar="N",
+        help="length (10, or that of sheet or story); any, in flat memory",
+    )
     loop_flags.add(parser)
     add("--story", type=options.existing_file, metavar="FILE", help="sections, each with words, chords, ... of its own")
     add("--fade", type=options.limited("short_time"), metavar="N", help="seconds of a story's changes (a bar, or 2)")
@@ -34,6 +41,7 @@ Story, a section a line:   0:15 | waking up, gentle piano | chords=C G Am F guid
     add("--preview", action="store_true", help="a rough take of the same seed, in a fraction of the time")
     take_flags.add_model(parser)
     take_flags.add_output(parser)
+    export.add_flags(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,10 +64,12 @@ def run(args: argparse.Namespace) -> int:
 
     with reading_input():
         settled = reading.settle(generator)
-        check_output(args.out, settled.size())
+        exporting = export.of_takes(args, settled.request.seconds)
+        check_output(args.out, settled.size() * (5 if args.stems else 1))
         remove_stale(args.out.parent)
     if not args.quiet:
         for notice in settled.request.notices:
             print(f"note: {notice}", file=sys.stderr)
-    settled.produce(draw_seed() if args.seed is None else args.seed, quiet=args.quiet)
+    for take in settled.produce(draw_seed() if args.seed is None else args.seed, quiet=args.quiet):
+        exporting(take)
     return DONE

@@ -313,20 +313,28 @@ class Generator:
             tuple(unread),
         )
 
-    def parts(self, grid: FrameGrid, controls: Controls, cuts: Sequence[int] = ()) -> tuple[Part, ...]:
+    def parts(
+        self,
+        grid: FrameGrid,
+        controls: Controls,
+        cuts: Sequence[int] = (),
+        sections: Sequence[int] = (),
+        edges: Sequence[int] = (),
+    ) -> tuple[Part, ...]:
         """The windows in which a take on ``grid`` is drawn, see :func:`flowmusic.generate.long.in_order`.
 
         Args:
             cuts: ascending frames at which the music begins anew: nothing before is seen from there on.
+            sections, edges: frames at which a part rather ends than on a bar line, and at which it has to.
         """
         window = self.window_frames(grid)
         overlap = min(round(OVERLAP_SECONDS * float(grid.frame_rate)), window // 2)
         lines = bar_lines(controls) if grid.length > window else []
-        edges = [0, *cuts, grid.length]
+        begins = [0, *cuts, grid.length]
         found: list[Part] = []
-        for first, last in zip(edges, edges[1:], strict=False):
-            inside = [line - first for line in lines if first < line <= last]
-            found += [part.moved(first) for part in in_order(last - first, window, overlap, inside)]
+        for first, last in zip(begins, begins[1:], strict=False):
+            places = [[at - first for at in each if first < at <= last] for each in (lines, sections, edges)]
+            found += [part.moved(first) for part in in_order(last - first, window, overlap, *places)]
         return tuple(found)
 
     def window_frames(self, grid: FrameGrid) -> int:

@@ -98,8 +98,14 @@ def _short_hash(hashes: Mapping[str, str | None] | None, name: str) -> str:
     return f" (sha256 {found[:12]})" if found else ""
 
 
-def write(path: Path, provenance: Provenance, title: str, chunks: list[tuple[bytes, bytes]] | None = None) -> None:
-    """Put provenance into an audio file, and into a WAV file further ``chunks``.
+def write(
+    path: Path,
+    provenance: Provenance,
+    title: str,
+    chunks: list[tuple[bytes, bytes]] | None = None,
+    start_sample: int = 0,
+) -> None:
+    """Put provenance into an audio file, and into a WAV file further ``chunks`` and where on a timeline it begins.
 
     Raises: ValueError for a kind of file that has no place for it.
     """
@@ -107,7 +113,7 @@ def write(path: Path, provenance: Provenance, title: str, chunks: list[tuple[byt
     if suffix == ".wav":
         unique = f"flowmusic-{provenance.seed}" if provenance.seed is not None else ""
         origin = Origin(title, provenance.comment(), software(), provenance.licence, unique=unique[:32])
-        own = [(b"bext", wav_chunks.bext_chunk(origin)), (b"LIST", wav_chunks.info_chunk(origin))]
+        own = [(b"bext", wav_chunks.bext_chunk(origin, start_sample)), (b"LIST", wav_chunks.info_chunk(origin))]
         wav_chunks.add(path, [*own, *(chunks or [])])
     elif suffix in (".flac", ".ogg"):
         _write_vorbis(path, provenance, title)

@@ -194,13 +194,37 @@ def settled(
     return replace(asked, text=source.text, chords=chords), details(args, asked)
 
 
+def spans(args: argparse.Namespace, piece: Piece) -> tuple[list[Span], list[float]]:
+    """The regions of ``--bars``, or of ``--start`` and ``--end``, and where the bars begin in which these do.
+
+    Raises: ValueError as :mod:`flowmusic.inputs.regions`, and for bars where no tempo is known.
+    """
+    from flowmusic.inputs import regions
+
+    lines = regions.bar_lines(piece.beats, piece.seconds)
+    if not args.bars:
+        found = regions.in_seconds(args.start, args.end, piece.seconds)
+    elif lines is None:
+        raise ValueError(
+            f"the tempo of {piece.name} is not known, so it has no bars to count; give --bpm, or --start, --end"
+        )
+    else:
+        found = regions.in_bars([each for given in args.bars for each in given], lines, piece.name)
+    return found, [regions.first_bar(lines, start) for start, _ in found]
+
+
+def on_other_chords(asked: GenerateRequest) -> bool:
+    """Whether chords are asked for: these are followed less by music that is told of the old ones beside it."""
+    return asked.chords is not None or "chords" in asked.sources
+
+
 def told(args: argparse.Namespace, what: Mapping[str, Any]) -> dict[str, Any]:
     """An edit for the record: ``what`` was done, and what was asked for in it; files by their names."""
     found: dict[str, Any] = {**what, "text": (args.text or "").strip() or None, "chords_text": args.chords}
-    for name in ("melody", "drums", "style", "controls"):
-        path = getattr(args, name)
+    for name in ("melody", "drums", "style", "controls", "sheet"):
+        path = getattr(args, name, None)
         found[name] = None if path is None else path.name
-    found.update(bpm=args.bpm, free=sorted(args.free) or None)
+    found.update(form=getattr(args, "form", None), bpm=args.bpm, free=sorted(args.free) or None)
     return {key: value for key, value in found.items() if value is not None}
 
 

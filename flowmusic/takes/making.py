@@ -44,6 +44,7 @@ class Takes:
         keep_latents: write them beside the record, for edits to start from.
         quiet: print the names of the files alone.
         watermark: put a mark into what is made.
+        written_to: called with the audio file of each take once all of it is written.
     """
 
     generator: Generator
@@ -54,6 +55,7 @@ class Takes:
     keep_latents: bool = True
     quiet: bool = False
     watermark: bool = True
+    written_to: Callable[[Path], object] = lambda out: None
 
     def produce(
         self,
@@ -165,6 +167,7 @@ class Takes:
             print(write_readable_json(described, self._content(take, rate, out, adherence, choice)), flush=True)
         if not self.quiet:
             print("\n".join(table(adherence)), end="\n" if adherence.scores else "", flush=True)
+        self.written_to(out)
 
     @contextmanager
     def telling(self, seed: int, done: str = "") -> Iterator[None]:

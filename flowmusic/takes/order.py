@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from flowmusic import curves, disk, limits
@@ -47,20 +48,22 @@ class Asked:
 
 
 def check(args: argparse.Namespace) -> Asked:
-    """Judge the flags alone; lengths that depend on others are put into ``args``.
+    """Judge the flags, and read a lead sheet; lengths that depend on others are put into ``args``.
 
     Raises: ValueError or UsageError naming the flags, what is allowed and what to do.
     """
     from flowmusic.controls import chords
-    from flowmusic.inputs import facts
+    from flowmusic.inputs import facts, lead_sheet
     from flowmusic.inputs.story import read as read_story
 
     _together(args)
+    args.lead = lead_sheet.read(args, args.bpm)
     script = None if args.story is None else read_story(args.story)
     blend = blending.settled(args) if script is None else None
     said = _loop(args) if args.loop else ()
     if args.seconds is None and script is None:
-        args.seconds = SECONDS
+        args.seconds = SECONDS if args.lead is None else args.lead.seconds
+        limits.number("seconds", args.seconds, f"the length of {args.sheet or 'the take'}")
     if args.chords is not None:
         # What is wrong with the text itself shows before torch is loaded.
         chords.parse(args.chords, args.seconds or SECONDS)
@@ -79,6 +82,10 @@ def _together(args: argparse.Namespace) -> None:
     asked = [name for name, there in kinds.items() if there]
     if len(asked) > 1:
         raise UsageError(f"{asked[0]} and {asked[1]} cannot be made at once; give one of them")
+    if args.sheet is not None and args.story is not None:
+        raise UsageError("--sheet and --story both say what the sections of a piece are; give one of them")
+    if args.recall and asked:
+        raise UsageError(f"--recall is for pieces with sections; leave {asked[0]} out")
     over_time = isinstance(args.guidance, Mapping) and any(isinstance(v, curves.Curve) for v in args.guidance.values())
     if over_time and asked and asked[0] != "--story":
         raise UsageError(f"guidance over time is for takes and stories; give plain weights with {asked[0]}")
@@ -97,6 +104,11 @@ def _loop(args: argparse.Namespace) -> tuple[str, ...]:
 
     if args.seconds is not None:
         raise UsageError("--seconds and --loop: a loop is as long as its bars; give --bars and --bpm")
+    if args.lead is not None and args.lead.counted:
+        args.lead = args.lead if args.bars is None else args.lead.first(args.bars)
+        args.bars, args.seconds = args.lead.bars, args.lead.seconds
+        limits.number("loop_seconds", args.seconds, f"the length of {args.sheet} as a loop")
+        return ()
     said = () if args.bpm is not None else (f"no --bpm is given; the loop has {DEFAULT_BPM:g} beats a minute",)
     args.bpm = args.bpm or DEFAULT_BPM
     args.bars = LOOP_BARS if args.bars is None else args.bars
@@ -141,6 +153,8 @@ class Reading:
             details["story"] = sections.record()
         if length is not None:
             details["loop"] = {"bars": args.bars, "samples": length.samples}
+        if args.lead is not None:
+            details["sheet"] = {**args.lead.record(), **({"recall": args.recall} if args.recall else {})}
         bars = over_time.bars(controls, sections)
         weights = curves.placed(args.guidance or generator.defaults.guidance, bars)
         sampling = self._sampling(generator, details)
@@ -209,6 +223,20 @@ class Order:
     blend: Blend | None = None
     other: Controls | None = None
 
+    @cached_property
+    def _sections(self) -> dict[str, Any]:
+        """Where the sections of a lead sheet begin, and what is to be recalled of them, as a piece takes it."""
+        lead = self.args.lead
+        if lead is None or not lead.annotations.sections:
+            return {}
+        from flowmusic.generate.recall import repeats
+
+        rate, spans = float(self.grid.frame_rate), [section[:3] for section in lead.annotations.sections]
+        found: dict[str, Any] = {"sections": [round(start * rate) for start, _, _ in spans]}
+        if self.args.recall:
+            found["recall"] = (repeats(spans, lead.annotations.beats or (), self.grid), self.args.recall)
+        return found
+
     def size(self) -> int:
         """Bytes on the disk: two a sample, and what else takes leave; a long one lies there in floats meanwhile."""
         from flowmusic.takes import long
@@ -217,15 +245,16 @@ class Order:
         takes = (self.args.path or self.args.count) * len(self.args.parts or ("",))
         return takes * round(each * self.request.seconds * self.generator.codec.rate) + disk.PROBE
 
-    def produce(self, seed: int, *, quiet: bool) -> None:
-        """Make, judge and write every take.  Raises: OSError for what cannot be written."""
+    def produce(self, seed: int, *, quiet: bool) -> list[Path]:
+        """Make, judge and write every take.  Returns: their files.  Raises: OSError for what cannot be written."""
         from flowmusic.takes import long
         from flowmusic.takes.making import Takes
 
         args = self.args
+        written: list[Path] = []
         takes = Takes(
             self.generator, self.request, self.written, self.weights, self.details,
-            keep_latents=not args.no_latents, quiet=quiet, watermark=args.watermark,
+            keep_latents=not args.no_latents, quiet=quiet, watermark=args.watermark, written_to=written.append,
         )  # fmt: skip
         choice = {"seed": seed, "count": args.count, "best_of": args.best_of, "least": args.min_adherence}
         if self.blend is not None and self.other is not None:
@@ -236,6 +265,7 @@ class Order:
             long.produce(takes, self._begin, args.out, seed=seed, count=args.count)
         else:
             takes.produce(lambda number, report: self._begin(number).whole(report), args.out, **choice)
+        return written
 
     def _guidance(self, weights: Mapping[str, Value]) -> Guidance:
         """The same throughout: :func:`check` has refused curves where they cannot be."""
@@ -249,7 +279,7 @@ class Order:
         guidance = self.generator.defaults.guide_over_time(self.weights, self.args.guidance_interval, self.args.apg)
         asked: dict[str, Any] = {"guidance": guidance, "sampling": self.sampling, "seed": seed}
         if self.story is None:
-            return Piece(self.generator, self.controls, self.grid, negative=self.negative, **asked)
+            return Piece(self.generator, self.controls, self.grid, negative=self.negative, **asked, **self._sections)
         told = replace(self.story, controls=replace(self.story.controls, tracks=self.controls.tracks))
         return Piece(self.generator, told.controls, self.grid, ask=told.ask, cuts=told.cuts, **asked)
 
@@ -319,4 +349,6 @@ def _length(args: argparse.Namespace, generator: Generator) -> Length:
     from flowmusic.generate.loops import Length
 
     codec, meter = generator.codec, parse_meter(args.meter or "4/4")
+    if args.lead is not None and args.lead.counted:
+        return Length(round(args.seconds * codec.rate), codec.rate, codec.frame_rate)
     return Length.of_bars(args.bars, meter.beats_per_bar, args.bpm, codec.rate, codec.frame_rate)

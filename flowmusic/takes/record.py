@@ -71,6 +71,7 @@ def record(
             "bpm": asked.bpm or _bpm(written),
             "meter": asked.meter,
             "beats": _times(requested.beats),
+            "downbeats": _times(requested.downbeats),
             "melody": _rows(requested.melody),
             "drums": None if requested.drums is None else {"onsets": _times(requested.drums.onsets)},
             "sources": dict(asked.sources),

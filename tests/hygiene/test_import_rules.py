@@ -28,10 +28,10 @@ ALLOWED: dict[str, frozenset[str]] = {
     "model": frozenset({"controls"}),
     # A lead sheet is annotations in bars.
     "sheets": frozenset({"annotations", "controls"}),
-    # Chunks, tags and names of files that are handed on.
     # A mark is put into samples and found in files, whatever made them.
     "watermark": frozenset(),
-    "studio": frozenset({"annotations", "controls", "sheets"}),
+    # Chunks, tags and names of files that are handed on; a recording is taken apart for it.
+    "studio": frozenset({"annotations", "controls", "sheets", EXTRACTORS}),
     "generate": frozenset({"flow", "model", "codec", "controls", "annotations"}),
     # Bandwidth extension works on the codec's short-time spectrum, with its blocks.
     "enhance": frozenset({"codec"}),
@@ -51,7 +51,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "options": frozenset({"interop"}),
     # What builds shards needs whatever makes what is in them.
     "datasets": frozenset({"annotations", "controls", "corpus", "data", "interop", "model", "options", EXTRACTORS}),
-    "inputs": frozenset({"annotations", "controls", "generate", "interop", "model", "options", EXTRACTORS}),
+    # A lead sheet is a request in bars.
+    "inputs": frozenset({"annotations", "controls", "generate", "interop", "model", "options", "sheets", EXTRACTORS}),
     # A take is judged, written with what it was asked for, and read back as the source of the next.
     # Its file carries tags and a mark.
     "takes": frozenset(
