@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from flowmusic import options
+from flowmusic.audio import Audio
 from flowmusic.interop import bundle
 from flowmusic.watermark import detect
 from flowmusic.watermark.embed import embed
@@ -102,7 +103,7 @@ def recoded(name: str) -> Callable[[NDArray[np.floating], int, np.random.Generat
         codec = bundle.load_codec(name)
         mono = torch.from_numpy(soxr.resample(samples.mean(0), rate, codec.rate)).float()[None, None]
         with torch.no_grad():
-            return codec.decode(codec.encode(mono)).samples[0].numpy().astype(np.float64), codec.rate
+            return codec.decode(codec.encode(Audio(mono, codec.rate))).samples[0].numpy().astype(np.float64), codec.rate
 
     return treat
 
