@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
 
 from flowmusic.watermark.pattern import BAND_HZ, BANDS, CHIP_SECONDS, CHIPS, HALF_SECONDS, KEY, LOW_HZ, pattern
 
@@ -90,8 +89,8 @@ class Marker:
         """Mark the frames that are complete, and give what no later frame reaches."""
         count = min(_FRAMES, (self._held.shape[1] - self._size) // self._hop + 1)
         views = np.lib.stride_tricks.sliding_window_view(self._held, self._size, 1)[:, :: self._hop][:, :count]
-        spectra = fft.rfft(views * self._window)
-        made = fft.irfft(spectra * self._gains(spectra), self._size) * self._window
+        spectra = np.fft.rfft(views * self._window)
+        made = np.fft.irfft(spectra * self._gains(spectra), self._size) * self._window
         # Frames lie over each other in steps of a hop: piece k of a frame belongs to hop t + k.
         pieces = made.reshape(len(made), count, _OVERLAP, self._hop)
         sums = np.zeros((len(made), count + _OVERLAP - 1, self._hop))
@@ -114,7 +113,7 @@ class Marker:
         """What each cell is multiplied by, less 1.  Shape: ``[C, T, F] -> [T, F]``."""
         power = (spectra.real**2 + spectra.imag**2).sum(0)
         share = (power + 1e-20) / (power.sum(1, keepdims=True) + 1e-15)
-        around = ndimage.uniform_filter1d(share, self._near, axis=1)[:, self._in] + 1e-12
+        around = _around(share, self._near)[:, self._in] + 1e-12
         share = share[:, self._in]
         most = np.clip(_HIDDEN * np.sqrt(around / share), MOST, _MOST_HIDDEN)
         budget = 10.0 ** (-FRAME_SNR_DB / 10.0)
@@ -134,6 +133,16 @@ class Marker:
         gains = np.zeros(spectra.shape[1:])
         gains[:, self._in] = np.expm1(signs * amount)
         return gains
+
+
+def _around(values: Samples, width: int) -> Samples:
+    """The mean over ``width`` bins around each, mirrored at the ends.  Shape: ``[T, F] -> [T, F]``."""
+    # By a running sum, whose differences may fall below nothing by its rounding.
+    before = width // 2
+    padded = np.pad(values, ((0, 0), (before + 1, width - 1 - before)), mode="symmetric")
+    padded[:, 0] = 0.0
+    total = padded.cumsum(1)
+    return np.maximum(total[:, width:] - total[:, :-width], 0.0) / width
 
 
 def embed(samples: NDArray[np.floating], rate: int, ident: int, key: str = KEY, start: int = 0) -> Samples:
