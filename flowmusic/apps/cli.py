@@ -25,6 +25,7 @@ COMMANDS = {
     "invert": "learn a word for the feel of some recordings",
     "extract": "read chords, melody, drums and beats from audio",
     "sheet": "show what a lead sheet says, bar by bar, or write it in another format",
+    "detect": "tell whether a recording carries the mark that flowmusic puts into what it makes",
     "export": "carry a take or a recording on to a studio: stems, MIDI, sheets, loops",
     "enhance": "give a dull recording a treble (8, 16 or 22 kHz, or old, to 32 kHz)",
     "models": "list the models that can be used by name, or convert one",

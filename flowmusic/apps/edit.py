@@ -88,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
         details,
         keep_latents=not args.no_latents,
         quiet=args.quiet,
+        watermark=args.watermark,
         source=source,
         samples=samples,
         regions=spans,

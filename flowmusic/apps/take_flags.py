@@ -136,7 +136,16 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--out", type=options.audio_output, default="take.wav", metavar="FILE", help="take.wav; also .flac, .ogg")
     add("--no-latents", action="store_true", help="keep no take.latents, which edit, extend and vary start from")
+    add_watermark(parser)
     add("--quiet", action="store_true", help="no progress, notices or scores; only the names of the files")
+
+
+def add_watermark(parser: argparse.ArgumentParser) -> None:
+    """Whether what is made is marked."""
+    how = argparse.BooleanOptionalAction
+    parser.add_argument(
+        "--watermark", action=how, default=True, help="an inaudible mark in what is made, for `flowmusic detect` (on)"
+    )
 
 
 def load(args: argparse.Namespace) -> Generator:

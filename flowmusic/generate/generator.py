@@ -107,6 +107,7 @@ class Generator:
         style_features: what the style conditioner hears an excerpt with; None: the codec's latents.
         adapters: ``name``, ``hash`` and ``scale`` of those that are in the weights, for a take's record.
         weights: sha256 of the ``model`` and its ``codec``, where they are known, for the same.
+        licence: of the weights, for the same.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class Generator:
         style_features: StyleFeatures | None = None,
         adapters: Sequence[Mapping[str, Any]] = (),
         weights: Mapping[str, str] | None = None,
+        licence: str = "not stated",
     ) -> None:
         self.field = field.eval()
         self.encoder = encoder.eval()
@@ -133,6 +135,7 @@ class Generator:
         self.style_features = style_features
         self.adapters = tuple(adapters)
         self.weights = dict(weights or {})
+        self.licence = licence
 
     @property
     def device(self) -> torch.device:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
     from flowmusic.inputs.regions import Span
     from flowmusic.inputs.request import GenerateRequest
+    from flowmusic.takes.signing import Signature
     from flowmusic.takes.source import Source
     from flowmusic.types import Generation
 
@@ -53,12 +54,14 @@ class Edits(Takes):
 
         return judge(self._sound(take), self.requested(take), self.regions)
 
-    def changed(self, take: Generation) -> exact.Samples:
-        """The recording with the regions of a take."""
+    def changed(self, take: Generation, signature: Signature | None = None) -> exact.Samples:
+        """The recording with the regions of a take, which alone are marked where there is a signature."""
         from flowmusic import audio as tools
 
         rate = self.samples.rate
         made = tools.fit(tools.resample(self._alike(take), rate), round(self.asked.seconds * rate)).samples
+        if signature is not None:
+            made = signature.marked(made, rate)
         return replaced(self.samples, made, self.regions, self.offset, self.gain)
 
     def _alike(self, take: Generation) -> Audio:
@@ -75,7 +78,12 @@ class Edits(Takes):
         return Audio(self.changed(take).floats().float(), self.samples.rate)
 
     def _save(self, take: Generation, sound: Audio, out: Path) -> None:
-        exact.write(self.changed(take), out)
+        signature = self.signature(take.seed)
+        with signature.tagged(out) as temporary:
+            exact.write(self.changed(take, signature), temporary)
+
+    def _sources(self) -> Mapping[str, Any]:
+        return {"recording": self.source.path, **self.asked.sources}
 
     def _content(self, take: Generation, *more: Any) -> dict[str, Any]:
         about = described(self.source, {**self.edit, "model": self.generator.name, "seed": take.seed})

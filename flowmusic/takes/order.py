@@ -254,7 +254,7 @@ class Order:
         written: list[Path] = []
         takes = Takes(
             self.generator, self.request, self.written, self.weights, self.details,
-            keep_latents=not args.no_latents, quiet=quiet, written_to=written.append,
+            keep_latents=not args.no_latents, quiet=quiet, watermark=args.watermark, written_to=written.append,
         )  # fmt: skip
         choice = {"seed": seed, "count": args.count, "best_of": args.best_of, "least": args.min_adherence}
         if self.blend is not None and self.other is not None:

@@ -45,6 +45,7 @@ def test_the_fixed_flags_of_generate_are_there(capsys: pytest.CaptureFixture[str
     fixed += " instruments no-drums genre mood energy tempo key not not-weight"
     fixed += " no-facts-from-text"
     fixed += " loop-bpm stretch threads out no-latents quiet loop bars set"
+    fixed += " sheet form recall stems midi watermark no-watermark"
     assert flags - {"--help"} == {f"--{name}" for name in fixed.split()}
 
 

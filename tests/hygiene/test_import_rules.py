@@ -28,6 +28,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "model": frozenset({"controls"}),
     # A lead sheet is annotations in bars.
     "sheets": frozenset({"annotations", "controls"}),
+    # A mark is put into samples and found in files, whatever made them.
+    "watermark": frozenset(),
     # Chunks, tags and names of files that are handed on; a recording is taken apart for it.
     "studio": frozenset({"annotations", "controls", "sheets", EXTRACTORS}),
     "generate": frozenset({"flow", "model", "codec", "controls", "annotations"}),
@@ -52,7 +54,11 @@ ALLOWED: dict[str, frozenset[str]] = {
     # A lead sheet is a request in bars.
     "inputs": frozenset({"annotations", "controls", "generate", "interop", "model", "options", "sheets", EXTRACTORS}),
     # A take is judged, written with what it was asked for, and read back as the source of the next.
-    "takes": frozenset({"annotations", "controls", "evaluate", "generate", "inputs", "interop", "metrics", EXTRACTORS}),
+    # Its file carries tags and a mark.
+    "takes": frozenset(
+        {"annotations", "controls", "evaluate", "generate", "inputs", "interop", "metrics", "studio", "watermark"}
+        | {EXTRACTORS}
+    ),
     "evaluate": frozenset(
         {"annotations", "controls", "corpus", "data", "datasets", "flow", "generate", "interop", "metrics", "options"}
         | {EXTRACTORS}
