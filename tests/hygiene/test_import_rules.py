@@ -38,6 +38,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     # A learned metric is a bundle of ours, which the reader of bundles loads.
     "metrics": frozenset({"controls", "annotations", "interop"}),
     "corpus": frozenset({"controls", "annotations"}),
+    # A page for listeners: loudness is measured as that of the corpus is.
+    "listening": frozenset({"corpus", "options"}),
     "data": frozenset({"controls", "annotations", "corpus"}),
     # A run ends in a bundle of its own; the networks of the extractors are trained here too.  What a control's values
     # mean is known where it is made, and dropping a part of them needs it.
