@@ -274,7 +274,7 @@ class _Reader:
         if page.anchors and page.kind != MUSHRA:
             raise self.fail(place, "anchors belong to pages of type mushra")
         if short == "adherence" and page.given is None:
-            raise self.fail(place, "adherence needs `given`, the sound that is to be followed, or use likert_single_stimulus")
+            raise self.fail(place, "adherence needs `given`, the sound that is to be followed")
         if page.kind in (LIKERT, MULTI) and not page.response:
             raise self.fail(place, "a response is missing: a list of value and label, or use type mos")
         return page
@@ -345,9 +345,7 @@ class _Reader:
         for row in rows:
             kind = self.text(row.get("type"), f"{place}, questionnaire")
             if kind not in _QUESTIONS or not row.get("name"):
-                raise self.fail(
-                    f"{place}, questionnaire", f"each needs a name and a type of {', '.join(_QUESTIONS)}"
-                )
+                raise self.fail(f"{place}, questionnaire", f"each needs a name and a type of {', '.join(_QUESTIONS)}")
             read.append({
                 "type": kind,
                 "name": self.text(row["name"], place),

@@ -120,4 +120,3 @@ def low_pass(samples: np.ndarray, hz: float, rate: int) -> np.ndarray:
     taps = firwin(count | 1, (hz + stop) / 2, window=("kaiser", beta), fs=rate)
     filtered: np.ndarray = fftconvolve(samples, taps[None], mode="same", axes=1).astype(np.float32)
     return filtered
-
