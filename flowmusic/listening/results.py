@@ -79,17 +79,17 @@ class Answers:
     notices: list[str] = field(default_factory=list)
 
     def listeners(self) -> list[str]:
-        every = [*self.ratings, *self.choices, *self.recognised]
+        every: list[Any] = [*self.ratings, *self.choices, *self.recognised]
         return sorted({each.listener for each in every})
 
     def without(self, listeners: Iterable[str]) -> Answers:
         """The answers of the others."""
         out = frozenset(listeners)
-        kept: list[list[Any]] = [
-            [each for each in rows if each.listener not in out]
-            for rows in (self.ratings, self.choices, self.recognised)
-        ]
-        return Answers(self.test, *kept, notices=self.notices)
+
+        def kept(rows: list[Any]) -> list[Any]:
+            return [each for each in rows if each.listener not in out]
+
+        return Answers(self.test, kept(self.ratings), kept(self.choices), kept(self.recognised), self.notices)
 
 
 def read(paths: Sequence[Path]) -> Answers:
@@ -164,8 +164,8 @@ class _Gathered:
         self.test = self.test or test
         listener = self._listener(session, path)
         for trial in session["trials"]:
-            kind, ident = (trial.get("type"), trial.get("id")) if isinstance(trial, dict) else (None, None)
-            answers = trial.get("responses") if isinstance(trial, dict) else None
+            trial = trial if isinstance(trial, dict) else {}
+            kind, ident, answers = str(trial.get("type")), trial.get("id"), trial.get("responses")
             if not isinstance(ident, str) or not isinstance(answers, list):
                 raise ResultsError(f"{shown(path)}: a trial without id or responses")
             kind = LIKERT if kind == MULTI else kind
@@ -225,9 +225,9 @@ class _Gathered:
 
     def answers(self) -> Answers:
         found = Answers(self.test)
-        for row in self.rows.values():
-            rows: list[Any] = {Rating: found.ratings, Choice: found.choices, Recognised: found.recognised}[type(row)]
-            rows.append(row)
+        found.ratings = [row for row in self.rows.values() if isinstance(row, Rating)]
+        found.choices = [row for row in self.rows.values() if isinstance(row, Choice)]
+        found.recognised = [row for row in self.rows.values() if isinstance(row, Recognised)]
         if self.words:
             found.notices.append(f"{self.words} ratings are no numbers and left out; give answers numbers as values")
         if self.unnamed:

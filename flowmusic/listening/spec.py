@@ -149,7 +149,7 @@ class _Reader:
             pages = Group((*pages.pages, end), pages.shuffled) if not pages.shuffled else Group((pages, end), False)
         if sum(page.kind == "finish" for page in flat) > 1:
             raise self.fail("pages", "a test has one page of type finish, the last")
-        notices = ()
+        notices: tuple[str, ...] = ()
         if found.get("remoteService"):
             notices = ("remoteService is not used: the page sends nothing, listeners save their results as a file",)
         return Spec(name, ident, pages, notices)
@@ -238,7 +238,7 @@ class _Reader:
             self.ids.add(ident)
         stimuli = self.stimuli(found.get("stimuli"), place)
         if kind == "volume" and found.get("stimulus") is not None:
-            stimuli = {"volume": self.file(found["stimulus"], f"{place}, stimulus")}
+            stimuli = self.stimuli({"volume": found["stimulus"]}, place)
         page = Page(
             kind=kind,
             id=ident,
