@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 
 from flowmusic import options, progress
 from flowmusic.apps import fact_flags, loop_flags, take_flags
@@ -24,6 +25,8 @@ Story, a section a line:   0:15 | waking up, gentle piano | chords=C G Am F guid
     add("text", nargs="?", type=options.words, metavar="TEXT", help='what it should sound like; "" for no text')
     take_flags.add_request(parser)
     fact_flags.add(parser)
+    add("--image", type=options.existing_file, metavar="FILE", help="a picture (PNG, JPEG, WEBP) to take the mood of")
+    add("--caption-model", type=options.existing_path, metavar="DIR", help="says in words what --image shows")
     add("--seconds", type=options.seconds, metavar="N", help="length (10, or that of the story); any, in flat memory")
     loop_flags.add(parser)
     add("--story", type=options.existing_file, metavar="FILE", help="sections, each with words, chords, ... of its own")
@@ -33,13 +36,20 @@ Story, a section a line:   0:15 | waking up, gentle piano | chords=C G Am F guid
     take_flags.add_sampling(parser, over_time=True)
     add("--preview", action="store_true", help="a rough take of the same seed, in a fraction of the time")
     take_flags.add_model(parser)
-    take_flags.add_output(parser)
+    take_flags.add_output(parser, folder=True)
+    add("--batch", type=options.existing_file, metavar="FILE", help="requests, a JSON object a line; --out is a folder")
+    add("--keep-going", action="store_true", help="of a --batch, make what can be made, and name the lines that cannot")
 
 
 def run(args: argparse.Namespace) -> int:
     """Read, load, generate ``--count`` takes, and write and judge each as soon as it is there."""
     from flowmusic.takes import order
 
+    take_flags.settle_output(args)
+    if args.batch is not None:
+        from flowmusic.takes.batch import Batch
+
+        return Batch(args, options.reader(add_arguments)).run(partial(take_flags.load, args))
     with reading_input():
         asked = order.check(args)
     progress.starting("flowmusic generate")

@@ -131,12 +131,27 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     options.add_threads(parser)
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """Where a take is written, and what is told of it."""
+def add_output(parser: argparse.ArgumentParser, folder: bool = False) -> None:
+    """Where a take is written, and what is told of it; ``folder``: judged later, as it may be one of several takes."""
     add = parser.add_argument
-    add("--out", type=options.audio_output, default="take.wav", metavar="FILE", help="take.wav; also .flac, .ogg")
+    add(
+        "--out",
+        type=str if folder else options.audio_output,
+        default="take.wav",
+        metavar="FILE",
+        help="take.wav; also .flac, .ogg",
+    )
     add("--no-latents", action="store_true", help="keep no take.latents, which edit, extend and vary start from")
     add("--quiet", action="store_true", help="no progress, notices or scores; only the names of the files")
+
+
+def settle_output(args: argparse.Namespace) -> None:
+    """Judge ``--out``: a recording, or with ``--batch`` a folder.  Raises: UsageError."""
+    judge = options.audio_output if args.batch is None else options.output_folder
+    try:
+        args.out = judge(str(args.out))
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"argument --out: {error}") from None
 
 
 def load(args: argparse.Namespace) -> Generator:

@@ -38,6 +38,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     # A learned metric is a bundle of ours, which the reader of bundles loads.
     "metrics": frozenset({"controls", "annotations", "interop"}),
     "corpus": frozenset({"controls", "annotations"}),
+    # A picture as facts and words.
+    "image": frozenset(),
     # A page for listeners: loudness is measured as that of the corpus is.
     "listening": frozenset({"corpus", "options"}),
     "data": frozenset({"controls", "annotations", "corpus"}),
@@ -53,7 +55,11 @@ ALLOWED: dict[str, frozenset[str]] = {
     "datasets": frozenset({"annotations", "controls", "corpus", "data", "interop", "model", "options", EXTRACTORS}),
     "inputs": frozenset({"annotations", "controls", "generate", "interop", "model", "options", EXTRACTORS}),
     # A take is judged, written with what it was asked for, and read back as the source of the next.
-    "takes": frozenset({"annotations", "controls", "evaluate", "generate", "inputs", "interop", "metrics", EXTRACTORS}),
+    # A batch of requests reads flags, and asks which solvers go by the whole batch.
+    "takes": frozenset(
+        {"annotations", "controls", "evaluate", "flow", "generate", "image", "inputs", "interop", "metrics"}
+        | {"options", EXTRACTORS}
+    ),
     "evaluate": frozenset(
         {"annotations", "controls", "corpus", "data", "datasets", "flow", "generate", "interop", "metrics", "options"}
         | {EXTRACTORS}
