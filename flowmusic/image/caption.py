@@ -30,8 +30,9 @@ def caption_of(picture: Picture, folder: Path) -> str:
     import numpy as np
     import torch
     from PIL import Image
-    from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
+    from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer, utils
 
+    utils.logging.disable_progress_bar()
     try:
         trusted = {"local_files_only": True, "trust_remote_code": False}
         processor = AutoImageProcessor.from_pretrained(folder, **trusted)

@@ -38,7 +38,9 @@ PICTURES = {
     "a night sky": _fade((0.01, 0.02, 0.07), (0.03, 0.06, 0.18)),
     "grey fog": _fade((0.55, 0.56, 0.58), (0.68, 0.69, 0.70)),
     "a bright blue sky": _fade((0.45, 0.70, 0.98), (0.85, 0.93, 1.00)),
-    "a summer field": np.concatenate([_fade((0.5, 0.75, 1.0), (0.8, 0.9, 1.0))[:64], _fade((0.95, 0.85, 0.3), (0.9, 0.7, 0.1))[64:]]),
+    "a summer field": np.concatenate([
+        _fade((0.5, 0.75, 1.0), (0.8, 0.9, 1.0))[:64], _fade((0.95, 0.85, 0.3), (0.9, 0.7, 0.1))[64:],
+    ]),
     "orange and red, even": _even(0.95, 0.40, 0.10),
     "patches of colour": _patches(0.5, 0.4),
     "black and white noise": _noise(0.5, 0.5),
