@@ -13,7 +13,9 @@ from tests.image.pictures import PICTURES
 
 
 def main() -> None:
-    print("| picture | brightness | saturation | warmth | contrast | texture | words | bpm | key |\n" + "|---" * 9 + "|")
+    print(
+        "| picture | brightness | saturation | warmth | contrast | texture | words | bpm | key |\n" + "|---" * 9 + "|"
+    )
     for name, colours in PICTURES.items():
         found = measure(colours)
         words, facts, bpm = mapped(found)

@@ -27,6 +27,8 @@ LUFS = -23.0
 """Loudness of every sound (ITU-R BS.1770, the level of EBU R 128), lower where one would clip."""
 PEAK = 0.98
 LEAST_RATE, MOST_RATE, MOST_SECONDS = 16_000, 48_000, 60.0
+MOST_TOTAL = 3600.0
+"""Seconds of one channel: decoded, at 48 kHz, some 700 MB."""
 STOP_SHARE, STOP_DB = 8 / 7, 60.0
 """An anchor falls from its edge to this share of it by so much: at 3.5 kHz, by 60 dB at 4 kHz.
 
@@ -46,7 +48,16 @@ class Sounds:
 
     def __init__(self, paths: Iterable[Path]) -> None:
         """Read every file.  Raises: AudioError, SpecError."""
-        read = {path: self._read(path) for path in dict.fromkeys(paths)}
+        read: dict[Path, Audio] = {}
+        total = 0.0
+        for path in dict.fromkeys(paths):
+            read[path] = self._read(path)
+            total += read[path].seconds * len(read[path].samples)
+            if total > MOST_TOTAL:
+                raise SpecError(
+                    f"the sounds last more than {MOST_TOTAL / 60:g} min together (stereo counts twice), and browsers "
+                    "hold all of them; make several tests of this one"
+                )
         self.rate = min(max([LEAST_RATE, *(each.rate for each in read.values())]), MOST_RATE)
         self._sounds: dict[tuple[Path, float], Sound] = {}
         for path, recording in read.items():

@@ -41,7 +41,12 @@ def test_a_batch_makes_what_single_requests_make(
     here: Path, model: Generator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     loads: list[str] = []
-    monkeypatch.setattr(bundle, "load", lambda name, **_: loads.append(name) or model)
+
+    def load(name: str, **_: Any) -> Generator:
+        loads.append(name)
+        return model
+
+    monkeypatch.setattr(bundle, "load", load)
     model.field.batches.clear()  # type: ignore[operator, union-attr]
     assert run(write(here / "requests.jsonl", REQUESTS), "--quiet") == 0
     assert loads == ["nano"], "one load"
@@ -74,7 +79,7 @@ def test_a_batch_makes_what_single_requests_make(
                 each.pop("audio_sha256")
             assert ours == alone, name
             kept = [read_latents(Path(each).with_suffix(".latents")) for each in (f"takes/{name}", f"one{end}.wav")]
-            assert np.allclose(*(each.latents.float() for each in kept), atol=1e-3), name
+            assert np.allclose(kept[0].latents.float(), kept[1].latents.float(), atol=1e-3), name
 
 
 def test_what_is_finished_is_not_made_again(here: Path, model: Generator, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from scipy.signal import freqz
 from flowmusic.apps.cli import main
 from flowmusic.corpus.bus import loudness, weighted_power
 from flowmusic.listening import spec
+from flowmusic.listening.page import build
 from flowmusic.listening.stimuli import LUFS, low_pass
 from tests.listening.conftest import RATE
 
@@ -118,6 +119,13 @@ def test_what_cannot_be_a_test_is_one_line(
     said = capfd.readouterr().err.splitlines()[-1]
     assert re.search(message, said) and len(said) <= 520
     assert not (tmp_path / "page" / "index.html").exists()
+
+
+def test_more_than_a_browser_holds_is_refused(kit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowmusic.listening.stimuli.MOST_TOTAL", 6.0)
+    with pytest.raises(spec.SpecError, match="several tests"):
+        build(spec.read(kit / "test.yaml"), tmp_path / "page")
+    assert not (tmp_path / "page").exists()
 
 
 def test_a_word_that_an_item_does_not_have_is_named(kit: Path) -> None:
