@@ -8,8 +8,6 @@ request, so a line that has changed is made again and one that has moved is not.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,10 +20,10 @@ from flowmusic.beside import file_name
 from flowmusic.errors import DONE, USAGE, UsageError, check_output, one_line, reading_input
 from flowmusic.files import remove_stale, write_readable_json
 from flowmusic.flow.solve import SOLVERS
-from flowmusic.hashes import of_file
 from flowmusic.options import AUDIO_SUFFIXES
 from flowmusic.paths import sibling
 from flowmusic.takes import long, order
+from flowmusic.takes.batch_lines import argv_of, key_of, outputs
 from flowmusic.takes.order import Order
 
 if TYPE_CHECKING:
@@ -41,15 +39,11 @@ TOGETHER = 8
 MOST_LINES = 100_000
 KEPT_READINGS = 64
 """Requests with files whose content stays in memory until it is their turn; of others the files are read twice."""
-OF_THE_COMMAND = frozenset(
-    "batch keep_going model adapter device precision threads quiet help command run no_latents".split()
-)
-"""What holds for all lines, or is no part of a request."""
 
 
 @dataclass
 class Line:
-    """One request: its number in the file, its flags, its name in the record, and how its takes are called."""
+    """One request: its number in the file, its flags, its name in the record, and what was read for it."""
 
     number: int
     args: argparse.Namespace
@@ -69,6 +63,7 @@ class Batch:
         self.args, self.parse = args, parse
         self.path, self.out, self.quiet = Path(args.batch), Path(args.out), bool(args.quiet)
         self.failed: dict[int, str] = {}
+        self.finished: dict[str, Any] = {}
         self.kept = 0
 
     def run(self, load: Callable[[], Generator]) -> int:
@@ -79,8 +74,8 @@ class Batch:
         lines = self._lines()
         if not lines and not self.failed:
             raise UsageError(f"{plain.shown(self.path)} holds no request; write one JSON object a line")
-        finished = self._finished()
-        waiting = [line for line in lines if not self._is_finished(finished, line)]
+        self.finished = self._recorded()
+        waiting = [line for line in lines if not self._is_finished(line)]
         if not self.quiet and len(waiting) < len(lines):
             print(f"note: {len(lines) - len(waiting)} of {len(lines)} requests are finished", file=sys.stderr)
         read = [line for line in waiting if self._tried(line.number, partial(self._read, line))]
@@ -92,7 +87,7 @@ class Batch:
             generator = load()
             # What a model cannot be asked shows before the first take of another line is made.
             fit = [line for line in read if self._tried(line.number, partial(self._settled, line, generator))]
-            self._make(fit, generator, finished)
+            self._make(fit, generator)
         return USAGE if self.failed else DONE
 
     def _tried(self, number: int, action: Callable[[], Any], making: bool = False) -> Any:
@@ -169,7 +164,7 @@ class Batch:
         request = replace(reading.request, notices=list(reading.request.notices))
         return replace(reading, request=request).settle(generator)
 
-    def _finished(self) -> dict[str, Any]:
+    def _recorded(self) -> dict[str, Any]:
         """The record of what is there; none where there is none that can be read."""
         path = self.out / RECORD
         if not path.exists():
@@ -181,14 +176,21 @@ class Batch:
             raise UsageError(f"{plain.shown(path)} is no record of a batch; move it away, or use another --out")
         return requests
 
-    def _is_finished(self, finished: dict[str, Any], line: Line) -> bool:
-        row = finished.get(line.key)
+    def _is_finished(self, line: Line) -> bool:
+        row = self.finished.get(line.key)
         names = row.get("files") if isinstance(row, dict) else None
         return isinstance(names, list) and bool(names) and all(
             isinstance(name, str) and (self.out / Path(name).name).is_file() for name in names
         )  # fmt: skip
 
-    def _make(self, lines: list[Line], generator: Generator, finished: dict[str, Any]) -> None:
+    def _finish(self, line: Line, seed: int) -> None:
+        """Keep that a line is finished, unless it is one that went wrong."""
+        if line.number not in self.failed:
+            files = [path.name for path in outputs(line.args)]
+            self.finished[line.key] = {"line": line.number, "seed": seed, "files": files}
+            write_readable_json(self.out / RECORD, {"requests": self.finished})
+
+    def _make(self, lines: list[Line], generator: Generator) -> None:
         from flowmusic.generate.generator import draw_seed
 
         seeds = {line.number: draw_seed() if line.args.seed is None else line.args.seed for line in lines}
@@ -202,13 +204,9 @@ class Batch:
                 line, settled = orders[0]
                 made = partial(settled.produce, seeds[line.number], quiet=self.quiet)
                 self._tried(line.number, made, making=True)
+                self._finish(line, seeds[line.number])
             else:
                 self._draw([(line, settled, seeds[line.number]) for line, settled in orders])
-            for line in several:
-                if line.number not in self.failed:
-                    files = [path.name for path in outputs(line.args)]
-                    finished[line.key] = {"line": line.number, "seed": seeds[line.number], "files": files}
-            write_readable_json(self.out / RECORD, {"requests": finished})
 
     def _sets(self, lines: list[Line], generator: Generator) -> Iterator[list[Line]]:
         """Lines that are drawn together, in the order of the first of each set."""
@@ -238,89 +236,24 @@ class Batch:
             with progress.Bar(f"lines {numbers}" if len(orders) > 1 else f"line {numbers}", "eval") as bar:
                 return draw([(settled, seed) for _, settled, seed, _ in rows], bar.to)
 
-        takes = self._tried(orders[0][0].number, drawn, making=True)
-        if takes is None:
-            self.failed.update({line.number: self.failed[orders[0][0].number] for line, _, _ in orders})
-            return
-        for (line, settled, _, number), take in zip(rows, takes, strict=True):
+        if len(orders) == 1:
+            takes = self._tried(orders[0][0].number, drawn, making=True)
+            if takes is None:
+                return
+        else:
+            try:
+                takes = drawn()
+            except RuntimeError:  # one of them diverged, or there is no memory for so many
+                for each in orders:
+                    self._draw([each])
+                return
+        for (line, settled, seed, number), take in zip(rows, takes, strict=True):
             out, count = settled.args.out, settled.args.count
             path = out if count == 1 else sibling(out, f"-{number + 1}{out.suffix}")
             writer = settled.takes(self.quiet)
             self._tried(line.number, partial(writer.write, take, path), making=True)
-
-
-def outputs(args: argparse.Namespace) -> list[Path]:
-    """The recordings that a request ends in."""
-    out: Path = args.out
-    ends = [f"-{number + 1}" for number in range(args.path)] if args.path else [""]
-    if args.parts is not None:
-        ends = [f"-{name}" for name in sorted(args.parts)]
-    if args.count > 1:
-        ends = [f"{end}-{number + 1}" for end in ends for number in range(args.count)]
-    return [sibling(out, f"{end}{out.suffix}") if end else out for end in ends]
-
-
-def argv_of(wanted: dict[str, Any]) -> list[str]:
-    """The request of a line as flags.
-
-    >>> argv_of({"text": "-slow", "bpm": 90, "no_drums": True, "guidance": {"all": 2, "text": 1}, "use": ["chords"]})
-    ['--bpm=90', '--no-drums', '--guidance=all=2,text=1', '--use=chords', '--', '-slow']
-
-    Raises: ValueError for a key that belongs to the command, or a value that no flag has.
-    """
-    flags: list[str] = []
-    for key, value in wanted.items():
-        name = key.replace("-", "_")
-        if name == "text":
-            continue
-        if name in OF_THE_COMMAND:
-            raise ValueError(f"{plain.shown(key)} holds for the whole batch; give --{name.replace('_', '-')} itself")
-        if not name.isidentifier():
-            raise ValueError(f"{plain.shown(repr(key))} is no name of a flag")
-        flags += _flag("--" + name.replace("_", "-"), value)
-    text = wanted.get("text")
-    if text is not None and not isinstance(text, str):
-        raise ValueError("text must be a string")
-    return [*flags, *(["--", text] if text is not None else [])]
-
-
-def _flag(flag: str, value: Any) -> list[str]:
-    if value is None or value is False:
-        return []
-    if value is True:
-        return [flag]
-    if isinstance(value, dict):
-        return [f"{flag}={','.join(f'{key}={_word(each, flag)}' for key, each in value.items())}"]
-    if isinstance(value, list):
-        words = [_word(each, flag) for each in value]
-        if flag in ("--concept",):
-            return [f"{flag}={word}" for word in words]
-        return [flag, *words] if flag.startswith("--blend") else [f"{flag}={','.join(words)}"]
-    return [f"{flag}={_word(value, flag)}"]
-
-
-def _word(value: Any, flag: str) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{flag[2:]}: must be text, a number, or a list of these, got {plain.shown(repr(value))}")
-    return str(value)
-
-
-def key_of(args: argparse.Namespace) -> str:
-    """A hash of everything that a request is made of: its flags, its files' content, the model's name."""
-    told: dict[str, Any] = {}
-    for name, value in sorted(vars(args).items()):
-        if name in ("batch", "keep_going", "threads", "quiet", "command", "run", "device"):
-            continue
-        told[name] = Path(value).name if name == "out" else _told(value)
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode("utf-8", "backslashreplace")).hexdigest()[:24]
-
-
-def _told(value: Any) -> Any:
-    if isinstance(value, Path):
-        return of_file(value) if value.is_file() else str(value)
-    if isinstance(value, list | tuple):
-        return [_told(each) for each in value]
-    return sorted(map(str, value)) if isinstance(value, frozenset) else str(value)
+            if number == count - 1:
+                self._finish(line, seed - number)
 
 
 def together(settled: Order) -> Any:
@@ -334,7 +267,13 @@ def together(settled: Order) -> Any:
         settled.blend, settled.length, settled.story, settled.negative, args.parts, args.best_of, args.min_adherence
     )  # fmt: skip
     curved = any(isinstance(value, curves.Curve) for value in settled.weights.values())
-    if any(each is not None for each in by_itself) or curved or settled.request.seconds > long.LONG_SECONDS:
+    # A pseudoword holds for the request that was settled last.
+    if (
+        any(each is not None for each in by_itself)
+        or curved
+        or args.concept
+        or settled.request.seconds > long.LONG_SECONDS
+    ):
         return None
     if SOLVERS[settled.sampling.solver].evals_per_step is None:
         return None

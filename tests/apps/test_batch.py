@@ -11,9 +11,9 @@ import pytest
 import soundfile
 
 from flowmusic.apps.cli import main
-from flowmusic.generate.generator import Generator
+from flowmusic.generate.generator import Generator, NotFinite
 from flowmusic.interop import bundle
-from flowmusic.takes import batch
+from flowmusic.takes.batch_lines import argv_of
 from flowmusic.takes.stored import read as read_latents
 
 pytestmark = pytest.mark.usefixtures("ears")
@@ -65,7 +65,7 @@ def test_a_batch_makes_what_single_requests_make(
         "0007.wav",
     }
     for number, request in enumerate(REQUESTS, start=1):
-        args = batch.argv_of({key: value for key, value in request.items() if key != "out"})
+        args = argv_of({key: value for key, value in request.items() if key != "out"})
         assert main(["generate", "--seconds", "1.5", "--quiet", *args[:-2], "--out", "one.wav", *args[-2:]]) == 0
         for n in range(request.get("count", 1)):
             end = f"-{n + 1}" if "count" in request else ""
@@ -97,6 +97,24 @@ def test_what_is_finished_is_not_made_again(here: Path, model: Generator, capsys
     assert sorted(name for name in times if after[name] == times[name]) == ["0001.wav"]
     assert sorted(after) == ["0001.wav", "0002.wav", "0003.wav", "0004.wav"]
     assert run(path) == 0 and "4 of 4 requests are finished" in capsys.readouterr().err
+
+
+def test_where_one_of_several_diverges_the_others_are_made(
+    here: Path, model: Generator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = type(model).generate
+
+    def generate(self: Generator, controls: Any, **more: Any) -> Any:
+        if "wild" in controls.text:
+            raise NotFinite("it diverged")
+        return whole(self, controls, **more)
+
+    monkeypatch.setattr(type(model), "generate", generate)
+    path = write(here / "requests.jsonl", [{"text": text, "seed": 1} for text in ("one", "wild", "three")])
+    assert run(path, "--keep-going") == 2
+    assert "requests.jsonl, line 2: it diverged" in capsys.readouterr().err
+    assert sorted(each.name for each in Path("takes").glob("*.wav")) == ["0001.wav", "0003.wav"]
+    assert run(path) == 1, "without it, the command ends there"
 
 
 BAD = [
