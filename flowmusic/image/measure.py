@@ -3,8 +3,8 @@
 Lightness and colour are those of CIELAB (D65), in which equal steps look about equal.
 
 >>> grey = measure(np.full((16, 16, 3), 0.5))
->>> round(grey.brightness, 2), grey.saturation < 0.01, grey.contrast, grey.texture
-(0.53, True, 0.0, 0.0)
+>>> round(grey.brightness, 2), round(grey.saturation, 2), round(grey.contrast, 2), grey.texture
+(0.53, 0.0, 0.0, 0.0)
 """
 
 from __future__ import annotations
