@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 from flowmusic import options, progress
 from flowmusic.apps import fact_flags, loop_flags, take_flags
 from flowmusic.errors import DONE, check_output, reading_input
 from flowmusic.files import remove_stale
 from flowmusic.options import check_device
+
+if TYPE_CHECKING:
+    from flowmusic.generate.generator import Generator
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +45,16 @@ Story, a section a line:   0:15 | waking up, gentle piano | chords=C G Am F guid
     add("--keep-going", action="store_true", help="of a --batch, make what can be made, and name the lines that cannot")
 
 
+def _loaded(args: argparse.Namespace) -> Generator:
+    progress.starting("flowmusic generate")
+    from flowmusic.interop import model_files
+
+    with reading_input():
+        check_device(args.device)
+        model_files.find(args.model)
+    return take_flags.load(args)
+
+
 def run(args: argparse.Namespace) -> int:
     """Read, load, generate ``--count`` takes, and write and judge each as soon as it is there."""
     from flowmusic.takes import order
@@ -49,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.batch is not None:
         from flowmusic.takes.batch import Batch
 
-        return Batch(args, options.reader(add_arguments)).run(partial(take_flags.load, args))
+        return Batch(args, options.reader(add_arguments)).run(partial(_loaded, args))
     with reading_input():
         asked = order.check(args)
     progress.starting("flowmusic generate")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowmusic import options
@@ -139,7 +140,7 @@ def add_output(parser: argparse.ArgumentParser, folder: bool = False) -> None:
         type=str if folder else options.audio_output,
         default="take.wav",
         metavar="FILE",
-        help="take.wav; also .flac, .ogg",
+        help="take.wav; also .flac, .ogg" + ("; with --batch a folder" if folder else ""),
     )
     add("--no-latents", action="store_true", help="keep no take.latents, which edit, extend and vary start from")
     add("--quiet", action="store_true", help="no progress, notices or scores; only the names of the files")
@@ -147,6 +148,10 @@ def add_output(parser: argparse.ArgumentParser, folder: bool = False) -> None:
 
 def settle_output(args: argparse.Namespace) -> None:
     """Judge ``--out``: a recording, or with ``--batch`` a folder.  Raises: UsageError."""
+    if args.keep_going and args.batch is None:
+        raise UsageError("--keep-going is about the lines of a --batch, which is not given")
+    if args.batch is not None and Path(args.out).suffix.lower() in options.AUDIO_SUFFIXES:
+        raise UsageError("--batch makes several takes; name a folder for them, as in --out takes")
     judge = options.audio_output if args.batch is None else options.output_folder
     try:
         args.out = judge(str(args.out))

@@ -161,5 +161,14 @@ def test_an_empty_file_and_a_wrong_output_are_named(
 ) -> None:
     assert run(write(here / "empty.jsonl", [])) == 2
     assert "holds no request" in capsys.readouterr().err
+    path = write(here / "requests.jsonl", [{"text": "a"}])
+    for argv, message in (
+        (["--batch", str(path)], "name a folder for them"),
+        (["--batch", str(path), "--out", "takes", "--model", "other"], "unknown model 'other'"),
+        (["a", "--keep-going"], "--batch, which is not given"),
+        (["--batch", str(here), "--out", "takes"], "is a folder"),
+    ):
+        assert main(["generate", *argv]) == 2
+        assert message in capsys.readouterr().err
     assert main(["generate", "a", "--out", "take.mp3"]) == 2
     assert "argument --out: 'take.mp3' must end in one of" in capsys.readouterr().err
