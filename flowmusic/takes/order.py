@@ -102,10 +102,13 @@ def _picture(args: argparse.Namespace) -> tuple[str, ...]:
     Raises: ValueError for what is no picture, and for a folder that holds no caption model.
     """
     from flowmusic.image import to_settings
+    from flowmusic.inputs.words.reading import read as read_words
 
     args.picture = to_settings(args.image, args.caption_model)
     args.text = args.text or ""
-    if args.bpm is None and args.melody is None and args.drums is None and args.controls is None:
+    said = read_words(args.text)
+    paces = (args.bpm, args.tempo, said.bpm, said.facts.tempo, args.melody, args.drums, args.controls)
+    if all(each is None for each in paces):
         args.bpm = args.picture.bpm
     return (args.picture.told(),)
 
