@@ -99,6 +99,19 @@ def test_what_is_finished_is_not_made_again(here: Path, model: Generator, capsys
     assert run(path) == 0 and "4 of 4 requests are finished" in capsys.readouterr().err
 
 
+def test_prompts_are_drawn_together_only_where_padding_is_not_heard(
+    here: Path, model: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(here / "requests.jsonl", [{"text": text, "seed": 1} for text in ("one", "a longer two")])
+    sizes = []
+    for heard in (False, True):
+        monkeypatch.setattr(model.encoder, "hears_padding", heard, raising=False)
+        model.field.batches.clear()  # type: ignore[operator, union-attr]
+        assert main(["generate", "--batch", str(path), "--out", f"takes{heard}", "--seconds", "1.5", "--quiet"]) == 0
+        sizes.append(max(model.field.batches))  # type: ignore[arg-type, type-var]
+    assert sizes[0] == 2 * sizes[1]
+
+
 def test_where_one_of_several_diverges_the_others_are_made(
     here: Path, model: Generator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
