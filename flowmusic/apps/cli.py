@@ -33,6 +33,7 @@ COMMANDS = {
     "data": "make a manifest of your own recordings, or of a known data set",
     "build": "turn recordings into shards of latents and controls (takes Hydra overrides)",
     "train": "train a codec or a model (takes Hydra overrides and -m)",
+    "listen-test": "make a page for listeners to judge sounds on, or say what they said",
     "evaluate": "score a model on a test set, and make a page to hear it on (takes Hydra overrides and -m)",
     "runs": "list training runs, what differed and what came out",
 }
@@ -41,6 +42,7 @@ FORWARDED = {
     "build": "flowmusic.apps.build",
     "train": "flowmusic.train.run",
     "evaluate": "flowmusic.apps.evaluate",
+    "listen-test": "flowmusic.listening.__main__",
 }
 """Commands whose own ``main(argv)`` reads the arguments."""
 

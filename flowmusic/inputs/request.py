@@ -139,7 +139,7 @@ def read(args: argparse.Namespace) -> GenerateRequest:
         elif args.style_detail is not None:
             raise ValueError("--style-detail says how closely to follow --style, which is not given")
     return GenerateRequest(
-        text=args.text.strip() or None,
+        text=facts.with_picture(args, said),
         seconds=args.seconds,
         meter=beat.meter.name,
         bpm=beat.bpm,

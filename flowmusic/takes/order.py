@@ -8,7 +8,7 @@ ends.  :func:`check` refuses what does not go together, before anything is read;
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from flowmusic.inputs.story import Request as StoryRequest
     from flowmusic.inputs.story import Script
     from flowmusic.takes.blending import Blend
+    from flowmusic.takes.making import Takes
     from flowmusic.types import Controls, FrameGrid, Generation, Guidance, Progress
 
 SECONDS, LOOP_BARS = 10.0, 4
@@ -58,6 +59,7 @@ def check(args: argparse.Namespace) -> Asked:
 
     _together(args)
     args.lead = lead_sheet.read(args, args.bpm)
+    pictured = _picture(args) if args.image is not None else ()
     script = None if args.story is None else read_story(args.story)
     blend = blending.settled(args) if script is None else None
     said = _loop(args) if args.loop else ()
@@ -68,7 +70,7 @@ def check(args: argparse.Namespace) -> Asked:
         # What is wrong with the text itself shows before torch is loaded.
         chords.parse(args.chords, args.seconds or SECONDS)
     facts.of_flags(args)
-    return Asked(args, script, blend, said)
+    return Asked(args, script, blend, (*pictured, *said))
 
 
 def _together(args: argparse.Namespace) -> None:
@@ -93,8 +95,29 @@ def _together(args: argparse.Namespace) -> None:
         raise UsageError("--fade is about the changes of a --story, which is not given")
     if args.bars is not None and not args.loop:
         raise UsageError("--bars is the length of a --loop, which is not asked for; give --loop, or --seconds")
+    if args.caption_model is not None and args.image is None:
+        raise UsageError("--caption-model says what an --image shows, which is not given")
+    if args.image is not None and (args.story is not None or blended is not None):
+        raise UsageError(f"--image asks for one piece of music; leave --{asked[0][2:]} out, or the picture")
     if args.preview and (args.solver or args.steps or args.time_grid):
         raise UsageError("--preview chooses solver and steps itself; leave --solver, --steps and --time-grid out")
+
+
+def _picture(args: argparse.Namespace) -> tuple[str, ...]:
+    """Look at the picture; its tempo is put into ``args`` where nothing else sets one, the rest where words are read.
+
+    Raises: ValueError for what is no picture, and for a folder that holds no caption model.
+    """
+    from flowmusic.image import to_settings
+    from flowmusic.inputs.words.reading import read as read_words
+
+    args.picture = to_settings(args.image, args.caption_model)
+    args.text = args.text or ""
+    said = read_words(args.text)
+    paces = (args.bpm, args.tempo, said.bpm, said.facts.tempo, args.melody, args.drums, args.controls, args.sheet)
+    if all(each is None for each in paces):
+        args.bpm = args.picture.bpm
+    return (args.picture.told(),)
 
 
 def _loop(args: argparse.Namespace) -> tuple[str, ...]:
@@ -248,14 +271,9 @@ class Order:
     def produce(self, seed: int, *, quiet: bool) -> list[Path]:
         """Make, judge and write every take.  Returns: their files.  Raises: OSError for what cannot be written."""
         from flowmusic.takes import long
-        from flowmusic.takes.making import Takes
 
-        args = self.args
         written: list[Path] = []
-        takes = Takes(
-            self.generator, self.request, self.written, self.weights, self.details,
-            keep_latents=not args.no_latents, quiet=quiet, watermark=args.watermark, written_to=written.append,
-        )  # fmt: skip
+        args, takes = self.args, self.takes(quiet, written.append)
         choice = {"seed": seed, "count": args.count, "best_of": args.best_of, "least": args.min_adherence}
         if self.blend is not None and self.other is not None:
             self._produce_between(takes, self.blend, self.other, choice)
@@ -267,9 +285,19 @@ class Order:
             takes.produce(lambda number, report: self._begin(number).whole(report), args.out, **choice)
         return written
 
-    def _guidance(self, weights: Mapping[str, Value]) -> Guidance:
+    def takes(self, quiet: bool, written_to: Callable[[Path], object] = lambda out: None) -> Takes:
+        """What writes and judges the takes of this order."""
+        from flowmusic.takes.making import Takes
+
+        return Takes(
+            self.generator, self.request, self.written, self.weights, self.details,
+            keep_latents=not self.args.no_latents, quiet=quiet, watermark=self.args.watermark, written_to=written_to,
+        )  # fmt: skip
+
+    def guidance(self, weights: Mapping[str, Value] | None = None) -> Guidance:
         """The same throughout: :func:`check` has refused curves where they cannot be."""
-        numbers = {name: float(value) for name, value in weights.items() if not isinstance(value, curves.Curve)}
+        wanted = self.weights if weights is None else weights
+        numbers = {name: float(value) for name, value in wanted.items() if not isinstance(value, curves.Curve)}
         return self.generator.defaults.guide(numbers, self.args.guidance_interval, self.args.apg)
 
     def _begin(self, seed: int) -> Piece:
@@ -284,7 +312,7 @@ class Order:
         return Piece(self.generator, told.controls, self.grid, ask=told.ask, cuts=told.cuts, **asked)
 
     def _produce_between(self, takes: Any, blend: Blend, other: Controls, choice: Mapping[str, Any]) -> None:
-        guidance = self._guidance(self.weights)
+        guidance = self.guidance(self.weights)
         for at, out in blend.outputs(self.args.out):
             told = replace(self.request, text=blend.text_at(at, self.request.text))
             make = blend.maker(self.generator, self.controls, other, at, self.grid, guidance, self.sampling)
@@ -301,7 +329,7 @@ class Order:
             written = self.written.only({*self.written.names()} - {*EMPTY.get(name, ())})
             asked = replace(self.request, text=controls.words[0]) if name else self.request
             weights: Any = guidance_of(self.weights, name)  # type: ignore[arg-type]
-            guidance = self._guidance(weights)
+            guidance = self.guidance(weights)
 
             def make(
                 seed: int, report: Progress, controls: Controls = controls, guidance: Guidance = guidance

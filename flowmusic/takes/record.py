@@ -102,6 +102,8 @@ def details(args: argparse.Namespace, asked: GenerateRequest) -> dict[str, Any]:
         found["sha256"] = {name: _content_hash(Path(source)) for name, source in asked.sources.items()}
     if args.use is not None:
         found["use"] = sorted(args.use)
+    if getattr(args, "picture", None) is not None:
+        found["image"] = args.picture.plain()
     if args.style is not None:
         found["style"] = {"seconds": args.style_seconds, "detail": args.style_detail}
     return found

@@ -40,6 +40,10 @@ ALLOWED: dict[str, frozenset[str]] = {
     # A learned metric is a bundle of ours, which the reader of bundles loads.
     "metrics": frozenset({"controls", "annotations", "interop"}),
     "corpus": frozenset({"controls", "annotations"}),
+    # A picture as facts and words.
+    "image": frozenset(),
+    # A page for listeners: loudness is measured as that of the corpus is.
+    "listening": frozenset({"corpus", "options"}),
     "data": frozenset({"controls", "annotations", "corpus"}),
     # A run ends in a bundle of its own; the networks of the extractors are trained here too.  What a control's values
     # mean is known where it is made, and dropping a part of them needs it.
@@ -54,10 +58,10 @@ ALLOWED: dict[str, frozenset[str]] = {
     # A lead sheet is a request in bars.
     "inputs": frozenset({"annotations", "controls", "generate", "interop", "model", "options", "sheets", EXTRACTORS}),
     # A take is judged, written with what it was asked for, and read back as the source of the next.
-    # Its file carries tags and a mark.
+    # Its file carries tags and a mark.  A batch of requests reads flags, and asks which solvers go by the whole batch.
     "takes": frozenset(
-        {"annotations", "controls", "evaluate", "generate", "inputs", "interop", "metrics", "studio", "watermark"}
-        | {EXTRACTORS}
+        {"annotations", "controls", "evaluate", "flow", "generate", "image", "inputs", "interop", "metrics"}
+        | {"options", "studio", "watermark", EXTRACTORS}
     ),
     "evaluate": frozenset(
         {"annotations", "controls", "corpus", "data", "datasets", "flow", "generate", "interop", "metrics", "options"}
