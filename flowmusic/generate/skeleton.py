@@ -6,7 +6,7 @@ other agree in what the request says, and in their level and timbre by being mov
 
 >>> parts = skeleton(600, window=250, around=62)
 >>> [(part.window.start, part.start, part.stop) for part in parts]
-[(0, 0, 250), (187, 250, 376), (350, 376, 600)]
+[(0, 0, 250), (188, 250, 376), (350, 376, 600)]
 """
 
 from __future__ import annotations
