@@ -122,8 +122,8 @@ def edits(bench: Bench) -> None:
             continue
         grid = bench.generator.grid()
         asked = inside(clip.controls, bench.other_chords(row), [region], grid, free={"melody"})
-        take = edit(bench.generator, bench.takes[row].latents, asked, [region], told=False, seed=100 + row)
-        context = edit(bench.generator, bench.takes[row].latents, asked, [region], seed=100 + row)
+        take = edit(bench.generator, bench.takes[row].latents, asked, [region], seed=100 + row)
+        context = edit(bench.generator, bench.takes[row].latents, asked, [region], told=True, seed=100 + row)
         free = bench.generator.generate(asked, seed=100 + row)
         old = bench.files[row]
         new = bench.spliced(row, old, take, [region])
@@ -146,7 +146,7 @@ def recordings(bench: Bench) -> None:
             continue
         asked = inside(clip.controls, bench.other_chords(row), [region], bench.generator.grid(), free={"melody"})
         latents = bench.generator.codec.encode(Audio(clip.audio.samples[None], clip.audio.rate))
-        take = edit(bench.generator, latents, asked, [region], told=False, seed=100 + row)
+        take = edit(bench.generator, latents, asked, [region], seed=100 + row)
         old = exact.read(clip.audio.write(bench.folder / "recording.wav"), clip.audio)
         compare(bench, rows, row, old, bench.spliced(row, old, take, [region]), asked, region)
     show(rows)
@@ -190,31 +190,46 @@ def chain(bench: Bench) -> None:
 
     (With other chords and no tune in the regions, as in :func:`edits`, they become softer by what the tune was.)
     """
-    draw = np.random.default_rng(0)
-    rows: Rows = {}
-    finals, files = [], []
-    for row, clip in enumerate(bench.clips):
-        lines = [0.0, *bench.lines(row), bench.generator.seconds]
-        controls, latents, file = clip.controls, bench.takes[row].latents, bench.files[row]
-        for number in range(EDITS):
-            first = int(draw.integers(0, len(lines) - 1))
-            region = (lines[first], lines[min(first + int(draw.integers(1, 3)), len(lines) - 1)])
-            seed = 1000 + EDITS * row + number
-            take = edit(bench.generator, latents, controls, [region], seed=seed)
-            file = bench.spliced(row, file, take, [region])
-            # As a take is kept between two commands, in half precision.
-            kept = stored.write(bench.folder / "chain.latents", take.latents, controls, {})
-            latents = stored.read(kept).latents
-        finals.append(Audio(file.floats().float(), file.rate))
-        files.append(Audio(bench.files[row].floats().float(), file.rate))
-        scores = bench.heard(finals[-1], controls, (0.0, bench.generator.seconds))
-        add(rows, {f"after {EDITS} {CHORDS}": scores.get(CHORDS, math.nan)})
-        add(rows, {"level, dB": tools.rms_db(finals[-1].samples) - tools.rms_db(files[-1].samples)})
-    show(rows)
     real = [mfcc_patches(clip.audio) for clip in bench.clips]
-    for name, sounds in (("takes", files), (f"after {EDITS} edits", finals)):
-        told = fad([mfcc_patches(sound) for sound in sounds], real)
-        print(f"  Frechet distance, {name:<20} {told.mean:6.2f} [{told.low:.2f}, {told.high:.2f}]")
+    takes = [Audio(file.floats().float(), file.rate) for file in bench.files]
+    whole = (0.0, bench.generator.seconds)
+    heard = [
+        bench.heard(take, clip.controls, whole).get(CHORDS, math.nan)
+        for take, clip in zip(takes, bench.clips, strict=True)
+    ]
+    show({f"takes {CHORDS}": heard})
+    frechet("takes", takes, real)
+    for told in (False, True):
+        print(f"  the encoder {'told' if told else 'not told'} what is beside a region")
+        draw = np.random.default_rng(0)
+        rows: Rows = {}
+        finals = []
+        for row, clip in enumerate(bench.clips):
+            finals.append(edited_often(bench, row, draw, told))
+            scores = bench.heard(finals[-1], clip.controls, whole)
+            add(rows, {f"after {EDITS} {CHORDS}": scores.get(CHORDS, math.nan)})
+            add(rows, {"level, dB": tools.rms_db(finals[-1].samples) - tools.rms_db(takes[row].samples)})
+        show(rows)
+        frechet(f"after {EDITS} edits", finals, real)
+
+
+def edited_often(bench: Bench, row: int, draw: np.random.Generator, told: bool) -> Audio:
+    lines = [0.0, *bench.lines(row), bench.generator.seconds]
+    controls, latents, file = bench.clips[row].controls, bench.takes[row].latents, bench.files[row]
+    for number in range(EDITS):
+        first = int(draw.integers(0, len(lines) - 1))
+        region = (lines[first], lines[min(first + int(draw.integers(1, 3)), len(lines) - 1)])
+        take = edit(bench.generator, latents, controls, [region], told=told, seed=1000 + EDITS * row + number)
+        file = bench.spliced(row, file, take, [region])
+        # As a take is kept between two commands, in half precision.
+        kept = stored.write(bench.folder / "chain.latents", take.latents, controls, {})
+        latents = stored.read(kept).latents
+    return Audio(file.floats().float(), file.rate)
+
+
+def frechet(name: str, sounds: Sequence[Audio], real: Sequence[np.ndarray]) -> None:
+    score = fad([mfcc_patches(sound) for sound in sounds], real)
+    print(f"  Frechet distance, {name:<20} {score.mean:6.2f} [{score.low:.2f}, {score.high:.2f}]", flush=True)
 
 
 def extensions(bench: Bench) -> None:

@@ -10,11 +10,19 @@ beats.  Schemes:
 - plain edges: left to right without bar lines, as the windows fall;
 - noise 0.05: what is told to the encoder as the music before has noise of that deviation (against errors that add up);
 - skeleton: windows apart from each other first, in batches, then those between them with both sides known;
-- skeleton, style: the same, the later windows of the first kind in the style of the first one (detail 2).
+- two passes: the same as the package has it, each window of the first kind moved to the mean of the first one, and
+  windows of the second kind that see 1.5 s on either side, where the others see 2.5 s;
+- skeleton, style: the same, the later windows of the first kind in the style of the first one (detail 2);
+- rendered: no scheme, the composition played by the corpus' synthesiser and led through the codec, for comparison.
 
 Prints Markdown: loudness drift (last minute less first, dB, mean of absolute values), distance of the mean spectra of
 the first and the last minute (dB), adherence of both, the seam's onset strength and jump in level as percentiles among
 the piece's other bar lines (50 is like any other), and processor time for ten seconds.
+
+A second table is about the timbre.  Its distance is that of mean log-mel spectra without their level (dB, root mean
+square over 64 bands): 2.5 s before and 2.5 s behind a seam, the same at bar lines that far from any seam, and blocks of
+10 s, the halves of one, neighbours, and all pairs.  Beside them the cosine distance of the same blocks by
+our text-audio model, which hears instruments and genre.
 
     python benchmarks/long_pieces.py [--seconds 120] [--pieces 4] [--seed 0] [--schemes NAME ...]
 
@@ -46,9 +54,13 @@ from flowmusic.audio import Audio
 from flowmusic.controls.drums import BAND_OF_CLASS
 from flowmusic.controls.tracks import batched
 from flowmusic.corpus.compose import compose
+from flowmusic.corpus.fonts import choose_fonts
+from flowmusic.corpus.piece import Piece
 from flowmusic.corpus.record import drum_labels
+from flowmusic.corpus.render import SAMPLE_RATE, render
+from flowmusic.corpus.synth import FontSynth
 from flowmusic.evaluate.adherence import listeners
-from flowmusic.generate import long
+from flowmusic.generate import long, scheme, skeleton
 from flowmusic.generate.draw import draw
 from flowmusic.generate.generator import Generator
 from flowmusic.generate.passages import Passage
@@ -56,10 +68,14 @@ from flowmusic.generate.sampling import SeededNoise
 from flowmusic.generate.windows import Window, cut_controls
 from flowmusic.interop import bundle
 from flowmusic.metrics.adherence import measure
+from flowmusic.metrics.mel import BANDS
+from flowmusic.metrics.style import mel_stats
+from flowmusic.metrics.text_audio import TextAudio
 from flowmusic.types import Controls, FrameGrid
 
 SHOWN = {"chord_acc": "chords", "onset_f1": "drums", "beat_f1": "beats"}
-MINUTE_S = 60.0
+TIMBRE = ("seams", "elsewhere", "halves", "neighbours", "all pairs", "heard, neighbours", "heard, all pairs")
+MINUTE_S, SIDE_S, BLOCK_S = 60.0, 2.5, 10.0
 GROUP = 8
 """Windows of a skeleton in one batch."""
 
@@ -71,13 +87,14 @@ class Asked:
     controls: Controls
     labels: Annotations
     grid: FrameGrid
+    piece: Piece
 
 
 @dataclass
 class Made:
-    """Latents ``[1, T, D]``, and the frames at which parts meet."""
+    """The sound ``[C, N]``, and the frames at which parts meet."""
 
-    latents: Tensor
+    sound: Audio
     seams: list[int]
 
 
@@ -103,7 +120,7 @@ def asked(model: Generator, seed: int, seconds: float) -> Asked:
     )
     grid = model.grid(seconds)
     tracks = {name: batched(track) for name, track in to_tracks(labels, grid).items()}
-    return Asked(Controls((piece.captions[0],), tracks), labels, grid)
+    return Asked(Controls((piece.captions[0],), tracks), labels, grid, piece)
 
 
 def left_to_right(
@@ -120,7 +137,7 @@ def left_to_right(
     named = _With(model, model.encoder if not noise else _NoisyContext(model.encoder, noise, seed))
     noises = SeededNoise([seed])
     drawn = list(long.left_to_right(named, ask, parts, noises, model.sampling(), steady=steady, told=told))
-    return Made(torch.cat([latents for latents, _ in drawn], 1), [part.start for part in parts[1:]])
+    return Made(sound_of(model, torch.cat([latents for latents, _ in drawn], 1)), [part.start for part in parts[1:]])
 
 
 class _With:
@@ -146,7 +163,7 @@ class _NoisyContext(torch.nn.Module):
         return self.inner(controls, grid, context=context)
 
 
-def skeleton(model: Generator, wanted: Asked, seed: int, style: bool = False) -> Made:
+def windows_apart(model: Generator, wanted: Asked, seed: int, style: bool = False) -> Made:
     """Every other part first, in batches; those between are drawn with what is known on both sides."""
     window = model.grid().length
     length, around = wanted.grid.length, round(long.OVERLAP_SECONDS * float(wanted.grid.frame_rate))
@@ -192,7 +209,29 @@ def skeleton(model: Generator, wanted: Asked, seed: int, style: bool = False) ->
     for numbers in (even, odd):
         for n in range(0, len(numbers), GROUP):
             draw_all(numbers[n : n + GROUP])
-    return Made(known, edges[1:-1])
+    return Made(sound_of(model, known), edges[1:-1])
+
+
+def two_passes(model: Generator, wanted: Asked, seed: int) -> Made:
+    """As long takes are made."""
+    window = model.grid().length
+    assert scheme.apart(wanted.controls, wanted.grid, window)
+    around = round(scheme.AROUND_SECONDS * float(wanted.grid.frame_rate))
+    parts = skeleton.skeleton(wanted.grid.length, window, around, long.bar_lines(wanted.controls))
+    ask = long.asking(wanted.controls, model.defaults.guide())
+    drawn = list(skeleton.in_two_passes(model, ask, parts, SeededNoise([seed]), model.sampling()))
+    return Made(sound_of(model, torch.cat([latents for latents, _ in drawn], 1)), [part.start for part in parts[1:]])
+
+
+def rendered(model: Generator, wanted: Asked, seed: int) -> Made:
+    """The composition itself, in the first soundfont."""
+    fonts, _ = choose_fonts([], None)
+    samples = render(wanted.piece, FontSynth(fonts[0].path)).mix.astype(np.float32) / 32768
+    sound = audio_tools.resample(Audio(torch.from_numpy(samples)[None, None], SAMPLE_RATE), model.codec.rate)
+    size = round(MINUTE_S * sound.rate)
+    with torch.no_grad():
+        latents = [model.codec.encode(Audio(part, sound.rate)) for part in sound.samples.split(size, -1)]
+        return Made(sound_of(model, torch.cat(latents, 1)), [])
 
 
 SCHEMES: dict[str, Scheme] = {
@@ -202,8 +241,10 @@ SCHEMES: dict[str, Scheme] = {
     "steady, untold": lambda model, wanted, seed: left_to_right(model, wanted, seed, steady=True, told=False),
     "plain edges": lambda model, wanted, seed: left_to_right(model, wanted, seed, lines=False),
     "noise 0.05": lambda model, wanted, seed: left_to_right(model, wanted, seed, noise=0.05),
-    "skeleton": skeleton,
-    "skeleton, style": lambda model, wanted, seed: skeleton(model, wanted, seed, style=True),
+    "skeleton": windows_apart,
+    "two passes": two_passes,
+    "skeleton, style": lambda model, wanted, seed: windows_apart(model, wanted, seed, style=True),
+    "rendered": rendered,
 }
 
 
@@ -252,13 +293,49 @@ def seam_percentiles(sound: Audio, seams: list[float], lines: list[float]) -> It
         )
 
 
+def timbre(sound: Audio, seams: list[float], lines: list[float], listener: TextAudio) -> dict[str, list[float]]:
+    """Distances of timbre (dB) and of what our text-audio model hears, by the names of :data:`TIMBRE`."""
+
+    def spectrum(start: float, seconds: float) -> Tensor:
+        first = round(start * sound.rate)
+        part = sound.samples[:, first : first + round(seconds * sound.rate)]
+        mean = mel_stats(Audio(part.contiguous(), sound.rate))[:BANDS] * (20.0 / math.log(10.0))
+        return mean - mean.mean()
+
+    def step(at: float) -> float:
+        return apart(spectrum(at - SIDE_S, SIDE_S), spectrum(at, SIDE_S))
+
+    def apart(one: Tensor, other: Tensor) -> float:
+        return float((one - other).square().mean().sqrt())
+
+    inside = [at for at in lines if SIDE_S <= at <= sound.seconds - SIDE_S]
+    inside = [at for at in inside if min((abs(at - seam) for seam in seams), default=math.inf) >= SIDE_S]
+    starts = [BLOCK_S * n for n in range(int(sound.seconds // BLOCK_S))]
+    blocks = [spectrum(start, BLOCK_S) for start in starts]
+    size = round(BLOCK_S * sound.rate)
+    cut = [Audio(sound.samples[:, round(at * sound.rate) :][:, :size].contiguous(), sound.rate) for at in starts]
+    heard = listener.embed_audio(cut)
+    pairs = [(a, b) for b in range(len(starts)) for a in range(b)]
+    found = {
+        "seams": [step(at) for at in seams if SIDE_S <= at <= sound.seconds - SIDE_S],
+        "elsewhere": [step(at) for at in inside],
+        "halves": [apart(spectrum(at, BLOCK_S / 2), spectrum(at + BLOCK_S / 2, BLOCK_S / 2)) for at in starts],
+        "neighbours": [apart(one, other) for one, other in zip(blocks, blocks[1:], strict=False)],
+        "all pairs": [apart(blocks[a], blocks[b]) for a, b in pairs],
+        "heard, neighbours": [1.0 - float(heard[n] @ heard[n + 1]) for n in range(len(starts) - 1)],
+        "heard, all pairs": [1.0 - float(heard[a] @ heard[b]) for a, b in pairs],
+    }
+    # One number a piece: pieces are what vary, and not all have as many seams.
+    return {name: [statistics.mean(values)] for name, values in found.items() if values}
+
+
 Found = dict[str, dict[str, list[float]]]
 """Numbers by scheme and by what was measured."""
 
 
 def study(model: Generator, args: argparse.Namespace) -> Found:
     """Make every piece by every scheme, in turn, so that the machine's noise falls on all of them."""
-    ears = listeners()
+    ears, listener = listeners(), TextAudio.load()
     found: Found = {name: {} for name in args.schemes}
     last = int(args.seconds // MINUTE_S) - 1
     short = asked(model, args.seed, 10.0).controls
@@ -273,19 +350,21 @@ def study(model: Generator, args: argparse.Namespace) -> Found:
             note: dict[str, list[float]] = {"base": [base]}
             began = time.process_time()
             made = SCHEMES[name](model, wanted, seed)
-            sound = sound_of(model, made.latents)
+            sound = made.sound
             note["cost"] = [(time.process_time() - began) / (args.seconds / 10.0)]
             first, final = minute(sound, 0), minute(sound, last)
             note["drift"] = [abs(audio_tools.rms_db(final.samples) - audio_tools.rms_db(first.samples))]
             note["spectrum"] = [float((spectrum_db(final) - spectrum_db(first)).abs().mean())]
-            for label, at in (("first", 0), ("last", last)):
+            for label, at in () if args.timbre_only else (("first", 0), ("last", last)):
                 requested = wanted.labels.part(at * MINUTE_S, MINUTE_S)
                 for key, value in measure(minute(sound, at), requested, ears).items():
                     if key in SHOWN and not math.isnan(value):
                         note[f"{label} {key}"] = [value]
             seams = [frame / float(wanted.grid.frame_rate) for frame in made.seams]
-            pairs = list(seam_percentiles(sound, seams, list(wanted.labels.downbeats or ())))
-            note["onset"], note["jump"] = [onset for onset, _ in pairs], [jump for _, jump in pairs]
+            pairs = list(seam_percentiles(sound, seams, list(wanted.labels.downbeats or ()))) if seams else []
+            if pairs:
+                note["onset"], note["jump"] = [onset for onset, _ in pairs], [jump for _, jump in pairs]
+            note |= timbre(sound, seams, list(wanted.labels.downbeats or ()), listener)
             for key, values in note.items():
                 found[name].setdefault(key, []).extend(values)
             print(seed, name, {key: round(statistics.mean(values), 3) for key, values in note.items()}, flush=True)
@@ -302,12 +381,19 @@ def table(found: Found) -> str:
     for name, note in found.items():
         if note:
             mean = {key: statistics.mean(values) for key, values in note.items()}
+            judged = [f"{label} {key}" for label in ("first", "last") for key in SHOWN]
+            mean |= {key: mean.get(key, math.nan) for key in ("onset", "jump", *judged)}
             pairs = " | ".join(f"{mean[f'first {key}']:.3f}, {mean[f'last {key}']:.3f}" for key in SHOWN)
             lines.append(
                 f"| {name} | {len(note['drift'])} | {mean['drift']:.2f} | {mean['spectrum']:.2f} | {pairs} | "
                 f"{mean['onset']:.0f} | {mean['jump']:.0f} | {mean['cost']:.2f} s, "
                 f"{mean['cost'] / mean['base']:.2f} of a 10 s take |"
             )
+    lines += ["", f"| scheme | {' | '.join(TIMBRE)} |", f"|---|{'---|' * len(TIMBRE)}"]
+    for name, note in found.items():
+        if TIMBRE[-1] in note:
+            cells = [f"{statistics.mean(note[key]):.3g}" if key in note else "-" for key in TIMBRE]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -319,6 +405,7 @@ def main() -> None:
     parser.add_argument("--pieces", type=options.integer("takes"), default=4, metavar="N")
     parser.add_argument("--seed", type=options.seed, default=0, metavar="N")
     parser.add_argument("--schemes", nargs="+", choices=tuple(SCHEMES), default=list(SCHEMES), metavar="NAME")
+    parser.add_argument("--timbre-only", action="store_true", help="nobody listens for chords, drums and beats")
     parser.add_argument("--raw", type=Path, metavar="FILE")
     parser.add_argument("--of", type=options.existing_file, nargs="+", default=[], metavar="FILE")
     args = parser.parse_args()

@@ -10,6 +10,8 @@ import numpy as np
 
 from feature_extractors import flux, pulse, signals, tempo
 from feature_extractors.madmom import compat
+from feature_extractors.madmom.bar_decoder import BarDecoder
+from feature_extractors.madmom.recurrent import to_numpy
 from feature_extractors.networks import drum_net
 from feature_extractors.recording import Recording, levelled
 from feature_extractors.rows import Rows
@@ -20,7 +22,7 @@ from flowmusic.types import FrameGrid, Track
 
 FPS = 100
 _WINDOW_S, _OVERLAP_S = 60, 10
-"""Decoding keeps a back pointer for each of 27 000 states and frame: a minute takes 0.6 GB, an hour would not fit."""
+"""Decoded at once, so that what is decoded does not depend on how long a recording goes on."""
 
 
 @dataclass(frozen=True)
@@ -157,14 +159,19 @@ def _without_doubles(rows: np.ndarray, nearest_s: float) -> np.ndarray:
 
 @functools.cache
 def _network() -> Any:
-    return compat.module("features.downbeats").RNNDownBeatProcessor()
+    processor = compat.module("features.downbeats").RNNDownBeatProcessor()
+    features, ensemble, *rest = processor.processors
+    networks = to_numpy(ensemble.processors[0].processors)
+    return lambda samples: functools.reduce(lambda x, step: step(x), (features, networks, *rest), samples)
 
 
 @functools.cache
 def _decoder(beats_per_bar: tuple[int, ...], min_bpm: float, max_bpm: float) -> Any:
-    return compat.module("features.downbeats").DBNDownBeatTrackingProcessor(
+    decoder = compat.module("features.downbeats").DBNDownBeatTrackingProcessor(
         beats_per_bar=list(beats_per_bar), min_bpm=min_bpm, max_bpm=max_bpm, fps=FPS
     )
+    decoder.hmms = [BarDecoder(each) for each in decoder.hmms]
+    return decoder
 
 
 def _activation(samples: np.ndarray) -> np.ndarray:

@@ -77,6 +77,7 @@ _TABLE = (
     _row("style_excerpt", "seconds", 1.5, 4.5, "as long as the excerpts that a style was trained on"),
     _row("recording", "seconds", 0.001, 604_800, "no recording is longer than a week", "duration"),
     _row("source", "seconds", 0.05, 900, "of a recording to be edited, which is in memory whole; cut out a part"),
+    _row("export", "seconds", 1, 600, "of a recording to be taken apart: less has no bar, more does not fit in memory"),
     _row("time", "seconds", -604_800, 604_800, "of something within a recording, from its start or a part's"),
     _row("bpm", "beats a minute", 20, 400, "slower or faster, nobody feels a beat", "bpm"),
     _row("meter_beats", "beats", 1, 16, "over 2, 4, 8 or 16, such as 4/4 or 6/8", whole=True),

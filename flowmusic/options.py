@@ -7,7 +7,7 @@ import functools
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -297,6 +297,18 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(" ".join(message.split()))
+
+
+def reader(
+    add_arguments: Callable[[argparse.ArgumentParser], None],
+) -> Callable[[Sequence[str], argparse.Namespace], argparse.Namespace]:
+    """What reads a command's flags from elsewhere than the command line, over those of a namespace.
+
+    The reader raises: UsageError.
+    """
+    parser = Parser(prog="flowmusic", add_help=False)
+    add_arguments(parser)
+    return lambda argv, base: parser.parse_args(list(argv), base)
 
 
 def check_device(name: str) -> None:

@@ -67,15 +67,22 @@ def compress(magnitudes: Tensor) -> Tensor:
 
 @functools.cache
 def _filters() -> dict[int, Tensor]:
-    """Triangles around the bins, at least one DFT bin to either side.  Shape: size -> ``[size/2+1, 252]``."""
+    """Shape: size -> ``[size/2+1, 252]``."""
     centres = LOWEST_HZ * 2.0 ** ((torch.arange(BINS, dtype=torch.float64) - 1.0) / (12 * BINS_PER_SEMITONE))
     low, high = (math.log(f) for f in _FADE_HZ)
     short_share = ((centres.log() - low) / (high - low)).clamp(0.0, 1.0)
-    out = {}
-    for size, share in ((LONG, 1.0 - short_share), (SHORT, short_share)):
-        spacing = RATE / size
-        hz = torch.arange(size // 2 + 1, dtype=torch.float64)[:, None] * spacing
-        width = (centres * (2.0 ** (1.0 / (12 * BINS_PER_SEMITONE)) - 1.0)).clamp(min=spacing)
-        triangle = (1.0 - (hz - centres).abs() / width).clamp(min=0.0)
-        out[size] = (triangle * share).float()
-    return out
+    return {
+        size: (triangles(centres, size) * share).float()
+        for size, share in ((LONG, 1.0 - short_share), (SHORT, short_share))
+    }
+
+
+def triangles(centres: Tensor, size: int) -> Tensor:
+    """Triangles around bins at ``centres`` Hz ``[K]``, at least one DFT bin to either side.
+
+    Shape: ``[size / 2 + 1, K]`` in double precision.
+    """
+    spacing = RATE / size
+    hz = torch.arange(size // 2 + 1, dtype=torch.float64)[:, None] * spacing
+    width = (centres * (2.0 ** (1.0 / (12 * BINS_PER_SEMITONE)) - 1.0)).clamp(min=spacing)
+    return (1.0 - (hz - centres).abs() / width).clamp(min=0.0)

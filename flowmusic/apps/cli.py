@@ -26,12 +26,15 @@ COMMANDS = {
     "invert": "learn a word for the feel of some recordings",
     "extract": "read chords, melody, drums and beats from audio",
     "sheet": "show what a lead sheet says, bar by bar, or write it in another format",
+    "detect": "tell whether a recording carries the mark that flowmusic puts into what it makes",
+    "export": "carry a take or a recording on to a studio: stems, MIDI, sheets, loops",
     "enhance": "give a dull recording a treble (8, 16 or 22 kHz, or old, to 32 kHz)",
     "models": "list the models that can be used by name, or convert one",
     "corpus": "compose and render a labelled corpus",
     "data": "make a manifest of your own recordings, or of a known data set",
     "build": "turn recordings into shards of latents and controls (takes Hydra overrides)",
     "train": "train a codec or a model (takes Hydra overrides and -m)",
+    "listen-test": "make a page for listeners to judge sounds on, or say what they said",
     "evaluate": "score a model on a test set, and make a page to hear it on (takes Hydra overrides and -m)",
     "runs": "list training runs, what differed and what came out",
 }
@@ -41,6 +44,7 @@ FORWARDED = {
     "build": "flowmusic.apps.build",
     "train": "flowmusic.train.run",
     "evaluate": "flowmusic.apps.evaluate",
+    "listen-test": "flowmusic.listening.__main__",
 }
 """Commands whose own ``main(argv)`` reads the arguments."""
 

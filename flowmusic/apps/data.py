@@ -122,7 +122,7 @@ def run_read(args: argparse.Namespace) -> int:
         known = find(args.name)
         progress.starting("flowmusic data")
         if known.read is None:
-            from flowmusic.apps.data_midi import run as render
+            from flowmusic.datasets.render_midi import run as render
 
             return render(args)
         if args.soundfont or args.max_seconds is not None:

@@ -10,7 +10,7 @@ from flowmusic.apps import source_flags, take_flags
 from flowmusic.controls import chords
 from flowmusic.errors import DONE, UsageError, check_output, reading_input
 from flowmusic.files import remove_stale
-from flowmusic.inputs import regions
+from flowmusic.inputs import lead_sheet, regions
 
 if TYPE_CHECKING:
     from flowmusic.types import Generation, Progress
@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError("say which part is made anew: --bars 5-8, or --start 12 --end 20 (seconds), and not both")
         if args.chords is not None:
             chords.parse(args.chords, 60.0)
+        args.lead = lead_sheet.read(args)
     progress.starting("flowmusic edit")
     from flowmusic.generate.edit import edit
     from flowmusic.generate.generator import draw_seed
@@ -54,16 +55,7 @@ def run(args: argparse.Namespace) -> int:
     generator, source = source_flags.opened(args)
     with reading_input():
         piece = editing.piece(source, generator, args.bpm, args.meter)
-        lines = regions.bar_lines(piece.beats, piece.seconds)
-        if args.bars:
-            if lines is None:
-                raise UsageError(
-                    f"the tempo of {piece.name} is not known, so it has no bars to count; give --bpm, or --start, --end"
-                )
-            spans = regions.in_bars([each for given in args.bars for each in given], lines, piece.name)
-        else:
-            spans = regions.in_seconds(args.start, args.end, piece.seconds)
-        starts = [regions.first_bar(lines, start) for start, _ in spans]
+        spans, starts = editing.spans(args, piece)
         asked = within.read(args, piece, spans, starts)
         recorded, details = editing.settled(args, asked, source, generator)
         piece = within.merged(asked, piece, spans, starts, generator, source_flags.free(args))
@@ -83,7 +75,6 @@ def run(args: argparse.Namespace) -> int:
             spans,
             guidance=guidance,
             sampling=sampling,
-            told=asked.chords is None,  # music on other chords is followed less where it is told the old ones beside it
             seed=seed,
             progress=report,
         )
@@ -97,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
         details,
         keep_latents=not args.no_latents,
         quiet=args.quiet,
+        watermark=args.watermark,
         source=source,
         samples=samples,
         regions=spans,

@@ -12,6 +12,7 @@ from flowmusic.apps import source_flags, take_flags
 from flowmusic.controls import chords
 from flowmusic.errors import DONE, UsageError, check_output, reading_input
 from flowmusic.files import remove_stale
+from flowmusic.inputs import lead_sheet
 
 if TYPE_CHECKING:
     from flowmusic.types import Generation, Progress
@@ -21,11 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = """Make music that goes on from the end of a piece, or that leads up to its beginning.
 
 The beat runs on.  Without others, the chords and drums of SOURCE repeat, and its words hold.
-New chords, melody and drums begin with the first bar after the join."""
+New chords, melody, drums and sheets begin with the first bar after the join."""
     parser.epilog = f"{take_flags.GUIDANCE_KEYS}\n{take_flags.EXIT_CODES}"
     source_flags.add_source(parser)
     parser.add_argument("--seconds", type=options.seconds, metavar="N", help="how much to add")
-    parser.add_argument("--bars", type=options.integer("bars"), metavar="N", help="how much to add, in bars of SOURCE")
+    parser.add_argument(
+        "--bars", type=options.integer("bars"), metavar="N", help="how much to add, in bars (those of --sheet)"
+    )
     parser.add_argument("--before", action="store_true", help="add it before SOURCE, and not after it")
     source_flags.add_making(parser, out="extended.wav")
 
@@ -33,10 +36,11 @@ New chords, melody and drums begin with the first bar after the join."""
 def run(args: argparse.Namespace) -> int:
     """Read the source, settle length and request, and make, write and judge ``--count`` extensions."""
     with reading_input():
-        if (args.seconds is None) == (args.bars is None):
-            raise UsageError("say how much to add: --seconds 20, or --bars 8, and not both")
+        if (args.seconds is None) == (args.bars is None) and (args.seconds is not None or args.sheet is None):
+            raise UsageError("say how much to add: --seconds 20, or --bars 8, or --sheet FILE, and not two of them")
         if args.chords is not None:
             chords.parse(args.chords, 60.0)
+        args.lead = lead_sheet.read(args)
     progress.starting("flowmusic extend")
     from flowmusic.generate.extend import extend
     from flowmusic.generate.generator import draw_seed
@@ -46,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     generator, source = source_flags.opened(args)
     with reading_input():
         known = editing.piece(source, generator, args.bpm, args.meter)
-        seconds = args.seconds or extending.bars_seconds(known, args.bars)
+        seconds = extending.added(args, known)
         first = math.ceil(round(seconds * float(source.grid.frame_rate), 6)) if args.before else 0
         free = source_flags.free(args)
         piece = extending.longer(known, seconds, first, free)
@@ -76,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
             known=kept,
             guidance=guidance,
             sampling=sampling,
-            told=asked.chords is None,
+            told=not editing.on_other_chords(asked),
             seed=seed,
             progress=report,
         )
@@ -92,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
         details,
         keep_latents=not args.no_latents,
         quiet=args.quiet,
+        watermark=args.watermark,
         source=source,
         samples=samples,
         regions=[span],

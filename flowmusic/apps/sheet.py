@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from flowmusic import options
@@ -29,17 +28,11 @@ chords as people paste them."""
 
 def run(args: argparse.Namespace) -> int:
     """Read, list, and write."""
-    from flowmusic.controls.meter import parse_meter
+    from flowmusic import sheets
     from flowmusic.sheets import formats, listing
-    from flowmusic.sheets.form import played_as
 
     with reading_input():
-        reading = formats.read(args.sheet, args.bpm, parse_meter(args.meter or "4/4"))
-        if args.form is not None:
-            if reading.sheet is None:
-                raise ValueError(f"--form plays sections of bars, and the {reading.format} has no bars")
-            sheet = played_as(reading.sheet, args.form)
-            reading = replace(reading, sheet=sheet, annotations=sheet.annotations(args.bpm), in_bars=True)
+        reading = sheets.read(args.sheet, bpm=args.bpm, meter=args.meter or "4/4", form=args.form)
         for out in args.out:
             check_output(out, 1 << 20)
     for notice in reading.notices:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flowmusic import options
 from flowmusic.apps import take_flags
 from flowmusic.errors import UsageError, reading_input
+from flowmusic.inputs import lead_sheet
 from flowmusic.options import check_device
 from flowmusic.paths import sibling
 from flowmusic.takes.source import FREE
@@ -32,6 +33,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 def add_making(parser: argparse.ArgumentParser, out: str) -> None:
     """What is asked for, how it is made, and where it is written."""
     take_flags.add_request(parser)
+    lead_sheet.add_arguments(parser)
     parser.add_argument(
         "--free",
         type=options.names((*FREE, "all")),

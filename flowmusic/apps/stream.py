@@ -16,11 +16,11 @@ from flowmusic.apps import take_flags
 from flowmusic.errors import DONE, UsageError, check_output, reading_input, silence_stdout
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
     from flowmusic.generate.live import Report
     from flowmusic.inputs.follow import Wishes
+    from flowmusic.takes.signing import Signature
 
 STDOUT = "-"
 SECONDS_OF_A_CHECK = 60.0
@@ -88,6 +88,7 @@ Ctrl-C ends the stream; a file is then whole up to there.
         help="a .wav, .flac or .ogg; - is standard output, 16-bit samples without a header, as time goes by",
     )
     where.add_argument("--play", action="store_true", help="on this machine (needs the package sounddevice)")
+    take_flags.add_watermark(parser)
     add("--quiet", action="store_true", help="no notes; only the name of the file")
 
 
@@ -112,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
         from flowmusic.generate.generator import draw_seed
         from flowmusic.generate.stream import Stream, repeating
         from flowmusic.interop import model_files
+        from flowmusic.takes.signing import Signature, provenance
 
         with reading_input():
             options.check_device(args.device)
@@ -130,7 +132,9 @@ def run(args: argparse.Namespace) -> int:
                 sampling=generator.sampling(steps=args.steps),
             )
             if isinstance(args.out, Path):
-                check_output(args.out, round(2 * (args.seconds or SECONDS_OF_A_CHECK) * stream.rate))
+                check_output(args.out, round(4 * (args.seconds or SECONDS_OF_A_CHECK) * stream.rate))
+        made = provenance(generator.name, seed, generator.licence, args.text.strip() or None, {}, {})
+        signature = Signature(made, args.watermark)
         say = _silent if args.quiet else _note
         for notice in () if bars is None else bars[1]:
             say(notice)
@@ -139,10 +143,10 @@ def run(args: argparse.Namespace) -> int:
         stopped = cleaning.enter_context(_interruptible())
         most = None if args.seconds is None else round(args.seconds * stream.rate)
         if isinstance(args.out, Path):
-            _to_file(wishes.blocks(stream, stopped), args.out, stream.rate, generator.codec.channels, most)
+            _to_file(wishes.blocks(stream, stopped), args.out, stream.rate, generator.codec.channels, most, signature)
             print(args.out, flush=True)
             return DONE
-        report = _as_time_goes_by(wishes, stream, stopped, most, args, speaker)
+        report = _as_time_goes_by(wishes, stream, stopped, most, args, speaker, signature)
         if report is not None:
             say(str(report))
     return DONE
@@ -172,24 +176,33 @@ def _interruptible() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _to_file(blocks: Iterator[Tensor], out: Path, rate: int, channels: int, most: int | None) -> None:
+def _to_file(
+    blocks: Iterator[Tensor], out: Path, rate: int, channels: int, most: int | None, signature: Signature
+) -> None:
     """As quickly as it can be made."""
     from flowmusic import audio
 
-    def cut() -> Iterator[np.ndarray]:
+    def cut() -> Iterator[Tensor]:
         left = most
         for samples in blocks:
             part = samples if left is None else samples[:, :left]
-            yield part.T.numpy()
+            yield part
             left = None if left is None else left - part.shape[1]
             if left == 0:
                 return
 
-    audio.write_blocks(cut(), rate, channels, out)
+    with signature.tagged(out) as temporary:
+        audio.write_blocks((part.T.numpy() for part in signature.blocks(cut(), rate)), rate, channels, temporary)
 
 
 def _as_time_goes_by(
-    wishes: Wishes, stream: Any, stopped: threading.Event, most: int | None, args: argparse.Namespace, speaker: Any
+    wishes: Wishes,
+    stream: Any,
+    stopped: threading.Event,
+    most: int | None,
+    args: argparse.Namespace,
+    speaker: Any,
+    signature: Signature,
 ) -> Report | None:
     """To standard output or the loudspeaker; None where nobody listens any more."""
     from flowmusic.generate.live import Producer, RealClock, perform
@@ -197,7 +210,7 @@ def _as_time_goes_by(
     clock = RealClock(stopped)
     producer = Producer(lambda sampling: wishes.next_block(stream, sampling), stream.sampling, stream.rate, clock)
     try:
-        with _listener(args, speaker, stream) as write:
+        with _listener(args, speaker, stream) as listener, signature.through(listener, stream.rate) as write:
             return perform(
                 producer, write, clock, stream.rate, stream.bar_samples, most_samples=most, stopped=stopped.is_set
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowmusic import options
@@ -131,12 +132,42 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     options.add_threads(parser)
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """Where a take is written, and what is told of it."""
+def add_output(parser: argparse.ArgumentParser, folder: bool = False) -> None:
+    """Where a take is written, and what is told of it; ``folder``: judged later, as it may be one of several takes."""
     add = parser.add_argument
-    add("--out", type=options.audio_output, default="take.wav", metavar="FILE", help="take.wav; also .flac, .ogg")
+    add(
+        "--out",
+        type=str if folder else options.audio_output,
+        default="take.wav",
+        metavar="FILE",
+        help="take.wav; also .flac, .ogg" + ("; with --batch a folder" if folder else ""),
+    )
     add("--no-latents", action="store_true", help="keep no take.latents, which edit, extend and vary start from")
+    add_watermark(parser)
     add("--quiet", action="store_true", help="no progress, notices or scores; only the names of the files")
+
+
+def add_watermark(parser: argparse.ArgumentParser) -> None:
+    """Whether what is made is marked."""
+    how = argparse.BooleanOptionalAction
+    parser.add_argument(
+        "--watermark", action=how, default=True, help="an inaudible mark in what is made, for `flowmusic detect` (on)"
+    )
+
+
+def settle_output(args: argparse.Namespace) -> None:
+    """Judge ``--out``: a recording, or with ``--batch`` a folder.  Raises: UsageError."""
+    if args.keep_going and args.batch is None:
+        raise UsageError("--keep-going is about the lines of a --batch, which is not given")
+    if args.batch is not None and Path(args.out).suffix.lower() in options.AUDIO_SUFFIXES:
+        raise UsageError("--batch makes several takes; name a folder for them, as in --out takes")
+    if args.batch is not None and (args.stems or args.midi):
+        raise UsageError("--stems and --midi are for single takes; carry those of a --batch on by `flowmusic export`")
+    judge = options.audio_output if args.batch is None else options.output_folder
+    try:
+        args.out = judge(str(args.out))
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"argument --out: {error}") from None
 
 
 def load(args: argparse.Namespace) -> Generator:

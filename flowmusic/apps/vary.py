@@ -100,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
         details,
         keep_latents=not args.no_latents,
         quiet=args.quiet,
+        watermark=args.watermark,
         source=source,
         same=same,
     )

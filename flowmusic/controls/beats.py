@@ -29,10 +29,12 @@ from flowmusic.types import FrameGrid, Track
 __all__ = [
     "MAX_BPM",
     "MIN_BPM",
+    "Changing",
     "Meter",
     "Times",
     "bar_edges",
     "beats_per_bar",
+    "changing",
     "check_bpm",
     "from_bpm",
     "from_track",
@@ -165,6 +167,42 @@ def tempo(track: Track) -> float | None:
     """Beats a minute of a beats track (the median interval); None with fewer than two beats."""
     beats = from_track(track).beats
     return None if len(beats) < 2 else float(60.0 / np.median(np.diff(beats)))
+
+
+@dataclass(frozen=True)
+class Changing:
+    """Beats whose tempo changes, counted from the first of ``times`` in seconds.
+
+    >>> slower = Changing((0.0, 1.0, 3.0))
+    >>> slower.seconds(1.5), slower.count(5.0)
+    (2.0, 3.0)
+    """
+
+    times: tuple[float, ...]
+
+    def seconds(self, beat: float) -> float:
+        """When a beat is; behind the last it goes on at the tempo there."""
+        places = np.arange(len(self.times), dtype=np.float64)
+        return float(_interpolate(np.array([beat]), places, np.array(self.times))[0])
+
+    def count(self, seconds: float) -> float:
+        """How many beats there are up to a time."""
+        places = np.arange(len(self.times), dtype=np.float64)
+        return float(_interpolate(np.array([seconds]), np.array(self.times), places)[0])
+
+
+STEADY = 0.02
+"""Beats that are all as long as their median but for this share are of one tempo: phases on frames are no finer."""
+
+
+def changing(track: Track, start_s: float = 0.0) -> Changing | None:
+    """The beats of a track from a time on; None where they are of one tempo, or too few to tell."""
+    times = tuple(time for time in from_track(track).beats if time >= start_s - 1e-3)
+    if len(times) < 3:
+        return None
+    gaps = np.diff(times)
+    even = bool((np.abs(gaps / np.median(gaps) - 1.0) <= STEADY).all())
+    return None if even else Changing(times)
 
 
 def beats_per_bar(times: Times) -> int | None:

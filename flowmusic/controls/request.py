@@ -97,10 +97,26 @@ def _chords(
         offset_s = 0.0
         if beats is not None and bpm is None and not chord_tracks.is_timed(chords):
             bpm, offset_s = _place(beats)
-        line = chord_tracks.parse(chords, grid.seconds - offset_s, bpm or DEFAULT_BPM, meter.beats_per_bar)
+        changing = None if beats is None or bpm is None else beat_tracks.changing(beats, offset_s)
+        seconds = grid.seconds - offset_s
+        if changing is not None and bpm is not None:
+            # As many beats as the clip has, each first as long as most of them.
+            seconds = changing.count(grid.seconds) * 60.0 / bpm
+        line = chord_tracks.parse(chords, seconds, bpm or DEFAULT_BPM, meter.beats_per_bar)
         for message in line.warnings:
             notice(message)
         moved = [(start + offset_s, end + offset_s, label) for start, end, label in line.changes]
+        if changing is not None and bpm is not None:
+            rate, beats_s = float(grid.frame_rate), bpm / 60.0
+            # Beats read from a track lie some milliseconds beside their frame, and a change would miss it.
+            moved = [
+                (
+                    round(changing.seconds(start * beats_s) * rate) / rate,
+                    round(changing.seconds(end * beats_s) * rate) / rate,
+                    label,
+                )
+                for start, end, label in line.changes
+            ]
         return chord_tracks.to_track(moved, grid)
     changes = chord_tracks.check_changes(chords)
     for start, end, label in changes:

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from flowmusic.generate.draw import draw
-from flowmusic.generate.generator import OVERLAP_SECONDS, Generator, check_seed, draw_seed
-from flowmusic.generate.long import shifted
+from flowmusic.generate.generator import Generator, check_seed, draw_seed
+from flowmusic.generate.long import OVERLAP_SECONDS, shifted
 from flowmusic.generate.passages import Passage
 from flowmusic.generate.sampling import Noise, Sampling, SeededNoise
 from flowmusic.generate.windows import Window, cover, cut_controls
@@ -43,7 +43,7 @@ def edit(
     *,
     guidance: Guidance | None = None,
     sampling: Sampling | None = None,
-    told: bool = True,
+    told: bool = False,
     seed: int | None = None,
     noise: Noise | None = None,
     progress: Progress | None = None,
@@ -57,7 +57,8 @@ def edit(
         regions: in seconds from the beginning of the piece, apart from each other.
         guidance, sampling: default to the model's own.
         told: whether the encoder is told what is known beside the regions.  If not, the music there leads by its path
-            alone: other chords are followed more closely, and the timbre is kept a little less (docs/editing.md).
+            alone: chords are followed more closely, and edits after one another stay as loud as the piece was, where
+            those that are told grow by some tenths of a decibel each time (docs/editing.md).
         seed: item b starts from noise of seed + b; None draws one.
         noise: where the windows' noise comes from; default: the seed.
         progress: called as ``progress(done, total)`` after every field evaluation.

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from flowmusic import limits
 from flowmusic.audio import Audio
 from flowmusic.curves import GuidanceOverTime, Value
-from flowmusic.generate.long import OVERLAP_SECONDS, Part, asking, bar_lines, in_order, left_to_right
+from flowmusic.generate.long import Part, asking
 from flowmusic.generate.sampling import Noise, Sampling, SeededNoise
+from flowmusic.generate.scheme import drawn, parts_of
 from flowmusic.model.text import FrozenText
 from flowmusic.model.text_audio_conditioner import embed_audio
 from flowmusic.types import (
@@ -106,6 +107,7 @@ class Generator:
         style_features: what the style conditioner hears an excerpt with; None: the codec's latents.
         adapters: ``name``, ``hash`` and ``scale`` of those that are in the weights, for a take's record.
         weights: sha256 of the ``model`` and its ``codec``, where they are known, for the same.
+        licence: of the weights, for the same.
     """
 
     def __init__(
@@ -121,6 +123,7 @@ class Generator:
         style_features: StyleFeatures | None = None,
         adapters: Sequence[Mapping[str, Any]] = (),
         weights: Mapping[str, str] | None = None,
+        licence: str = "not stated",
     ) -> None:
         self.field = field.eval()
         self.encoder = encoder.eval()
@@ -132,6 +135,7 @@ class Generator:
         self.style_features = style_features
         self.adapters = tuple(adapters)
         self.weights = dict(weights or {})
+        self.licence = licence
 
     @property
     def device(self) -> torch.device:
@@ -266,15 +270,23 @@ class Generator:
         noises = noise or SeededNoise.counted(seed, controls.batch)
         if context is not None:
             self._check_context(context, controls.batch, grid.length)
-        evals, drawn = 0, []
+        evals, made = 0, []
         ask = asking(controls, guidance, negative)
-        parts, steady = self.parts(grid, controls), context is None
-        for latents, count in left_to_right(
-            self, ask, parts, noises, sampling, given=context, steady=steady, progress=progress
+        for latents, count in drawn(
+            self,
+            ask,
+            controls,
+            grid,
+            self.window_frames(grid),
+            noises,
+            sampling,
+            given=context,
+            steady=context is None,
+            progress=progress,
         ):
-            drawn.append(latents)
+            made.append(latents)
             evals += count
-        known = torch.cat(drawn, dim=1)
+        known = torch.cat(made, dim=1)
         return self.finished(known, controls, guidance, sampling, seed, evals)
 
     def sampling(self, solver: str | None = None, steps: int | None = None, time_grid: str | None = None) -> Sampling:
@@ -310,21 +322,16 @@ class Generator:
             tuple(unread),
         )
 
-    def parts(self, grid: FrameGrid, controls: Controls, cuts: Sequence[int] = ()) -> tuple[Part, ...]:
-        """The windows in which a take on ``grid`` is drawn, see :func:`flowmusic.generate.long.in_order`.
-
-        Args:
-            cuts: ascending frames at which the music begins anew: nothing before is seen from there on.
-        """
-        window = self.window_frames(grid)
-        overlap = min(round(OVERLAP_SECONDS * float(grid.frame_rate)), window // 2)
-        lines = bar_lines(controls) if grid.length > window else []
-        edges = [0, *cuts, grid.length]
-        found: list[Part] = []
-        for first, last in zip(edges, edges[1:], strict=False):
-            inside = [line - first for line in lines if first < line <= last]
-            found += [part.moved(first) for part in in_order(last - first, window, overlap, inside)]
-        return tuple(found)
+    def parts(
+        self,
+        grid: FrameGrid,
+        controls: Controls,
+        cuts: Sequence[int] = (),
+        sections: Sequence[int] = (),
+        edges: Sequence[int] = (),
+    ) -> tuple[Part, ...]:
+        """The parts of a take that is drawn from left to right: :func:`flowmusic.generate.scheme.parts_of`."""
+        return parts_of(grid, controls, self.window_frames(grid), cuts, sections, edges)
 
     def window_frames(self, grid: FrameGrid) -> int:
         """Frames that are drawn at once for a take on ``grid``."""

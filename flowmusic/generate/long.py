@@ -22,6 +22,7 @@ from flowmusic.controls import beats as beat_tracks
 from flowmusic.generate.draw import Given, Model, draw
 from flowmusic.generate.opening import OpeningMean
 from flowmusic.generate.passages import Passage
+from flowmusic.generate.recall import Recall
 from flowmusic.generate.sampling import Noise, Sampling
 from flowmusic.generate.windows import Window, cut_controls
 from flowmusic.types import Codec, Controls, Guidance, Progress
@@ -51,7 +52,14 @@ class Part:
         return Part(window, self.start + frames, self.stop + frames)
 
 
-def in_order(length: int, window: int, overlap: int, lines: Iterable[int] = ()) -> tuple[Part, ...]:
+def in_order(
+    length: int,
+    window: int,
+    overlap: int,
+    lines: Iterable[int] = (),
+    sections: Iterable[int] = (),
+    edges: Iterable[int] = (),
+) -> tuple[Part, ...]:
     """Parts that follow each other over ``length`` frames, each drawn in a window of exactly ``window``.
 
     A part ends on the last of the ``lines`` that its window reaches, unless that would leave half of its room unused;
@@ -60,7 +68,9 @@ def in_order(length: int, window: int, overlap: int, lines: Iterable[int] = ()) 
 
     Args:
         overlap: least frames before a part that its window sees.
-        lines: ascending frames at which a bar begins.
+        lines: frames at which a bar begins.
+        sections: frames at which a section begins: a part rather ends there than on a bar line, by the same rule.
+        edges: frames at which a part ends in any case.
 
     Raises: ValueError for lengths below one frame, and an overlap that leaves no room.
     """
@@ -68,12 +78,15 @@ def in_order(length: int, window: int, overlap: int, lines: Iterable[int] = ()) 
         raise ValueError(f"length and window must be at least one frame, got {length} and {window}")
     if not 0 <= overlap < window:
         raise ValueError(f"overlap must be at least 0 and less than the window of {window} frames, got {overlap}")
-    edges = sorted(lines)
+    bars, begins, walls = sorted(lines), sorted(sections), sorted(edges)
     found: list[Part] = []
     start = 0
     while start < length:
         reach = min(length, max(0, start - overlap) + window)
-        stop = reach if reach == length else last_line(edges, start, reach)
+        wall = next((edge for edge in walls if start < edge <= reach), None)
+        stop = last_line(begins, start, reach)
+        stop = stop if stop < reach else last_line(bars, start, reach)
+        stop = wall or (reach if reach == length else stop)
         first = max(0, stop - window)
         found.append(Part(Window(first, first + window), start, stop))
         start = stop
@@ -120,6 +133,7 @@ def left_to_right(
     given: Given | None = None,
     steady: bool = False,
     told: bool = True,
+    recall: Recall | None = None,
     progress: Progress | None = None,
 ) -> Iterator[tuple[Tensor, int]]:
     """Draw parts one after the other, as they are asked for.
@@ -132,6 +146,7 @@ def left_to_right(
         given: latents of the whole piece ``[B, T, D]``, and ``[B, T]`` bool, True where they are to stay.
         steady: move the music before each window to the mean of the opening (:mod:`flowmusic.generate.opening`).
         told: tell the encoder of the music before; otherwise it is held on its path alone.
+        recall: of sections that return.
         progress: called with the evaluations of all windows.
 
     Yields: latents ``[B, stop - start, D]`` of each part, on the model's device, and the evaluations that they took.
@@ -153,19 +168,25 @@ def left_to_right(
             before = part.start - window.start
             known[:, :before] = past[:, window.start - begins :] + (opening.shift() if steady else 0.0)
             keep[:, :before] = True
+        z_0, wrap = noise.draw(known.shape[1], model.codec.dim), None
+        if recall is not None:
+            z_0, wrap = recall.begin(window.start, z_0)
         solution = draw(
             model,
             passages,
-            noise.draw(known.shape[1], model.codec.dim),
+            z_0,
             sampling,
             given=(known, keep),
             told=told,
+            wrap=wrap,
             progress=shifted(progress, done, each * (len(parts) - 1 - number)),
         )
         done += solution.num_evals
         past, begins = solution.z[:, : part.stop - window.start], window.start
         made = past[:, part.start - window.start :]
         opening.add(made)
+        if recall is not None:
+            recall.made(part.start, made)
         yield made, solution.num_evals
 
 

@@ -24,7 +24,8 @@ from torch import Tensor
 from flowmusic import limits
 from flowmusic.audio import Audio
 from flowmusic.generate.draw import Given, draw, velocity
-from flowmusic.generate.generator import OVERLAP_SECONDS, Generator, check_finite
+from flowmusic.generate.generator import Generator, check_finite
+from flowmusic.generate.long import OVERLAP_SECONDS
 from flowmusic.generate.passages import Passage
 from flowmusic.generate.sampling import Noise, Sampling, SeededNoise
 from flowmusic.generate.windows import cover

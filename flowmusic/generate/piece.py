@@ -21,8 +21,10 @@ from flowmusic import limits
 from flowmusic.audio import Audio
 from flowmusic.curves import GuidanceOverTime
 from flowmusic.generate.generator import Generator, check_finite, check_seed
-from flowmusic.generate.long import Ask, asking, decoded, left_to_right
+from flowmusic.generate.long import Ask, asking, decoded
+from flowmusic.generate.recall import PATH, Recall
 from flowmusic.generate.sampling import Sampling, SeededNoise
+from flowmusic.generate.scheme import drawn
 from flowmusic.generate.windows import Window
 from flowmusic.types import Controls, FrameGrid, Generation, Guidance, Progress
 
@@ -37,7 +39,9 @@ class Piece:
         guidance: the same throughout, or over time; the model's own if left out.
         ask: what is asked of a window, where that is more than its part of ``controls`` (a story); then ``guidance``
             is that of its beginning, for the record.
-        cuts: frames at which the music begins anew, see :meth:`Generator.parts`.
+        cuts, sections: frames at which the music begins anew, and at which sections begin, see
+            :meth:`Generator.parts`.
+        recall: of each frame the one that it returns to (:func:`flowmusic.generate.recall.repeats`), and how nearly.
         sampling: the model's own if left out.
         seed: of the noise.
         negative: controls to lead away from, and how strongly; a story has its own.
@@ -55,6 +59,9 @@ class Piece:
         guidance: Guidance | GuidanceOverTime | None = None,
         ask: Ask | None = None,
         cuts: Sequence[int] = (),
+        sections: Sequence[int] = (),
+        recall: tuple[Tensor, float] | None = None,
+        recall_method: str = PATH,
         sampling: Sampling | None = None,
         seed: int,
         negative: tuple[Controls, float] | None = None,
@@ -64,7 +71,8 @@ class Piece:
         self.model, self.controls, self.grid = model, controls, grid
         self.sampling = sampling or model.sampling()
         self.seed, self.keep_latents = check_seed(seed), keep_latents
-        self.cuts, self.evals = tuple(cuts), 0
+        self.cuts, self.sections, self.evals = tuple(cuts), tuple(sections), 0
+        self._recall, self._recall_method = recall, recall_method
         # A story is to wander from where it began.
         self._steady = ask is None
         self._kept: list[Tensor] = []
@@ -83,16 +91,29 @@ class Piece:
         """
         self.evals, self._kept = 0, []
         noise = SeededNoise([self.seed])
-        parts = self.model.parts(self.grid, self.controls, self.cuts)
-        drawing = left_to_right(
-            self.model, self._ask, parts, noise, self.sampling, steady=self._steady, progress=progress
+        recall = None
+        if self._recall is not None:
+            recall = Recall(*self._recall, self.sampling.steps, self._recall_method)
+        drawing = drawn(
+            self.model,
+            self._ask,
+            self.controls,
+            self.grid,
+            self.model.window_frames(self.grid),
+            noise,
+            self.sampling,
+            cuts=self.cuts,
+            sections=self.sections,
+            recall=recall,
+            steady=self._steady,
+            progress=progress,
         )
-        for drawn, evals in drawing:
-            check_finite(drawn, drawn, self.guidance, self.sampling)
+        for part, evals in drawing:
+            check_finite(part, part, self.guidance, self.sampling)
             self.evals += evals
             if self.keep_latents:
-                self._kept.append(drawn.cpu().half())
-            yield drawn
+                self._kept.append(part.cpu().half())
+            yield part
 
     def blocks(self, progress: Progress | None = None) -> Iterator[Audio]:
         """The sound ``[1, C, n]`` as it comes, on the CPU, with no more than a window and a block in memory."""

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from flowmusic.generate.draw import Given
-from flowmusic.generate.generator import OVERLAP_SECONDS, Generator
+from flowmusic.generate.generator import Generator
+from flowmusic.generate.long import OVERLAP_SECONDS, shifted
 from flowmusic.generate.sampling import Noise
 from flowmusic.generate.windows import Window, cover
 from flowmusic.types import FrameGrid, Progress, Solution
@@ -49,7 +50,7 @@ def through(
             noise.draw(window, source.shape[-1]).to(whole),
             whole[:, here],
             given,
-            None if progress is None else _over_all(progress, done, later),
+            shifted(progress, done, later),
         )
         made[:, here] = torch.where(given[1][..., None], given[0], solution.z)
         keep[:, here] = True
@@ -66,7 +67,3 @@ def mirrored(latents: Tensor, length: int) -> Tensor:
     have = latents.shape[1]
     places = torch.arange(length) % (2 * have)
     return latents[:, torch.where(places < have, places, 2 * have - 1 - places)]
-
-
-def _over_all(progress: Progress, before: int, after: int) -> Progress:
-    return lambda done, total: progress(before + done, before + total + after)

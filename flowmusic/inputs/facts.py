@@ -53,17 +53,20 @@ class AskedFacts:
         flagged: those of the flags alone.
         reading: what the words say.
         unwanted: for a negative branch; None: there is none.
+        pictured: what a picture says beside them, where flags and words are silent.
     """
 
     said: Facts = field(default_factory=Facts)
     flagged: Facts = field(default_factory=Facts)
     reading: Reading = field(default_factory=Reading)
     unwanted: Unwanted | None = None
+    pictured: Facts = field(default_factory=Facts)
 
     def plain(self) -> dict[str, Any]:
         """For a record: ``said``, ``from``, and ``not`` with its weight; empty where there is nothing."""
         rows = [each.plain() for each in self.reading.found]
         rows += [{"fact": fact, "value": value, "how": "flag"} for fact, value in self.flagged.said().items()]
+        rows += [{"fact": fact, "value": value, "how": "picture"} for fact, value in self.pictured.said().items()]
         found: dict[str, Any] = {"said": self.said.said(), "from": rows} if rows else {}
         if self.unwanted is not None:
             away = self.unwanted
@@ -112,6 +115,8 @@ def asked(args: argparse.Namespace, notices: list[str], nearest: Nearest | None 
     plain = getattr(args, "no_facts_from_text", False)
     reading = Reading(language=read_words(args.text).language) if plain else read_words(args.text, guess)
     said = flagged.over(reading.facts)
+    pictured = _pictured(args, said)
+    said = said.over(pictured)
     notices += _told(reading, args.bpm)
     for fact, value in flagged.said().items():
         other = reading.facts.said().get(fact)
@@ -128,7 +133,32 @@ def asked(args: argparse.Namespace, notices: list[str], nearest: Nearest | None 
         if clash:
             notices.append(f"the prompt asks for {', '.join(clash)}, and --not excludes that: it is left out")
         notices.append(f"not wanted: {unwanted.text or in_words(unwanted.facts)} (a branch of its own at every step)")
-    return AskedFacts(said, flagged, reading, unwanted)
+    return AskedFacts(said, flagged, reading, unwanted, pictured)
+
+
+def _pictured(args: argparse.Namespace, said: Facts) -> Facts:
+    """What a picture says where flags, words and files are silent."""
+    picture = getattr(args, "picture", None)
+    if picture is None:
+        return Facts()
+    open_facts = {
+        each.name: None if getattr(said, each.name) is not None else getattr(picture.facts, each.name)
+        for each in fields(Facts)
+    }
+    if args.chords is not None or args.melody is not None or args.controls is not None:
+        open_facts["key"] = None  # which they have themselves
+    if args.drums is not None or "drums" in (args.use or ()):
+        open_facts["drums"] = None
+    if args.bpm is not None and args.bpm != picture.bpm:
+        open_facts["tempo"] = None
+    return Facts(**open_facts)
+
+
+def with_picture(args: argparse.Namespace, asked: AskedFacts) -> str | None:
+    """The prompt, and behind it the words of a picture that nothing else contradicts."""
+    picture, text = getattr(args, "picture", None), args.text.strip()
+    words = "" if picture is None else picture.prompt(asked.said)
+    return ", ".join(part for part in (text, words) if part) or None
 
 
 @cache
@@ -186,6 +216,8 @@ def in_words(facts: Facts) -> str:
 def _missing(asked: AskedFacts) -> Facts:
     """Facts that the text does not say in English: those of flags, and of words of other languages."""
     in_text = {(each.fact, each.value) for each in asked.reading.found if each.language is None and not each.absent}
+    # A picture's words name these two.
+    in_text |= {(fact, value) for fact, value in asked.pictured.said().items() if fact in ("mood", "energy")}
     kept: dict[str, Any] = {}
     for fact, value in asked.said.said().items():
         if fact == "instruments":

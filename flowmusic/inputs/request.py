@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from flowmusic.annotations.midi import Score
     from flowmusic.audio import Audio
     from flowmusic.generate.generator import Generator
+    from flowmusic.inputs.excerpts import Excerpt
+    from flowmusic.inputs.lead_sheet import LeadSheet
     from flowmusic.inputs.loops import Drums
     from flowmusic.types import Controls, FrameGrid, Track
 
-STYLE_LEAST_S = 1.5
-SILENT_DB, SOFT_DB = -70.0, -40.0
 TONAL_SHARE = 0.35
 """A recording with more than this in :func:`tonal_share` is taken for a mix, not for drums alone.
 
@@ -41,20 +41,13 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class Excerpt:
-    """The part of a recording whose feel is wanted, and how closely (None: the model's own)."""
-
-    sound: Audio
-    detail: int | None
-
-
-@dataclass(frozen=True)
 class GenerateRequest:
     """Everything that ``generate`` was given, in seconds.
 
     ``bpm`` is that of the flag or of a MIDI file, None where neither sets the beat grid; ``sheet_stretch`` how many
-    times as long the sheet's drums are to last, which ``sheet_drums`` already do.  ``sources`` names the files that
-    controls came from; ``notices`` is filled while reading and while building.
+    times as long the sheet's drums are to last, which ``sheet_drums`` already do.  ``lead`` is the lead sheet that
+    ``sheet`` is of, if it is of one.  ``sources`` names the files that controls came from; ``notices`` is filled while
+    reading and while building.
     """
 
     text: str | None
@@ -72,6 +65,7 @@ class GenerateRequest:
     sources: dict[str, str]
     notices: list[str] = field(default_factory=list)
     facts: AskedFacts = field(default_factory=AskedFacts)
+    lead: LeadSheet | None = None
 
 
 @contextmanager
@@ -97,11 +91,12 @@ def read(args: argparse.Namespace) -> GenerateRequest:
     """
     from flowmusic.annotations.midi import is_midi
     from flowmusic.controls import chords
-    from flowmusic.inputs import facts, rhythm
+    from flowmusic.inputs import excerpts, facts, rhythm
 
     rhythm.check(args)
-    if args.use is not None and args.controls is None:
-        raise ValueError("--use chooses among the controls of --controls, which is not given")
+    lead: LeadSheet | None = getattr(args, "lead", None)
+    if args.use is not None and args.controls is None and lead is None:
+        raise ValueError("--use chooses among the controls of --controls or --sheet, and neither is given")
     notices: list[str] = []
     sources: dict[str, str] = {}
     said = facts.asked(args, notices)
@@ -112,8 +107,15 @@ def read(args: argparse.Namespace) -> GenerateRequest:
         sheet, use, sheet_drums = None, args.use, None
         if args.controls is not None:
             sheet, use, sheet_drums = _read_sheet(args, sources)
+        if lead is not None:
+            notices += lead.notices
+            sheet, use = lead.file(), lead.used(args, said, notices)
+            sources.update(dict.fromkeys(sorted(use), str(lead.path)))
+            # The sheet has been read at this tempo and in this meter.
+            args = argparse.Namespace(**{**vars(args), "meter": None, "bpm": None if lead.counted else args.bpm})
         files = rhythm.midi_files(args)
         beat = rhythm.settle(args, sheet, use, files)
+        beat = beat if lead is None else replace(beat, meter=lead.meter)
         melody = None
         if args.melody is not None:
             sources["melody"] = str(args.melody)
@@ -133,11 +135,11 @@ def read(args: argparse.Namespace) -> GenerateRequest:
             if is_midi(args.style):
                 raise ValueError(f"{args.style} is a MIDI file, which has no sound; a tune is given with --melody")
             sources["style"] = str(args.style)
-            style = _read_style(args.style, args.style_seconds, args.style_detail, notices)
+            style = excerpts.read(args.style, args.style_seconds, args.style_detail, notices)
         elif args.style_detail is not None:
             raise ValueError("--style-detail says how closely to follow --style, which is not given")
     return GenerateRequest(
-        text=args.text.strip() or None,
+        text=facts.with_picture(args, said),
         seconds=args.seconds,
         meter=beat.meter.name,
         bpm=beat.bpm,
@@ -152,6 +154,7 @@ def read(args: argparse.Namespace) -> GenerateRequest:
         sources=sources,
         notices=notices,
         facts=said,
+        lead=lead,
     )
 
 
@@ -259,33 +262,6 @@ def _read_drums(
     return Drums(stem.audio(), strength)
 
 
-def _read_style(path: Path, seconds: float, detail: int | None, notices: list[str]) -> Excerpt:
-    """The loudest ``seconds`` of a recording, of a long one in some stretches of it, as loud as they are there.
-
-    Raises: ValueError for one that is shorter than the shortest excerpt, or silent.
-    """
-    from flowmusic import audio
-
-    stretches = audio.read_stretches(path)
-    notices += [f"{path}: {notice}" for notice in stretches[0][1].notices]
-    if stretches[0][1].audio.seconds < STYLE_LEAST_S:
-        length = stretches[0][1].audio.seconds
-        raise ValueError(f"{path} lasts {length:.2f} s; a style needs at least {STYLE_LEAST_S:g} s")
-    parts = [(start, *audio.loudest(stretch.audio, seconds)) for start, stretch in stretches]
-    start, part, first = max(parts, key=lambda each: audio.rms_db(each[1].samples))
-    level, begin = audio.rms_db(part.samples), start + first
-    if level < SILENT_DB:
-        raise ValueError(f"{path} is silent; give a recording with music as --style")
-    if level < SOFT_DB:
-        notices.append(
-            f"{path} is very soft ({level:.0f} dBFS), and so is its style; make it louder if that is not meant"
-        )
-    if len(parts) > 1 or stretches[0][1].audio.seconds > seconds + 0.25:
-        where = f"the loudest part of {len(parts)} stretches of it" if len(parts) > 1 else "its loudest part"
-        notices.append(f"the style is taken from {begin:.2f} to {begin + part.seconds:.2f} s of {path}, {where}")
-    return Excerpt(part, detail)
-
-
 def tonal_share(recording: Audio) -> float:
     """Share of the energy from 150 to 3000 Hz that lies in lines narrower than 120 Hz that hold for 0.4 s, in 0..1.
 
@@ -323,9 +299,10 @@ def to_controls(asked: GenerateRequest, grid: FrameGrid, beats: Track | None = N
 
     with gathering(asked.notices):
         given: dict[str, Track] = {}
-        if asked.sheet is not None:
+        sheet = asked.sheet if asked.lead is None else asked.lead.file(grid, beats)
+        if sheet is not None:
             stem = asked.sheet_drums.track(grid) if asked.sheet_drums is not None else None
-            given = loops.of_sheet(asked.sheet, grid, asked.use or frozenset(), stem, asked.sheet_stretch)
+            given = loops.of_sheet(sheet, grid, asked.use or frozenset(), stem, asked.sheet_stretch)
         written = request(
             asked.text,
             grid=grid,
@@ -358,7 +335,10 @@ def for_model(asked: GenerateRequest, controls: Controls, model: Generator) -> C
         asked.notices.append(f"{model.name} has no {name} control; {name} are left out")
     text = facts.text_for(asked.facts, asked.text, model, asked.notices)
     asked.notices.extend(model.unread(text))
-    kept = replace(controls.only({*has, TEXT}), text=(text,), facts=facts.for_model(asked.facts.said, model))
+    said = asked.facts.said
+    if said.key is None and asked.lead is not None:
+        said = asked.lead.with_key(said, model.has_facts, asked.notices)
+    kept = replace(controls.only({*has, TEXT}), text=(text,), facts=facts.for_model(said, model))
     if asked.style is not None:
         if not model.has_style:
             asked.notices.append(f"{model.name} has no style control; style is left out")
@@ -367,6 +347,9 @@ def for_model(asked: GenerateRequest, controls: Controls, model: Generator) -> C
     if "drums" not in kept.tracks or not model.drums_as_codes:
         return kept
     drums = asked.drums or asked.sheet_drums
+    if drums is None and asked.lead is not None:
+        asked.notices.append(f"{model.name} hears drums as sound, and those of {asked.lead.path} are left out")
+        return kept.only(kept.names() - {"drums"})
     if drums is None or drums.stem is None:
         raise ValueError(
             f"{model.name} hears drums as sound, and the controls hold onsets only; give the recording with --drums"

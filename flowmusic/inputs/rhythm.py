@@ -98,15 +98,21 @@ def settle(
         kept = sorted(used & {"chords", "melody"})
         if sheet_bpm is not None and kept and abs(sheet_bpm / grid_bpm - 1.0) > SAME:
             notice(
-                f"{' and '.join(kept)} of {args.controls} keep their times, at about {sheet_bpm:g} bpm, though the "
+                f"{' and '.join(kept)} of {_sheet_of(args)} keep their times, at about {sheet_bpm:g} bpm, though the "
                 f"beat grid is at {grid_bpm:g} bpm"
             )
     sure = None if sheet is None else sheet.annotations.confidence.get("bpm")
     if beats_bpm is not None and sure is not None and sure < UNSURE:
         notice(
-            f"the tempo of {args.controls}, {beats_bpm:g} bpm, is uncertain (confidence {sure:g}); --bpm replaces it"
+            f"the tempo of {_sheet_of(args)}, {beats_bpm:g} bpm, is uncertain (confidence {sure:g}); --bpm replaces it"
         )
     return Rhythm(bpm, grid_bpm, meter)
+
+
+def _sheet_of(args: argparse.Namespace) -> Path:
+    """The file that the control sheet is."""
+    found: Path = args.controls or args.sheet
+    return found
 
 
 def sheet_tempo(sheet: ControlsFile) -> float | None:
@@ -123,7 +129,7 @@ def stretch(args: argparse.Namespace, strength: Tensor, seconds: float, score: S
 
 def sheet_stretch(args: argparse.Namespace, sheet: ControlsFile, strength: Tensor | None, beat: Rhythm) -> float:
     """The same of the drums of ``--controls``, whose tempo the sheet says."""
-    name, own = f"the drums of {args.controls}", args.loop_bpm or sheet_tempo(sheet)
+    name, own = f"the drums of {_sheet_of(args)}", args.loop_bpm or sheet_tempo(sheet)
     return loops.factor(name, strength, sheet.annotations.seconds or 0.0, own, beat.grid_bpm, beat.meter, args.stretch)
 
 

@@ -321,6 +321,7 @@ def _asked(
         **given,
         "text": words or "",
         "controls": None,
+        "lead": None,
         "use": None,
         "seconds": seconds,
         "bpm": (args.bpm or DEFAULT_BPM) if counted else None,

@@ -6,7 +6,7 @@ import argparse
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowmusic.controls import chords as chord_text
 from flowmusic.inputs import request
@@ -14,6 +14,7 @@ from flowmusic.inputs.regions import Span
 
 if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
+    from flowmusic.inputs.lead_sheet import LeadSheet
     from flowmusic.inputs.request import GenerateRequest
     from flowmusic.types import Controls, FrameGrid, Track
 
@@ -58,7 +59,15 @@ def read(args: argparse.Namespace, piece: Piece, spans: Sequence[Span], starts: 
         )
     seconds = max(end - start for start, (_, end) in zip(starts, spans, strict=True))
     # A tempo that the piece does not keep to more exactly than this is not worth more digits in a message.
-    settled = {"bpm": None if bpm is None else round(bpm, 3), "meter": piece.meter if _counted(args) else None}
+    settled: dict[str, Any] = {
+        "bpm": None if bpm is None else round(bpm, 3),
+        "meter": piece.meter if _counted(args) else None,
+    }
+    lead: LeadSheet | None = getattr(args, "lead", None)
+    if lead is not None:
+        told = (*lead.notices, *lead.told(bpm, None if piece.beats is None else piece.meter, piece.name))
+        lead = replace(lead if bpm is None else lead.at(bpm), notices=told)
+        settled["lead"] = lead
     asked = request.read(argparse.Namespace(**{**vars(args), "text": args.text or "", "seconds": seconds, **settled}))
     return replace(asked, seconds=piece.seconds, bpm=None, meter=piece.meter)
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from flowmusic import plain
 from flowmusic.interop.fitting import ModelError, filled
-from flowmusic.interop.model_files import Bundle, adapted, build, find, read
+from flowmusic.interop.model_files import Bundle, adapted, build, find, licence_of, read
 
 if TYPE_CHECKING:
     from flowmusic.codec.latent import LatentCodec
@@ -164,4 +164,5 @@ def load(
         style_features=features,
         adapters=applied,
         weights={"model": bundle.config["sha256"], "codec": codec.config["sha256"]},
+        licence=licence_of(bundle),
     )

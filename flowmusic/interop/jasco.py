@@ -263,8 +263,9 @@ def _generator(
     # The codec is in the same file.
     weights = {"model": sha256}
     return Generator(
-        field, encoder, codec, name=name, seconds=seconds, defaults=defaults, adapters=applied, weights=weights
-    )
+        field, encoder, codec, name=name, seconds=seconds, defaults=defaults, adapters=applied, weights=weights,
+        licence="CC-BY-NC-4.0",
+    )  # fmt: skip
 
 
 def _t5_source(folder: Path) -> Path | None:

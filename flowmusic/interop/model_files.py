@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from flowmusic.interop.adapter import AdapterUse
 
 FORMAT = 1
+OWN_LICENCE = "Apache-2.0"
+"""Of the weights that are shipped."""
 EMBEDDED = Path(__file__).resolve().parents[1] / "embedded"
 VERBATIM = ("original",)
 """Keys of a description that are kept to the letter: what a published checkpoint says of itself, to be given back."""
@@ -190,6 +192,12 @@ def read(name: str | Path, *, raw: bool = False) -> Bundle:
     if not raw:
         tensors = {k: v.float() if v.is_floating_point() else v for k, v in eight_bit.unpack(tensors).items()}
     return Bundle(folder, config, tensors)
+
+
+def licence_of(bundle: Bundle) -> str:
+    """What its description says of the licence of its weights; those that are shipped have :data:`OWN_LICENCE`."""
+    shipped = OWN_LICENCE if bundle.folder.parent == EMBEDDED else "not stated"
+    return str(bundle.config.get("licence") or shipped)
 
 
 def build(kinds: Mapping[str, Callable[[dict[str, Any]], Any]], found: Bundle) -> Any:

@@ -1,7 +1,8 @@
 """ChordPro (version 6): grids with bars, or chords over words.
 
 Grids (``{start_of_grid}``) say what the bars are; of a song without one every chord is taken for a bar, and this is
-told.  ``{key}``, ``{tempo}`` and ``{time}`` hold from where they stand.
+told.  ``{key}``, ``{tempo}`` and ``{time}`` hold from where they stand.  A comment names the section that begins with
+the next bar, or, where that has a name, is its words: ``{start_of_verse}{comment: soft, piano alone}``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from flowmusic.sheets.written import HOLD, SheetError, Written, cells_of, chords
 
 SUFFIXES = (".cho", ".crd", ".chopro", ".chordpro", ".pro")
 BARS_IN_A_LINE = 4
+MOST_WORDS = 200
+"""Letters of the comments on a section."""
+_COMMENTS = frozenset({"comment", "c", "comment_italic", "ci", "comment_box", "cb", "highlight"})
 _DIRECTIVE = re.compile(r"\s*\{\s*([\w-]+)\s*(?:[:\s]\s*(.*?))?\s*\}\s*$")
 _STARTS = {"sog": "grid", "soc": "chorus", "sov": "verse", "sob": "bridge", "sot": "tab"}
 _ENDS = {"eog": "grid", "eoc": "chorus", "eov": "verse", "eob": "bridge", "eot": "tab"}
@@ -58,6 +62,8 @@ class _Reader:
     bpm: float | None = None
     key: str | None = None
     section: str | None = None
+    remark: str = ""
+    """Comments since the last bar, as long as a section may begin."""
     endings: frozenset[int] = frozenset()
 
     def line(self, number: int, line: str) -> None:
@@ -98,6 +104,8 @@ class _Reader:
             self.about.setdefault("composer", value)
         elif name == "chorus":
             self._again()
+        elif name in _COMMENTS and value and (self.section is not None or not self.environment):
+            self.remark = ", ".join(part for part in (self.remark, value) if part)[:MOST_WORDS]
         elif name in ("key", "tempo", "time") and value:
             self._change(number, name, value)
 
@@ -135,8 +143,11 @@ class _Reader:
 
     def _taken(self, chords: tuple[tuple[Fraction, str], ...]) -> Bar:
         """A bar with what was told since the one before."""
-        bar = Bar(self.meter, chords, bpm=self.bpm, key=self.key, section=self.section)
-        self.bpm, self.key, self.section = None, None, None
+        named = self.section is not None
+        section = self.section if named else self.remark or None
+        words = self.remark if named else ""
+        bar = Bar(self.meter, chords, bpm=self.bpm, key=self.key, section=section, words=words)
+        self.bpm, self.key, self.section, self.remark = None, None, None, ""
         return bar
 
     def _song_line(self, number: int, line: str) -> None:
@@ -246,6 +257,8 @@ def _lines(sheet: Sheet) -> Iterator[str]:
             if long != meter:
                 yield f"{{time: {long.name}}}"
             yield f'{{start_of_grid: label="{bar.section}"}}' if bar.section else "{start_of_grid}"
+            if bar.words:
+                yield f"{{comment: {bar.words}}}"
             is_open, meter = True, long
         row.append(" ".join(cells_of(bar)))
     if row:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flowmusic.annotations.annotation import Annotations
 from flowmusic.annotations.json_file import ControlsFile, to_json
 from flowmusic.annotations.midi import SUFFIXES as MIDI_SUFFIXES
 from flowmusic.annotations.midi import is_midi
+from flowmusic.annotations.retime import faster
 from flowmusic.controls.meter import Meter
 from flowmusic.files import write_text
 from flowmusic.plain import PlainError, json_of, read_text, shown
@@ -30,8 +32,12 @@ from flowmusic.sheets import (
     musicxml_write,
     plain_text,
 )
+from flowmusic.sheets.form import in_order, played_as
 from flowmusic.sheets.sheet import FOUR, Sheet, of_annotations
 from flowmusic.sheets.written import SheetError
+
+if TYPE_CHECKING:
+    from flowmusic.types import FrameGrid, Track
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Reading:
         annotations: the same in seconds.
         notices: what was reduced, left out or guessed.
         in_bars: whether the format itself is in bars, so that a tempo may be chosen.
+        tempo: beats a minute that the file says it begins with; None where it says none.
     """
 
     format: str
@@ -51,15 +58,33 @@ class Reading:
     annotations: Annotations
     notices: tuple[str, ...]
     in_bars: bool
+    tempo: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts; 0 where it does not say."""
+        return self.annotations.seconds or 0.0
+
+    def tracks(self, grid: FrameGrid) -> dict[str, Track]:
+        """Chords, melody, drums and beats for a take, as :func:`flowmusic.request` takes them: what the sheet has.
+
+        What a sheet leaves empty is left open, which silence is not.
+        """
+        from flowmusic.annotations.tracks import request_tracks
+
+        written = [name for name in self.annotations.names() if self.annotations.events(name)]
+        return request_tracks(self.annotations, grid, written)
 
 
-def read(path: str | Path, bpm: float | None = None, meter: Meter = FOUR) -> Reading:
+def read(path: str | Path, bpm: float | None = None, meter: Meter = FOUR, form: str | None = None) -> Reading:
     """Read a lead sheet or annotations of any known format.
 
     Args:
         path: ChordPro, MusicXML (.mxl too), MIDI, ABC, iReal Pro, JAMS, labels of Audacity, controls.json, plain text.
-        bpm: tempo of a sheet in bars, in place of what it says; in seconds nothing changes.
+        bpm: tempo that it begins at, in place of what it says, and all others so many times as fast; what has neither
+            bars nor a tempo keeps its seconds.
         meter: of plain text, which says none.
+        form: its sections in another order, ``A A B A``.
 
     Raises: SheetError naming the file, and the line or measure.
     """
@@ -67,7 +92,7 @@ def read(path: str | Path, bpm: float | None = None, meter: Meter = FOUR) -> Rea
     if not path.is_file():
         raise SheetError(f"sheet not found: {shown(path)}")
     try:
-        return _read(path, bpm, meter)
+        return _played(_at(_read(path, bpm, meter), bpm), form, bpm)
     except (PlainError, ValueError) as error:
         said = str(error)
         raise SheetError(said if shown(path) in said or str(path) in said else f"{shown(path)}: {said}") from None
@@ -93,12 +118,33 @@ def _read(path: Path, bpm: float | None, meter: Meter) -> Reading:
     return _in_bars("chords as text", plain_text.read(text, meter), bpm)
 
 
+def _at(reading: Reading, bpm: float | None) -> Reading:
+    """What is written in seconds, from a tempo on."""
+    sheet = reading.sheet
+    if bpm is None or reading.in_bars or sheet is None or sheet.bpm is None:
+        return reading
+    times = bpm / sheet.bpm
+    bars = tuple(replace(bar, bpm=None if bar.bpm is None else bar.bpm * times) for bar in sheet.bars)
+    return replace(reading, sheet=replace(sheet, bars=bars), annotations=faster(reading.annotations, times))
+
+
+def _played(reading: Reading, form: str | None, bpm: float | None) -> Reading:
+    """With its sections in another order."""
+    if form is None:
+        return reading
+    if reading.in_bars and reading.sheet is not None:
+        sheet = played_as(reading.sheet, form)
+        return replace(reading, sheet=sheet, annotations=sheet.annotations(bpm))
+    ordered = _in_seconds(reading.format, in_order(reading.annotations, form), reading.notices)
+    return replace(ordered, tempo=reading.tempo)
+
+
 def _jams(text: str, path: Path) -> tuple[Annotations, list[str]]:
     return jams_file.of_json(json_of(text, path))
 
 
 def _in_bars(name: str, sheet: Sheet, bpm: float | None) -> Reading:
-    return Reading(name, sheet, sheet.annotations(bpm), sheet.notices, True)
+    return Reading(name, sheet, sheet.annotations(bpm), sheet.notices, True, sheet.bpm)
 
 
 def _in_seconds(name: str, annotations: Annotations, notices: tuple[str, ...] | list[str]) -> Reading:
@@ -106,7 +152,8 @@ def _in_seconds(name: str, annotations: Annotations, notices: tuple[str, ...] | 
         sheet: Sheet | None = of_annotations(annotations)
     except ValueError:
         sheet = None  # without beats or a tempo there are no bars
-    return Reading(name, sheet, annotations, tuple(notices), False)
+    tempo = annotations.bpm if sheet is None else sheet.bpm
+    return Reading(name, sheet, annotations, tuple(notices), False, tempo)
 
 
 def _text(make: Callable[[Sheet], str]) -> Callable[[Reading, Path], Path]:

@@ -118,7 +118,9 @@ def to_json(annotations: Annotations, title: str | None = None, artist: str | No
     found: list[dict[str, Any]] = []
 
     def add(namespace: str, rows: Iterable[tuple[float, float, Any]]) -> None:
-        data = [{"time": t, "duration": d, "value": v, "confidence": None} for t, d, v in rows]
+        # The schema of JAMS takes a tempo with a number only: 1 is the whole of the belief in it.
+        sure = 1.0 if namespace == "tempo" else None
+        data = [{"time": t, "duration": d, "value": v, "confidence": sure} for t, d, v in rows]
         about = {"annotation_tools": "flowmusic", "data_source": "program"}
         found.append(
             {"namespace": namespace, "time": 0.0, "duration": seconds, "annotation_metadata": about, "data": data,

@@ -8,7 +8,6 @@ from fractions import Fraction
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from flowmusic.controls.meter import Meter
-from flowmusic.controls.vocabulary import ROOTS
 from flowmusic.sheets.musicxml_read import MAJORS, MINORS
 from flowmusic.sheets.sheet import Bar, Sheet
 
@@ -27,17 +26,21 @@ _TYPES = {
 """Divisions: name of the note, dots, and whether it is one of a triplet."""
 
 
-def write(sheet: Sheet) -> str:
-    """The sheet as a score of one part: chord symbols over the melody, or over rests."""
+def write(sheet: Sheet, software: str | None = None, comment: str | None = None) -> str:
+    """The sheet as a score of one part: chord symbols over the melody, or over rests.
+
+    Args:
+        software, comment: what made it, told in its identification.
+    """
     score = Element("score-partwise", version="4.0")
     if sheet.title:
         SubElement(SubElement(score, "work"), "work-title").text = sheet.title
-    if sheet.composer:
-        SubElement(SubElement(score, "identification"), "creator", type="composer").text = sheet.composer
+    _write_identification(score, sheet.composer, software, comment)
     part_list = SubElement(score, "part-list")
     SubElement(SubElement(part_list, "score-part", id="P1"), "part-name").text = "Lead"
     part = SubElement(score, "part", id="P1")
     meter: Meter | None = None
+    fifths = 0
     over: list[tuple[int, int]] = []
     for number, bar in enumerate(sheet.bars):
         pickup = bar.short is not None
@@ -46,15 +49,28 @@ def write(sheet: Sheet) -> str:
             measure.set("implicit", "yes")
         _write_attributes(measure, bar, meter, first=number == 0)
         meter = bar.meter
+        fifths = fifths if bar.key is None else _fifths(bar.key) + bar.key.endswith("minor")
         _write_directions(measure, bar)
         quarters = Fraction(bar.meter.beat_quarters)
         for beat, label in bar.chords:
             _write_harmony(measure, label, round(beat * quarters * DIVISIONS))
-        over = _write_notes(measure, bar, over, round(bar.beats * quarters * DIVISIONS))
+        over = _write_notes(measure, bar, over, round(bar.beats * quarters * DIVISIONS), fifths)
     indent(score)
     head = '<?xml version="1.0" encoding="UTF-8"?>\n'
     kind = '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
     return f'{head}{kind}"http://www.musicxml.org/dtds/partwise.dtd">\n{tostring(score, encoding="unicode")}\n'
+
+
+def _write_identification(score: Element, composer: str | None, software: str | None, comment: str | None) -> None:
+    if composer or software or comment:
+        identification = SubElement(score, "identification")
+        if composer:
+            SubElement(identification, "creator", type="composer").text = composer
+        if software or comment:
+            encoding = SubElement(identification, "encoding")
+            for name, text in (("software", software), ("encoding-description", comment)):
+                if text:
+                    SubElement(encoding, name).text = text
 
 
 def _write_attributes(measure: Element, bar: Bar, meter: Meter | None, first: bool) -> None:
@@ -64,15 +80,35 @@ def _write_attributes(measure: Element, bar: Bar, meter: Meter | None, first: bo
     if first:
         SubElement(attributes, "divisions").text = str(DIVISIONS)
     if bar.key is not None:
-        tonic, _, mode = bar.key.partition(" ")
-        names = MINORS if mode == "minor" else MAJORS
         key = SubElement(attributes, "key")
-        SubElement(key, "fifths").text = str(names.index(tonic) - 7 if tonic in names else 0)
-        SubElement(key, "mode").text = mode
+        SubElement(key, "fifths").text = str(_fifths(bar.key))
+        SubElement(key, "mode").text = bar.key.partition(" ")[2]
     if bar.meter != meter:
         count, _, unit = bar.meter.name.partition("/")
         time = SubElement(attributes, "time")
         SubElement(time, "beats").text, SubElement(time, "beat-type").text = count, unit
+
+
+def _fifths(key: str) -> int:
+    """Sharps of a signature; flats count below 0."""
+    tonic, _, mode = key.partition(" ")
+    names = MINORS if mode == "minor" else MAJORS
+    return names.index(tonic) - 7 if tonic in names else 0
+
+
+def spelled(midi: int, fifths: int) -> tuple[str, int, int]:
+    """Step, alteration and octave of a note, by the names that lie nearest to a place of the circle of fifths.
+
+    Args:
+        fifths: sharps of the key; one more in minor, whose seventh step is raised.
+
+    >>> spelled(68, 0), spelled(68, 3), spelled(71, -6)
+    (('A', -1, 4), ('G', 1, 4), ('C', -1, 5))
+    """
+    # Twelve neighbours of the circle hold every pitch class once; C is 0, F before it.
+    place = (7 * midi - (fifths - 4)) % 12 + fifths - 4
+    alter, step = divmod(place + 1, 7)
+    return "FCGDAEB"[step], alter, (midi - alter) // 12 - 1
 
 
 def _write_directions(measure: Element, bar: Bar) -> None:
@@ -112,7 +148,9 @@ def _write_named(parent: Element, what: str, step: str, accidental: str) -> None
         SubElement(parent, f"{what}-alter").text = "1" if accidental == "#" else "-1"
 
 
-def _write_notes(measure: Element, bar: Bar, over: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
+def _write_notes(
+    measure: Element, bar: Bar, over: list[tuple[int, int]], length: int, fifths: int
+) -> list[tuple[int, int]]:
     """Notes and rests that fill a bar; what leads over its end is tied, and given back for the next one."""
     quarters = Fraction(bar.meter.beat_quarters)
     # (start, divisions, midi, tied from before)
@@ -125,7 +163,7 @@ def _write_notes(measure: Element, bar: Bar, over: list[tuple[int, int]], length
         # One voice: a note ends where the next begins.
         here = min(long, max(following, start) - start)
         goes_on = number == len(events) - 1 and start + long > length
-        _write_pieces(measure, here, midi, tied, goes_on)
+        _write_pieces(measure, here, spelled(midi, fifths), tied, goes_on)
         if goes_on:
             left_over.append((midi, start + long - length))
         at = max(at, start + here)
@@ -133,23 +171,25 @@ def _write_notes(measure: Element, bar: Bar, over: list[tuple[int, int]], length
     return left_over
 
 
-def _write_pieces(measure: Element, divisions: int, midi: int | None, tied: bool, goes_on: bool) -> None:
+def _write_pieces(
+    measure: Element, divisions: int, name: tuple[str, int, int] | None, tied: bool, goes_on: bool
+) -> None:
     """A length in notes that can be written, tied to each other."""
     pieces = list(_pieces(divisions))
     for number, piece in enumerate(pieces):
         note = SubElement(measure, "note")
-        if midi is None:
+        if name is None:
             SubElement(note, "rest")
         else:
-            name = ROOTS[midi % 12]
+            step, alter, octave = name
             pitch = SubElement(note, "pitch")
-            SubElement(pitch, "step").text = name[0]
-            if len(name) > 1:
-                SubElement(pitch, "alter").text = "1" if name[1] == "#" else "-1"
-            SubElement(pitch, "octave").text = str(midi // 12 - 1)
+            SubElement(pitch, "step").text = step
+            if alter:
+                SubElement(pitch, "alter").text = str(alter)
+            SubElement(pitch, "octave").text = str(octave)
         SubElement(note, "duration").text = str(piece)
         ties = ["stop"] * (tied or number > 0) + ["start"] * (goes_on or number < len(pieces) - 1)
-        for kind in ties if midi is not None else ():
+        for kind in ties if name is not None else ():
             SubElement(note, "tie", type=kind)
         SubElement(note, "voice").text = "1"
         kind_name, dots, triplet = _TYPES[piece]
@@ -159,7 +199,7 @@ def _write_pieces(measure: Element, divisions: int, midi: int | None, tied: bool
         if triplet:
             change = SubElement(note, "time-modification")
             SubElement(change, "actual-notes").text, SubElement(change, "normal-notes").text = "3", "2"
-        if ties and midi is not None:
+        if ties and name is not None:
             notations = SubElement(note, "notations")
             for kind in ties:
                 SubElement(notations, "tied", type=kind)

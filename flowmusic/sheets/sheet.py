@@ -40,6 +40,7 @@ class Bar:
             change of meter makes a beat of another note.
         key: ``A minor`` from here on; None goes on as before.
         section: name of the section that begins here; None goes on as before.
+        words: what else the sheet says of that section, which may be nothing.
     """
 
     meter: Meter = FOUR
@@ -49,6 +50,7 @@ class Bar:
     bpm: float | None = None
     key: str | None = None
     section: str | None = None
+    words: str = ""
 
     @property
     def beats(self) -> Fraction:
@@ -129,7 +131,7 @@ class Sheet:
             if bar.section is not None:
                 if sections:
                     sections[-1] = (sections[-1][0], starts[number], *sections[-1][2:])
-                sections.append((starts[number], starts[-1], bar.section, ""))
+                sections.append((starts[number], starts[-1], bar.section, bar.words))
         first_bar = self.bars[0] if self.bars else Bar()
         tempo = bpm or self.bpm
         return Annotations(
@@ -247,9 +249,9 @@ def of_annotations(annotations: Annotations) -> Sheet:
         number, beat = bar_of(start)
         long = max(_place(beats, stop_s) - _place(beats, start), Fraction(1, FINEST))
         bars[number] = replace(bars[number], notes=(*bars[number].notes, (beat, long, midi)))
-    for start, _, name, _ in annotations.sections or ():
+    for start, _, name, words in annotations.sections or ():
         number, _ = bar_of(start)
-        bars[number] = replace(bars[number], section=name)
+        bars[number] = replace(bars[number], section=name, words=words)
     return Sheet(tuple(bars), melody=annotations.melody is not None)
 
 

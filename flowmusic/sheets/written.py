@@ -37,7 +37,7 @@ def played(written: Sequence[Written]) -> tuple[Bar, ...]:
         numbers = order([each.marks for each in written])
     except ValueError as error:
         raise SheetError(str(error)) from None
-    bpm, key = _carried([each.bar for each in written])
+    bpm, key = carried([each.bar for each in written])
     found: list[Bar] = []
     for place, number in enumerate(numbers):
         bar = written[number].bar
@@ -46,10 +46,10 @@ def played(written: Sequence[Written]) -> tuple[Bar, ...]:
             # Elsewhere in the piece another tempo or key may have been reached.
             bar = replace(bar, bpm=bpm[number], key=key[number])
         found.append(bar)
-    return _without_repetition(found)
+    return without_repetition(found)
 
 
-def _carried(bars: Sequence[Bar]) -> tuple[list[float | None], list[str | None]]:
+def carried(bars: Sequence[Bar]) -> tuple[list[float | None], list[str | None]]:
     """Tempo and key that hold at each bar."""
     bpm: list[float | None] = []
     key: list[str | None] = []
@@ -61,7 +61,7 @@ def _carried(bars: Sequence[Bar]) -> tuple[list[float | None], list[str | None]]
     return bpm, key
 
 
-def _without_repetition(bars: Iterable[Bar]) -> tuple[Bar, ...]:
+def without_repetition(bars: Iterable[Bar]) -> tuple[Bar, ...]:
     """Bars that say their tempo and key where these change, and nowhere else."""
     found: list[Bar] = []
     quarters: float | None = None

@@ -98,8 +98,14 @@ def _short_hash(hashes: Mapping[str, str | None] | None, name: str) -> str:
     return f" (sha256 {found[:12]})" if found else ""
 
 
-def write(path: Path, provenance: Provenance, title: str, chunks: list[tuple[bytes, bytes]] | None = None) -> None:
-    """Put provenance into an audio file, and into a WAV file further ``chunks``.
+def write(
+    path: Path,
+    provenance: Provenance,
+    title: str,
+    chunks: list[tuple[bytes, bytes]] | None = None,
+    start_sample: int = 0,
+) -> None:
+    """Put provenance into an audio file, and into a WAV file further ``chunks`` and where on a timeline it begins.
 
     Raises: ValueError for a kind of file that has no place for it.
     """
@@ -107,7 +113,7 @@ def write(path: Path, provenance: Provenance, title: str, chunks: list[tuple[byt
     if suffix == ".wav":
         unique = f"flowmusic-{provenance.seed}" if provenance.seed is not None else ""
         origin = Origin(title, provenance.comment(), software(), provenance.licence, unique=unique[:32])
-        own = [(b"bext", wav_chunks.bext_chunk(origin)), (b"LIST", wav_chunks.info_chunk(origin))]
+        own = [(b"bext", wav_chunks.bext_chunk(origin, start_sample)), (b"LIST", wav_chunks.info_chunk(origin))]
         wav_chunks.add(path, [*own, *(chunks or [])])
     elif suffix in (".flac", ".ogg"):
         _write_vorbis(path, provenance, title)
@@ -124,9 +130,9 @@ def _write_vorbis(path: Path, provenance: Provenance, title: str) -> None:
     file: Any = FLAC(path) if path.suffix.lower() == ".flac" else OggVorbis(path)
     if file.tags is None:
         file.add_tags()
-    file.tags["title"] = title
+    file.tags["title"] = _readable(title)
     for name, value in provenance.fields().items():
-        file.tags[name] = value
+        file.tags[name] = _readable(value)
     file.save()
 
 
@@ -134,13 +140,18 @@ def _write_id3(path: Path, provenance: Provenance, title: str) -> None:
     from mutagen.id3 import COMM, ID3, TCOP, TIT2, TSSE, TXXX
 
     tags = ID3()
-    tags.add(TIT2(encoding=3, text=title))
-    tags.add(COMM(encoding=3, lang="eng", desc="", text=provenance.comment()))
+    tags.add(TIT2(encoding=3, text=_readable(title)))
+    tags.add(COMM(encoding=3, lang="eng", desc="", text=_readable(provenance.comment())))
     tags.add(TSSE(encoding=3, text=software()))
-    tags.add(TCOP(encoding=3, text=provenance.licence))
+    tags.add(TCOP(encoding=3, text=_readable(provenance.licence)))
     for name, value in provenance.fields().items():
-        tags.add(TXXX(encoding=3, desc=name, text=value))
+        tags.add(TXXX(encoding=3, desc=name, text=_readable(value)))
     tags.save(path)
+
+
+def _readable(text: str) -> str:
+    """Bytes of a file's name that are no letters as ``?``: tags hold nothing but letters."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def read(path: Path) -> dict[str, str]:

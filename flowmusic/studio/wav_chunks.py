@@ -17,6 +17,8 @@ from flowmusic.files import replacing
 from flowmusic.plain import shown
 
 _COPY = 1 << 20
+LONGEST = 1 << 32
+"""Bytes of a WAV file."""
 _ONE_SHOT, _ROOT_SET, _STRETCH = 0x01, 0x02, 0x04
 NOTE_C4 = 60
 
@@ -137,7 +139,7 @@ def add(path: Path, chunks: Sequence[tuple[bytes, bytes]]) -> Path:
                 if name != b"bext":
                     out.write(_chunk(name, content))
             size = out.tell() - 8
-            if size >= 1 << 32:
+            if size >= LONGEST:
                 raise WavError(f"{shown(path)} is longer than a WAV file can be; write .flac")
             out.seek(4)
             out.write(struct.pack("<I", size))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
     from flowmusic.inputs.regions import Span
     from flowmusic.inputs.request import GenerateRequest
+    from flowmusic.takes.signing import Signature
     from flowmusic.takes.source import Source
     from flowmusic.types import Generation
 
@@ -53,12 +54,14 @@ class Edits(Takes):
 
         return judge(self._sound(take), self.requested(take), self.regions)
 
-    def changed(self, take: Generation) -> exact.Samples:
-        """The recording with the regions of a take."""
+    def changed(self, take: Generation, signature: Signature | None = None) -> exact.Samples:
+        """The recording with the regions of a take, which alone are marked where there is a signature."""
         from flowmusic import audio as tools
 
         rate = self.samples.rate
         made = tools.fit(tools.resample(self._alike(take), rate), round(self.asked.seconds * rate)).samples
+        if signature is not None:
+            made = signature.marked(made, rate)
         return replaced(self.samples, made, self.regions, self.offset, self.gain)
 
     def _alike(self, take: Generation) -> Audio:
@@ -75,7 +78,12 @@ class Edits(Takes):
         return Audio(self.changed(take).floats().float(), self.samples.rate)
 
     def _save(self, take: Generation, sound: Audio, out: Path) -> None:
-        exact.write(self.changed(take), out)
+        signature = self.signature(take.seed)
+        with signature.tagged(out) as temporary:
+            exact.write(self.changed(take, signature), temporary)
+
+    def _sources(self) -> Mapping[str, Any]:
+        return {"recording": self.source.path, **self.asked.sources}
 
     def _content(self, take: Generation, *more: Any) -> dict[str, Any]:
         about = described(self.source, {**self.edit, "model": self.generator.name, "seed": take.seed})
@@ -186,13 +194,37 @@ def settled(
     return replace(asked, text=source.text, chords=chords), details(args, asked)
 
 
+def spans(args: argparse.Namespace, piece: Piece) -> tuple[list[Span], list[float]]:
+    """The regions of ``--bars``, or of ``--start`` and ``--end``, and where the bars begin in which these do.
+
+    Raises: ValueError as :mod:`flowmusic.inputs.regions`, and for bars where no tempo is known.
+    """
+    from flowmusic.inputs import regions
+
+    lines = regions.bar_lines(piece.beats, piece.seconds)
+    if not args.bars:
+        found = regions.in_seconds(args.start, args.end, piece.seconds)
+    elif lines is None:
+        raise ValueError(
+            f"the tempo of {piece.name} is not known, so it has no bars to count; give --bpm, or --start, --end"
+        )
+    else:
+        found = regions.in_bars([each for given in args.bars for each in given], lines, piece.name)
+    return found, [regions.first_bar(lines, start) for start, _ in found]
+
+
+def on_other_chords(asked: GenerateRequest) -> bool:
+    """Whether chords are asked for: these are followed less by music that is told of the old ones beside it."""
+    return asked.chords is not None or "chords" in asked.sources
+
+
 def told(args: argparse.Namespace, what: Mapping[str, Any]) -> dict[str, Any]:
     """An edit for the record: ``what`` was done, and what was asked for in it; files by their names."""
     found: dict[str, Any] = {**what, "text": (args.text or "").strip() or None, "chords_text": args.chords}
-    for name in ("melody", "drums", "style", "controls"):
-        path = getattr(args, name)
+    for name in ("melody", "drums", "style", "controls", "sheet"):
+        path = getattr(args, name, None)
         found[name] = None if path is None else path.name
-    found.update(bpm=args.bpm, free=sorted(args.free) or None)
+    found.update(form=getattr(args, "form", None), bpm=args.bpm, free=sorted(args.free) or None)
     return {key: value for key, value in found.items() if value is not None}
 
 

@@ -11,6 +11,9 @@ from flowmusic import limits
 from flowmusic.inputs.regions import EARLY_S, Span
 
 if TYPE_CHECKING:
+    import argparse
+
+    from flowmusic.inputs.lead_sheet import LeadSheet
     from flowmusic.inputs.within import Piece
 
 
@@ -24,6 +27,35 @@ def bars_seconds(piece: Piece, bars: int) -> float:
             f"the tempo of {piece.name} is not known, so --bars have no length; give --bpm as well, or --seconds"
         )
     return round(bars * parse_meter(piece.meter).bar_seconds(bpm), 6)  # a tempo that is read from phases
+
+
+def added(args: argparse.Namespace, piece: Piece) -> float:
+    """How many seconds are asked for: by number, in bars, or as a lead sheet lasts at the tempo of the piece.
+
+    Raises: ValueError as :func:`bars_seconds`.
+    """
+    if args.seconds is not None:
+        return float(args.seconds)
+    return sheet_seconds(piece, args.lead, args.before) if args.bars is None else bars_seconds(piece, args.bars)
+
+
+def sheet_seconds(piece: Piece, sheet: LeadSheet, before: bool) -> float:
+    """How long a sheet lasts that begins on the next bar line after a piece, or ends on its first one."""
+    from flowmusic.annotations.retime import onto
+    from flowmusic.controls.beats import from_track, tempo
+
+    bpm = None if piece.beats is None else tempo(piece.beats)
+    if piece.beats is None or bpm is None or not sheet.counted:
+        return sheet.seconds
+    lasts = onto(sheet.beats, range(len(sheet.beats)))(sheet.seconds) * 60.0 / bpm
+    lines = from_track(piece.beats).downbeats
+    if not lines:
+        return round(lasts, 6)
+    if before:
+        return round(lasts - lines[0], 6)
+    bar = bars_seconds(piece, 1)
+    following = lines[-1] + bar * math.ceil((piece.seconds - EARLY_S - lines[-1]) / bar)
+    return round(lasts + max(0.0, following - piece.seconds), 6)
 
 
 def longer(piece: Piece, seconds: float, first: int, free: Collection[str]) -> Piece:

@@ -38,8 +38,10 @@ def write(takes: Takes, piece: Piece, out: Path, bar: progress.Bar) -> None:
 
     codec = piece.model.codec
     seconds = takes.asked.seconds
-    with takes.telling(piece.seed):
-        audio.write_scaled(_first(piece, round(seconds * codec.rate), bar), codec.rate, codec.channels, out)
+    signature = takes.signature(piece.seed)
+    blocks = signature.blocks(_first(piece, round(seconds * codec.rate), bar), codec.rate)
+    with takes.telling(piece.seed), signature.tagged(out) as temporary:
+        audio.write_scaled(blocks, codec.rate, codec.channels, temporary)
     bar.close()
     take = piece.made()
 

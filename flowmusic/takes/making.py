@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flowmusic.evaluate.adherence import Adherence
     from flowmusic.generate.generator import Generator
     from flowmusic.inputs.request import GenerateRequest
+    from flowmusic.takes.signing import Signature
     from flowmusic.types import Controls, Generation, Progress
 
 NOTHING_TO_JUDGE = (
@@ -42,6 +43,8 @@ class Takes:
         details: what else the record is to tell, see :func:`flowmusic.takes.record.record`.
         keep_latents: write them beside the record, for edits to start from.
         quiet: print the names of the files alone.
+        watermark: put a mark into what is made.
+        written_to: called with the audio file of each take once all of it is written.
     """
 
     generator: Generator
@@ -51,6 +54,8 @@ class Takes:
     details: Mapping[str, Any] = field(default_factory=dict)
     keep_latents: bool = True
     quiet: bool = False
+    watermark: bool = True
+    written_to: Callable[[Path], object] = lambda out: None
 
     def produce(
         self,
@@ -162,6 +167,7 @@ class Takes:
             print(write_readable_json(described, self._content(take, rate, out, adherence, choice)), flush=True)
         if not self.quiet:
             print("\n".join(table(adherence)), end="\n" if adherence.scores else "", flush=True)
+        self.written_to(out)
 
     @contextmanager
     def telling(self, seed: int, done: str = "") -> Iterator[None]:
@@ -175,9 +181,25 @@ class Takes:
 
     def _save(self, take: Generation, sound: Audio, out: Path) -> None:
         """Write the audio of a take."""
+        from dataclasses import replace
+
         from flowmusic import audio
 
-        audio.write(sound, out)
+        signature = self.signature(take.seed)
+        with signature.tagged(out) as temporary:
+            audio.write(replace(sound, samples=signature.marked(sound.samples, sound.rate)), temporary)
+
+    def signature(self, seed: int) -> Signature:
+        """What the take of a seed carries beside its music."""
+        from flowmusic.takes.signing import Signature, provenance
+
+        model, asked = self.generator, self.asked
+        made = provenance(model.name, seed, model.licence, asked.text, self._sources(), self.details)
+        return Signature(made, self.watermark)
+
+    def _sources(self) -> Mapping[str, Any]:
+        """What was given, by what it was given as."""
+        return self.asked.sources
 
     def _sound(self, take: Generation) -> Audio:
         """What is heard of a take, ``[C, N]``."""
@@ -210,7 +232,7 @@ class Takes:
             choice=choice,
             adapters=self.generator.adapters,
             weights=self.generator.weights,
-            details={**self.details, "audio_sha256": of_file(out)},
+            details={**self.details, **self.signature(take.seed).told(), "audio_sha256": of_file(out)},
         )
 
 

@@ -8,8 +8,9 @@ ends.  :func:`check` refuses what does not go together, before anything is read;
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from flowmusic import curves, disk, limits
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from flowmusic.inputs.story import Request as StoryRequest
     from flowmusic.inputs.story import Script
     from flowmusic.takes.blending import Blend
+    from flowmusic.takes.making import Takes
     from flowmusic.types import Controls, FrameGrid, Generation, Guidance, Progress
 
 SECONDS, LOOP_BARS = 10.0, 4
@@ -47,25 +49,28 @@ class Asked:
 
 
 def check(args: argparse.Namespace) -> Asked:
-    """Judge the flags alone; lengths that depend on others are put into ``args``.
+    """Judge the flags, and read a lead sheet; lengths that depend on others are put into ``args``.
 
     Raises: ValueError or UsageError naming the flags, what is allowed and what to do.
     """
     from flowmusic.controls import chords
-    from flowmusic.inputs import facts
+    from flowmusic.inputs import facts, lead_sheet
     from flowmusic.inputs.story import read as read_story
 
     _together(args)
+    args.lead = lead_sheet.read(args, args.bpm)
+    pictured = _picture(args) if args.image is not None else ()
     script = None if args.story is None else read_story(args.story)
     blend = blending.settled(args) if script is None else None
     said = _loop(args) if args.loop else ()
     if args.seconds is None and script is None:
-        args.seconds = SECONDS
+        args.seconds = SECONDS if args.lead is None else args.lead.seconds
+        limits.number("seconds", args.seconds, f"the length of {args.sheet or 'the take'}")
     if args.chords is not None:
         # What is wrong with the text itself shows before torch is loaded.
         chords.parse(args.chords, args.seconds or SECONDS)
     facts.of_flags(args)
-    return Asked(args, script, blend, said)
+    return Asked(args, script, blend, (*pictured, *said))
 
 
 def _together(args: argparse.Namespace) -> None:
@@ -79,6 +84,10 @@ def _together(args: argparse.Namespace) -> None:
     asked = [name for name, there in kinds.items() if there]
     if len(asked) > 1:
         raise UsageError(f"{asked[0]} and {asked[1]} cannot be made at once; give one of them")
+    if args.sheet is not None and args.story is not None:
+        raise UsageError("--sheet and --story both say what the sections of a piece are; give one of them")
+    if args.recall and asked:
+        raise UsageError(f"--recall is for pieces with sections; leave {asked[0]} out")
     over_time = isinstance(args.guidance, Mapping) and any(isinstance(v, curves.Curve) for v in args.guidance.values())
     if over_time and asked and asked[0] != "--story":
         raise UsageError(f"guidance over time is for takes and stories; give plain weights with {asked[0]}")
@@ -86,8 +95,29 @@ def _together(args: argparse.Namespace) -> None:
         raise UsageError("--fade is about the changes of a --story, which is not given")
     if args.bars is not None and not args.loop:
         raise UsageError("--bars is the length of a --loop, which is not asked for; give --loop, or --seconds")
+    if args.caption_model is not None and args.image is None:
+        raise UsageError("--caption-model says what an --image shows, which is not given")
+    if args.image is not None and (args.story is not None or blended is not None):
+        raise UsageError(f"--image asks for one piece of music; leave --{asked[0][2:]} out, or the picture")
     if args.preview and (args.solver or args.steps or args.time_grid):
         raise UsageError("--preview chooses solver and steps itself; leave --solver, --steps and --time-grid out")
+
+
+def _picture(args: argparse.Namespace) -> tuple[str, ...]:
+    """Look at the picture; its tempo is put into ``args`` where nothing else sets one, the rest where words are read.
+
+    Raises: ValueError for what is no picture, and for a folder that holds no caption model.
+    """
+    from flowmusic.image import to_settings
+    from flowmusic.inputs.words.reading import read as read_words
+
+    args.picture = to_settings(args.image, args.caption_model)
+    args.text = args.text or ""
+    said = read_words(args.text)
+    paces = (args.bpm, args.tempo, said.bpm, said.facts.tempo, args.melody, args.drums, args.controls, args.sheet)
+    if all(each is None for each in paces):
+        args.bpm = args.picture.bpm
+    return (args.picture.told(),)
 
 
 def _loop(args: argparse.Namespace) -> tuple[str, ...]:
@@ -97,6 +127,11 @@ def _loop(args: argparse.Namespace) -> tuple[str, ...]:
 
     if args.seconds is not None:
         raise UsageError("--seconds and --loop: a loop is as long as its bars; give --bars and --bpm")
+    if args.lead is not None and args.lead.counted:
+        args.lead = args.lead if args.bars is None else args.lead.first(args.bars)
+        args.bars, args.seconds = args.lead.bars, args.lead.seconds
+        limits.number("loop_seconds", args.seconds, f"the length of {args.sheet} as a loop")
+        return ()
     said = () if args.bpm is not None else (f"no --bpm is given; the loop has {DEFAULT_BPM:g} beats a minute",)
     args.bpm = args.bpm or DEFAULT_BPM
     args.bars = LOOP_BARS if args.bars is None else args.bars
@@ -141,6 +176,8 @@ class Reading:
             details["story"] = sections.record()
         if length is not None:
             details["loop"] = {"bars": args.bars, "samples": length.samples}
+        if args.lead is not None:
+            details["sheet"] = {**args.lead.record(), **({"recall": args.recall} if args.recall else {})}
         bars = over_time.bars(controls, sections)
         weights = curves.placed(args.guidance or generator.defaults.guidance, bars)
         sampling = self._sampling(generator, details)
@@ -209,6 +246,20 @@ class Order:
     blend: Blend | None = None
     other: Controls | None = None
 
+    @cached_property
+    def _sections(self) -> dict[str, Any]:
+        """Where the sections of a lead sheet begin, and what is to be recalled of them, as a piece takes it."""
+        lead = self.args.lead
+        if lead is None or not lead.annotations.sections:
+            return {}
+        from flowmusic.generate.recall import repeats
+
+        rate, spans = float(self.grid.frame_rate), [section[:3] for section in lead.annotations.sections]
+        found: dict[str, Any] = {"sections": [round(start * rate) for start, _, _ in spans]}
+        if self.args.recall:
+            found["recall"] = (repeats(spans, lead.annotations.beats or (), self.grid), self.args.recall)
+        return found
+
     def size(self) -> int:
         """Bytes on the disk: two a sample, and what else takes leave; a long one lies there in floats meanwhile."""
         from flowmusic.takes import long
@@ -217,16 +268,12 @@ class Order:
         takes = (self.args.path or self.args.count) * len(self.args.parts or ("",))
         return takes * round(each * self.request.seconds * self.generator.codec.rate) + disk.PROBE
 
-    def produce(self, seed: int, *, quiet: bool) -> None:
-        """Make, judge and write every take.  Raises: OSError for what cannot be written."""
+    def produce(self, seed: int, *, quiet: bool) -> list[Path]:
+        """Make, judge and write every take.  Returns: their files.  Raises: OSError for what cannot be written."""
         from flowmusic.takes import long
-        from flowmusic.takes.making import Takes
 
-        args = self.args
-        takes = Takes(
-            self.generator, self.request, self.written, self.weights, self.details,
-            keep_latents=not args.no_latents, quiet=quiet,
-        )  # fmt: skip
+        written: list[Path] = []
+        args, takes = self.args, self.takes(quiet, written.append)
         choice = {"seed": seed, "count": args.count, "best_of": args.best_of, "least": args.min_adherence}
         if self.blend is not None and self.other is not None:
             self._produce_between(takes, self.blend, self.other, choice)
@@ -236,10 +283,21 @@ class Order:
             long.produce(takes, self._begin, args.out, seed=seed, count=args.count)
         else:
             takes.produce(lambda number, report: self._begin(number).whole(report), args.out, **choice)
+        return written
 
-    def _guidance(self, weights: Mapping[str, Value]) -> Guidance:
+    def takes(self, quiet: bool, written_to: Callable[[Path], object] = lambda out: None) -> Takes:
+        """What writes and judges the takes of this order."""
+        from flowmusic.takes.making import Takes
+
+        return Takes(
+            self.generator, self.request, self.written, self.weights, self.details,
+            keep_latents=not self.args.no_latents, quiet=quiet, watermark=self.args.watermark, written_to=written_to,
+        )  # fmt: skip
+
+    def guidance(self, weights: Mapping[str, Value] | None = None) -> Guidance:
         """The same throughout: :func:`check` has refused curves where they cannot be."""
-        numbers = {name: float(value) for name, value in weights.items() if not isinstance(value, curves.Curve)}
+        wanted = self.weights if weights is None else weights
+        numbers = {name: float(value) for name, value in wanted.items() if not isinstance(value, curves.Curve)}
         return self.generator.defaults.guide(numbers, self.args.guidance_interval, self.args.apg)
 
     def _begin(self, seed: int) -> Piece:
@@ -249,12 +307,12 @@ class Order:
         guidance = self.generator.defaults.guide_over_time(self.weights, self.args.guidance_interval, self.args.apg)
         asked: dict[str, Any] = {"guidance": guidance, "sampling": self.sampling, "seed": seed}
         if self.story is None:
-            return Piece(self.generator, self.controls, self.grid, negative=self.negative, **asked)
+            return Piece(self.generator, self.controls, self.grid, negative=self.negative, **asked, **self._sections)
         told = replace(self.story, controls=replace(self.story.controls, tracks=self.controls.tracks))
         return Piece(self.generator, told.controls, self.grid, ask=told.ask, cuts=told.cuts, **asked)
 
     def _produce_between(self, takes: Any, blend: Blend, other: Controls, choice: Mapping[str, Any]) -> None:
-        guidance = self._guidance(self.weights)
+        guidance = self.guidance(self.weights)
         for at, out in blend.outputs(self.args.out):
             told = replace(self.request, text=blend.text_at(at, self.request.text))
             make = blend.maker(self.generator, self.controls, other, at, self.grid, guidance, self.sampling)
@@ -271,7 +329,7 @@ class Order:
             written = self.written.only({*self.written.names()} - {*EMPTY.get(name, ())})
             asked = replace(self.request, text=controls.words[0]) if name else self.request
             weights: Any = guidance_of(self.weights, name)  # type: ignore[arg-type]
-            guidance = self._guidance(weights)
+            guidance = self.guidance(weights)
 
             def make(
                 seed: int, report: Progress, controls: Controls = controls, guidance: Guidance = guidance
@@ -319,4 +377,6 @@ def _length(args: argparse.Namespace, generator: Generator) -> Length:
     from flowmusic.generate.loops import Length
 
     codec, meter = generator.codec, parse_meter(args.meter or "4/4")
+    if args.lead is not None and args.lead.counted:
+        return Length(round(args.seconds * codec.rate), codec.rate, codec.frame_rate)
     return Length.of_bars(args.bars, meter.beats_per_bar, args.bpm, codec.rate, codec.frame_rate)

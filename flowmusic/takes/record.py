@@ -71,6 +71,7 @@ def record(
             "bpm": asked.bpm or _bpm(written),
             "meter": asked.meter,
             "beats": _times(requested.beats),
+            "downbeats": _times(requested.downbeats),
             "melody": _rows(requested.melody),
             "drums": None if requested.drums is None else {"onsets": _times(requested.drums.onsets)},
             "sources": dict(asked.sources),
@@ -101,6 +102,8 @@ def details(args: argparse.Namespace, asked: GenerateRequest) -> dict[str, Any]:
         found["sha256"] = {name: _content_hash(Path(source)) for name, source in asked.sources.items()}
     if args.use is not None:
         found["use"] = sorted(args.use)
+    if getattr(args, "picture", None) is not None:
+        found["image"] = args.picture.plain()
     if args.style is not None:
         found["style"] = {"seconds": args.style_seconds, "detail": args.style_detail}
     return found

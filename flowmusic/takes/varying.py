@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
     from flowmusic.generate.sampling import Sampling
     from flowmusic.inputs.request import GenerateRequest
+    from flowmusic.takes.signing import Signature
     from flowmusic.takes.source import Source
     from flowmusic.types import Controls, Generation, Guidance, Progress
 
@@ -70,6 +71,14 @@ class Varied(Takes):
             return
         with replacing(out) as temporary:
             shutil.copyfile(self.source.path, temporary)
+
+    def signature(self, seed: int) -> Signature:
+        """Nothing new is marked where the sound is the source's own."""
+        found = super().signature(seed)
+        return replace(found, watermark=found.watermark and not self.same)
+
+    def _sources(self) -> Mapping[str, Any]:
+        return {"recording": self.source.path, **self.asked.sources}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,8 @@ from feature_extractors.networks import (
     chord_features,
     drum_data,
     drum_net,
+    note_data,
+    note_features,
     separator_data,
     separator_net,
 )
@@ -42,6 +44,15 @@ class DrumClip(NamedTuple):
     log_mel: Tensor
     target: Tensor
     hits: dict[str, Sequence[float]]
+
+
+class NoteClip(NamedTuple):
+    """A whole recording: compressed magnitudes ``[1, F, 2, 297]``, targets ``[1, F, 88, 9]``, length, notes by part."""
+
+    compressed: Tensor
+    target: Tensor
+    seconds: float
+    notes: Mapping[str, Sequence[note_data.Row]]
 
 
 class NetworkData(NumberedData):
@@ -157,6 +168,34 @@ class DrumData(NetworkData):
             for clip in drum_data.examples(folder, "validation", self.validation_clips, parts=False):
                 log_mel = drum_net.compress(clip.magnitude.float())
                 yield DrumClip(log_mel[None], clip.target[None], dict(clip.hits))
+
+
+class NoteData(NetworkData):
+    """For the network of notes.
+
+    Args:
+        cache: folder for the features, some 110 MB an hour of audio, which later runs need not compute again.
+        others: of :class:`NetworkData`.
+    """
+
+    def __init__(self, cache: str, crop_seconds: float = 3.0, batch: int = note_data.BATCH, **others: Any) -> None:
+        super().__init__(crop_seconds=crop_seconds, batch=batch, **others)
+        self.cache, self.described = Path(cache), ""
+
+    def batches(self, folders: Sequence[Path]) -> Callable[[int], tuple[Tensor, Tensor]]:
+        sources = [note_data.recordings(folder, "train", self.cache, self.limit) for folder in folders]
+        hours = sum(len(source.compressed) for source in sources) / note_features.FPS / 3600.0
+        self.described = f"{hours:.1f} h of mixes and parts of {', '.join(f.resolve().name for f in folders)}"
+        frames = round(self.crop_seconds * note_features.FPS)
+        return lambda number: note_data.crops(sources, self.generator(number), self.batch, frames)
+
+    def clips(self, folders: Sequence[Path]) -> Iterator[NoteClip]:
+        for folder in folders:
+            found = note_data.recordings(folder, "validation", self.cache, self.validation_clips)
+            for n, (_, frames) in enumerate(found.spans):
+                notes = found.notes[n]
+                target = note_data.targets(notes, 0, frames)
+                yield NoteClip(found.features(n)[None], target[None], frames / note_features.FPS, notes)
 
 
 class SeparatorData(NetworkData):

@@ -22,28 +22,37 @@ def export_network(path: str, module: Any, data: Any, run: Mapping[str, Any], se
 def export_separator(path: str, module: Any, data: Any, run: Mapping[str, Any], settings: Mapping[str, Any]) -> Path:
     """Write the separator's weights, and in the file's metadata what they were trained on and how well they do."""
     figures = {part: run["metrics"].get(f"validation/si_sdr_{part}_db", math.nan) for part in ("drums", "rest")}
-    facts = {
-        "data": data.described,
-        "steps": run["steps"],
-        "of_steps": settings["model"]["total_steps"],
-        "seed": run["seed"],
-        "minutes": round(run["wall_s"] / 60.0, 1),
-        "validation": f"SI-SDR of drums {figures['drums']:.2f} dB, of the rest {figures['rest']:.2f} dB, "
-        f"{len(data.validation)} clips",
-        "licence": "Apache-2.0",
-    }
-    return save_weights(module.network.state_dict(), Path(path), facts, eight_bits=True)
+    said = (
+        f"SI-SDR of drums {figures['drums']:.2f} dB, of the rest {figures['rest']:.2f} dB, {len(data.validation)} clips"
+    )
+    return _save_with_facts(module, path, run, settings, data.described, said)
 
 
 def export_enhance(path: str, module: Any, data: Any, run: Mapping[str, Any], settings: Mapping[str, Any]) -> Path:
     """Write the weights of bandwidth extension, with what they were trained on and how well they do."""
+    described = f"{len(data.train_crops.waves)} clips of {Path(data.folder).resolve().name}"
+    return _save_with_facts(module, path, run, settings, described, _figures(run))
+
+
+def export_notes(path: str, module: Any, data: Any, run: Mapping[str, Any], settings: Mapping[str, Any]) -> Path:
+    """Write the weights of the note network, with what they were trained on and how well they do."""
+    return _save_with_facts(module, path, run, settings, data.described, _figures(run))
+
+
+def _figures(run: Mapping[str, Any]) -> dict[str, float]:
+    return {k: round(v, 3) for k, v in run["metrics"].items() if k.startswith("validation/")}
+
+
+def _save_with_facts(
+    module: Any, path: str, run: Mapping[str, Any], settings: Mapping[str, Any], data: str, validation: Any
+) -> Path:
     facts = {
-        "data": f"{len(data.train_crops.waves)} clips of {Path(data.folder).resolve().name}",
+        "data": data,
         "steps": run["steps"],
         "of_steps": settings["model"]["total_steps"],
         "seed": run["seed"],
         "minutes": round(run["wall_s"] / 60.0, 1),
-        "validation": {k: round(v, 3) for k, v in run["metrics"].items() if k.startswith("validation/")},
+        "validation": validation,
         "licence": "Apache-2.0",
     }
     return save_weights(module.network.state_dict(), Path(path), facts, eight_bits=True)

@@ -247,7 +247,7 @@ EDITS: list[tuple[list[str], list[str]]] = [
 ]
 EXTENSIONS: list[tuple[list[str], list[str]]] = [
     ([], ["--seconds 20", "--bars 8"]),
-    (["--seconds", "1", "--bars", "1"], ["not both"]),
+    (["--seconds", "1", "--bars", "1"], ["not two of them"]),
     (["--seconds", "0"], ["0"]),
     (["--bars", "0"], ["0"]),
     (["--seconds", "7199"], ["7200", "the longer piece"]),

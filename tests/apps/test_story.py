@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 import torch
 
 from flowmusic.apps.cli import main
@@ -56,7 +57,8 @@ def test_words_alone_tell_a_story_of_one_request(here: Path, model: Generator) -
     (here / "one.txt").write_text("0 | ab")
     told = record(["--story", "one.txt", "--seed", "1", "--out", "told.wav", "--seconds", "5"], "told.json")
     plain = record(["ab", "--seed", "1", "--out", "plain.wav", "--seconds", "5"], "plain.json")
-    assert Path("told.wav").read_bytes() == Path("plain.wav").read_bytes()
+    # Their titles differ, as the words do.
+    assert (soundfile.read("told.wav")[0] == soundfile.read("plain.wav")[0]).all()
     assert told["seed"] == plain["seed"] and told["text"] == "ab"
 
 

@@ -18,6 +18,9 @@ from flowmusic.apps.cli import main
 from flowmusic.generate.generator import Generator
 from flowmusic.generate.stream import Change, Stream
 from flowmusic.inputs.follow import Follower, Wishes, read_line
+from flowmusic.studio import tags
+from flowmusic.watermark.embed import embed
+from flowmusic.watermark.pattern import id_of
 from tests.generate.local import RATE, local_generator
 
 
@@ -65,6 +68,16 @@ def test_a_file_of_exactly_so_many_seconds(name: str, seconds: float, model: Gen
     written = soundfile.info(here / name)
     assert (written.frames, written.samplerate) == (round(seconds * RATE), RATE)
     assert [path.name for path in here.iterdir()] == [name]
+
+
+def test_a_stream_is_marked_as_one_piece(model: Generator, here: Path) -> None:
+    for out, more in (("plain.wav", ["--no-watermark"]), ("marked.wav", [])):
+        flags = ["--seconds", "6", "--seed", "3", "--quiet", "--out", out]
+        assert main(["stream", "lofi", *flags, *more]) == 0
+    (old, _), (new, _) = (soundfile.read(name, always_2d=True) for name in ("plain.wav", "marked.wav"))
+    whole = embed(old.T, RATE, id_of(model.name, 3)).T
+    assert not np.array_equal(old, new) and np.abs(new - whole).max() < 4 / 2**15
+    assert tags.read(Path("marked.wav"))["comment"].startswith(f"made by a model: {model.name}, seed 3")
 
 
 def test_changes_are_made_at_their_bars_and_told(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -100,7 +101,9 @@ def test_a_variation_with_one_is_the_take_of_its_seed(source: Path, model: Gener
     record = vary("take.wav", "--variation", "1", "--seed", "11")
     assert record["vary"]["kept"] == ["beats", "chords", "text"] and record["guidance"] == {"all": 2.0}
     main(["generate", "warm", "--chords", "C Am", "--bpm", "120", "--seconds", "2", "--seed", "11", "--out", "b.wav"])
-    assert Path("vary.wav").read_bytes() == Path("b.wav").read_bytes()
+    # Their tags tell one from the other.
+    varied, drawn = (soundfile.read(name)[0] for name in ("vary.wav", "b.wav"))
+    assert np.array_equal(varied, drawn)
     assert main(["vary", "take.wav", "--variation", "0.2", "--count", "2", "--seed", "8", "--quiet"]) == 0
     seeds = [json.loads(Path(f"vary-{n}.json").read_text())["seed"] for n in (1, 2)]
     assert seeds == [8, 9] and Path("vary-1.wav").read_bytes() != Path("vary-2.wav").read_bytes()

@@ -33,6 +33,11 @@ def write_corpus(root: Path) -> Path:
             "downbeats": onsets[:1],
             "chords": [[0.0, 2.5, label]],
             "melody": [[0.0, 2.5, melody]],
+            "notes": {
+                "melody": [[0.0, 2.5, melody, 90]],
+                "bass": [[0.0, 2.5, chord - 12, 70]],
+                "chords": [[0.0, 2.5, pitch, 70] for pitch in (chord, chord + (3 if minor else 4), chord + 7)],
+            },
             "drums": {"onsets": onsets, "classes": {"kick": onsets[::4], "hat": onsets}},
         }
         (folder / f"{name}.json").write_text(json.dumps(labels))

@@ -93,6 +93,24 @@ def test_an_encoder_without_context_is_led_by_the_path_alone() -> None:
     assert torch.equal(take.latents[:, 30:], latents[:, 30:])
 
 
+def test_an_encoder_is_told_what_is_beside_a_region_only_where_asked() -> None:
+    heard: list[bool] = []
+
+    class Listening(TinyEncoder):
+        def forward(self, controls, grid, context=None):  # type: ignore[no-untyped-def]
+            heard.append(context is not None)
+            return super().forward(controls, grid, context)
+
+    model = tiny_generator()
+    model.encoder = Listening()
+    latents = torch.randn(1, 50, DIM)
+    edit(model, latents, Controls(("a",)), [(0.4, 1.2)], seed=1)
+    assert heard and not any(heard)
+    heard.clear()
+    edit(model, latents, Controls(("a",)), [(0.4, 1.2)], seed=1, told=True)
+    assert heard and all(heard)
+
+
 def test_controls_hold_where_they_are_given() -> None:
     grid = FrameGrid.of_seconds(4, 25)
     old = Controls(("old",), {"chords": chords(grid, [1] * 100), "drums": batched(onsets_to_track([0.0], grid))})

@@ -28,8 +28,10 @@ ALLOWED: dict[str, frozenset[str]] = {
     "model": frozenset({"controls"}),
     # A lead sheet is annotations in bars.
     "sheets": frozenset({"annotations", "controls"}),
-    # Chunks, tags and names of files that are handed on.
-    "studio": frozenset({"annotations", "controls", "sheets"}),
+    # A mark is put into samples and found in files, whatever made them.
+    "watermark": frozenset(),
+    # Chunks, tags and names of files that are handed on; a recording is taken apart for it.
+    "studio": frozenset({"annotations", "controls", "sheets", EXTRACTORS}),
     "generate": frozenset({"flow", "model", "codec", "controls", "annotations"}),
     # Bandwidth extension works on the codec's short-time spectrum, with its blocks.
     "enhance": frozenset({"codec"}),
@@ -38,6 +40,10 @@ ALLOWED: dict[str, frozenset[str]] = {
     # A learned metric is a bundle of ours, which the reader of bundles loads.
     "metrics": frozenset({"controls", "annotations", "interop"}),
     "corpus": frozenset({"controls", "annotations"}),
+    # A picture as facts and words.
+    "image": frozenset(),
+    # A page for listeners: loudness is measured as that of the corpus is.
+    "listening": frozenset({"corpus", "options"}),
     "data": frozenset({"controls", "annotations", "corpus"}),
     # A run ends in a bundle of its own; the networks of the extractors are trained here too.  What a control's values
     # mean is known where it is made, and dropping a part of them needs it.
@@ -49,13 +55,18 @@ ALLOWED: dict[str, frozenset[str]] = {
     "options": frozenset({"interop"}),
     # What builds shards needs whatever makes what is in them.
     "datasets": frozenset({"annotations", "controls", "corpus", "data", "interop", "model", "options", EXTRACTORS}),
-    "inputs": frozenset({"annotations", "controls", "generate", "interop", "model", "options", EXTRACTORS}),
+    # A lead sheet is a request in bars.
+    "inputs": frozenset({"annotations", "controls", "generate", "interop", "model", "options", "sheets", EXTRACTORS}),
     # A take is judged, written with what it was asked for, and read back as the source of the next.
-    "takes": frozenset({"annotations", "controls", "evaluate", "generate", "inputs", "interop", "metrics", EXTRACTORS}),
+    # Its file carries tags and a mark.  A batch of requests reads flags, and asks which solvers go by the whole batch.
+    "takes": frozenset(
+        {"annotations", "controls", "evaluate", "flow", "generate", "image", "inputs", "interop", "metrics"}
+        | {"options", "studio", "watermark", EXTRACTORS}
+    ),
     # Forms become the arguments of commands, which the page runs as the command line does.
     "page": frozenset(
         {"annotations", "apps", "controls", "corpus", "generate", "inputs", "interop", "options", "sheets", "studio"}
-        | {EXTRACTORS}
+        | {"takes", EXTRACTORS}
     ),
     "evaluate": frozenset(
         {"annotations", "controls", "corpus", "data", "datasets", "flow", "generate", "interop", "metrics", "options"}

@@ -132,6 +132,22 @@ def test_what_is_written_is_read_back() -> None:
     assert again == sheet
 
 
+def test_notes_are_spelled_by_their_key() -> None:
+    """Every note can be read back as it was; a scale has every letter once."""
+    natural = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11), strict=True))
+    for fifths in range(-7, 9):
+        for midi in range(128):
+            step, alter, octave = musicxml_write.spelled(midi, fifths)
+            assert 12 * (octave + 1) + natural[step] + alter == midi
+        steps = [musicxml_write.spelled(60 + (7 * fifths + up) % 12, fifths)[0] for up in (0, 2, 4, 5, 7, 9, 11)]
+        assert len(set(steps)) == 7
+    bar = Bar(notes=tuple((F(n), F(1), midi) for n, midi in enumerate((68, 80, 73, 66))), key="A major")
+    written = musicxml_write.write(Sheet((bar,), melody=True))
+    assert written.count("<alter>1</alter>") == 4 and "<alter>-1</alter>" not in written
+    minor = musicxml_write.write(Sheet((Bar(notes=((F(0), F(4), 68),), key="A minor"),), melody=True))
+    assert "<step>G</step>" in minor and "<alter>1</alter>" in minor
+
+
 def test_packed_files_and_hostile_ones(tmp_path: Path) -> None:
     data = score(harmony("C", "major") + rest(8))
     packed = tmp_path / "a.mxl"

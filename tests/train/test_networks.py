@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from feature_extractors import DrumSeparator
 from feature_extractors.networks import chord_labels, chord_net, drum_net
+from feature_extractors.notes import Transcriber
 from flowmusic.train import chord_net as train_chords
 from flowmusic.train import separator_net as train_separator
 from flowmusic.train.drum_net import LitDrumNet
@@ -34,12 +35,13 @@ TINY = [
     "data.batch=2",
     "model.warmup=2",
 ]
-CROPS = {"chord_net": 1.6, "drum_net": 0.6, "drum_class_net": 0.6, "separator": 0.16}
+CROPS = {"chord_net": 1.6, "drum_net": 0.6, "drum_class_net": 0.6, "note_net": 0.4, "separator": 0.16}
 """Seconds of a training crop."""
 FIGURES = {
     "chord_net": {"loss", "chord_acc", "label_share"},
     "drum_net": {"loss", "f1_any", "threshold_any"},
     "drum_class_net": {"loss", *(f"{f}_{n}" for f in ("f1", "threshold") for n in ("any", "kick", "hat"))},
+    "note_net": {"loss", "threshold", *(f"f1_{name}" for name in ("all", "bass", "lead", "chords"))},
     "separator": {"loss", "si_sdr_drums_db", "si_sdr_rest_db"},
 }
 """What a validation of the corpus measures; no clip of it has a snare."""
@@ -93,6 +95,9 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(experiment: str, corpus
         assert facts["data"] == f"2 clips of {corpus.name}" and facts["steps"] == facts["of_steps"] == 3
         assert facts["validation"].endswith("dB, 2 clips")
         assert DrumSeparator(path).analyse(band()).drums.samples.shape == band().samples.shape
+    elif experiment == "note_net":
+        assert facts["steps"] == 3 and facts["data"] == f"0.0 h of mixes and parts of {corpus.name}"
+        assert Transcriber(weights=path).analyse(band()).seconds == band().seconds
     elif experiment == "chord_net":
         assert facts == {} and isinstance(chord_net.load(path), chord_net.ChordNet)
     else:
@@ -103,6 +108,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(experiment: str, corpus
     ("experiment", "steps", "share", "more"),
     [
         ("chord_net", 30, 0.75, ()),
+        ("note_net", 30, 0.8, ("model.optimizer.lr=0.01",)),
         ("drum_class_net", 60, 0.8, ("data.crop_seconds=1.2", "data.batch=4")),
         ("separator", 15, 0.9, ("callbacks.average=null", "model.optimizer.lr=0.005")),
     ],
@@ -131,7 +137,7 @@ def test_statistics_are_averaged_with_the_weights(corpus: Path, tmp_path: Path) 
     assert all(torch.equal(a, b) for a, b in zip(*(model.network.parameters() for model in runs), strict=True))
 
 
-@pytest.mark.parametrize("experiment", ["chord_net", "drum_net", "separator"])
+@pytest.mark.parametrize("experiment", ["chord_net", "drum_net", "note_net", "separator"])
 def test_what_is_wrong_with_a_corpus_is_said_in_one_line(
     experiment: str, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

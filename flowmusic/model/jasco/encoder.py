@@ -53,6 +53,9 @@ class JascoEncoder(nn.Module):
     codebook: Tensor
     silence: Tensor
 
+    hears_padding = True
+    """Attention goes to padded tokens too, so a prompt is not the same beside a longer one."""
+
     def __init__(
         self,
         width: int,
