@@ -150,6 +150,8 @@ export function makeMelodyLane(app) {
   };
   lane.loaded = () => {
     const notes = [...(app.document.melody || []), ...(app.shown.recognised?.melody || [])];
+    // Notes of another piece have lengths of their own.
+    length = null;
     if (notes.length === 0) return;
     const midis = notes.map((note) => note.midi);
     const low = Math.max(0, Math.min(...midis) - MARGIN);
