@@ -220,6 +220,17 @@ class Acts:
         with telling():
             return [str(path) for path in self._files(self._take(take, request))]
 
+    def export(self, take: str, request: gr.Request) -> list[str]:
+        """A take for a studio, as ``flowmusic export`` writes it: stems, MIDI and sheets, in one ZIP file."""
+        from flowmusic.studio.export import MIDI, SHEETS, STEMS, Wanted, export, read
+        from flowmusic.studio.stems import separator_of
+
+        with telling():
+            found = self._take(take, request)
+            out = self._handed() / found.audio.stem
+            export(read(found.audio, found.record), Wanted(frozenset({STEMS, MIDI, SHEETS}), separator_of(None)), out)
+            return [shutil.make_archive(str(out), "zip", out.parent, out.name)]
+
     def send_to_style(self, take: str, request: gr.Request) -> str:
         """A take as the style clip of what is generated next."""
         with telling():

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from flowmusic.facts import CHOICES, INSTRUMENTS
-from flowmusic.page import parts, scoring
+from flowmusic.page import parts, picture, scoring
 from flowmusic.page.acts import WEIGHTS, Acts
 from flowmusic.page.form import LOOP, MODES, STORY, TAKE, Form
 from flowmusic.page.messages import fail
@@ -145,6 +145,10 @@ def _words(acts: Acts) -> Request:
         style = _sound("Music whose feel is taken", "style")
         detail = gr.Slider(0, 6, 0, step=1, label="Detail", elem_id="style-detail",
                            info="1 a hint, 6 close; 0 leaves it to the model")  # fmt: skip
+    with gr.Accordion("From a picture", open=False, elem_id="picture-part"):
+        painting = gr.File(label="A painting or a photograph: PNG, JPEG, WEBP", file_types=picture.FILES,
+                           type="filepath", elem_id="picture", height=150)  # fmt: skip
+        seen = gr.HTML("", elem_id="seen", padding=False)
     with gr.Accordion("Model, strength, seed, how many", open=False, elem_id="more"):
         with gr.Row():
             names = list(acts.choices.models)
@@ -201,6 +205,8 @@ def _words(acts: Acts) -> Request:
     for each in found:
         # What was found is to be seen, and corrected.
         each.success(lambda: gr.update(open=True), None, write, **_OWN)
+    shown = [text, instruments, drumless, *(facts[name] for name in ("mood", "energy", "key")), bpm, seen]
+    painting.upload(picture.see_picture, [painting, text], shown, api_name="see_picture", **_QUIET)
     pads.submit(scoring.tap_tempo, pads, bpm, api_name="tap_tempo", **_QUIET).then(
         scoring.set_score, length, score, **_OWN
     )
@@ -242,8 +248,12 @@ def _tools(acts: Acts, takes: Any, line: Any, told: Any, wanted: Request) -> lis
         again = gr.Button("Use these settings", elem_id="use-settings", min_width=130)
         style = gr.Button("Send to style", elem_id="send-to-style", min_width=130)
         save = gr.Button("Download", elem_id="download", min_width=130)
+        studio = gr.Button("Stems and MIDI", elem_id="studio", min_width=130)
     files = gr.File(label="Files of the take", file_count="multiple", interactive=False, visible=False, elem_id="files")
     save.click(acts.download, takes, files, api_name="download", **_QUIET).success(
+        lambda: gr.update(visible=True), None, files, **_OWN
+    )
+    studio.click(acts.export, takes, files, api_name="export").success(
         lambda: gr.update(visible=True), None, files, **_OWN
     )
     style.click(acts.send_to_style, takes, wanted["style"], api_name="send_to_style", **_QUIET)

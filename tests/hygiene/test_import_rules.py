@@ -65,8 +65,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     ),
     # Forms become the arguments of commands, which the page runs as the command line does.
     "page": frozenset(
-        {"annotations", "apps", "controls", "corpus", "generate", "inputs", "interop", "options", "sheets", "studio"}
-        | {"takes", EXTRACTORS}
+        {"annotations", "apps", "controls", "corpus", "generate", "image", "inputs", "interop", "options", "sheets"}
+        | {"studio", "takes", EXTRACTORS}
     ),
     "evaluate": frozenset(
         {"annotations", "controls", "corpus", "data", "datasets", "flow", "generate", "interop", "metrics", "options"}

@@ -9,12 +9,14 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 import soundfile
 
@@ -309,6 +311,9 @@ def test_the_functions_have_names(client: Any, site: Site, tmp_path: Path) -> No
     assert take["name"] == name and take["seed"] == 5
     files = client.predict(name, api_name="/download")
     assert {Path(file).suffix for file in files} == {".wav", ".json", ".mid", ".musicxml", ".cho"}
+    (packed,) = client.predict(name, api_name="/export")
+    kinds = {Path(file).suffix for file in zipfile.ZipFile(packed).namelist()} - {""}
+    assert kinds >= {".wav", ".mid", ".musicxml", ".cho", ".jams", ".json"}
     told, again, _ = client.predict(take=name, strength=0.0, api_name="/vary")
     assert len(again["takes"]) == 2 and "note" not in told
     assert site.acts.models.loaded == 1
@@ -332,6 +337,13 @@ def test_the_timeline_is_written_by_name(client: Any, tmp_path: Path) -> None:
     line, bpm, meter, _, text, said = client.predict(sheet=handle_file(sheet), score=line, api_name="/read_sheet")
     assert (bpm, meter, text) == ("100", "4/4", "") and "ChordPro" in said
     assert [label for _, _, label in line["annotations"]["chords"]] == ["C", "G"]
+    picture = tmp_path / "<night>.png"
+    PIL.Image.new("RGB", (64, 48), (20, 24, 60)).save(picture)
+    words, instruments, drumless, mood, energy, key, bpm, said = client.predict(
+        picture=handle_file(picture), text="harp", api_name="/see_picture"
+    )
+    assert words.startswith("harp, dark, calm") and (mood, energy, key) == ("dark", "calm", "A minor")
+    assert "piano" in instruments and drumless and float(bpm) < 90 and "brightness" in said and "<night>" not in said
     pads = {"taps": [0, 0.5, 1, 1.5], "hits": [[0, "kick"], [0.6, "snare"]]}
     assert client.predict(pads=pads, api_name="/tap_tempo") == "120"
     line, _ = client.predict(pads=pads, score=line, api_name="/tap_beat")
@@ -340,8 +352,8 @@ def test_the_timeline_is_written_by_name(client: Any, tmp_path: Path) -> None:
 
 
 FUNCTIONS = (
-    "generate edit extend vary cancel takes choose star download send_to_style use_settings set_score "
-    "clear_timeline read_sheet hear_tune hear_beat tap_beat tap_tempo"
+    "generate edit extend vary cancel takes choose star download export send_to_style use_settings set_score "
+    "clear_timeline see_picture read_sheet hear_tune hear_beat tap_beat tap_tempo"
 ).split()
 
 
