@@ -91,7 +91,8 @@ class Form:
         instruments, drumless, genre, mood, energy, key, unwanted: facts; empty leaves them open.
         seconds: of a take.
         bars: of a loop.
-        story: of a story: a section a line, as in ``0:15 | waking up | chords=C G``.
+        story: of a story: a section a line, as in ``0:15 | waking up | chords=C G``; empty takes the sections of the
+            timeline.
         bpm, meter: None leaves them to the command.
         chords: as text; counts more than the timeline's.
         score: the timeline.
@@ -130,6 +131,22 @@ class Form:
         if self.score is None:
             return ()
         return tuple(name for name in SCORED if self.score.events(name) and not given.get(name))
+
+    def told(self) -> str:
+        """The story as text: as it was written, else as the timeline's sections and their words say; else empty.
+
+        >>> score = Annotations(seconds=8.0, sections=((2.0, 8.0, "chorus", "loud"),))
+        >>> Form(text="piano", seconds=8.0, score=score).told().splitlines()
+        ['0 | ', '2 | loud', '8 | end']
+        """
+        if self.story.strip() or self.score is None or not self.score.sections:
+            return self.story
+        first = self.score.sections[0][0]
+        lines = ["0 | "] if first > 0.0 else []
+        for start, _, name, words in self.score.sections:
+            # A bar would begin the section's keys.
+            lines.append(f"{start:g} | {' '.join((words or name).replace('|', '/').split())}")
+        return "\n".join([*lines, f"{self.score.seconds or self.seconds:g} | end"])
 
     def arguments(self, score: Path | None = None, story: Path | None = None, out: Path | None = None) -> Arguments:
         """The arguments of ``flowmusic generate``.
@@ -201,6 +218,8 @@ class Form:
             notes.append("“stretch” is ignored: no drum loop is given")
         if self.mode != STORY and self.story.strip():
             notes.append(f"the story is ignored: a {self.mode} is made")
+        if self.mode != STORY and not self.story.strip() and self.told():
+            notes.append("the words of the timeline’s sections are ignored: they make a story, choose it above")
         if self.drumless and self.score is not None and self.score.events("drums") and self.loop is None:
             notes.append("the drums of the timeline are ignored: “no drums” is chosen")
 

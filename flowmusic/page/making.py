@@ -106,7 +106,9 @@ def _arguments(request: Form | Change, folder: Path, out: Path) -> Arguments:
         known = replace(request.score.only(*request.scored()), seconds=length)
         score = ControlsFile("the timeline", FRAMES, known).write(folder)
     if request.mode == STORY:
-        if not request.story.strip():
-            raise ValueError("a story needs sections, one a line, as in: 0:15 | waking up, gentle piano | chords=C G")
-        story = write_text(folder / "story.txt", request.story)
+        if not request.told().strip():
+            raise ValueError(
+                "a story needs sections: on the timeline, or one a line, as in: 0:15 | waking up, gentle piano"
+            )
+        story = write_text(folder / "story.txt", request.told())
     return request.arguments(score, story, out)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flowmusic.annotations.annotation import Annotations, DrumHits
+from flowmusic.inputs.story import read as read_story
 from flowmusic.page.form import Change, Form, Making
 from flowmusic.page.making import parser
 from flowmusic.page.settings import asked_of, form_of, heard_of
@@ -73,6 +74,12 @@ def test_modes_share_no_fields(tmp_path: Path) -> None:
     assert (take.seconds, take.loop, take.bars, take.story) == (7.0, False, None, None)
     assert (loop.seconds, loop.loop, loop.bars, loop.story) == (None, True, 3, None)
     assert (story.seconds, story.loop, story.bars, story.story) == (None, False, None, HERE)
+    drawn = dataclasses.replace(SCORE, sections=((0.0, 2.0, "verse", "calm | harp"), (2.0, 4.0, "chorus", None)))
+    told = Form(text="x", mode="story", seconds=4, score=drawn).told()
+    (tmp_path / "story.txt").write_text(told)
+    assert [line.words for line in read_story(tmp_path / "story.txt").lines] == ["calm / harp", "chorus"]
+    assert "sections are ignored" in " ".join(Form(text="x", score=drawn).arguments(score=HERE).notes)
+    assert Form(text="x", mode="story", story="0 | sea", score=drawn).told() == "0 | sea"
     with pytest.raises(ValueError, match="take, loop, story"):
         Form(mode="song").arguments()
 
