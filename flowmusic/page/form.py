@@ -137,12 +137,12 @@ class Form:
 
         >>> score = Annotations(seconds=8.0, sections=((2.0, 8.0, "chorus", "loud"),))
         >>> Form(text="piano", seconds=8.0, score=score).told().splitlines()
-        ['0 | ', '2 | loud', '8 | end']
+        ['0 | intro', '2 | loud', '8 | end']
         """
         if self.story.strip() or self.score is None or not self.score.sections:
             return self.story
         first = self.score.sections[0][0]
-        lines = ["0 | "] if first > 0.0 else []
+        lines = ["0 | intro"] if first > 0.0 else []
         for start, _, name, words in self.score.sections:
             # A bar would begin the section's keys.
             lines.append(f"{start:g} | {' '.join((words or name).replace('|', '/').split())}")
