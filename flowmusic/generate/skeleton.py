@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -186,7 +187,8 @@ class _Workers:
 
     def over(self, work: Callable[[int], None], numbers: Iterable[int]) -> None:
         """All of it, or the first exception once what has begun is over."""
-        futures: list[Future[None]] = [self._pool.submit(work, number) for number in numbers]
+        # Whoever listens to the progress of this thread hears that of its workers.
+        futures: list[Future[None]] = [self._pool.submit(copy_context().run, work, number) for number in numbers]
         done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
         for future in waiting:
             future.cancel()

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowmusic import progress
 from flowmusic.controls.beats import from_bpm
 from flowmusic.controls.tracks import batched
 from flowmusic.generate import long
@@ -107,6 +108,14 @@ def test_harmony_and_beat_known_a_piece_is_made_in_two_passes_and_else_left_to_r
     # Left to right all windows but the first are told of music; of two passes, the second's.
     assert sum(first_seen(without)) == len(MODEL.parts(grid, without)) * 2 - 2
     assert sum(not seen for seen in first_seen(controls)) > 2
+
+
+def test_who_listens_to_the_progress_of_a_thread_hears_its_workers() -> None:
+    controls, grid = asked(9.0)
+    heard: list[int] = []
+    with progress.telling(lambda bar: heard.append(bar.done)), progress.Bar("making", "eval") as bar:
+        Piece(MODEL, controls, grid, seed=3).whole(bar.to)
+    assert len(set(heard)) > 1 + MODEL.sampling().evals()
 
 
 def test_what_goes_wrong_in_a_thread_comes_through() -> None:
