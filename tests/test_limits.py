@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 import importlib
 import json
@@ -34,6 +35,28 @@ def flag(command: str, *arguments: str) -> Place:
         return build_parser().parse_args([command, *there])
 
     return read
+
+
+def page(*arguments: str) -> Place:
+    """A flag of the page, whose command makes no parser before it is asked for."""
+
+    def read(value: Any, folder: Path) -> object:
+        from flowmusic import options
+        from flowmusic.page import command
+
+        parser = options.Parser(prog="flowmusic app")
+        command.add_arguments(parser)
+        return parser.parse_args([argument.replace("{}", str(value)) for argument in arguments])
+
+    return read
+
+
+def exported(value: Any, folder: Path) -> object:
+    """A take that is carried on to a studio as it is made."""
+    from flowmusic.apps import export
+
+    flags = argparse.Namespace(stems=False, midi=True, out=folder / "take.wav", quiet=True)
+    return export.of_takes(flags, value)
 
 
 def parsed(module: str, *arguments: str) -> Place:
@@ -299,6 +322,8 @@ PLACES: list[tuple[str, Place]] = [
     ("mebibytes", parsed("tools.pack_run", "tree", "FOLDER", "--limit={}")),
     ("files", parsed("tools.pack_run", "pack", "FOLDER", "FOLDER", "--files={}")),
     ("number", train("something")),
+    ("port", page("--port={}")),
+    ("export", exported),
 ]
 
 

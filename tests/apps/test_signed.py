@@ -91,7 +91,7 @@ def test_an_edit_marks_its_region_alone(here: Path, model: Generator) -> None:
 def test_nothing_of_this_machine_is_told(here: Path, model: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(getpass, "getuser", lambda: "annabel")
     monkeypatch.setattr(platform, "node", lambda: "quietbox")
-    monkeypatch.setenv("HOME", "/home/annabel")
+    monkeypatch.setenv("HOME", "/houses/annabel")
     folder = here / "annabel on quietbox"
     folder.mkdir()
     soundfile.write(folder / "groove.wav", tone(220.0, 2.0).numpy(), RATE)
@@ -108,7 +108,7 @@ def test_nothing_of_this_machine_is_told(here: Path, model: Generator, monkeypat
         Path("out/d.mp3"), Provenance(model.name, 4, "MIT", {"melody": str(folder / "groove.wav")}, {}, text), "a"
     )
     assert tags.read(Path("out/d.mp3"))["source_melody"] == "groove.wav"
-    assert leaks(here / "out", str(here), str(folder), "annabel on", "/home/annabel") == []
+    assert leaks(here / "out", str(here), str(folder), "annabel on", "/houses/annabel") == []
 
 
 @pytest.mark.parametrize(("content", "said"), [(b"no sound", "cannot read"), (b"", "is empty")])
