@@ -232,7 +232,7 @@ def moved(rows: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> tuple[float,
 def table(found: Mapping[str, Any]) -> str:
     """Markdown: what is kept, and the order of the distances."""
     names = list(KEPT.values())
-    lines = [f"| way | amount | sources | latents | log-mel, dB | {' | '.join(names)} | words |", "|---" * 8 + "|"]
+    lines = [f"| way | amount | sources | latents | log-mel, dB | {' | '.join(names)} | words |", "|---" * 9 + "|"]
     for way in sorted({way for each in found.values() for way in each} - {"source"}):
         for amount in sorted({a for each in found.values() for a in each.get(way, {})}, key=float):
             rows = rows_of(found, way, amount)
