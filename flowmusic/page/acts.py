@@ -189,10 +189,9 @@ class Acts:
 
         yield from self._made(change, request)
 
-    def cancel(self, request: gr.Request) -> str:
-        """End what this browser has asked for."""
-        count = self.desk.stop(self._owner(request))
-        return status("stopping after this step" if count else "nothing is being made")
+    def cancel(self, request: gr.Request) -> Any:
+        """End what this browser has asked for; the job itself then tells that it stopped."""
+        return gr.skip() if self.desk.stop(self._owner(request)) else status("nothing is being made")
 
     def takes(self, request: gr.Request) -> Any:
         """The takes of this browser, the newest first."""

@@ -90,6 +90,7 @@ class Desk:
             mine = [work for work in self._works if work.owner == owner]
             for work in mine:
                 work.stop.set()
+                work.line = "stopping after this step"
             self._moved.notify_all()
         return len(mine)
 

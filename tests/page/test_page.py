@@ -260,6 +260,37 @@ def _tab_to(page: Any, place: str) -> None:
     raise AssertionError(f"no key leads to {place}")
 
 
+def test_a_take_is_worked_on(browser: Any, site: Site, tmp_path: Path) -> None:
+    """A sheet and a picture fill the fields; then vary, go on, stems and MIDI, send to style."""
+    person = Person(browser, site)
+    page = person.page
+    sheet, picture = tmp_path / "song.cho", tmp_path / "night.png"
+    sheet.write_text("{tempo: 120}\n{start_of_grid}\n| C . Am . |\n{end_of_grid}\n")
+    PIL.Image.new("RGB", (64, 48), (20, 24, 60)).save(picture)
+    person.unfold("write")
+    page.locator("#sheet input[type=file]").set_input_files(str(sheet))
+    person.until(lambda: "Am" in (page.locator("#score .tl-track[data-lane=chords]").text_content() or ""), "no sheet")
+    person.unfold("picture-part")
+    page.locator("#picture input[type=file]").set_input_files(str(picture))
+    person.until(lambda: "dark, calm" in page.locator("#text textarea").input_value(), "nothing was seen")
+    person.fill("bpm", "120")
+
+    person.unfold("more")
+    person.fill("steps", "1")
+    person.press("generate")
+    person.until(lambda: person.takes() == 1, "no take came")
+    person.unfold("tools")
+    for count, act in ((2, "vary"), (3, "extend")):
+        person.press(act)
+        person.until(lambda count=count: person.takes() == count, f"{act} made nothing")
+    person.press("studio")
+    page.locator("#files a[download], #files a[href]").first.wait_for()
+    person.unfold("style-part")
+    person.press("send-to-style")
+    page.locator("#style audio, #style wave, #style .waveform-container").first.wait_for(state="attached")
+    person.close()
+
+
 def test_it_fits_a_phone_in_the_dark(browser: Any, site: Site) -> None:
     person = Person(browser, site, viewport={"width": 360, "height": 740}, color_scheme="dark", has_touch=True)
     assert person.page.evaluate("document.documentElement.scrollWidth") <= 360
