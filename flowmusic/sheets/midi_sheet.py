@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from flowmusic.annotations import midi
 from flowmusic.annotations.annotation import Annotations, Chord, Section
@@ -20,12 +19,10 @@ from flowmusic.annotations.midi_melody import melody_of
 from flowmusic.annotations.of_midi import annotations_of
 from flowmusic.controls.harmony import canonical, reads
 from flowmusic.controls.vocabulary import LABELS, NO_CHORD, UNKNOWN_CHORD, pitch_classes, split
-from flowmusic.files import replacing
+from flowmusic.sheets.midi_events import TICKS, Event, save
 from flowmusic.sheets.sheet import DEFAULT_BPM, Sheet
 from flowmusic.sheets.written import SheetError
 
-TICKS = 480
-"""Of a quarter."""
 MELODY_CHANNEL, CHORDS_CHANNEL = 0, 1
 MELODY_PROGRAM, CHORDS_PROGRAM = 73, 0
 VELOCITY = 80
@@ -155,30 +152,10 @@ def write(sheet: Sheet, path: Path, bpm: float | None = None) -> Path:
 
     Whole or not at all.  Raises: SheetError for a sheet without bars.
     """
-    import mido
-
     if not sheet.bars:
         raise SheetError("a sheet without bars makes no MIDI file")
-    file = mido.MidiFile(type=1, ticks_per_beat=TICKS)
     tracks = [_tempo_events(sheet, bpm), _melody_events(sheet), _chord_events(sheet)]
-    end = round(_ticks(sheet)[-1])
-    for number, events in enumerate(tracks):
-        track = mido.MidiTrack()
-        now = 0
-        # At one tick notes end before others begin, and what the track is comes first of all.
-        for tick, _, message in sorted(events, key=lambda event: event[:2]):
-            track.append(message.copy(time=tick - now))
-            now = tick
-        # The first track lasts as long as the bars do, also where the last ones are silent.
-        track.append(mido.MetaMessage("end_of_track", time=max(0, end - now) if number == 0 else 0))
-        file.tracks.append(track)
-    with replacing(path) as temporary:
-        file.save(temporary)
-    return path
-
-
-Event = tuple[int, int, Any]
-"""Tick, order among events at one tick, message."""
+    return save(path, tracks, round(_ticks(sheet)[-1]))
 
 
 def _ticks(sheet: Sheet) -> list[Fraction]:

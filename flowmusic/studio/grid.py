@@ -11,9 +11,8 @@ import numpy as np
 
 from flowmusic.annotations.annotation import Annotations, Chord, Note
 from flowmusic.controls.meter import MAX_BPM, MIN_BPM, Meter, parse_meter
+from flowmusic.sheets.midi_events import TICKS
 
-TICKS = 480
-"""Of a quarter note."""
 STEADY_S = 0.03
 """Beats that lie no farther than this from a constant tempo are taken for it: trackers are no finer."""
 SAME_TEMPO = 0.005

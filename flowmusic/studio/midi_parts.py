@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from flowmusic.annotations.annotation import Annotations, Chord
 from flowmusic.controls.vocabulary import NO_CHORD, UNKNOWN_CHORD, note_pitch_class
-from flowmusic.files import replacing
-from flowmusic.studio.grid import TICKS, Grid
+from flowmusic.sheets.midi_events import TICKS, Event, save
+from flowmusic.studio.grid import Grid
 
 CHANNELS = {"melody": (0, 73), "lead": (0, 73), "chords": (1, 0), "bass": (2, 33), "drums": (9, 0)}
 """Channel, counted from 0, and General-MIDI program of every part; ``lead`` is a melody that was only heard."""
 _MAJORS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _MINORS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
 """Tonics as key signatures of at most seven accidentals spell them, by pitch class."""
-Event = tuple[int, int, Any]
-"""Tick, order among the events at one tick, message."""
 
 
 class Played(NamedTuple):
@@ -48,23 +46,9 @@ def write(
         parts: notes by the names of :data:`CHANNELS`; parts without notes are left out.
         comments: text events.
     """
-    import mido
-
-    end = grid.ticks([grid.seconds])[0]
-    file = mido.MidiFile(type=1, ticks_per_beat=TICKS)
     first = _map(grid, known.key, title, comments) + _marks(grid, known)
-    for number, events in enumerate(
-        [first, *(_notes(grid, name, parts[name]) for name in CHANNELS if parts.get(name))]
-    ):
-        track, now = mido.MidiTrack(), 0
-        for tick, _, message in sorted(events, key=lambda event: event[:2]):
-            track.append(message.copy(time=tick - now))
-            now = tick
-        track.append(mido.MetaMessage("end_of_track", time=max(0, end - now) if number == 0 else 0))
-        file.tracks.append(track)
-    with replacing(path) as temporary:
-        file.save(temporary)
-    return path
+    tracks = [first, *(_notes(grid, name, parts[name]) for name in CHANNELS if parts.get(name))]
+    return save(path, tracks, grid.ticks([grid.seconds])[0])
 
 
 def _map(grid: Grid, key: str | None, title: str, comments: Iterable[str]) -> list[Event]:
