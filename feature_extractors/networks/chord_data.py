@@ -1,15 +1,8 @@
-"""Chord training data: features of a corpus on disk, computed once, and varied crops of them.
-
-A cache folder holds two files for each corpus and split: ``NAME.npy``, half-precision magnitudes of all its recordings
-one after the other, read through memory mapping, and ``NAME.json``, which says where each begins and what sounds in it.
-"""
+"""Chord training data: features of a corpus on disk in half precision, and varied crops of them."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +12,8 @@ import torch
 
 from feature_extractors import signals
 from feature_extractors.networks import chord_features, chord_labels, corpus_labels
-from flowmusic import plain
+from feature_extractors.networks.feature_cache import cached
 from flowmusic.audio import Audio
-from flowmusic.files import replacing
 
 VERSION = "1"
 """Of the features and of the layout; part of the cached files' names."""
@@ -61,45 +53,24 @@ def recordings(corpus: Path, split: str, cache: Path, limit: int | None = None) 
     Raises: ValueError if the split holds no clips.
     """
     paths = corpus_labels.paths(corpus, split, limit)
-    names = "\n".join([str(corpus.resolve()), split, *(path.name for path in paths)])
-    key = f"{corpus.name}-{split}-v{VERSION}-{hashlib.sha256(names.encode()).hexdigest()[:12]}"
-    array, index = cache / f"{key}.npy", cache / f"{key}.json"
-    if not index.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        _compute(paths, split == "train", array, index)
-    entries = plain.read_json(index)
-    return Recordings(
-        np.load(array, mmap_mode="r", allow_pickle=False),
-        tuple((entry["first"], entry["frames"]) for entry in entries),
-        tuple(tuple((float(s), float(e), str(label)) for s, e, label in entry["chords"]) for entry in entries),
-    )
 
-
-def _compute(paths: Sequence[Path], training: bool, array: Path, index: Path) -> None:
-    parts: list[np.ndarray] = []
-    entries: list[dict[str, Any]] = []
-    first = 0
-    for n, path in enumerate(paths):
-        chords = corpus_labels.read(path, "chords")["chords"]
+    def features(number: int, path: Path) -> Iterator[tuple[np.ndarray, Mapping[str, Any]]]:
+        labels = {"chords": corpus_labels.read(path, "chords")["chords"]}
         mix = _samples(path.with_suffix(".flac"))
         heard = [mix]
         stem = path.with_name(f"{path.stem}.drums.flac")
-        if training and n % NO_DRUMS_EVERY == 0 and stem.exists():
+        if split == "train" and number % NO_DRUMS_EVERY == 0 and stem.exists():
             heard.append(mix - _samples(stem)[: len(mix)])
         for samples in heard:
             found = chord_features.magnitude(torch.from_numpy(chord_features.scaled(samples)))
-            parts.append((found * SCALE).half().numpy())
-            entries.append({"clip": path.stem, "first": first, "frames": len(found), "chords": chords})
-            first += len(found)
-        if (n + 1) % 200 == 0:
-            print(f"features of {n + 1} of {len(paths)} clips", file=sys.stderr, flush=True)
-    for path, write in (
-        (array, lambda file: np.save(file, np.concatenate(parts))),
-        # Last, because it says that all is there.
-        (index, lambda file: file.write(json.dumps(entries).encode())),
-    ):
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            write(file)
+            yield (found * SCALE).half().numpy(), labels
+
+    array, entries = cached(corpus, split, paths, cache, f"v{VERSION}", features, told_every=200)
+    return Recordings(
+        array,
+        tuple((entry["first"], entry["frames"]) for entry in entries),
+        tuple(tuple((float(s), float(e), str(label)) for s, e, label in entry["chords"]) for entry in entries),
+    )
 
 
 def _samples(path: Path) -> np.ndarray:

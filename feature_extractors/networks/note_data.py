@@ -1,14 +1,7 @@
-"""Note training data: features of a corpus on disk, computed once, and varied crops of them with exact notes.
-
-A cache folder holds two files for each corpus and split: ``NAME.npy``, compressed magnitudes of all its recordings one
-after the other in 8 bits, read through memory mapping, and ``NAME.json``, which says where each begins and its notes.
-"""
+"""Note training data: features of a corpus on disk in 8 bits, and varied crops of them with exact notes."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +13,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from feature_extractors.networks import corpus_labels, note_features
+from feature_extractors.networks.feature_cache import cached
 from feature_extractors.networks.note_net import OUTPUTS, PARTS
 from flowmusic import audio as audio_io
 from flowmusic import plain
 from flowmusic.audio import Audio
-from flowmusic.files import replacing
 
 VERSION = "1"
 """Of the features and of the layout; part of the cached files' names."""
@@ -105,45 +98,24 @@ def recordings(corpus: Path, split: str, cache: Path, limit: int | None = None) 
     Raises: ValueError if the split holds no clips, or one is broken.
     """
     paths = corpus_labels.paths(corpus, split, limit)
-    names = "\n".join([str(corpus.resolve()), split, *(path.name for path in paths)])
-    key = f"{corpus.name}-{split}-notes-v{VERSION}-{hashlib.sha256(names.encode()).hexdigest()[:12]}"
-    array, index = cache / f"{key}.npy", cache / f"{key}.json"
-    if not index.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        _compute(paths, split == "train", array, index)
-    entries = plain.read_json(index)
-    return Recordings(
-        np.load(array, mmap_mode="r", allow_pickle=False),
-        tuple((entry["first"], entry["frames"]) for entry in entries),
-        tuple({part: [Row(*row) for row in rows] for part, rows in entry["notes"].items()} for entry in entries),
-    )
 
-
-def _compute(paths: Sequence[Path], training: bool, array: Path, index: Path) -> None:
-    parts: list[np.ndarray] = []
-    entries: list[dict[str, Any]] = []
-    first = 0
-    for n, path in enumerate(paths):
+    def features(number: int, path: Path) -> Iterator[tuple[np.ndarray, Mapping[str, Any]]]:
         try:
             notes = notes_of(corpus_labels.read(path, "notes"))
         except ValueError as error:
             raise ValueError(f"{plain.shown(path)}: {error}") from None
-        for samples, heard in _versions(path, n if training else -1):
+        for samples, heard in _versions(path, number if split == "train" else -1):
             scaled = samples * note_features.gain(samples.numpy())
             found = note_features.compress(note_features.magnitude(scaled))
-            parts.append((found * SCALE).round().clamp(0, 255).byte().numpy())
             kept = {part: rows if part in heard else [] for part, rows in notes.items()}
-            entries.append({"clip": path.stem, "first": first, "frames": len(found), "notes": kept})
-            first += len(found)
-        if (n + 1) % 100 == 0:
-            print(f"features of {n + 1} of {len(paths)} clips", file=sys.stderr, flush=True)
-    for path, write in (
-        (array, lambda file: np.save(file, np.concatenate(parts))),
-        # Last, because it says that all is there.
-        (index, lambda file: file.write(json.dumps(entries).encode())),
-    ):
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            write(file)
+            yield (found * SCALE).round().clamp(0, 255).byte().numpy(), {"notes": kept}
+
+    array, entries = cached(corpus, split, paths, cache, f"notes-v{VERSION}", features, told_every=100)
+    return Recordings(
+        array,
+        tuple((entry["first"], entry["frames"]) for entry in entries),
+        tuple({part: [Row(*row) for row in rows] for part, rows in entry["notes"].items()} for entry in entries),
+    )
 
 
 def _versions(path: Path, number: int) -> Iterator[tuple[Tensor, Sequence[str]]]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from feature_extractors.networks import chord_crops, chord_data, chord_features, chord_labels
+from feature_extractors.networks import chord_crops, chord_data, chord_features, chord_labels, feature_cache
 from flowmusic.audio import Audio
 from tests.feature_extractors.sounds import RATE, clicks, triad
 
@@ -46,7 +46,7 @@ def test_features_are_computed_once(
 ) -> None:
     assert len(source.spans) == 3  # the first clip again without its drums
     first = chord_data.recordings(corpus, "validation", tmp_path)
-    monkeypatch.setattr(chord_data, "_compute", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(feature_cache, "_compute", lambda *_: pytest.fail("computed again"))
     again = chord_data.recordings(corpus, "validation", tmp_path)
     assert np.array_equal(first.magnitudes, again.magnitudes) and first.changes == again.changes
     samples = Audio.read(corpus / "validation" / "c.flac").samples
