@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from flowmusic.annotations.annotation import Annotations, DrumHits
+from flowmusic.controls.beats import Changing
 
 
 def retimed(annotations: Annotations, move: Callable[[float], float]) -> Annotations:
@@ -67,15 +68,9 @@ def onto(beats: Sequence[float], others: Sequence[float]) -> Callable[[float], f
     """
     if min(len(beats), len(others)) < 2:
         raise ValueError("two beats or more are needed on both sides to tell a place between them")
-    own, new = np.asarray(beats, dtype=np.float64), np.asarray(others, dtype=np.float64)
-
-    def at(x: np.ndarray, y: np.ndarray, where: float) -> float:
-        piece = min(max(int(np.searchsorted(x, where, side="right")) - 1, 0), len(x) - 2)
-        return float(y[piece] + (where - x[piece]) * (y[piece + 1] - y[piece]) / (x[piece + 1] - x[piece]))
-
-    counts, places = np.arange(len(own), dtype=np.float64), np.arange(len(new), dtype=np.float64)
+    own, new = Changing(tuple(beats)), Changing(tuple(others))
     # Times are told to a hundredth of a microsecond, so that a bar line stays on its own side of a frame's edge.
-    return lambda time: round(at(places, new, at(own, counts, time)), 8)
+    return lambda time: round(new.seconds(own.count(time)), 8)
 
 
 def joined(parts: Sequence[Annotations]) -> Annotations:

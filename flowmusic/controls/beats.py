@@ -39,6 +39,7 @@ __all__ = [
     "from_bpm",
     "from_track",
     "grid_times",
+    "interpolate",
     "parse_meter",
     "tempo",
     "to_track",
@@ -92,14 +93,14 @@ def to_track(
         return Track(torch.from_numpy(values).float(), known, grid)
     centres = (np.arange(grid.length) + 0.5) / float(grid.frame_rate)
     index = np.arange(len(beats), dtype=np.float64)
-    position = _interpolate(centres, beats, index)
+    position = interpolate(centres, beats, index)
     values[:, :2] = _circle(position)
     if len(downbeats) >= 2:
         # Downbeats in beats, not in seconds: within a bar the phase follows the tempo, as the beats do.
-        down = _interpolate(downbeats, beats, index)
-        values[:, 2:] = _circle(_interpolate(position, down, np.arange(len(down), dtype=np.float64)))
+        down = interpolate(downbeats, beats, index)
+        values[:, 2:] = _circle(interpolate(position, down, np.arange(len(down), dtype=np.float64)))
     elif len(downbeats) == 1 and beats_per_bar is not None:
-        values[:, 2:] = _circle((position - _interpolate(downbeats, beats, index)) / beats_per_bar)
+        values[:, 2:] = _circle((position - interpolate(downbeats, beats, index)) / beats_per_bar)
     return Track(torch.from_numpy(values).float(), torch.ones(grid.length, dtype=torch.bool), grid)
 
 
@@ -115,7 +116,7 @@ def _ascending(times: Sequence[float], name: str) -> np.ndarray:
     return array
 
 
-def _interpolate(at: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def interpolate(at: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Piecewise linear through (x, y), going on with the slope of the first and last piece."""
     piece = np.clip(np.searchsorted(x, at, side="right") - 1, 0, len(x) - 2)
     slope = (y[piece + 1] - y[piece]) / (x[piece + 1] - x[piece])
@@ -156,11 +157,11 @@ def _crossings(pair: np.ndarray, known: np.ndarray, centres: np.ndarray) -> tupl
     # Beats within half a frame outside the first and last centre belong to the clip as well.
     half_frame = (centres[1] - centres[0]) / 2
     ends = np.array([centres[where[0]] - half_frame, centres[where[-1]] + half_frame])
-    low, high = _interpolate(ends, centres[where], turns)
+    low, high = interpolate(ends, centres[where], turns)
     counts = np.arange(math.ceil(low - 1e-6), math.ceil(high - 1e-6), dtype=np.float64)
     # Interpolation over turns needs turns that ascend: where noise runs back they stand still, almost.
     rising = np.maximum.accumulate(turns) + 1e-12 * np.arange(len(turns))
-    return tuple(max(0.0, float(t)) for t in _interpolate(counts, rising, centres[where]))
+    return tuple(max(0.0, float(t)) for t in interpolate(counts, rising, centres[where]))
 
 
 def tempo(track: Track) -> float | None:
@@ -183,12 +184,12 @@ class Changing:
     def seconds(self, beat: float) -> float:
         """When a beat is; behind the last it goes on at the tempo there."""
         places = np.arange(len(self.times), dtype=np.float64)
-        return float(_interpolate(np.array([beat]), places, np.array(self.times))[0])
+        return float(interpolate(np.array([beat]), places, np.array(self.times))[0])
 
     def count(self, seconds: float) -> float:
         """How many beats there are up to a time."""
         places = np.arange(len(self.times), dtype=np.float64)
-        return float(_interpolate(np.array([seconds]), np.array(self.times), places)[0])
+        return float(interpolate(np.array([seconds]), np.array(self.times), places)[0])
 
 
 STEADY = 0.02

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from flowmusic import limits
+from flowmusic.controls.beats import interpolate
 from flowmusic.flow import path
 from flowmusic.types import FrameGrid, VelocityField
 
@@ -65,13 +66,8 @@ def _same_beats(
     own, other = (_beats_in(beats, *span) for span in (here, first))
     if min(len(own), len(other)) < 2:
         return first[0] + (centres - here[0])
-    counts = np.arange(max(len(own), len(other)), dtype=np.float64)
-
-    def line(at: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        piece = np.clip(np.searchsorted(x, at, side="right") - 1, 0, min(len(x), len(y)) - 2)
-        return np.asarray(y[piece] + (at - x[piece]) * (y[piece + 1] - y[piece]) / (x[piece + 1] - x[piece]))
-
-    return line(line(centres, own, counts), counts, other)
+    counts = interpolate(centres, own, np.arange(len(own), dtype=np.float64))
+    return interpolate(counts, np.arange(len(other), dtype=np.float64), other)
 
 
 def _beats_in(beats: np.ndarray, start: float, end: float) -> np.ndarray:
