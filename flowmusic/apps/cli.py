@@ -50,7 +50,8 @@ FORWARDED = {
 
 EXAMPLES = """examples:
   flowmusic generate "warm lo-fi beat, rhodes" --chords "C Am F G" --bpm 90
-  flowmusic extract song.wav && flowmusic generate "jazz trio" --controls song.controls --use chords,drums
+  flowmusic extract song.wav
+  flowmusic generate "jazz trio" --controls song.controls --use chords,drums
   flowmusic train experiment=nano trainer.max_steps=2000
   flowmusic evaluate model=nano corpus=corpus clips=32 out=eval
 
