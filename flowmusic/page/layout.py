@@ -73,7 +73,19 @@ def build(acts: Acts, folder: str) -> gr.Blocks:
         page.load(acts.takes, None, takes, api_name="takes", **_QUIET).then(acts.choose, takes, [line, told], **_OWN)
         takes.change(lambda take: gr.update(visible=bool(take)), takes, chosen, **_OWN)
         page.load(None, None, None, js=_SHORTCUT)
+    _tell_progress_on(told, page)
     return page
+
+
+def _tell_progress_on(told: Any, page: gr.Blocks) -> None:
+    """Let every event tell its state on one small component, unless it has chosen another.
+
+    By default it is told on all outputs.  A browser then copies each of them whole, timelines with their waveforms
+    among them, at every status of any event, for as long as the page is open: beside a job whose status changes
+    several times a second it has no time left for a press.
+    """
+    for event in page.fns.values():
+        event.show_progress_on = event.show_progress_on or [told]
 
 
 _SHORTCUT = """() => document.addEventListener('keydown', (event) => {
@@ -198,8 +210,8 @@ def _words(acts: Acts) -> Request:
             api_name="read_sheet",
             **_QUIET,
         ),
-        hum.change(scoring.hear_tune, [hum, score], [score, heard], api_name="hear_tune"),
-        beat.change(scoring.hear_beat, [beat, score], [score, heard], api_name="hear_beat"),
+        hum.change(scoring.hear_tune, [hum, score], [score, heard], api_name="hear_tune", show_progress_on=heard),
+        beat.change(scoring.hear_beat, [beat, score], [score, heard], api_name="hear_beat", show_progress_on=heard),
         pads.input(scoring.tap_beat, [pads, score], [score, heard], api_name="tap_beat", **_QUIET),
     ]
     for each in found:
@@ -253,7 +265,7 @@ def _tools(acts: Acts, takes: Any, line: Any, told: Any, wanted: Request) -> lis
     save.click(acts.download, takes, files, api_name="download", **_QUIET).success(
         lambda: gr.update(visible=True), None, files, **_OWN
     )
-    studio.click(acts.export, takes, files, api_name="export").success(
+    studio.click(acts.export, takes, files, api_name="export", show_progress_on=files).success(
         lambda: gr.update(visible=True), None, files, **_OWN
     )
     style.click(acts.send_to_style, takes, wanted["style"], api_name="send_to_style", **_QUIET)

@@ -104,6 +104,9 @@ class Bounded:
 
 def application(settings: Settings) -> fastapi.FastAPI:
     """The page and the takes that are heard on it."""
+    # Gradio imports it at the first event, within the loop that answers: seconds in which nobody is answered.
+    import matplotlib.pyplot  # noqa: F401
+
     os.environ["GRADIO_TEMP_DIR"] = str(settings.cache)
     acts = Acts(settings.shelves, settings.choices, Models(settings.device), settings.cache)
     app = fastapi.FastAPI(title="flowmusic", docs_url=None, redoc_url=None, openapi_url=None)
@@ -140,6 +143,8 @@ def application(settings: Settings) -> fastapi.FastAPI:
         head=parts.head(),
         max_file_size=MOST_UPLOAD, show_error=True, ssr_mode=False, pwa=False, mcp_server=False,
         enable_monitoring=False,
+        # A browser would keep all that was ever asked and answered, and write all of it anew while a job goes on.
+        run_history=False,
     )  # fmt: skip
 
 

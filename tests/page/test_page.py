@@ -25,10 +25,12 @@ pytest.importorskip("gradio", reason="gradio is not installed; it is in the extr
 import uvicorn
 
 from flowmusic.page import choices, server, shelf
+from flowmusic.page.acts import COOKIE
 from flowmusic.page.shelf import Shelves
 
 PATIENCE_S = 300.0
 """Nothing is timed: a busy machine is given longer than anything takes."""
+MANY_STEPS = "5000"
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"> funk"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PICTURES = os.environ.get("FLOWMUSIC_PICTURES")
@@ -117,6 +119,10 @@ class Person:
 
     def takes(self) -> int:
         return int(self.page.locator("#takes li").count())
+
+    def owner(self) -> str:
+        """The name of this browser's folder."""
+        return str(next(each["value"] for each in self.context.cookies() if each["name"] == COOKIE))
 
     def until(self, holds: Any, why: str = "") -> None:
         end = time.monotonic() + PATIENCE_S
@@ -261,7 +267,7 @@ def _tab_to(page: Any, place: str) -> None:
 
 
 def test_a_take_is_worked_on(browser: Any, site: Site, tmp_path: Path) -> None:
-    """A sheet and a picture fill the fields; then vary, go on, stems and MIDI, send to style."""
+    """A sheet and a picture fill the fields; a job is cancelled; then vary, go on, stems and MIDI, send to style."""
     person = Person(browser, site)
     page = person.page
     sheet, picture = tmp_path / "song.cho", tmp_path / "night.png"
@@ -276,6 +282,15 @@ def test_a_take_is_worked_on(browser: Any, site: Site, tmp_path: Path) -> None:
     person.fill("bpm", "120")
 
     person.unfold("more")
+    # A job far longer than anybody waits: only the button ends it.
+    person.fill("steps", MANY_STEPS)
+    person.press("generate")
+    status = page.locator("#status")
+    person.until(lambda: "eval" in (status.text_content() or ""), "nothing is made")
+    person.press("cancel")
+    person.until(lambda: "stopped" in (status.text_content() or ""), "it was not stopped")
+    assert person.takes() == 0 and not any(path.suffix == ".wav" for path in site.takes.glob(f"{person.owner()}/*"))
+
     person.fill("steps", "1")
     person.press("generate")
     person.until(lambda: person.takes() == 1, "no take came")
@@ -353,6 +368,15 @@ def test_the_functions_have_names(client: Any, site: Site, tmp_path: Path) -> No
     line, _ = client.predict(name, api_name="/choose")
     assert len(line["waveform"]) == shelf.PEAKS and line["audio"] == f"/takes/{name}"
     assert "nothing is being made" in client.predict(api_name="/cancel")
+
+
+def test_no_status_is_told_on_a_timeline(client: Any) -> None:
+    """A browser would copy what it is told on, whole, at every status, and keep every answer of a run history."""
+    small = {"status", "heard", "files"}
+    names = {each["id"]: each["props"].get("elem_id") for each in client.config["components"]}
+    told_on = [{names[each] for each in event["show_progress_on"] or ()} for event in client.config["dependencies"]]
+    assert told_on and all(told and told <= small for told in told_on)
+    assert client.config["run_history"] is False
 
 
 def test_the_timeline_is_written_by_name(client: Any, tmp_path: Path) -> None:
