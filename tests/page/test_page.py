@@ -456,3 +456,15 @@ def test_uploads_are_limited_and_guarded(client: Any, site: Site, tmp_path: Path
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(stranger)
     assert shelf.is_owner("a" * 22)
+
+
+@pytest.mark.parametrize(("host", "answer"), [("127.0.0.1", 400), ("0.0.0.0", 404)])
+def test_other_names_are_answered_where_the_network_is(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, answer: int
+) -> None:
+    """On the loopback interface a name from elsewhere is refused; on a network, a machine has whatever name it has."""
+    from fastapi.testclient import TestClient
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    app = server.application(server.Settings(Shelves(tmp_path, False), site.acts.choices, "cpu", host, tmp_path))
+    assert TestClient(app, base_url="http://studio.example").get("/takes/x.wav").status_code == answer
