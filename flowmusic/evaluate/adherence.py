@@ -77,7 +77,8 @@ def listeners(chords: Chords | None = None) -> Detectors:
 def judge(audio: Audio, requested: Annotations, parts: Sequence[tuple[float, float]] | None = None) -> Adherence:
     """Listen to a take, mono or ``[C, N]``, for everything that was requested; downbeats begin the bars.
 
-    Where nothing was requested, nobody who could listen is loaded.
+    Where nothing was requested, nobody who could listen is loaded.  Whoever is told of progress hears of each control,
+    and may end the work there.
 
     Args:
         parts: start and end in seconds of what alone is judged, though all is listened to; a score is then the mean
@@ -89,8 +90,10 @@ def judge(audio: Audio, requested: Annotations, parts: Sequence[tuple[float, flo
     from flowmusic.evaluate.detectors import describe
     from flowmusic.metrics.adherence import measure, measure_parts, remembering
     from flowmusic.metrics.bars import by_bar, within
+    from flowmusic.progress import Bar as Progress
 
-    ears = remembering(audio, listeners())
+    heard = Progress("judging", "control", sum(asked.values()), shown=False)
+    ears = remembering(audio, listeners(), heard.update)
     with warnings.catch_warnings():
         # A score that is nan explains itself below.
         warnings.simplefilter("ignore", UserWarning)

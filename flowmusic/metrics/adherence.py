@@ -42,13 +42,22 @@ class Detectors:
     beats: Callable[[Audio], Sequence[float]] | None = None
 
 
-def remembering(audio: Audio, listeners: Detectors) -> Detectors:
-    """The listeners, each of which listens to this one recording once, when it is first asked."""
+def remembering(audio: Audio, listeners: Detectors, begin: Callable[[], object] = lambda: None) -> Detectors:
+    """The listeners, each of which listens to this one recording once, when it is first asked.
+
+    Args:
+        begin: called before each listens; what it raises ends the work there.
+    """
 
     def answer(listener: Callable[[Audio], Answer] | None) -> Callable[[Audio], Answer] | None:
         if listener is None:
             return None
-        heard = functools.cache(lambda: listener(audio))
+
+        @functools.cache
+        def heard() -> Answer:
+            begin()
+            return listener(audio)
+
         return lambda _: heard()
 
     return Detectors(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from flowmusic import progress
 from flowmusic.annotations.annotation import Annotations, DrumHits
 from flowmusic.audio import Audio
 from flowmusic.evaluate import adherence, adherence_table
@@ -41,6 +42,21 @@ def test_judging_asks_only_for_what_was_requested(ears: Detectors) -> None:
     assert found.scores == {"chord_acc": 0.5, "chord_iou": pytest.approx(1 / 3, abs=1e-4), "beat_f1": 1.0}
     assert set(found.detectors) == {"chords", "beats"} and found.reasons == {}
     assert adherence.judge(sound, Annotations(melody=())) == adherence.Adherence({}, {}, {})
+
+
+def test_judging_tells_how_far_it_is_and_may_be_ended(ears: Detectors) -> None:
+    sound = Audio(torch.zeros(1, RATE), RATE)
+    requested = Annotations(chords=((0.0, 1.0, "C"),), beats=(0.0,))
+    lines: list[str] = []
+    with progress.telling(lambda bar: lines.append(bar.line())):
+        adherence.judge(sound, requested)
+    assert lines == ["judging: 1/2 controls", "judging: 2/2 controls"]
+
+    def end(bar: progress.Bar) -> None:
+        raise KeyboardInterrupt
+
+    with progress.telling(end), pytest.raises(KeyboardInterrupt):
+        adherence.judge(sound, requested)
 
 
 def test_real_recognisers_hear_a_beat() -> None:
