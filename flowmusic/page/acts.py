@@ -152,8 +152,8 @@ class Acts:
         """Some bars of a take anew: those typed, as in 3-4, or those dragged over on the timeline of the take."""
 
         def change() -> Change:
-            region = _bars(bars) or read(timeline).region
-            return Change(EDIT, self._take(take, request).audio, text, chords, bars=region, making=_again(seed, count))
+            region, found = _bars(bars) or read(timeline).region, self._take(take, request)
+            return Change(EDIT, found.audio, text, chords, bars=region, making=self._again(found, seed, count))
 
         yield from self._made(change, request)
 
@@ -164,8 +164,9 @@ class Acts:
         """More bars after a take, or before it."""
 
         def change() -> Change:
-            audio, more = self._take(take, request).audio, limits.whole("bars", bars, "bars")
-            return Change(EXTEND, audio, text, chords, more=more, before=bool(before), making=_again(seed, count))
+            found, more = self._take(take, request), limits.whole("bars", bars, "bars")
+            how = self._again(found, seed, count)
+            return Change(EXTEND, found.audio, text, chords, more=more, before=bool(before), making=how)
 
         yield from self._made(change, request)
 
@@ -182,10 +183,8 @@ class Acts:
         """Music like a take, as near to it as the strength says: 0 the take, 1 a new one."""
 
         def change() -> Change:
-            much = limits.number("share", strength, "strength")
-            return Change(
-                VARY, self._take(take, request).audio, text, chords, strength=much, making=_again(seed, count)
-            )
+            found, much = self._take(take, request), limits.number("share", strength, "strength")
+            return Change(VARY, found.audio, text, chords, strength=much, making=self._again(found, seed, count))
 
         yield from self._made(change, request)
 
@@ -256,6 +255,11 @@ class Acts:
             raise UsageError("choose a take in the list first")
         return self._shelf(request).take(name)
 
+    def _again(self, take: Take, seed: str | float | None, count: float) -> Making:
+        """How a change of a take is made: by the take's own model, which a record tells by its name alone."""
+        own = self.choices.models.get(str(take.record.get("model")), "")
+        return Making(model=own, **_seeds(seed, count, 1))
+
     def _rows(self, own: Shelf, chosen: str) -> tuple[list[dict[str, Any]], str]:
         return [take.row(TAKES_AT) for take in own.takes()], chosen
 
@@ -323,11 +327,6 @@ def _seeds(seed: str | float | None, count: float, best_of: float) -> dict[str, 
         "count": limits.whole("takes", count, "takes"),
         "best_of": limits.whole("takes", best_of, "best of"),
     }
-
-
-def _again(seed: str | float | None, count: float) -> Making:
-    """How a change of a take is made: by the take's own model."""
-    return Making(model="", **_seeds(seed, count, 1))
 
 
 def _bars(text: str) -> tuple[int, int] | None:
