@@ -69,12 +69,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Chromium, whose microphone hears the two notes of :func:`hum` over and over."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; it is in the extra dev")
     if BROWSER is None:
         pytest.skip("no browser is installed; chromium of the system would do")
     with sync_api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        heard = hum(tmp_path_factory.mktemp("microphone") / "hum.wav")
+        flags = [
+            *("--no-sandbox", "--autoplay-policy=no-user-gesture-required"),
+            *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+            f"--use-file-for-fake-audio-capture={heard}",
+        ]
         opened = playwright.chromium.launch(executable_path=BROWSER, args=flags)
         yield opened
         opened.close()
@@ -268,6 +274,20 @@ def _tab_to(page: Any, place: str) -> None:
             return
         page.keyboard.press("Tab")
     raise AssertionError(f"no key leads to {place}")
+
+
+def test_a_tune_is_recorded(browser: Any, site: Site) -> None:
+    person = Person(browser, site)
+    person.unfold("hum-part")
+    recorder = person.page.locator("#hum")
+    recorder.get_by_label("Record audio").click()
+    recorder.locator(".record-button").click()
+    person.page.wait_for_timeout(3000)  # of humming
+    recorder.locator(".stop-button").click()
+    heard = person.page.locator("#heard")
+    person.until(lambda: "found" in (heard.text_content() or ""), "no note was heard")
+    assert "note" in (heard.text_content() or "") and "no note" not in (heard.text_content() or "")
+    person.close()
 
 
 def test_a_take_is_worked_on(browser: Any, site: Site, tmp_path: Path) -> None:
