@@ -1,7 +1,8 @@
 """Does a stream drift, grow or run dry?  So many minutes of one, by a model, as quickly as this machine makes them.
 
 Prints what each minute was like, and for docs/stream.md the last minute beside the second: loudness, spectral centroid,
-memory; how many samples the bars have beside what they should have; and, with the processor time that each block took,
+memory; by how much minutes differ, and how many pairs of them have centroids within 5 % of each other (a single pair may
+agree by luck); how many samples the bars have beside what they should have; and, with the processor time that each block took,
 whether a listener on a simulated clock would have been kept waiting.
 
     python benchmarks/stream.py [--model nano] [--minutes 60] [--bpm 90] [--chords "Am F C G"] [--seed 0] [--plain]
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import resource
 import time
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +81,29 @@ def main() -> None:
     print("\n| | second minute | last minute |\n|---|---|---|")
     for name, column in (("loudness (dBFS)", 0), ("spectral centroid (Hz)", 1), ("resident memory (MiB)", 2)):
         print(f"| {name} | {second[column]:.1f} | {last[column]:.1f} |")
+    print(spread([centroid for _, centroid, _, _ in minutes[1:]]))
 
     for slowdown in (1.0, 3.0, 8.0, 16.0):
         slow = [slowdown * cost for cost in costs]
         print(f"{slowdown:g} times as slow: {simulated(slow, seconds, stream.sampling)}; ", end="")
         print(f"with all evaluations: {simulated(slow, seconds).repeats} bars again")
+
+
+def spread(centroids: list[float]) -> str:
+    """Mean and deviation over minutes, and the share of pairs whose later one is within 5 % of the earlier one.
+
+    >>> spread([600.0, 620.0, 640.0])
+    'centroid 620 Hz on the mean, deviation 2.6 %; 2 of 3 pairs of minutes (67 %) within 5 %'
+    """
+    pairs = list(combinations(centroids, 2))
+    if not pairs:
+        return "a single minute has nothing to be compared with"
+    close = sum(abs(later / earlier - 1.0) <= 0.05 for earlier, later in pairs)
+    mean, deviation = np.mean(centroids), np.std(centroids)
+    return (
+        f"centroid {mean:.0f} Hz on the mean, deviation {100 * deviation / mean:.1f} %; "
+        f"{close} of {len(pairs)} pairs of minutes ({100 * close / len(pairs):.0f} %) within 5 %"
+    )
 
 
 def described(samples: np.ndarray, rate: int) -> tuple[float, float]:
