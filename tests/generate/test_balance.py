@@ -1,4 +1,4 @@
-"""Balance: music that is told to a field gets the bands of the opening, and a stream keeps its cymbals where they were."""
+"""Balance: music that is told to a field gets the bands of the opening, and a stream keeps its cymbals as they were."""
 
 from __future__ import annotations
 
