@@ -1,8 +1,9 @@
 """Does a stream drift, grow or run dry?  So many minutes of one, by a model, as quickly as this machine makes them.
 
 Prints what each minute was like, and for docs/stream.md the last minute beside the second: loudness, spectral centroid,
-memory; how many samples the bars have beside what they should have; and, with the processor time that each block took,
-whether a listener on a simulated clock would have been kept waiting.
+memory; by how much minutes differ, and how many pairs of them have centroids within 5 % of each other (one pair may
+agree by luck); how many samples the bars have beside what they should have; and, with the processor time that each
+block took, whether a listener on a simulated clock would have been kept waiting.
 
     python benchmarks/stream.py [--model nano] [--minutes 60] [--bpm 90] [--chords "Am F C G"] [--seed 0] [--plain]
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import resource
 import time
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,7 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=options.seed, default=0, metavar="N")
     parser.add_argument("--steps", type=options.steps, metavar="N", help="solver steps (the model's own)")
-    parser.add_argument("--plain", action="store_true", help="without servo and the style of the opening")
+    parser.add_argument("--plain", action="store_true", help="without servo, balance, mean and style of the opening")
     args = parser.parse_args()
     torch.set_num_threads(1)
     model = bundle.load(args.model)
@@ -56,6 +58,7 @@ def main() -> None:
     )
     costs: list[float] = []
     lengths: list[int] = []
+    blocks: list[float] = []
     minutes: list[tuple[float, float, float, float]] = []
     heard = torch.zeros(1, 0)
     while len(minutes) < args.minutes:
@@ -63,6 +66,7 @@ def main() -> None:
         block = stream.next_block()
         costs.append(time.process_time() - began)
         lengths.append(block.samples.shape[-1])
+        blocks.append(described(block.samples[0].numpy(), stream.rate)[1])
         heard = torch.cat([heard, block.samples], -1)
         if heard.shape[-1] >= 60 * stream.rate:
             minute, heard = heard[:, : 60 * stream.rate], heard[:, 60 * stream.rate :]
@@ -79,6 +83,8 @@ def main() -> None:
     print("\n| | second minute | last minute |\n|---|---|---|")
     for name, column in (("loudness (dBFS)", 0), ("spectral centroid (Hz)", 1), ("resident memory (MiB)", 2)):
         print(f"| {name} | {second[column]:.1f} | {last[column]:.1f} |")
+    print(spread([centroid for _, centroid, _, _ in minutes[1:]]))
+    print(memory_of(blocks[4:]))
 
     for slowdown in (1.0, 3.0, 8.0, 16.0):
         slow = [slowdown * cost for cost in costs]
@@ -86,8 +92,39 @@ def main() -> None:
         print(f"with all evaluations: {simulated(slow, seconds).repeats} bars again")
 
 
+def spread(centroids: list[float]) -> str:
+    """Mean and deviation over minutes, and the share of pairs whose later one is within 5 % of the earlier one.
+
+    >>> spread([600.0, 620.0, 640.0])
+    'centroid 620 Hz on the mean, deviation 2.6 %; 2 of 3 pairs of minutes (67 %) within 5 %'
+    """
+    pairs = list(combinations(centroids, 2))
+    if not pairs:
+        return "a single minute has nothing to be compared with"
+    close = sum(abs(later / earlier - 1.0) <= 0.05 for earlier, later in pairs)
+    mean, deviation = np.mean(centroids), np.std(centroids)
+    return (
+        f"centroid {mean:.0f} Hz on the mean, deviation {100 * deviation / mean:.1f} %; "
+        f"{close} of {len(pairs)} pairs of minutes ({100 * close / len(pairs):.0f} %) within 5 %"
+    )
+
+
+def memory_of(blocks: list[float]) -> str:
+    """How far blocks are from each other, and whether one that is bright is followed by bright ones.
+
+    >>> memory_of([600.0, 700.0, 600.0, 700.0, 600.0])
+    'centroid of blocks: deviation 7.6 %, correlation with the next one -1.00'
+    """
+    levels = np.log(blocks)
+    correlation = np.corrcoef(levels[:-1], levels[1:])[0, 1] if len(blocks) > 2 else np.nan
+    return (
+        f"centroid of blocks: deviation {100 * np.std(levels):.1f} %, correlation with the next one {correlation:.2f}"
+    )
+
+
 def described(samples: np.ndarray, rate: int) -> tuple[float, float]:
     """Level in dBFS, and the mean over power of the frequency."""
+    samples = samples[: len(samples) // (rate // 10) * (rate // 10)]
     power = np.square(np.abs(np.fft.rfft(samples.reshape(-1, rate // 10) * np.hanning(rate // 10), axis=1))).sum(0)
     hz = np.fft.rfftfreq(rate // 10, 1.0 / rate)
     return float(10 * np.log10(np.square(samples).mean() + 1e-12)), float((power * hz).sum() / power.sum())

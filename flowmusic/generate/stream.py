@@ -5,8 +5,8 @@ so that the beat never drifts.  A decoder looks some frames ahead (``context_fra
 frames before the bar line up to which latents are known, and the chunks joined are one decode of all latents.
 
 Words that change do so over one bar in velocity.  Against drift the context of each block is moved so that the mean of
-the latents stays that of the opening; beside that there is a style of the opening that is given again now and then,
-and a servo on the level.  All begin anew where words change.
+the latents stays that of the opening, and so does the balance of its bands; beside that there is a style of the opening
+that is given again now and then, and a servo on the level.  All begin anew where words change.
 
 Nothing here knows the time of day: the same seed and the same requests give the same samples.
 """
@@ -27,6 +27,7 @@ from flowmusic.controls import beats, chords
 from flowmusic.controls.chord_text import Bar
 from flowmusic.controls.meter import Meter
 from flowmusic.controls.tracks import batched
+from flowmusic.generate.balance import OpeningBalance
 from flowmusic.generate.draw import draw
 from flowmusic.generate.generator import Generator, check_finite
 from flowmusic.generate.passages import Passage
@@ -128,6 +129,7 @@ class Stream:
         self.sampling = sampling or model.sampling()
         self.steady = steady
         self._mean: Tensor | None = None
+        self._balance = OpeningBalance(model.codec)
         self.bar_samples = self.rate * 60 * meter.beats_per_bar / Fraction(bpm)
         self._hop = int(self.rate / model.codec.frame_rate)
         try:
@@ -210,7 +212,7 @@ class Stream:
             self._harmonies = [*self._harmonies[-1:], (self._bar, change.harmony)]
         if change.text is not None and change.text != self._text:
             self._old_text, self._text, self._changed = self._text, change.text, self._bar
-            # Level, style and mean are taken anew from when the change is over.
+            # Level, style, mean and balance are taken anew from when the change is over.
             self._opening, self._style, self._mean = _Opening(self.rate), None, None
             self._settled_at = math.ceil(Fraction(self._line(self._bar + 1), self._hop))
 
@@ -225,8 +227,7 @@ class Stream:
         known = torch.zeros(1, size, self._latents.shape[2], device=self._latents.device)
         keep = torch.zeros(1, size, dtype=torch.bool, device=known.device)
         if context:
-            known[:, :context], keep[:, :context] = self._latents[:, -context:], True
-            known[:, :context] += self._recentred()
+            known[:, :context], keep[:, :context] = self._told(context), True
         passages = self._passages(self._frames - context, size)
         noise = self._noise.draw(size, known.shape[2])
         solution = draw(self.model, passages, noise, sampling, given=(known, keep))
@@ -240,19 +241,24 @@ class Stream:
         self._bar = end_bar
         return latents, solution.num_evals
 
-    def _recentred(self) -> Tensor | float:
-        """What to add to the context so that its mean over time is that of the opening, ``[1, 1, D]``.
+    def _told(self, context: int) -> Tensor:
+        """So many frames of the music before, with the balance and the mean over time of the opening, ``[1, T, D]``.
 
         A field that is led on by what it made itself goes on in the direction of its small errors: within a minute the
-        mean of the latents had wandered to twice its length, and the music was 5 dB louder (docs/stream.md).
+        mean of the latents had wandered to twice its length, and the music was 5 dB louder (docs/stream.md).  It goes
+        on in the direction of chance, too: see :mod:`flowmusic.generate.balance`.
         """
+        music = self._latents[:, -context:]
         settled = (self._frames - self._settled_at) / self.model.codec.frame_rate
         if not self.steady or settled < OPENING_SECONDS:
-            return 0.0
+            return music
         if self._mean is None:
-            self._mean = self._latents[:, -self._seconds_to_frames(OPENING_SECONDS) :].mean(1, keepdim=True)
+            opening = self._latents[:, -self._seconds_to_frames(OPENING_SECONDS) :]
+            self._mean = opening.mean(1, keepdim=True)
+            self._balance.begin(opening)
+        balance = self._balance.shift(music, self.block_bars * self.bar_seconds)
         recent = min(self._frames - self._settled_at, self._seconds_to_frames(RECENT_SECONDS))
-        return self._mean - self._latents[:, -recent:].mean(1, keepdim=True)
+        return music + balance + self._mean - self._latents[:, -recent:].mean(1, keepdim=True)
 
     def _passages(self, first: int, length: int) -> list[Passage]:
         """What is asked of frames ``first`` to ``first + length`` of the stream."""
