@@ -45,9 +45,9 @@ def logit_normal(batch: int, generator: Generator, mean: float = 0.0, std: float
 
 
 def cosine(batch: int, generator: Generator) -> Tensor:
-    """t = 1 - cos(pi u / 2): the noisy half of the path more often.  Shape: ``[B]``."""
+    """t = 1 - cos(pi u / 2) of a stratified u: the noisy half of the path more often.  Shape: ``[B]``."""
     # The density is du / dt = 2 / (pi sqrt(t (2 - t))), which falls from t = 0 to t = 1.
-    return 1.0 - torch.cos(0.5 * math.pi * uniform(batch, generator))
+    return (1.0 - torch.cos(0.5 * math.pi * stratified(batch, generator))).clamp(max=1.0 - 2.0**-24)
 
 
 def weight_uniform(t: Tensor) -> Tensor:

@@ -25,6 +25,12 @@ class VectorField(nn.Module):
     ``r`` is a second time for fields that predict average velocities (MeanFlow, arXiv 2505.13447); a plain
     field is asked with r = t, which is what leaving it out means.
 
+    With ``frames_in_blocks`` each block is told the frame conditions again, by a projection of its own that starts from
+    zero: in a narrow field the latents, which are as many channels as fit, otherwise crowd out what is asked for.
+
+    With ``preconditioned`` the layers predict what is left of the velocity after its best linear guess from z alone,
+    as in EDM (Karras et al. 2022, arXiv 2206.00364): they need not carry z from end to end.
+
     ``guidance`` names weights that are an input: such a field has learned what the weighted sum of another one's
     branches is (:mod:`flowmusic.train.fold`), and is evaluated once.  Without weights it is the plain field.
 
@@ -43,10 +49,12 @@ class VectorField(nn.Module):
         cross_every: int = 2,
         pooled: bool = False,
         guidance: Sequence[str] = (),
+        frames_in_blocks: bool = False,
+        preconditioned: bool = False,
     ) -> None:
         super().__init__()
         self.dim, self.frames_dim, self.width = dim, frames_dim, width
-        self.checkpointing = False
+        self.checkpointing, self.preconditioned = False, preconditioned
         self.head_dim = width // heads
         self.input = nn.Linear(dim + frames_dim, width)
         self.local = nn.Conv1d(width, width, 2 * kernel + 1, padding=kernel, groups=width)
@@ -60,12 +68,16 @@ class VectorField(nn.Module):
         self.modulate_out = nn.Linear(width, 2 * width)
         self.pool = nn.Linear(width, width, bias=False) if pooled else None
         self.output = nn.Linear(width, dim)
+        self.told = nn.ModuleList(
+            nn.Linear(frames_dim, width, bias=False) for _ in range(layers if frames_in_blocks else 0)
+        )
         # Starting from v = 0 and closed gates, the first steps learn the mean velocity, not noise.
         for linear in (self.output, self.modulate, self.modulate_out):
             nn.init.zeros_(linear.weight)
             nn.init.zeros_(linear.bias)
-        if self.pool is not None:
-            nn.init.zeros_(self.pool.weight)
+        for told in self.told if self.pool is None else (*self.told, self.pool):
+            for weight in told.parameters():
+                nn.init.zeros_(weight)
         self.guidance = GuidanceInput(guidance, width) if guidance else None
 
     def forward(self, z: Tensor, t: Tensor, condition: Condition, r: Tensor | None = None) -> Tensor:
@@ -93,8 +105,22 @@ class VectorField(nn.Module):
                 # The last that was kept is the first to be joined: layer i meets layer L - 1 - i.
                 skip = self.skips[index - (len(self.blocks) - half)]
                 x = skip(torch.cat([x, kept.pop()], dim=-1))
+            if self.told:
+                x = x + self.told[index](frames)
             x = run(block, self.checkpointing, x, modulation, rotary, condition.tokens, condition.tokens_mask)
             if index < half:
                 kept.append(x)
         shift, scale = self.modulate_out(time)[:, None].chunk(2, dim=-1)
-        return self.output(self.norm_out(x) * (1 + scale) + shift).float()
+        velocity: Tensor = self.output(self.norm_out(x) * (1 + scale) + shift).float()
+        return velocity + linear_guess(t)[:, None, None] * z.float() if self.preconditioned else velocity
+
+
+def linear_guess(t: Tensor) -> Tensor:
+    """The factor of z in the best linear guess of the velocity: cov(z_1 - z_0, z) / var(z), both of unit variance.
+
+    With z = (1 - t) z_0 + t z_1 that is (t - (1 - t)) / ((1 - t)^2 + t^2): -1 at the noise, 1 at the data.
+
+    >>> linear_guess(torch.tensor([0.0, 0.5, 1.0])).tolist()
+    [-1.0, 0.0, 1.0]
+    """
+    return (2.0 * t - 1.0) / ((1.0 - t) ** 2 + t**2)
