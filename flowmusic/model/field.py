@@ -68,15 +68,15 @@ class VectorField(nn.Module):
         self.modulate_out = nn.Linear(width, 2 * width)
         self.pool = nn.Linear(width, width, bias=False) if pooled else None
         self.output = nn.Linear(width, dim)
-        self.told = nn.ModuleList(
+        self.frame_inputs = nn.ModuleList(
             nn.Linear(frames_dim, width, bias=False) for _ in range(layers if frames_in_blocks else 0)
         )
         # Starting from v = 0 and closed gates, the first steps learn the mean velocity, not noise.
         for linear in (self.output, self.modulate, self.modulate_out):
             nn.init.zeros_(linear.weight)
             nn.init.zeros_(linear.bias)
-        for told in self.told if self.pool is None else (*self.told, self.pool):
-            for weight in told.parameters():
+        for part in (self.frame_inputs, self.pool):
+            for weight in part.parameters() if part is not None else ():
                 nn.init.zeros_(weight)
         self.guidance = GuidanceInput(guidance, width) if guidance else None
 
@@ -105,8 +105,8 @@ class VectorField(nn.Module):
                 # The last that was kept is the first to be joined: layer i meets layer L - 1 - i.
                 skip = self.skips[index - (len(self.blocks) - half)]
                 x = skip(torch.cat([x, kept.pop()], dim=-1))
-            if self.told:
-                x = x + self.told[index](frames)
+            if self.frame_inputs:
+                x = x + self.frame_inputs[index](frames)
             x = run(block, self.checkpointing, x, modulation, rotary, condition.tokens, condition.tokens_mask)
             if index < half:
                 kept.append(x)

@@ -256,7 +256,7 @@ def padded(condition: Condition, multiple: int) -> Condition:
 
 
 ADDED = (
-    *("encoder.style.", "encoder.joint.", "encoder.pool_text.", "field.pool.", "field.told."),
+    *("encoder.style.", "encoder.joint.", "encoder.pool_text.", "field.pool.", "field.frame_inputs."),
     *("encoder.facts.", f"encoder.tracks.{instruments.NAME}."),
 )
 """Parts that came after the first bundles."""

@@ -106,10 +106,9 @@ def test_style_is_trained_exported_and_started_from(store: Path, tmp_path: Path)
     assert bool(codebook.inited) and codebook.embed.any()
     stored = model_files.read(tmp_path / "first" / "bundle")
     assert not any("embed_avg" in name for name in stored.tensors) and "style" in stored.config["settings"]["encoder"]
-    # Training goes on from there, and from a bundle without style.
-    on = train(
-        compose([*flow(store, tmp_path / "on", *style), f"model.init_from={stored.folder}", "trainer.max_steps=1"])
-    )
+    # Training goes on from there, in a field that is told the tracks in every block.
+    more = [f"model.init_from={stored.folder}", "model.field.frames_in_blocks=true", "trainer.max_steps=1"]
+    on = train(compose([*flow(store, tmp_path / "on", *style), *more]))
     assert on.objects["trainer"].global_step == 1
     wider = [*flow(store, tmp_path / "x", *style), f"model.init_from={stored.folder}", "model.field.width=64"]
     with pytest.raises(Exception, match=r"does not fit this model.*other shape"):
