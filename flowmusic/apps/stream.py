@@ -88,6 +88,7 @@ Ctrl-C ends the stream; a file is then whole up to there.
         help="a .wav, .flac or .ogg; - is standard output, 16-bit samples without a header, as time goes by",
     )
     where.add_argument("--play", action="store_true", help="on this machine (needs the package sounddevice)")
+    take_flags.add_mono(parser)
     take_flags.add_watermark(parser)
     add("--quiet", action="store_true", help="no notes; only the name of the file")
 

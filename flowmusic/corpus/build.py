@@ -122,7 +122,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Lively:
-    """What the lively rendering of a clip needs beside: its wish, all fonts to mix, samples, one or two channels, table."""
+    """What the lively rendering of a clip needs beside: its wish, all fonts to mix, samples, channels, placement."""
 
     wish: Wish
     fonts: tuple[Font, ...]

@@ -40,7 +40,7 @@ _RESPONSE_S = 0.25
 
 @dataclass(frozen=True)
 class Strip:
-    """How one part is rendered: font, place -1 (left) to 1, drive in dB or none; with a seat, each note has its place."""
+    """How one part is rendered: font, place -1 (left) to 1, drive in dB or none; with a seat, each note has a place."""
 
     font: Font
     place: float

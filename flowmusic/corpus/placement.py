@@ -1,7 +1,7 @@
 """Where the parts of a mix sit between the loudspeakers: a table of usual places, from the listener's seat.
 
-Mixing practice (Owsinski, "The Mixing Engineer's Handbook"; Senior, "Mixing Secrets for the Small Studio"): what carries
-the weight and the tune is in the middle, timekeepers to one side, comping instruments to opposite sides; ensembles are
+Mixing practice (Owsinski, "The Mixing Engineer's Handbook"; Senior, "Mixing Secrets for the Small Studio"): what
+carries the weight and the tune is in the middle, timekeepers to one side, comping instruments to opposite sides; ensembles are
 as wide as they sit, a keyboard as wide as its keys.  The same part is on the same side in every clip, up to a small
 error: which side that is, is a convention, and only what is a convention can be told from a mono recording.
 
@@ -32,15 +32,16 @@ ACCOMPANIMENT: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("accordion", "harmonica"), (-0.35, 0.1)),
     **dict.fromkeys(("vibraphone", "marimba", "bells", "kalimba"), (0.45, 0.3)),
     **dict.fromkeys(("harp",), (-0.4, 0.2)),
-    # As an orchestra sits: violins to the left, cellos to the right; horns left, brass right.
+    # As an orchestra and a choir stand: high voices to the left, low ones to the right; horns left, brass right.
     **dict.fromkeys(("strings", "pizzicato strings", "synth strings"), (0.0, -0.6)),
     **dict.fromkeys(("brass", "trumpet", "trombone"), (0.4, 0.1)),
     **dict.fromkeys(("french horn",), (-0.35, 0.0)),
     **dict.fromkeys(("choir",), (0.0, -0.5)),
-    **dict.fromkeys(("synth pad", "synth lead"), (0.0, 0.55)),
+    **dict.fromkeys(("synth pad", "synth lead"), (0.0, -0.55)),
 }
 _OTHERS = (0.3, 0.0)
-_ALONE_SPREAD = 0.5
+# What plays alone is in the middle and as wide as its keys; a pad is at least so wide; of its place a lead has so much.
+_ALONE_SPREAD, _PAD, _LEAD = 0.5, 0.5, 0.35
 # How much of the side that a soundfont's own samples have is kept.
 OWN_SIDE = 0.5
 _ERROR, _WIDTH = 0.05, (0.85, 1.1)
@@ -88,12 +89,13 @@ def _seat(part: Part, parts: Sequence[Part], width: float, error: float) -> Seat
         return Seat(error / 2, width)
     if part.name == "bass":
         return Seat(error / 2)
-    if part.name == "melody":
-        return Seat(error)
     place, spread = ACCOMPANIMENT.get(instrument_of(part.program) or "", _OTHERS)
+    if part.name == "melody":
+        # Near the middle, on the side of its section.
+        return Seat(width * _LEAD * place + error)
     if part.name == "pad":
-        # What lies under everything is on both sides.
-        return Seat(error, width * (spread if abs(spread) > 0.4 else 0.5))
+        # What lies under everything is on both sides, as a choir stands.
+        return Seat(error, width * min(spread, -_PAD))
     if len(parts) == 1:
         return Seat(error, width * _ALONE_SPREAD)
     return Seat(width * place + error, width * spread)

@@ -23,10 +23,8 @@ class StereoCrops(WaveCrops):
         return (samples.clamp(-1, 1) * 32767).round().to(torch.int16).numpy().T
 
     def __call__(self, step: int) -> Tensor:
-        """Half of the crops have their channels swapped, so that no side is the usual one."""
-        batch = super().__call__(step).transpose(1, 2)
-        swapped = torch.from_numpy(np.random.default_rng((self.seed, step, 1)).random(len(batch)) < 0.5)
-        return torch.where(swapped[:, None, None], batch.flip(1), batch)
+        """Channels are never swapped: which side is whose is what a head can learn."""
+        return super().__call__(step).transpose(1, 2)
 
 
 class StereoData(CodecData):

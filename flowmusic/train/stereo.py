@@ -27,7 +27,7 @@ def headed(name: str, stereo: Mapping[str, Any]) -> LatentCodec:
 
 
 class LitStereoHead(LightningModule):
-    """L1 distance of level differences and coherences from those of the recording, over the bands that sound.
+    """L1 distance of level differences and coherences from those of the recording, weighted by loudness in each band.
 
     Half of the items is read from clean latents, half from noisy ones, as a generator's are.
 
@@ -39,8 +39,8 @@ class LitStereoHead(LightningModule):
         seed: of the noise; step k draws from (seed, k), so resuming is exact.
     """
 
-    decoder_only = True
-    """Latents and quantiser stay, which is what the export asks."""
+    decoder_only, part = True, "stereo"
+    """Latents and quantiser stay, and only this part of the codec is stored anew, which is what the export asks."""
 
     def __init__(
         self,
@@ -76,11 +76,11 @@ class LitStereoHead(LightningModule):
             deviation = self.noise * torch.rand(count, 1, 1, generator=generator)
             deviation *= torch.rand(count, 1, 1, generator=generator) < 0.5
             latents = latents + deviation.to(latents) * torch.randn(latents.shape, generator=generator).to(latents)
-            wanted, sounds = self.head.measure(waves)
+            wanted, loud = self.head.measure(waves)
         found = self.head(latents)
-        heard = sounds.sum((0, 1)).clamp_min(1.0)
+        heard = loud.sum((0, 1)).clamp_min(1e-3)
         level, coherence = (
-            ((one - other).abs() * sounds).sum((0, 1)) / heard for one, other in zip(found, wanted, strict=True)
+            ((one - other).abs() * loud).sum((0, 1)) / heard for one, other in zip(found, wanted, strict=True)
         )
         return Cues(level, coherence)
 
