@@ -1,8 +1,8 @@
 """How well a codec's stereo head does: ``python benchmarks/stereo_head.py BUNDLE CORPUS [--clips N] [--takes N]``.
 
-Over the validation clips of a stereo corpus, weighted by loudness: distance of level differences (dB) and coherences from
-those of the recording, as the head reads them from the latents; as told by the median over training clips, which needs
-no skill; for mono (no difference, coherence 1); and for the median of each clip by itself, which nobody can know
+Over the validation clips of a stereo corpus, weighted by loudness: distance of level differences (dB) and coherences
+from those of the recording, as the head reads them from the latents; as told by the median over training clips, which
+needs no skill; for mono (no difference, coherence 1); and for the median of each clip by itself, which nobody can know
 beforehand.  Then what is heard: side against middle, correlation of the channels, and how much level differences move
 from frame to frame, of recordings, of what the codec makes of them and, with ``--takes``, of takes of nano.
 """
@@ -21,16 +21,22 @@ from flowmusic.codec.stereo import Cues, StereoHead
 from flowmusic.corpus import reader
 from flowmusic.interop import bundle, model_files
 
-WORDS = ("warm lo-fi beat, electric piano", "rock band with electric guitar", "slow jazz trio", "string orchestra",
-         "house track with synth bass", "folk song, acoustic guitar", "funk with brass", "ambient pads and choir")  # fmt: skip
+WORDS = (
+    "warm lo-fi beat, electric piano",
+    "rock band with electric guitar",
+    "slow jazz trio",
+    "string orchestra",
+    "house track with synth bass",
+    "folk song, acoustic guitar",
+    "funk with brass",
+    "ambient pads and choir",
+)
 
 
 def median(values: Tensor, loud: Tensor) -> Tensor:
     """Of each band, over the frames in which it sounds.  Shape: ``[S, K] -> [K]``."""
-    bands = range(values.shape[1])
-    return torch.stack(
-        [values[loud[:, k] > 0, k].median() if loud[:, k].any() else values.new_zeros(()) for k in bands]
-    )
+    heard = [values[loud[:, band] > 0, band] for band in range(values.shape[1])]
+    return torch.stack([each.median() if len(each) else values.new_zeros(()) for each in heard])
 
 
 def image(waves: Iterable[Tensor], head: StereoHead) -> str:
@@ -40,10 +46,10 @@ def image(waves: Iterable[Tensor], head: StereoHead) -> str:
         middle, side = (each[:, 0] + each[:, 1]) / 2, (each[:, 0] - each[:, 1]) / 2
         cues, loud = head.measure(each)
         moves, both = (cues.level_db[:, 1:] - cues.level_db[:, :-1]).abs(), loud[:, 1:]
-        rows.append((
-            10 * torch.log10(side.square().mean() / middle.square().mean()),
-            torch.corrcoef(each[0])[0, 1], (moves * both).sum() / both.sum(), (cues.level_db.abs() * loud).sum() / loud.sum(),
-        ))  # fmt: skip
+        ratio = 10 * torch.log10(side.square().mean() / middle.square().mean())
+        averaged = ((moves, both), (cues.level_db.abs(), loud))
+        means = [(size * weight).sum() / weight.sum() for size, weight in averaged]
+        rows.append((ratio, torch.corrcoef(each[0])[0, 1], *means))
     side_db, correlation, moved, size = torch.tensor(rows).mean(0).tolist()
     return f"{side_db:.1f} dB, {correlation:.3f}, {moved:.3f} dB a frame; level differences of {size:.2f} dB"
 
@@ -75,12 +81,8 @@ def main() -> None:
         usual = [median(torch.cat([cues[row][0] for cues, _ in known]), torch.cat([loud[0] for _, loud in known]))
                  for row in (0, 1)]  # fmt: skip
         names = ("head", "median", "mono", "the clip's own median")
-        errors, weight, apart, made = (
-            {name: torch.zeros(2, head.bands) for name in names},
-            torch.zeros(head.bands),
-            0.0,
-            [],
-        )
+        errors = {name: torch.zeros(2, head.bands) for name in names}
+        weight, apart, made = torch.zeros(head.bands), 0.0, []
         for each in waves("validation"):
             latents = codec.latents(each.mean(1))
             wanted, loud = head.measure(each)

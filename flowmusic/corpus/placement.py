@@ -1,9 +1,9 @@
 """Where the parts of a mix sit between the loudspeakers: a table of usual places, from the listener's seat.
 
 Mixing practice (Owsinski, "The Mixing Engineer's Handbook"; Senior, "Mixing Secrets for the Small Studio"): what
-carries the weight and the tune is in the middle, timekeepers to one side, comping instruments to opposite sides; ensembles are
-as wide as they sit, a keyboard as wide as its keys.  The same part is on the same side in every clip, up to a small
-error: which side that is, is a convention, and only what is a convention can be told from a mono recording.
+carries the weight and the tune is in the middle, timekeepers to one side, comping instruments to opposite sides;
+ensembles are as wide as they sit, a keyboard as wide as its keys.  The same part is on the same side in every clip, up
+to a small error: which side that is, is a convention, and only what is a convention can be told from a mono recording.
 
 Places go from -1 (left) to 1 (right).  docs/corpus.md shows the table.
 """
