@@ -181,8 +181,10 @@ def settle_output(args: argparse.Namespace) -> None:
 def load(args: argparse.Namespace) -> Generator:
     """The model of --model, on --device; in --precision and with --adapter where the command has them.
 
-    It makes two channels where the command has --mono, it is not given, and the codec has a stereo head.  A program
-    that runs commands keeps models itself, and sets ``args.load_model``.  Raises: UsageError.
+    Where the codec has a stereo head, it makes two channels for commands with --mono that are not given it, and for those
+    with --stereo that are.  A program that runs commands keeps models itself, and sets ``args.load_model``.
+
+    Raises: UsageError.
     """
     from flowmusic.interop import bundle, fitting
     from flowmusic.interop.adapter import AdapterError
@@ -194,5 +196,5 @@ def load(args: argparse.Namespace) -> Generator:
     except (fitting.ModelError, AdapterError) as error:
         raise UsageError(str(error)) from error
     # A model that stayed loaded may have been asked for the other before.
-    generator.in_stereo(not getattr(args, "mono", True))
+    generator.in_stereo(getattr(args, "stereo", not getattr(args, "mono", True)))
     return generator
