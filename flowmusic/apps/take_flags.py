@@ -181,8 +181,8 @@ def settle_output(args: argparse.Namespace) -> None:
 def load(args: argparse.Namespace) -> Generator:
     """The model of --model, on --device; in --precision and with --adapter where the command has them.
 
-    Where the codec has a stereo head, it makes two channels for commands with --mono that are not given it, and for those
-    with --stereo that are.  A program that runs commands keeps models itself, and sets ``args.load_model``.
+    Where the codec has a stereo head, it makes two channels for commands with --mono that are not given it, and for
+    those with --stereo that are.  A program that runs commands keeps models itself, and sets ``args.load_model``.
 
     Raises: UsageError.
     """

@@ -1,4 +1,4 @@
-"""Takes of a codec with a stereo head: two channels by default, whose mean is the mono take; edits keep what they keep."""
+"""Takes of a codec with a stereo head: two channels whose mean is the mono take; edits keep what they keep."""
 
 from __future__ import annotations
 
