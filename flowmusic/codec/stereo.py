@@ -71,6 +71,7 @@ class StereoHead(nn.Module):
         bands: K, of equal width on the mel scale.
         width: of the layers in between.
         n_fft, hop: window and step in samples of the spectrum whose bands are meant; ``hop`` divides ``latent_hop``.
+        dropout: share of the layers' channels that is left out in training.
     """
 
     member: Tensor
@@ -85,6 +86,7 @@ class StereoHead(nn.Module):
         width: int = 64,
         n_fft: int = 2048,
         hop: int = 640,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if latent_hop % hop:
@@ -97,7 +99,8 @@ class StereoHead(nn.Module):
         self.register_buffer("member", member, persistent=False)
         self.register_buffer("decorrelator", burst(rate), persistent=False)
         self.net = nn.Sequential(
-            nn.Conv1d(dim, width, 3, padding=1), nn.GELU(), nn.Conv1d(width, width, 3, padding=1), nn.GELU(),
+            nn.Conv1d(dim, width, 3, padding=1), nn.GELU(), nn.Dropout(dropout),
+            nn.Conv1d(width, width, 3, padding=1), nn.GELU(), nn.Dropout(dropout),
             nn.Conv1d(width, self.each * bands * 2, 1),
         )  # fmt: skip
 

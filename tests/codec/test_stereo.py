@@ -89,14 +89,14 @@ def clips(tmp_path: Path) -> list[Clip]:
 
 
 def test_training_lowers_the_distance_of_the_cues_and_touches_nothing_else(codec, clips):
-    crops = StereoCrops(clips[:2], RATE, HOP * 40, 4, 0)
-    batch = crops(0)
-    assert batch.shape == (4, 2, HOP * 40)
-    levels = 10 * torch.log10(batch[:, 0].square().mean(1) / batch[:, 1].square().mean(1))
-    # Sides are never swapped: they are what is learnt.
-    assert levels == pytest.approx([6.0] * 4, abs=0.1) and torch.equal(crops(0), batch)
     module = LitStereoHead(codec, torch.optim.AdamW, total_steps=40)
     module.train()
+    crops = StereoCrops(clips[:2], RATE, HOP, 40, 4, 0, module.hear)
+    batch = crops(0)
+    assert [each.shape for each in batch] == [(4, 6, 40), *[(4, 80, 8)] * 3]
+    # Sides are never swapped: they are what is learnt.
+    assert batch[1].numpy() == pytest.approx(6.0, abs=0.1)
+    assert all(torch.equal(one, other) for one, other in zip(crops(0), batch, strict=True))
     before = {k: v.clone() for k, v in codec.state_dict().items() if not k.startswith("stereo.")}
     first = module.loss(batch, 0).item()
     optimizer = torch.optim.AdamW(module.head.parameters(), lr=5e-3)
@@ -108,9 +108,12 @@ def test_training_lowers_the_distance_of_the_cues_and_touches_nothing_else(codec
     assert all(torch.equal(codec.state_dict()[k], v) for k, v in before.items())
 
 
-def test_mono_clips_have_two_equal_channels(clips):
-    batch = StereoCrops(clips[2:], RATE, HOP * 8, 2, 0)(0)
-    assert torch.equal(batch[:, 0], batch[:, 1])
+def test_mono_clips_have_two_equal_channels(codec, clips):
+    module = LitStereoHead(codec, torch.optim.AdamW)
+    _, level, coherence, loud = StereoCrops(clips[2:], RATE, HOP, 8, 2, 0, module.hear)(0)
+    assert not level.any() and coherence.min() > 0.999 and bool(loud.all())
+    with pytest.raises(ValueError, match="no clip is as long"):
+        StereoCrops(clips[2:], RATE, HOP, 200, 2, 0, module.hear)
 
 
 def test_a_codec_without_a_head_cannot_be_trained_here():
