@@ -13,6 +13,7 @@ from flowmusic.codec.spectral import SpectralCodec
 from flowmusic.codec.stereo import Cues, StereoHead
 from flowmusic.corpus.reader import Clip
 from flowmusic.data.stereo_crops import StereoCrops
+from flowmusic.interop import bundle, model_files
 from flowmusic.train.command import WrongSettings
 from flowmusic.train.stereo import LitStereoHead
 
@@ -67,6 +68,19 @@ def test_the_mean_of_the_channels_is_the_mono_decode(codec):
     # Two roundings of single precision.
     assert (stereo.mean(1, keepdim=True) - mono).abs().max() <= 2.4e-7 * stereo.abs().max()
     assert (stereo[:, 0] - stereo[:, 1]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("name", [name for name in model_files.available() if "codec" in name])
+def test_shipped_heads_are_small_and_keep_the_mono_sound(name):
+    codec = bundle.load_codec(name)
+    latents = torch.randn(1, 20, codec.dim, generator=torch.Generator().manual_seed(3))
+    mono, reach = codec.decode(latents).samples, codec.context_frames
+    assert mono.shape[1] == 1, "as loaded, it is mono"
+    codec.mono = False
+    stereo = codec.decode(latents).samples
+    assert (stereo.mean(1, keepdim=True) - mono).abs().max() <= 2.4e-7 * stereo.abs().max().clamp_min(1.0)
+    assert (stereo[:, 0] - stereo[:, 1]).abs().max() > 1e-3 and codec.context_frames > reach
+    assert (model_files.find(name) / "stereo.safetensors").stat().st_size < 150 * 1024
 
 
 def test_chunks_equal_the_whole(codec):
