@@ -88,6 +88,11 @@ Ctrl-C ends the stream; a file is then whole up to there.
         help="a .wav, .flac or .ogg; - is standard output, 16-bit samples without a header, as time goes by",
     )
     where.add_argument("--play", action="store_true", help="on this machine (needs the package sounddevice)")
+    add(
+        "--stereo",
+        action="store_true",
+        help="two channels, of a codec with a stereo head; samples on standard output are then for aplay -c 2",
+    )
     take_flags.add_watermark(parser)
     add("--quiet", action="store_true", help="no notes; only the name of the file")
 
@@ -132,7 +137,9 @@ def run(args: argparse.Namespace) -> int:
                 sampling=generator.sampling(steps=args.steps),
             )
             if isinstance(args.out, Path):
-                check_output(args.out, round(4 * (args.seconds or SECONDS_OF_A_CHECK) * stream.rate))
+                check_output(
+                    args.out, round(4 * generator.codec.channels * (args.seconds or SECONDS_OF_A_CHECK) * stream.rate)
+                )
         made = provenance(generator.name, seed, generator.licence, args.text.strip() or None, {}, {})
         signature = Signature(made, args.watermark)
         say = _silent if args.quiet else _note

@@ -143,8 +143,16 @@ def add_output(parser: argparse.ArgumentParser, folder: bool = False) -> None:
         help="take.wav; also .flac, .ogg" + ("; with --batch a folder" if folder else ""),
     )
     add("--no-latents", action="store_true", help="keep no take.latents, which edit, extend and vary start from")
+    add_mono(parser)
     add_watermark(parser)
     add("--quiet", action="store_true", help="no progress, notices or scores; only the names of the files")
+
+
+def add_mono(parser: argparse.ArgumentParser) -> None:
+    """Whether the model's stereo head is left out."""
+    parser.add_argument(
+        "--mono", action="store_true", help="one channel, the mean of the two that a codec with a stereo head makes"
+    )
 
 
 def add_watermark(parser: argparse.ArgumentParser) -> None:
@@ -173,7 +181,10 @@ def settle_output(args: argparse.Namespace) -> None:
 def load(args: argparse.Namespace) -> Generator:
     """The model of --model, on --device; in --precision and with --adapter where the command has them.
 
-    A program that runs commands keeps models itself, and sets ``args.load_model``.  Raises: UsageError.
+    Where the codec has a stereo head, it makes two channels for commands with --mono that are not given it, and for
+    those with --stereo that are.  A program that runs commands keeps models itself, and sets ``args.load_model``.
+
+    Raises: UsageError.
     """
     from flowmusic.interop import bundle, fitting
     from flowmusic.interop.adapter import AdapterError
@@ -181,6 +192,9 @@ def load(args: argparse.Namespace) -> Generator:
     more: dict[str, Any] = {"adapters": args.adapter} if getattr(args, "adapter", None) else {}
     load = getattr(args, "load_model", bundle.load)
     try:
-        return load(args.model, device=args.device, precision=getattr(args, "precision", "fp32"), **more)
+        generator = load(args.model, device=args.device, precision=getattr(args, "precision", "fp32"), **more)
     except (fitting.ModelError, AdapterError) as error:
         raise UsageError(str(error)) from error
+    # A model that stayed loaded may have been asked for the other before.
+    generator.in_stereo(getattr(args, "stereo", not getattr(args, "mono", True)))
+    return generator

@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
         if way == "morph" and not varying.changes(wanted, source):
             raise UsageError("--morph moves SOURCE by what changes in its request; give TEXT, --chords, ... or --free")
         how = varying.recorded(source, generator) if way == "variation" else None
-        check_output(args.out, args.count * (2 * source.audio.samples.numel() + disk.PROBE))
+        channels, length = source.audio.samples.shape
+        check_output(args.out, args.count * (2 * max(channels, generator.codec.channels) * length + disk.PROBE))
         remove_stale(args.out.parent)
     source_flags.tell(args, asked, varying.notices(source, generator, same))
     if how is not None:

@@ -227,7 +227,7 @@ class HybridCodec(LatentCodec):
         return apart.permute(0, 2, 3, 1).reshape(batch, self.bins, count * self.stack)
 
     @property
-    def context_frames(self) -> int:
+    def decoder_reach(self) -> int:
         each = math.ceil(self.n_fft / 2 / self.spectral_hop)
         reach = sum(block.reach for block in self.decoder)  # type: ignore[misc]
         # Every iteration looks one window to either side, and so do the first transform and the last.

@@ -111,10 +111,15 @@ class LatentCodec(nn.Module):
 
     @property
     def context_frames(self) -> int:
-        """How many latent frames before and after a frame its audio depends on.
+        """How many latent frames before and after a frame its audio depends on, with the stereo head where it is used.
 
-        A property of the decoder; a codec that does not know cannot be decoded in chunks.  Raises: NotImplementedError.
+        A codec that does not know cannot be decoded in chunks.  Raises: NotImplementedError.
         """
+        return self.decoder_reach + (self.stereo.reach if self.stereo is not None and not self.mono else 0)
+
+    @property
+    def decoder_reach(self) -> int:
+        """The same of the decoder alone.  Raises: NotImplementedError."""
         raise NotImplementedError(f"{type(self).__name__} does not say how far its decoder looks")
 
     def decode_chunks(self, latents: Tensor, frames: int) -> Iterator[Audio]:
@@ -124,11 +129,11 @@ class LatentCodec(nn.Module):
             latents: ``[B, T, D]``.
             frames: latent frames of a piece, the last of which may be shorter.
 
-        Yields: Audio ``[B, 1, frames * hop]``.  Raises: ValueError for pieces of no frame.
+        Yields: Audio ``[B, channels, frames * hop]``.  Raises: ValueError for pieces of no frame.
         """
         if frames < 1:
             raise ValueError(f"a piece must have at least 1 frame, got {frames}")
-        around, total = self.context_frames + (self.stereo.reach if self.stereo else 0), latents.shape[1]
+        around, total = self.context_frames, latents.shape[1]
         for start in range(0, total, frames):
             first, end = max(0, start - around), min(total, start + frames + around)
             piece = self.decode(latents[:, first:end]).samples

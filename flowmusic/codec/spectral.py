@@ -78,7 +78,7 @@ class SpectralCodec(LatentCodec):
         return self.energy
 
     @property
-    def context_frames(self) -> int:
+    def decoder_reach(self) -> int:
         spectral = sum(block.reach for block in self.decoder) + math.ceil(self.n_fft / 2 / self.spectral_hop) + 1  # type: ignore[misc]
         corrected = 0 if self.energy is None else math.ceil(self.energy.n_fft / self.spectral_hop)
         return math.ceil((spectral + corrected) / self.stack) + 1

@@ -25,6 +25,11 @@ FLOOR = 1e-5
 """Mean power of a bin below which a band has no direction: 25 dB above the rounding to 16 bits."""
 MOST_DB, LEAST_COHERENCE = 24.0, -0.5
 """Bounds of what is measured and made: beyond them the side outgrows the middle."""
+STEADY = 5
+"""Frames over which powers are averaged before they are compared, 100 ms: quicker movements are hardly heard (Grantham,
+"Discrimination of dynamic interaural intensity differences", JASA 76(1), 1984), and are mostly chance in a room."""
+LOUDNESS = 0.3
+"""Loudness grows with this power of the energy (Stevens 1957)."""
 BURST_S, IMPULSES = 0.03, 48
 """Length of the decorrelator, and how many impulses it has."""
 
@@ -50,6 +55,12 @@ def burst(rate: int, seed: int = 7) -> Tensor:
     return torch.fft.irfft(spectrum / spectrum.abs().clamp_min(1e-6), 2 * length)
 
 
+def _steady(power: Tensor) -> Tensor:
+    """Means over :data:`STEADY` frames, fewer at the ends.  Shape: ``[B, S, K]``."""
+    means = nn.functional.avg_pool1d(power.transpose(1, 2), STEADY, 1, STEADY // 2, count_include_pad=False)
+    return means.transpose(1, 2)
+
+
 class StereoHead(nn.Module):
     """Three convolutions over latents to the cues of each band, and the side that follows from them.
 
@@ -60,6 +71,7 @@ class StereoHead(nn.Module):
         bands: K, of equal width on the mel scale.
         width: of the layers in between.
         n_fft, hop: window and step in samples of the spectrum whose bands are meant; ``hop`` divides ``latent_hop``.
+        dropout: share of the layers' channels that is left out in training.
     """
 
     member: Tensor
@@ -74,6 +86,7 @@ class StereoHead(nn.Module):
         width: int = 64,
         n_fft: int = 2048,
         hop: int = 640,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if latent_hop % hop:
@@ -86,7 +99,8 @@ class StereoHead(nn.Module):
         self.register_buffer("member", member, persistent=False)
         self.register_buffer("decorrelator", burst(rate), persistent=False)
         self.net = nn.Sequential(
-            nn.Conv1d(dim, width, 3, padding=1), nn.GELU(), nn.Conv1d(width, width, 3, padding=1), nn.GELU(),
+            nn.Conv1d(dim, width, 3, padding=1), nn.GELU(), nn.Dropout(dropout),
+            nn.Conv1d(width, width, 3, padding=1), nn.GELU(), nn.Dropout(dropout),
             nn.Conv1d(width, self.each * bands * 2, 1),
         )  # fmt: skip
 
@@ -109,13 +123,17 @@ class StereoHead(nn.Module):
         return torch.einsum("kf,bfs->bsk", self.member, product) / self.member.sum(1)
 
     def measure(self, waves: Tensor) -> tuple[Cues, Tensor]:
-        """The cues of a recording, and 1 where they mean something.  Shape: ``[B, 2, N] -> Cues, [B, S, K]``."""
+        """The cues of a recording, and how loud each band is, 0 where it has no direction.
+
+        Shape: ``[B, 2, N] -> Cues, [B, S, K]``.
+        """
         left, right = (stft(waves[:, channel].float(), self.n_fft, self.hop) for channel in (0, 1))
-        powers = self._power(left, left), self._power(right, right)
+        powers = _steady(self._power(left, left)), _steady(self._power(right, right))
         level = 10.0 * torch.log10((powers[0] + FLOOR) / (powers[1] + FLOOR))
-        coherence = self._power(left, right) / (powers[0] * powers[1]).sqrt().clamp_min(1e-12)
-        sounds = (powers[0] + powers[1] > 2 * FLOOR).float()
-        return Cues(level.clamp(-MOST_DB, MOST_DB), coherence.clamp(LEAST_COHERENCE, 1.0)), sounds
+        coherence = _steady(self._power(left, right)) / (powers[0] * powers[1]).sqrt().clamp_min(1e-12)
+        both = powers[0] + powers[1]
+        loud = torch.where(both > 2 * FLOOR, both.pow(LOUDNESS), 0.0)
+        return Cues(level.clamp(-MOST_DB, MOST_DB), coherence.clamp(LEAST_COHERENCE, 1.0)), loud
 
     def side(self, middle: Tensor, cues: Cues) -> Tensor:
         """The side signal.  Shape: ``[B, N], Cues -> [B, N]``."""

@@ -68,6 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--stereo", action="store_true", help="two channels; with --rendering lively")
     parser.add_argument(
+        "--placement", choices=("table", "drawn"),
+        help="where lively parts sit: in the usual places of docs/corpus.md, or drawn for each clip (default: table "
+        "with --stereo, else drawn)",
+    )  # fmt: skip
+    parser.add_argument(
         "--drum-samples", metavar="DIR",
         help="recorded drums for lively clips (default: where Debian's sonic-pi-samples has them)",
     )  # fmt: skip
@@ -120,8 +125,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(f"--splits: {error}")
     if not args.quiet and any(font.name.startswith("TimGM6mb") for font in fonts):
         print(GPL_NOTICE, file=sys.stderr)
-    if args.rendering == "plain" and (args.stereo or args.drum_samples):
-        return fail(f"{'--stereo' if args.stereo else '--drum-samples'} needs --rendering lively")
+    given = {"--stereo": args.stereo, "--drum-samples": args.drum_samples, "--placement": args.placement}
+    alone = next((flag for flag, value in given.items() if value), None)
+    if args.rendering == "plain" and alone:
+        return fail(f"{alone} needs --rendering lively")
     if args.rendering == "lively" and samples is None and not args.quiet:
         print(f"notice: no recorded drums; install {PACKAGE}, or give --drum-samples DIR", file=sys.stderr)
     genres = tuple(g.strip() for g in args.genres.split(",") if g.strip())
@@ -130,9 +137,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         return fail(f"--genres: {error}")
     ordered = tuple(part for part in PARTS if part in stems)
+    placement = args.placement or ("table" if args.stereo else "drawn")
     settings = CorpusSettings(
         args.hours, args.seed, args.clip_seconds, shares, ordered, fonts, test_font, genres,
-        args.rendering == "lively", args.stereo, samples,
+        args.rendering == "lively", args.stereo, samples, placement == "table",
     )  # fmt: skip
     if args.out.exists() and not args.out.is_dir():
         return fail(f"--out {args.out} is not a folder")

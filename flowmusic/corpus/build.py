@@ -48,7 +48,7 @@ class CorpusSettings:
     """What decides the content of a corpus. `stems` are parts to write beside the mix.
 
     `genres` are names to draw from; none means the usual ones. `lively` is the rendering of `lively`, which may be in
-    `stereo` and have drum `samples`.
+    `stereo`, have drum `samples`, and parts in the usual places of a `table`, not in drawn ones.
     """
 
     hours: float
@@ -62,6 +62,7 @@ class CorpusSettings:
     lively: bool = False
     stereo: bool = False
     samples: Samples | None = None
+    table: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -98,6 +99,7 @@ class CorpusSettings:
         return {
             "rendering": "lively",
             "channels": 2 if self.stereo else 1,
+            **({"placement": "table"} if self.table else {}),
             "drum_samples": {"sha256": self.samples.sha256, "licence": LICENCE} if self.samples else None,
             "licences": {font.name: licence_of(font) for font in (*self.fonts, self.test_font)},
         }
@@ -120,12 +122,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Lively:
-    """What the lively rendering of a clip needs beside: its wish, all fonts to mix, samples, one or two channels."""
+    """What the lively rendering of a clip needs beside: its wish, all fonts to mix, samples, channels, placement."""
 
     wish: Wish
     fonts: tuple[Font, ...]
     samples: Samples | None
     stereo: bool
+    table: bool
 
 
 def plan_jobs(settings: CorpusSettings, out: Path) -> list[Job]:
@@ -142,7 +145,7 @@ def plan_jobs(settings: CorpusSettings, out: Path) -> list[Job]:
         if settings.lively:
             fonts = (font,) if split == "test" else settings.fonts
             wish = wish_of(settings.seed, index, settings.genres)
-            lively = Lively(wish, fonts, settings.samples, settings.stereo)
+            lively = Lively(wish, fonts, settings.samples, settings.stereo, settings.table)
         jobs.append(
             Job(name, seed, split, font, settings.clip_seconds, settings.stems, folder, settings.genres, lively)
         )
@@ -209,7 +212,7 @@ def _rendered_lively(job: Job, how: Lively, piece: Piece) -> tuple[Piece, Render
     from flowmusic.corpus.render import SAMPLE_RATE
 
     played = perform(piece)
-    production = lively.draw_production(played, job.font, how.fonts, how.samples)
+    production = lively.draw_production(played, job.font, how.fonts, how.samples, how.table)
     player = None
     if how.samples:
         player = _PLAYERS.setdefault(how.samples.sha256, KitPlayer(how.samples.folder, SAMPLE_RATE))

@@ -99,6 +99,12 @@ def loudness(power: NDArray[np.float64], rate: int) -> float:
     return float(-0.691 + 10 * np.log10(blocks.mean()))
 
 
+def loudness_as_heard(samples: NDArray[np.float32], rate: int) -> float:
+    """Integrated loudness in LUFS of [C, N]; a single channel comes from both loudspeakers, and so counts twice."""
+    both = samples if len(samples) > 1 else samples.repeat(2, axis=0)
+    return loudness(weighted_power(both, rate), rate)
+
+
 def compression(power: NDArray[np.float64], threshold_db: float, rate: int) -> NDArray[np.float64]:
     """Gains [hops] of a feed-forward compressor on powers by hop.
 

@@ -79,10 +79,10 @@ STANDS_FOR = {0: "acoustic", 8: "acoustic", 16: "acoustic", 32: "acoustic", 24: 
 
 _LEVEL_DB = {"kick": 0.0, "snare": -3.0, "hat": -14.0, "tom": -3.0, "cymbal": -10.0, "perc": -9.0}
 _SOFTER_DB = {"rim": -5.0, "ride": -4.0, "pedal": -2.0}
-_PLACE = {"hat": 0.35, "pedal": 0.35, "open": 0.35, "ride": -0.4, "crash": -0.5, "china": 0.5, "hi": 0.3, "low": -0.35,
+PLACES = {"hat": 0.35, "pedal": 0.35, "open": 0.35, "ride": -0.4, "crash": -0.5, "china": 0.5, "hi": 0.3, "low": -0.35,
           "cowbell": 0.25, "clap": 0.1, "conga": -0.3, "tumba": -0.45, "bongo": 0.3, "bongolo": 0.4}  # fmt: skip
 _CHOKES = {"open": ("hat", "pedal", "open")}
-_NAME_OF = {note: name for name, (notes, _) in INSTRUMENTS.items() for note in notes}
+NAME_OF = {note: name for name, (notes, _) in INSTRUMENTS.items() for note in notes}
 
 LEAD_IN = 32
 """Samples before the attack that are kept, faded in: 1 ms."""
@@ -110,7 +110,7 @@ class Kit:
 
     def plays(self, note: Note) -> bool:
         """Whether there is a recording for this note."""
-        return _NAME_OF[note.pitch] in self.voices
+        return NAME_OF[note.pitch] in self.voices
 
 
 def _file(recording: str) -> str:
@@ -192,7 +192,7 @@ class KitPlayer:
         length = round(seconds * self._rate)
         out = np.zeros((2, length), np.float32)
         tuning = {name: rng.gauss(0.0, 0.4) for name in kit.voices}
-        played = [(note, _NAME_OF[note.pitch]) for note in sorted(notes) if kit.plays(note)]
+        played = [(note, NAME_OF[note.pitch]) for note in sorted(notes) if kit.plays(note)]
         for index, (note, name) in enumerate(played):
             voice = kit.voices[name]
             hardness = note.velocity / 127
@@ -218,7 +218,7 @@ class KitPlayer:
             if stop < length and begin + skip + len(hit) >= stop:
                 fade = min(len(hit), self._rate // 100)
                 hit[-fade:] *= np.linspace(1.0, 0.0, fade)
-            angle = (1 + _PLACE.get(name, 0.0)) * np.pi / 4
+            angle = (1 + PLACES.get(name, 0.0)) * np.pi / 4
             at = begin + skip
             out[0, at : at + len(hit)] += (np.sqrt(2) * np.cos(angle) * hit).astype(np.float32)
             out[1, at : at + len(hit)] += (np.sqrt(2) * np.sin(angle) * hit).astype(np.float32)

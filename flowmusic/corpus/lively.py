@@ -18,6 +18,7 @@ from flowmusic.corpus.fonts import Font, licence_of
 from flowmusic.corpus.kits import LICENCE, Kit, KitPlayer, Samples, draw_kit
 from flowmusic.corpus.mix import active_rms, biquad
 from flowmusic.corpus.piece import Band, Note, Part, Piece
+from flowmusic.corpus.placement import OWN_SIDE, Seat, seats
 from flowmusic.corpus.render import SAMPLE_RATE, Rendering
 from flowmusic.corpus.rooms import Hall, draw_hall, response, tail
 from flowmusic.corpus.splits import stream
@@ -39,11 +40,12 @@ _RESPONSE_S = 0.25
 
 @dataclass(frozen=True)
 class Strip:
-    """How one part is rendered: font, place -1 (left) to 1, drive in dB or none."""
+    """How one part is rendered: font, place -1 (left) to 1, drive in dB or none; with a seat, each note has a place."""
 
     font: Font
     place: float
     drive_db: float | None
+    seat: Seat | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Production:
     def as_dict(self) -> dict[str, Any]:
         """Plain data for the record of the clip."""
         fonts = {name: strip.font for name, strip in self.strips.items()}
+        spread = {name: round(strip.seat.spread, 3) for name, strip in self.strips.items() if strip.seat}
         kit = None
         if self.kit:
             recordings = {name: list(voice) for name, voice in self.kit.voices.items()}
@@ -68,6 +71,7 @@ class Production:
             "fonts": {n: {"name": f.name, "sha256": f.sha256, "licence": licence_of(f)} for n, f in fonts.items()},
             "kit": kit,
             "pan": {name: round(strip.place, 3) for name, strip in self.strips.items()},
+            **({"spread": spread} if spread else {}),
             "drive_db": {n: None if s.drive_db is None else round(s.drive_db, 2) for n, s in self.strips.items()},
             "room": self.hall.as_dict(),
             "shelves": [[band.kind, round(band.hz), round(band.db, 2)] for band in self.shelves],
@@ -85,8 +89,14 @@ def _place(rng: Random, part: str) -> float:
     return rng.choice((-1, 1)) * rng.uniform(0.1, 0.7)
 
 
-def draw_production(piece: Piece, font: Font, fonts: Sequence[Font], samples: Samples | None) -> Production:
-    """Draw the rendering of a clip; `font` plays half of its parts, any of `fonts` the others."""
+def draw_production(
+    piece: Piece, font: Font, fonts: Sequence[Font], samples: Samples | None, table: bool = False
+) -> Production:
+    """Draw the rendering of a clip; `font` plays half of its parts, any of `fonts` the others.
+
+    Places are drawn for each clip, or with `table` the usual ones (:mod:`flowmusic.corpus.placement`); all else is the
+    same with either.
+    """
     rng = stream(piece.seed, "rendering")
     strips = {}
     for part in piece.parts:
@@ -101,6 +111,9 @@ def draw_production(piece: Piece, font: Font, fonts: Sequence[Font], samples: Sa
     drums = piece.part("drums")
     rng = stream(piece.seed, "kit")
     kit = draw_kit(rng, drums.program) if drums and samples and rng.random() < _KIT_SHARE else None
+    if table:
+        placed = seats(stream(piece.seed, "placement"), piece)
+        strips = {name: replace(strip, place=placed[name].place, seat=placed[name]) for name, strip in strips.items()}
     return Production(strips, kit, hall, shelves, bus)
 
 
@@ -126,6 +139,14 @@ def _sections(bands: Sequence[Band], rate: int) -> NDArray[np.float64]:
     )
 
 
+def _gains(place: float) -> tuple[np.float32, np.float32]:
+    """Of the left and right channel, of equal power; both 1 in the middle."""
+    import numpy as np
+
+    angle = (1 + place) * math.pi / 4
+    return np.float32(math.sqrt(2) * math.cos(angle)), np.float32(math.sqrt(2) * math.sin(angle))
+
+
 def _placed(
     dry: NDArray[np.float32], bands: Sequence[Band], place: float, wet: NDArray[np.float32], rate: int
 ) -> NDArray[np.float32]:
@@ -144,8 +165,7 @@ def _placed(
     hop = size - responses.shape[1] + 1
     blocks = -(-length // hop)
     direct, left, right = scipy.fft.rfft(responses, size, axis=1)
-    angle = (1 + place) * math.pi / 4
-    gains = np.float32(math.sqrt(2) * math.cos(angle)), np.float32(math.sqrt(2) * math.sin(angle))
+    gains = _gains(place)
     mono = np.array_equal(dry[0], dry[1])
     cut = np.zeros((1 if mono else 2, blocks * hop), np.float32)
     cut[:, :length] = dry[: len(cut)]
@@ -159,6 +179,25 @@ def _placed(
     return out[:, :length]
 
 
+def _synthetic(part: Part, strip: Strip, synth: FontSynth, seconds: float) -> NDArray[np.float32]:
+    """What the font plays of a part [2, N]; with a seat every group of notes is panned, before what is not linear."""
+    import numpy as np
+
+    if strip.seat is None:
+        return synth.stereo(part, -_BEFORE_S, seconds)
+    out = np.zeros((2, round((seconds + _BEFORE_S) * SAMPLE_RATE)), np.float32)
+    for place, notes in strip.seat.groups(part):
+        sound = synth.stereo(replace(part, notes=notes), -_BEFORE_S, seconds)[:, : out.shape[1]]
+        middle, side = (sound[0] + sound[1]) / 2, (sound[0] - sound[1]) / 2 * np.float32(OWN_SIDE)
+        if part.name == "drums":
+            # Fonts have their kits the one way or the other round.
+            side = np.zeros_like(side)
+        left, right = _gains(place)
+        out[0, : sound.shape[1]] += left * (middle + side)
+        out[1, : sound.shape[1]] += right * (middle - side)
+    return out
+
+
 def _instrument(
     part: Part, strip: Strip, kit: Kit | None, synth: FontSynth, player: KitPlayer | None, seed: int, seconds: float
 ) -> NDArray[np.float32]:
@@ -166,12 +205,12 @@ def _instrument(
     import numpy as np
 
     if part.name != "drums" or kit is None or player is None:
-        return synth.stereo(part, -_BEFORE_S, seconds)
+        return _synthetic(part, strip, synth, seconds)
     early = tuple(note._replace(start=note.start + _BEFORE_S) for note in part.notes)
     recorded = player.render(kit, early, stream(seed, "hits"), seconds + _BEFORE_S)
     rest: tuple[Note, ...] = tuple(note for note in part.notes if not kit.plays(note))
     if rest:
-        synthetic = synth.stereo(replace(part, notes=rest), -_BEFORE_S, seconds)
+        synthetic = _synthetic(replace(part, notes=rest), strip, synth, seconds)
         # Recordings have a level of one over their first 50 ms at full velocity; percussion is 9 dB softer.
         level = active_rms(synthetic.mean(axis=0, dtype=np.float64), SAMPLE_RATE)
         recorded = recorded + synthetic * np.float32(0.3 / max(level, 1e-6))
@@ -198,7 +237,9 @@ def render(
         if strip.drive_db is not None:
             dry = _driven(dry, strip.drive_db)
         wet = response(production.hall, late, strip.place, rate) * np.float32(part.reverb / 127)
-        placed = _placed(dry, (*part.eq, *production.shelves), strip.place, wet, rate)[:, skip:]
+        # What has a seat is already in its place.
+        place = strip.place if strip.seat is None else 0.0
+        placed = _placed(dry, (*part.eq, *production.shelves), place, wet, rate)[:, skip:]
         level = active_rms(placed.mean(axis=0), rate)
         stems[part.name] = placed * np.float32(10 ** (part.level_db / 20) / level if level > 0 else 0.0)
     mix = np.zeros((2, round(piece.seconds * rate)), np.float32)

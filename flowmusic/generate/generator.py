@@ -168,6 +168,11 @@ class Generator:
         """Whether the encoder hears known latents, as a field that was trained with masks does."""
         return bool(getattr(self.encoder, "reads_context", True))
 
+    def in_stereo(self, wanted: bool = True) -> None:
+        """Make takes of two channels, or of one again, where the codec has a stereo head; as loaded, it is not used."""
+        if getattr(self.codec, "stereo", None) is not None:
+            self.codec.mono = not wanted  # type: ignore[attr-defined]
+
     def grid(self, seconds: float | None = None) -> FrameGrid:
         """The model's clock over ``seconds`` (default: the trained length)."""
         return FrameGrid.of_seconds(self.seconds if seconds is None else seconds, self.codec.frame_rate)

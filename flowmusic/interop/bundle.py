@@ -57,12 +57,14 @@ CODECS: Mapping[str, Callable[[dict[str, Any]], Any]] = {
 
 
 def load_codec(name: str | Path = "nano_codec", device: str = "cpu") -> LatentCodec:
-    """A codec of ours by shipped name or folder."""
+    """A codec of ours by shipped name or folder.  It decodes to mono: for two channels, see ``LatentCodec.mono``."""
     return _codec(read(name), device)
 
 
 def _codec(bundle: Bundle, device: str) -> LatentCodec:
     codec = build(CODECS, bundle)
+    # Scores, recognisers and whoever takes the first channel for the sound know one channel; takes ask for two.
+    codec.mono = True
     codec.requires_grad_(False)
     return codec.to(device)  # type: ignore[no-any-return]
 
@@ -163,6 +165,6 @@ def load(
         autocast=torch.bfloat16 if precision == "bf16" else None,
         style_features=features,
         adapters=applied,
-        weights={"model": bundle.config["sha256"], "codec": codec.config["sha256"]},
+        weights={"model": bundle.config["sha256"], "codec": codec.config["sha256"], **codec.config.get("parts", {})},
         licence=licence_of(bundle),
     )

@@ -3,6 +3,9 @@
 A bundle of ours holds ``config.yaml`` (plain data), ``model.safetensors`` and ``card.md``.  Tensors are stored in fp16,
 and large matrices, where it was asked for, in 8 bits with scales.  The description is data, not code: no path or
 ``_target_`` in it is ever executed.  A bundle whose tensors do not have the recorded hash is refused.
+
+What is added to a codec without changing its latents or its mono sound (:data:`PARTS`) has a file and a hash of its
+own, so that takes, shards and fields made before are of the same codec as those made after.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ CHECKPOINT = "state_dict.bin"
 """The file by which a folder is known as a published checkpoint of audiocraft's."""
 FILES: hub.Wanted = (CHECKPOINT, COMPRESSION)
 """What a published JASCO model consists of."""
+PARTS = ("stereo",)
+"""Modules of a codec that are stored in a file of their own, NAME.safetensors; their hashes are ``parts`` of it."""
 REPOSITORIES = (
     "facebook/jasco-chords-drums-400M",
     "facebook/jasco-chords-drums-1B",
@@ -96,6 +101,7 @@ def write(
     *,
     half: bool = True,
     eight_bits: bool = False,
+    main: Path | None = None,
 ) -> Path:
     """Write a bundle, whole or not at all.  Returns the folder.
 
@@ -107,24 +113,42 @@ def write(
         card: Markdown; the hash is added.
         half: store floating tensors in fp16; otherwise every tensor keeps its dtype.
         eight_bits: store large matrices in 8 bits, see :mod:`flowmusic.eight_bit`.
+        main: a model.safetensors that is taken as it is, where only one of :data:`PARTS` is new.
     """
     import yaml
-    from safetensors.torch import save_file
 
     folder = Path(folder)
+    apart = {part: {k: v for k, v in tensors.items() if k.startswith(f"{part}.")} for part in PARTS}
+    own = {k: v for k, v in tensors.items() if not k.startswith(tuple(f"{part}." for part in PARTS))}
     with writing(folder) as temporary:
-        stored: dict[str, Tensor] = {}
-        for name, tensor in (eight_bit.pack(tensors) if eight_bits else tensors).items():
-            kept = tensor.detach().cpu()
-            stored[name] = (kept.to(torch.float16) if half and _halves(name, kept) else kept).contiguous()
-        save_file(stored, temporary / "model.safetensors")
-        digest = of_file(temporary / "model.safetensors")
+        weights = temporary / "model.safetensors"
+        digest = _save(own, weights, half, eight_bits) if main is None else of_file(shutil.copyfile(main, weights))
+        parts = {
+            name: _save(given, temporary / _file_of(name), half, eight_bits) for name, given in apart.items() if given
+        }
         told = publishable.cleaned(config, keep=VERBATIM)
-        described = {"format": FORMAT, **told, "sha256": digest}
+        described = {"format": FORMAT, **told, "sha256": digest, **({"parts": parts} if parts else {})}
         (temporary / "config.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
-        card = publishable.prose(card).rstrip()
-        write_text(temporary / "card.md", f"{card}\n\nsha256 of model.safetensors: `{digest}`\n")
+        hashes = {"model.safetensors": digest, **{_file_of(name): each for name, each in parts.items()}}
+        lines = "\n".join(f"sha256 of {name}: `{each}`" for name, each in hashes.items())
+        write_text(temporary / "card.md", f"{publishable.prose(card).rstrip()}\n\n{lines}\n")
     return folder
+
+
+def _file_of(part: str) -> str:
+    return f"{part}.safetensors"
+
+
+def _save(tensors: Mapping[str, Tensor], path: Path, half: bool, eight_bits: bool) -> str:
+    """Write tensors to a file.  Returns: its sha256."""
+    from safetensors.torch import save_file
+
+    stored: dict[str, Tensor] = {}
+    for name, tensor in (eight_bit.pack(tensors) if eight_bits else tensors).items():
+        kept = tensor.detach().cpu()
+        stored[name] = (kept.to(torch.float16) if half and _halves(name, kept) else kept).contiguous()
+    save_file(stored, path)
+    return of_file(path)
 
 
 def _halves(name: str, tensor: Tensor) -> bool:
@@ -180,18 +204,28 @@ def read(name: str | Path, *, raw: bool = False) -> Bundle:
         limits.tree(config, str(folder / "config.yaml"))
     except limits.LimitError as error:
         raise ModelError(str(error)) from None
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
-        raise CorruptWeights(f"{weights} is missing; {advice}")
-    if of_unchanged(weights) != config.get("sha256"):
-        raise CorruptWeights(f"{weights} is damaged: its sha256 is not the one in config.yaml; {advice}")
-    try:
-        tensors = read_tensors(weights)[0]
-    except ValueError as error:
-        raise CorruptWeights(f"{error}; {advice}") from None
+    parts = config.get("parts") or {}
+    if not isinstance(parts, dict) or not parts.keys() <= {*PARTS}:
+        raise ModelError(f"{folder / 'config.yaml'}: parts must be some of {', '.join(PARTS)}, each with its sha256")
+    hashes = {"model.safetensors": config.get("sha256"), **{_file_of(name): each for name, each in parts.items()}}
+    tensors: dict[str, Tensor] = {}
+    for name, digest in hashes.items():
+        tensors |= _read(folder / name, digest, advice)
     if not raw:
         tensors = {k: v.float() if v.is_floating_point() else v for k, v in eight_bit.unpack(tensors).items()}
     return Bundle(folder, config, tensors)
+
+
+def _read(weights: Path, digest: Any, advice: str) -> dict[str, Tensor]:
+    """Tensors of a file of this hash.  Raises: CorruptWeights."""
+    if not weights.is_file():
+        raise CorruptWeights(f"{weights} is missing; {advice}")
+    if of_unchanged(weights) != digest:
+        raise CorruptWeights(f"{weights} is damaged: its sha256 is not the one in config.yaml; {advice}")
+    try:
+        return read_tensors(weights)[0]
+    except ValueError as error:
+        raise CorruptWeights(f"{error}; {advice}") from None
 
 
 def licence_of(bundle: Bundle) -> str:
@@ -216,9 +250,11 @@ def adapted(pair: nn.Module, uses: Sequence[AdapterUse], name: str | Path, folde
 
 
 def codec_fingerprint(codec: object) -> str:
-    """Hash of a codec's weights, which a bundle keeps apart from the model's; its class where it has none."""
+    """Hash of what a codec's latents and mono sound come from; its class where it has no weights."""
     digest = hashlib.sha256(type(codec).__qualname__.encode())
     if isinstance(codec, nn.Module):
         for name, tensor in sorted(codec.state_dict().items()):
+            if name.partition(".")[0] in PARTS:
+                continue
             digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -18,7 +18,7 @@ import numpy as np
 
 from flowmusic import audio, disk
 from flowmusic.audio import Audio
-from flowmusic.corpus.bus import loudness, weighted_power
+from flowmusic.corpus.bus import loudness_as_heard
 from flowmusic.files import write_text
 from flowmusic.listening.spec import SpecError
 from flowmusic.plain import shown
@@ -73,7 +73,7 @@ class Sounds:
         return recording
 
     def _judged(self, samples: np.ndarray, path: Path) -> Sound:
-        level = loudness(weighted_power(samples, self.rate), self.rate)
+        level = loudness_as_heard(samples, self.rate)
         if not math.isfinite(level):
             raise SpecError(f"{shown(path)} is silent; give a recording that can be heard")
         return Sound(samples, level)

@@ -202,7 +202,7 @@ def _measured(audio: Path, changed: int) -> tuple[float, tuple[float, ...]]:
     except (ValueError, OSError):
         return 0.0, ()
     samples = sound.samples.numpy()
-    lufs = bus.loudness(bus.weighted_power(samples, sound.rate), sound.rate)
+    lufs = bus.loudness_as_heard(samples, sound.rate)
     gain = 0.0 if not math.isfinite(lufs) or lufs < SILENT_LUFS else min(MOST_GAIN_DB, LEVEL_LUFS - lufs)
     tall = np.abs(samples).max(axis=0)
     edges = np.linspace(0, len(tall), min(PEAKS, len(tall)) + 1).astype(int)[:-1]

@@ -13,8 +13,8 @@ from flowmusic.hashes import of_file
 from flowmusic.paths import sibling
 
 OF_THE_COMMAND = frozenset(
-    "batch keep_going model adapter device precision threads quiet help command run no_latents stems midi watermark "
-    "no_watermark".split()
+    "batch keep_going model adapter device precision threads quiet help command run no_latents stems midi mono "
+    "watermark no_watermark".split()
 )
 """What holds for all lines, or is no part of a request."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -218,6 +219,8 @@ class Takes:
     def _content(
         self, take: Generation, rate: int, out: Path, adherence: Adherence | None, choice: Mapping[str, Any] | None
     ) -> dict[str, Any]:
+        import soundfile
+
         from flowmusic.hashes import of_file
 
         return record(
@@ -232,6 +235,7 @@ class Takes:
             choice=choice,
             adapters=self.generator.adapters,
             weights=self.generator.weights,
+            channels=soundfile.info(os.fsencode(out)).channels,
             details={**self.details, **self.signature(take.seed).told(), "audio_sha256": of_file(out)},
         )
 

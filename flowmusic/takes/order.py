@@ -264,7 +264,7 @@ class Order:
         """Bytes on the disk: two a sample, and what else takes leave; a long one lies there in floats meanwhile."""
         from flowmusic.takes import long
 
-        each = 6 if self.request.seconds > long.LONG_SECONDS else 2
+        each = (6 if self.request.seconds > long.LONG_SECONDS else 2) * self.generator.codec.channels
         takes = (self.args.path or self.args.count) * len(self.args.parts or ("",))
         return takes * round(each * self.request.seconds * self.generator.codec.rate) + disk.PROBE
 

@@ -30,6 +30,7 @@ def record(
     asked: GenerateRequest,
     guidance: Mapping[str, Value],
     sample_rate: int,
+    channels: int,
     written: Controls,
     requested: Annotations,
     adherence: Adherence | None,
@@ -63,6 +64,7 @@ def record(
         "apg": None if take.guidance.projection is None else asdict(take.guidance.projection),
         "seconds": asked.seconds,
         "sample_rate": sample_rate,
+        "channels": channels,
         "text": asked.text,
         **({"facts": {**told_facts, **({"prompt": prompt} if prompt != asked.text else {})}} if told_facts else {}),
         "controls": {

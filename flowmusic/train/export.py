@@ -124,7 +124,10 @@ def export_codec(
     ) + corpus_note(Path(settings["corpus"]))
     if origin is not None:
         text += f"\n## Before it was trained on\n\n{read_text(origin.folder / 'card.md')}"
-    return model_files.write(folder, description, tensors, text, eight_bits=eight_bits)
+    # What only adds a part leaves the rest as it is stored, bit by bit.
+    adds = getattr(module, "part", None) in model_files.PARTS
+    main = origin.folder / "model.safetensors" if origin is not None and adds else None
+    return model_files.write(folder, description, tensors, text, eight_bits=eight_bits, main=main)
 
 
 def export_flow(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from flowmusic.codec.latent import LatentCodec
 from flowmusic.codec.stereo import Cues
+from flowmusic.data.stereo_crops import Heard
 from flowmusic.interop import bundle
 from flowmusic.train.command import WrongSettings
 from flowmusic.train.schedule import scheduled
@@ -27,7 +28,7 @@ def headed(name: str, stereo: Mapping[str, Any]) -> LatentCodec:
 
 
 class LitStereoHead(LightningModule):
-    """L1 distance of level differences and coherences from those of the recording, over the bands that sound.
+    """L1 distance of level differences and coherences from those of the recording, weighted by loudness in each band.
 
     Half of the items is read from clean latents, half from noisy ones, as a generator's are.
 
@@ -39,8 +40,8 @@ class LitStereoHead(LightningModule):
         seed: of the noise; step k draws from (seed, k), so resuming is exact.
     """
 
-    decoder_only = True
-    """Latents and quantiser stay, which is what the export asks."""
+    decoder_only, part = True, "stereo"
+    """Latents and quantiser stay, and only this part of the codec is stored anew, which is what the export asks."""
 
     def __init__(
         self,
@@ -67,35 +68,42 @@ class LitStereoHead(LightningModule):
         self.head.train(mode)
         return self
 
-    def errors(self, waves: Tensor, step: int) -> Cues:
-        """Mean distances: level differences in dB, and coherences.  Shape: ``[B, 2, N] -> 2 x [K]``."""
+    def on_fit_start(self) -> None:
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        data.listen(self.codec.rate, self.codec.hop, self.hear)
+
+    @torch.no_grad()
+    def hear(self, waves: Tensor) -> Heard:
+        """What is learnt from a recording.  Shape: ``[B, 2, N] -> [B, D, T], 3 x [B, S, K]``."""
+        cues, loud = self.head.measure(waves)
+        return self.codec.latents(waves.mean(1)), *cues, loud
+
+    def errors(self, heard: Heard, step: int) -> Cues:
+        """Mean distances: level differences in dB, and coherences.  Shape: as :meth:`hear` -> ``2 x [K]``."""
+        latents, *wanted, loud = heard
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        with torch.no_grad():
-            latents = self.codec.latents(waves.mean(1))
-            count = len(latents)
-            deviation = self.noise * torch.rand(count, 1, 1, generator=generator)
-            deviation *= torch.rand(count, 1, 1, generator=generator) < 0.5
-            latents = latents + deviation.to(latents) * torch.randn(latents.shape, generator=generator).to(latents)
-            wanted, sounds = self.head.measure(waves)
-        found = self.head(latents)
-        heard = sounds.sum((0, 1)).clamp_min(1.0)
+        count = len(latents)
+        deviation = self.noise * torch.rand(count, 1, 1, generator=generator)
+        deviation *= torch.rand(count, 1, 1, generator=generator) < 0.5
+        latents = latents + deviation.to(latents) * torch.randn(latents.shape, generator=generator).to(latents)
+        found, weight = self.head(latents), loud.sum((0, 1)).clamp_min(1e-3)
         level, coherence = (
-            ((one - other).abs() * sounds).sum((0, 1)) / heard for one, other in zip(found, wanted, strict=True)
+            ((one - other).abs() * loud).sum((0, 1)) / weight for one, other in zip(found, wanted, strict=True)
         )
         return Cues(level, coherence)
 
-    def loss(self, waves: Tensor, step: int) -> Tensor:
-        """Shape: ``[B, 2, N] -> []``."""
-        errors = self.errors(waves, step)
+    def loss(self, heard: Heard, step: int) -> Tensor:
+        """Shape: as :meth:`hear` -> ``[]``."""
+        errors = self.errors(heard, step)
         return (errors.level_db / DB + errors.coherence).mean()
 
-    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Heard, batch_idx: int) -> Tensor:
         loss = self.loss(batch, self.global_step)
         self.log("train/loss", loss)
         return loss
 
-    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
-        self.log("validation/loss", self.loss(batch, batch_idx), batch_size=len(batch), prog_bar=True)
+    def validation_step(self, batch: Heard, batch_idx: int) -> None:
+        self.log("validation/loss", self.loss(batch, batch_idx), batch_size=len(batch[0]), prog_bar=True)
 
     def configure_optimizers(self) -> Any:
         return scheduled(self.make_optimizer(self.head.parameters()), self.warmup, self.total_steps)

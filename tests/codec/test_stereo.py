@@ -13,6 +13,7 @@ from flowmusic.codec.spectral import SpectralCodec
 from flowmusic.codec.stereo import Cues, StereoHead
 from flowmusic.corpus.reader import Clip
 from flowmusic.data.stereo_crops import StereoCrops
+from flowmusic.interop import bundle, model_files
 from flowmusic.train.command import WrongSettings
 from flowmusic.train.stereo import LitStereoHead
 
@@ -69,6 +70,19 @@ def test_the_mean_of_the_channels_is_the_mono_decode(codec):
     assert (stereo[:, 0] - stereo[:, 1]).abs().max() > 1e-4
 
 
+@pytest.mark.parametrize("name", [name for name in model_files.available() if "codec" in name])
+def test_shipped_heads_are_small_and_keep_the_mono_sound(name):
+    codec = bundle.load_codec(name)
+    latents = torch.randn(1, 20, codec.dim, generator=torch.Generator().manual_seed(3))
+    mono, reach = codec.decode(latents).samples, codec.context_frames
+    assert mono.shape[1] == 1, "as loaded, it is mono"
+    codec.mono = False
+    stereo = codec.decode(latents).samples
+    assert (stereo.mean(1, keepdim=True) - mono).abs().max() <= 2.4e-7 * stereo.abs().max().clamp_min(1.0)
+    assert (stereo[:, 0] - stereo[:, 1]).abs().max() > 1e-3 and codec.context_frames > reach
+    assert (model_files.find(name) / "stereo.safetensors").stat().st_size < 150 * 1024
+
+
 def test_chunks_equal_the_whole(codec):
     latents = torch.randn(1, 60, 6, generator=torch.Generator().manual_seed(4))
     whole = codec.decode(latents).samples
@@ -89,13 +103,14 @@ def clips(tmp_path: Path) -> list[Clip]:
 
 
 def test_training_lowers_the_distance_of_the_cues_and_touches_nothing_else(codec, clips):
-    crops = StereoCrops(clips[:2], RATE, HOP * 40, 4, 0)
-    batch = crops(0)
-    assert batch.shape == (4, 2, HOP * 40)
-    levels = 10 * torch.log10(batch[:, 0].square().mean(1) / batch[:, 1].square().mean(1))
-    assert levels.abs() == pytest.approx([6.0] * 4, abs=0.1) and torch.equal(crops(0), batch)
     module = LitStereoHead(codec, torch.optim.AdamW, total_steps=40)
     module.train()
+    crops = StereoCrops(clips[:2], RATE, HOP, 40, 4, 0, module.hear)
+    batch = crops(0)
+    assert [each.shape for each in batch] == [(4, 6, 40), *[(4, 80, 8)] * 3]
+    # Sides are never swapped: they are what is learnt.
+    assert batch[1].numpy() == pytest.approx(6.0, abs=0.1)
+    assert all(torch.equal(one, other) for one, other in zip(crops(0), batch, strict=True))
     before = {k: v.clone() for k, v in codec.state_dict().items() if not k.startswith("stereo.")}
     first = module.loss(batch, 0).item()
     optimizer = torch.optim.AdamW(module.head.parameters(), lr=5e-3)
@@ -107,9 +122,12 @@ def test_training_lowers_the_distance_of_the_cues_and_touches_nothing_else(codec
     assert all(torch.equal(codec.state_dict()[k], v) for k, v in before.items())
 
 
-def test_mono_clips_have_two_equal_channels(clips):
-    batch = StereoCrops(clips[2:], RATE, HOP * 8, 2, 0)(0)
-    assert torch.equal(batch[:, 0], batch[:, 1])
+def test_mono_clips_have_two_equal_channels(codec, clips):
+    module = LitStereoHead(codec, torch.optim.AdamW)
+    _, level, coherence, loud = StereoCrops(clips[2:], RATE, HOP, 8, 2, 0, module.hear)(0)
+    assert not level.any() and coherence.min() > 0.999 and bool(loud.all())
+    with pytest.raises(ValueError, match="no clip is as long"):
+        StereoCrops(clips[2:], RATE, HOP, 200, 2, 0, module.hear)
 
 
 def test_a_codec_without_a_head_cannot_be_trained_here():

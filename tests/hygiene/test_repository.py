@@ -96,7 +96,7 @@ def test_licence_is_apache() -> None:
 
 def test_shipped_weights_are_small() -> None:
     packages = (ROOT / "flowmusic", ROOT / "feature_extractors")
-    sizes = {path.name: path.stat().st_size for package in packages for path in package.rglob("*.safetensors")}
+    sizes = {path: path.stat().st_size for package in packages for path in package.rglob("*.safetensors")}
     assert len(sizes) > 5 and sum(sizes.values()) < MAX_EMBEDDED_BYTES, sizes
 
 

@@ -48,6 +48,37 @@ def test_writing_again_replaces_and_leaves_nothing_behind(folder: Path) -> None:
     assert sorted(p.name for p in folder.iterdir()) == ["card.md", "config.yaml", "model.safetensors"]
 
 
+def test_a_part_has_a_file_of_its_own_and_the_codec_stays_what_it_is(folder: Path, tmp_path: Path) -> None:
+    """A stereo head changes neither hash nor fingerprint, so that latents of before are those of the same codec."""
+    before = bundle.load_codec(folder)
+    head = {"bands": 4, "width": 4, "n_fft": 512, "hop": 160}
+    before.add_stereo_head(head)
+    config = {"kind": "spectral", "settings": {**SETTINGS, "stereo": head}}
+    added = model_files.write(
+        tmp_path / "wide", config, before.state_dict(), "# wide\n", eight_bits=True, main=folder / "model.safetensors"
+    )
+    assert (added / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+    assert model_files.fingerprint(added) == model_files.fingerprint(folder)
+    told = model_files.read(added).config
+    assert told["sha256"] == model_files.read(folder).config["sha256"] and list(told["parts"]) == ["stereo"]
+    assert f"sha256 of stereo.safetensors: `{told['parts']['stereo']}`" in (added / "card.md").read_text()
+    wide, old = bundle.load_codec(added), bundle.load_codec(folder)
+    assert model_files.codec_fingerprint(wide) == model_files.codec_fingerprint(old)
+    latents = torch.randn(1, 8, 8)
+    assert wide.channels == 1 and torch.equal(wide.decode(latents).samples, old.decode(latents).samples)
+    wide.mono = False
+    assert wide.decode(latents).samples.shape[1] == 2
+    edit(added, parts={"../other": "0"})
+    with pytest.raises(fitting.ModelError, match="parts must be some of stereo"):
+        bundle.load_codec(added)
+    edit(added, parts={"stereo": "0" * 64})
+    with pytest.raises(fitting.CorruptWeights, match=r"stereo\.safetensors is damaged"):
+        bundle.load_codec(added)
+    (added / "stereo.safetensors").unlink()
+    with pytest.raises(fitting.CorruptWeights, match=r"stereo\.safetensors is missing"):
+        bundle.load_codec(added)
+
+
 def test_damaged_weights_are_refused_with_advice(folder: Path) -> None:
     weights = folder / "model.safetensors"
     content = bytearray(weights.read_bytes())

@@ -15,7 +15,7 @@ import soundfile
 from scipy.signal import freqz
 
 from flowmusic.apps.cli import main
-from flowmusic.corpus.bus import loudness, weighted_power
+from flowmusic.corpus.bus import loudness_as_heard
 from flowmusic.listening import spec
 from flowmusic.listening.page import build
 from flowmusic.listening.stimuli import LUFS, low_pass
@@ -38,7 +38,7 @@ def test_a_page_holds_its_test_and_equally_loud_sounds(kit: Path, tmp_path: Path
     sounds = sounds_of(out)
     # Four files, and two anchors of one of them.
     assert len(sounds) == 6
-    levels = [loudness(weighted_power(each, RATE), RATE) for each in sounds.values()]
+    levels = [loudness_as_heard(each, RATE) for each in sounds.values()]
     assert np.abs(np.array(levels) - LUFS).max() < 0.1
     page = (out / "index.html").read_text()
     assert "Kit &lt;b&gt;test" in page and "http:" not in page and "https:" not in page

@@ -109,5 +109,5 @@ def test_generate_from_another_folder(site: Path, tmp_path: Path) -> None:
     done = run(site, tmp_path, body, *arguments)
     assert done.returncode == 0, done.stderr
     info = soundfile.info(tmp_path / "take.wav")
-    assert (info.samplerate, info.channels) == (32_000, 1)
+    assert (info.samplerate, info.channels) == (32_000, 2)
     assert info.duration == pytest.approx(2.0, abs=0.05)  # a frame at 25 Hz is 0.04 s
