@@ -95,6 +95,7 @@ def test_take_json(tmp_path: Path) -> None:
         asked=asked,
         guidance={"all": 2.0},
         sample_rate=8,
+        channels=2,
         written=written,
         requested=from_tracks(written, 1.5),
         adherence=Adherence({"chord_acc": 0.5}, {}, {"chords": "nobody"}),
