@@ -14,11 +14,17 @@ def flow_matching_loss(
     t: Tensor,
     weight: LossWeight = weight_uniform,
     mask: Tensor | None = None,
+    channels: Tensor | None = None,
 ) -> Tensor:
     """Mean over items, frames and channels of w(t) (prediction - velocity)^2.
 
+    Args:
+        channels: how much each channel counts, ``[D]``, of mean 1; None: all alike.
+
     Shape: prediction, velocity ``[B, T, D]``; t ``[B]``; mask ``[B, T]`` bool, True where a frame counts (a batch with
     no such frame gives 0, with a gradient of 0).  Returns a scalar in float32.
+
+    Raises: ValueError for shapes that disagree.
 
     >>> import torch
     >>> off_by_two, t = torch.full((1, 4, 2), 2.0), torch.tensor([0.5])
@@ -28,6 +34,8 @@ def flow_matching_loss(
     if prediction.shape != velocity.shape:
         raise ValueError(f"shapes disagree: prediction {tuple(prediction.shape)}, velocity {tuple(velocity.shape)}")
     difference = prediction.float() - velocity.float()
+    if channels is not None:
+        difference = difference * channels.to(difference).sqrt()
     if mask is None:
         return (per_item(weight(t), difference) * difference.square()).mean()
     if mask.shape != difference.shape[:-1]:

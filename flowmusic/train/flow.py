@@ -45,6 +45,8 @@ class LitFlow(LightningModule):
         optimizer: partial optimiser, called with the parameters.
         times: sampler of t.
         weight: w(t) of the loss.
+        channel_weights: how much channels of the latents count in the loss: pairs of a number of channels and their weight,
+            in order; they are scaled to a mean of 1.  None: all alike.
         sigma_min: width of the path's end.
         warmup, total_steps: learning-rate schedule in steps.
         seed: batch m draws noise, t and dropout from (seed, m), so resuming is exact.
@@ -74,6 +76,7 @@ class LitFlow(LightningModule):
         optimizer: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
         times: TimeSampler = stratified,
         weight: LossWeight = weight_uniform,
+        channel_weights: Sequence[Sequence[float]] | None = None,
         sigma_min: float = 1e-5,
         warmup: int = 300,
         total_steps: int = 10_000,
@@ -97,6 +100,7 @@ class LitFlow(LightningModule):
             )
         self.encoder, self.field, self.dropout = encoder, field, dropout
         self.make_optimizer, self.times, self.weight = optimizer, times, weight
+        self.channel_weights = None if channel_weights is None else weights_of_runs(channel_weights, field.dim)
         self.sigma_min, self.warmup, self.total_steps, self.seed = sigma_min, warmup, total_steps, seed
         self.align, self.pairing, self.compile_mode = align, pairing, compile
         field.checkpointing = checkpointing
@@ -166,7 +170,7 @@ class LitFlow(LightningModule):
         if self.compile_mode is not None:
             condition = padded(condition, PADDED_TOKENS)
         prediction = self.field(sample.z_t, sample.t, condition)
-        return flow_matching_loss(prediction, sample.velocity, sample.t, self.weight, ~given.to(device))
+        return flow_matching_loss(prediction, sample.velocity, sample.t, self.weight, ~given.to(device), self.channel_weights)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         # The number differs between processes and between the batches that one step accumulates.
@@ -202,6 +206,24 @@ class LitFlow(LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
         return scheduled(optimizer, self.warmup, self.total_steps)
+
+
+def weights_of_runs(runs: Sequence[Sequence[float]], dim: int) -> Tensor:
+    """Weights ``[D]`` of mean 1 from pairs of a number of channels and their weight.
+
+    >>> weights_of_runs([[1, 4.0], [3, 1.0]], 4).mean(), weights_of_runs([[1, 4.0], [3, 1.0]], 4)[0]
+    (tensor(1.), tensor(2.2857))
+
+    Raises: ValueError where the numbers do not add up to ``dim``, or a weight is not positive.
+    """
+    counts, weights = [int(count) for count, _ in runs], torch.tensor([float(weight) for _, weight in runs])
+    if sum(counts) != dim or min(counts) < 1 or not bool((weights > 0).all()):
+        raise ValueError(
+            f"model.channel_weights must be pairs [number of channels, weight above 0] for {dim} channels in all, got "
+            f"{[list(run) for run in runs]}"
+        )
+    spread = torch.repeat_interleave(weights, torch.tensor(counts))
+    return spread / spread.mean()
 
 
 def noisy_context(latents: Tensor, given: Tensor, deviation: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
