@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 
 from flowmusic.flow.path import per_item
@@ -26,7 +29,6 @@ def flow_matching_loss(
 
     Raises: ValueError for shapes that disagree.
 
-    >>> import torch
     >>> off_by_two, t = torch.full((1, 4, 2), 2.0), torch.tensor([0.5])
     >>> flow_matching_loss(off_by_two, torch.zeros(1, 4, 2), t, weight=lambda t: 1.0 + t)
     tensor(6.)
@@ -44,3 +46,21 @@ def flow_matching_loss(
     difference = difference.where(mask[..., None], difference.new_zeros(()))
     counted = per_item(weight(t), difference) * difference.square()
     return counted.sum() / (mask.sum() * difference.shape[-1]).clamp(min=1)
+
+
+def weights_of_runs(runs: Sequence[Sequence[float]], dim: int) -> Tensor:
+    """Weights ``[D]`` of mean 1 from pairs of a number of channels and their weight.
+
+    >>> weights_of_runs([[1, 4.0], [3, 1.0]], 4)
+    tensor([2.2857, 0.5714, 0.5714, 0.5714])
+
+    Raises: ValueError where the numbers do not add up to ``dim``, or a weight is not positive.
+    """
+    counts, weights = [int(count) for count, _ in runs], torch.tensor([float(weight) for _, weight in runs])
+    if sum(counts) != dim or min(counts) < 1 or not bool((weights > 0).all()):
+        raise ValueError(
+            f"channel_weights must be pairs [number of channels, weight above 0] for {dim} channels in all, got "
+            f"{[list(run) for run in runs]}"
+        )
+    spread = torch.repeat_interleave(weights, torch.tensor(counts))
+    return spread / spread.mean()

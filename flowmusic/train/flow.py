@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from flowmusic.controls import instruments
 from flowmusic.data.latents import Batch
 from flowmusic.flow import pairing as pairings
-from flowmusic.flow.loss import flow_matching_loss
+from flowmusic.flow.loss import flow_matching_loss, weights_of_runs
 from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
 from flowmusic.interop import fitting, model_files, text_audio
@@ -45,8 +45,8 @@ class LitFlow(LightningModule):
         optimizer: partial optimiser, called with the parameters.
         times: sampler of t.
         weight: w(t) of the loss.
-        channel_weights: how much channels of the latents count in the loss: pairs of a number of channels and their weight,
-            in order; they are scaled to a mean of 1.  None: all alike.
+        channel_weights: how much channels of the latents count in the loss: pairs of a number of channels and their
+            weight, in order; they are scaled to a mean of 1.  None: all alike.
         sigma_min: width of the path's end.
         warmup, total_steps: learning-rate schedule in steps.
         seed: batch m draws noise, t and dropout from (seed, m), so resuming is exact.
@@ -170,7 +170,8 @@ class LitFlow(LightningModule):
         if self.compile_mode is not None:
             condition = padded(condition, PADDED_TOKENS)
         prediction = self.field(sample.z_t, sample.t, condition)
-        return flow_matching_loss(prediction, sample.velocity, sample.t, self.weight, ~given.to(device), self.channel_weights)
+        made = ~given.to(device)
+        return flow_matching_loss(prediction, sample.velocity, sample.t, self.weight, made, self.channel_weights)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         # The number differs between processes and between the batches that one step accumulates.
@@ -206,24 +207,6 @@ class LitFlow(LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
         return scheduled(optimizer, self.warmup, self.total_steps)
-
-
-def weights_of_runs(runs: Sequence[Sequence[float]], dim: int) -> Tensor:
-    """Weights ``[D]`` of mean 1 from pairs of a number of channels and their weight.
-
-    >>> weights_of_runs([[1, 4.0], [3, 1.0]], 4).mean(), weights_of_runs([[1, 4.0], [3, 1.0]], 4)[0]
-    (tensor(1.), tensor(2.2857))
-
-    Raises: ValueError where the numbers do not add up to ``dim``, or a weight is not positive.
-    """
-    counts, weights = [int(count) for count, _ in runs], torch.tensor([float(weight) for _, weight in runs])
-    if sum(counts) != dim or min(counts) < 1 or not bool((weights > 0).all()):
-        raise ValueError(
-            f"model.channel_weights must be pairs [number of channels, weight above 0] for {dim} channels in all, got "
-            f"{[list(run) for run in runs]}"
-        )
-    spread = torch.repeat_interleave(weights, torch.tensor(counts))
-    return spread / spread.mean()
 
 
 def noisy_context(latents: Tensor, given: Tensor, deviation: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:

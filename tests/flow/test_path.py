@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmusic.flow import path, times
-from flowmusic.flow.loss import flow_matching_loss
+from flowmusic.flow.loss import flow_matching_loss, weights_of_runs
 
 SIGMAS = st.sampled_from([0.0, 1e-5, 0.1, 0.5])
 SEEDS = st.integers(0, 10_000)
@@ -90,6 +90,20 @@ def test_loss_weights() -> None:
     assert times.weight_uniform(t).tolist() == [1.0, 1.0, 1.0]
     assert times.weight_increasing(t).tolist() == [1.0, 1.25, 2.0]
     assert times.weight_decreasing(t).tolist() == [2.0, 1.75, 1.0]
+
+
+def test_channels_count_by_their_weight() -> None:
+    """An error in the first of four channels, which counts four times, is 16/7 of one that all channels share alike."""
+    weights = weights_of_runs([[1, 4.0], [3, 1.0]], 4)
+    prediction, velocity, t = torch.zeros(2, 5, 4), torch.zeros(2, 5, 4), torch.zeros(2)
+    prediction[..., 0] = 2.0
+    plain = flow_matching_loss(prediction, velocity, t)
+    assert float(flow_matching_loss(prediction, velocity, t, channels=weights) / plain) == pytest.approx(16 / 7)
+    prediction[..., 1:] = 2.0
+    assert float(flow_matching_loss(prediction, velocity, t, channels=weights)) == pytest.approx(4.0)
+    for runs in ([[1, 4.0]], [[1, 0.0], [3, 1.0]], [[0, 1.0], [4, 1.0]]):
+        with pytest.raises(ValueError, match=r"for 4 channels in all, got \[\["):
+            weights_of_runs(runs, 4)
 
 
 @given(seed=SEEDS, error=st.floats(-3, 3))
