@@ -45,8 +45,6 @@ class LitFlow(LightningModule):
         optimizer: partial optimiser, called with the parameters.
         times: sampler of t.
         weight: w(t) of the loss.
-        channel_weights: how much channels of the latents count in the loss: pairs of a number of channels and their
-            weight, in order; they are scaled to a mean of 1.  None: all alike.
         sigma_min: width of the path's end.
         warmup, total_steps: learning-rate schedule in steps.
         seed: batch m draws noise, t and dropout from (seed, m), so resuming is exact.
@@ -61,6 +59,8 @@ class LitFlow(LightningModule):
             :data:`PADDED_TOKENS`, as every new shape would be compiled or recorded again.
         checkpointing: keep only what enters each block of the field, and compute the block again in the backward pass
             (Chen et al. 2016, arXiv 1604.06174): a quarter more compute, far less memory.
+        channel_weights: how much channels of the latents count in the loss: pairs of a number of channels and their
+            weight, in order; they are scaled to a mean of 1.  None: all alike.
     """
 
     centres = True
@@ -76,7 +76,6 @@ class LitFlow(LightningModule):
         optimizer: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
         times: TimeSampler = stratified,
         weight: LossWeight = weight_uniform,
-        channel_weights: Sequence[Sequence[float]] | None = None,
         sigma_min: float = 1e-5,
         warmup: int = 300,
         total_steps: int = 10_000,
@@ -87,6 +86,7 @@ class LitFlow(LightningModule):
         pairing: str = "none",
         compile: str | None = None,
         checkpointing: bool = False,
+        channel_weights: Sequence[Sequence[float]] | None = None,
     ) -> None:
         super().__init__()
         if pairing not in PAIRINGS:
