@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -43,16 +44,16 @@ class Cues(NamedTuple):
 
 def burst(rate: int, seed: int = 7) -> Tensor:
     """The decorrelator: velvet noise that fades by 30 dB, its spectrum divided by its magnitude.  Shape: ``[2 n]``."""
-    generator = torch.Generator().manual_seed(seed)
     length = round(BURST_S * rate)
     cell = length // IMPULSES
-    at = torch.arange(IMPULSES) * cell + torch.randint(cell, (IMPULSES,), generator=generator)
-    sign = torch.randint(2, (IMPULSES,), generator=generator).float() * 2 - 1
-    noise = torch.zeros(2 * length)
-    noise[at] = sign * 10.0 ** (-1.5 * at / length)
-    spectrum = torch.fft.rfft(noise)
+    random = np.random.default_rng(seed)
+    at = np.arange(IMPULSES) * cell + random.integers(cell, size=IMPULSES)
+    noise = np.zeros(2 * length)
+    noise[at] = random.choice((-1.0, 1.0), size=IMPULSES) * 10.0 ** (-1.5 * at / length)
+    spectrum = np.fft.rfft(noise)
     # An all-pass: every frequency keeps its level, only its phase is stirred.
-    return torch.fft.irfft(spectrum / spectrum.abs().clamp_min(1e-6), 2 * length)
+    flat = np.fft.irfft(spectrum / np.maximum(np.abs(spectrum), 1e-6), 2 * length)
+    return torch.from_numpy(flat.astype(np.float32))
 
 
 def _steady(power: Tensor) -> Tensor:

@@ -97,6 +97,7 @@ class Acts:
         count: float,
         best_of: float,
         steps: str | float | None,
+        mono: bool,
         loop: str | None = None,
         style: str | None = None,
         request: gr.Request = None,  # type: ignore[assignment]  # Gradio's; clients may leave out what stands before
@@ -132,6 +133,7 @@ class Acts:
                     adapters=tuple((file, adapter_scale) for file in self.choices.adapter_files(adapters or ())),
                     pseudowords=self.choices.pseudoword_files(pseudowords or ()),
                     steps=whole("solver_steps", steps, "solver steps"),
+                    mono=bool(mono),
                     **_seeds(seed, count, best_of),
                 ),
             )
@@ -256,9 +258,9 @@ class Acts:
         return self._shelf(request).take(name)
 
     def _again(self, take: Take, seed: str | float | None, count: float) -> Making:
-        """How a change of a take is made: by the take's own model, which a record tells by its name alone."""
+        """How a change of a take is made: by its own model, which a record tells by name alone, in as many channels."""
         own = self.choices.models.get(str(take.record.get("model")), "")
-        return Making(model=own, **_seeds(seed, count, 1))
+        return Making(model=own, mono=take.record.get("channels") == 1, **_seeds(seed, count, 1))
 
     def _rows(self, own: Shelf, chosen: str) -> tuple[list[dict[str, Any]], str]:
         return [take.row(TAKES_AT) for take in own.takes()], chosen

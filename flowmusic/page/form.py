@@ -50,6 +50,7 @@ class Making:
         count: takes that are kept.
         best_of: takes that are made for each one that is kept.
         steps: of the solver; None leaves them to the model.
+        mono: one channel, also where the model could make two.
         adapters: files, and how strongly.
         pseudowords: files.
     """
@@ -60,6 +61,7 @@ class Making:
     count: int = 1
     best_of: int = 1
     steps: int | None = None
+    mono: bool = False
     adapters: tuple[tuple[Path, float], ...] = ()
     pseudowords: tuple[Path, ...] = ()
 
@@ -70,6 +72,7 @@ class Making:
         found += [f"--guidance={weights}"] if weights else []
         found += [] if self.seed is None else [f"--seed={self.seed}"]
         found += [] if self.steps is None else [f"--steps={self.steps}"]
+        found += ["--mono"] if self.mono else []
         if self.best_of > 1 and judged:
             found.append(f"--best-of={self.best_of}")
         elif self.best_of > 1:

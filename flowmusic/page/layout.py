@@ -171,6 +171,7 @@ def _words(acts: Acts) -> Request:
                 1, MOST_TAKES, 1, step=1, label="Best of (the closest is kept)", elem_id="best-of", min_width=180
             )
             steps = _number("Solver steps", "steps", "the model's own")
+            mono = gr.Checkbox(label="mono", elem_id="mono", min_width=90)
         own = gr.Checkbox(label="set how strongly each part is followed", elem_id="own-strength")
         with gr.Row(visible=False) as sliders:
             weights = {
@@ -229,7 +230,8 @@ def _words(acts: Acts) -> Request:
             "score": score, "stretch": stretch, "style_detail": detail, "model": model,
             "adapters": adapters, "adapter_scale": scale, "pseudowords": pseudowords, "own_strength": own,
             **{f"weight_{name}": slider for name, slider in weights.items()},
-            "seed": seed, "count": count, "best_of": best_of, "steps": steps, "loop": loop, "style": style,
+            "seed": seed, "count": count, "best_of": best_of, "steps": steps, "mono": mono,
+            "loop": loop, "style": style,
         }
     )  # fmt: skip
 
@@ -300,7 +302,7 @@ def _values(form: Form, wanted: Request, acts: Acts) -> list[Any]:
         "style_detail": 0, "model": making.model if making.model in acts.choices.models else gr.skip(),
         "adapters": [], "adapter_scale": 1, "pseudowords": [], "own_strength": bool(making.guidance),
         **{f"weight_{name}": making.guidance.get(name, 0) for name in WEIGHTS},
-        "seed": _shown(making.seed), "count": 1, "best_of": 1, "steps": "",
+        "seed": _shown(making.seed), "count": 1, "best_of": 1, "steps": "", "mono": making.mono,
     }  # fmt: skip
     return [values[name] for name in wanted.fields]
 

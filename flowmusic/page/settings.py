@@ -61,6 +61,7 @@ def form_of(record: Mapping[str, Any]) -> tuple[Form, tuple[str, ...]]:
             model=_text(record.get("model")) or "nano",
             guidance={k: v for k, v in _mapping(record.get("guidance")).items() if k in GUIDANCE_KEYS and _number(v)},
             seed=int(_number(record.get("seed")) or 0),
+            mono=record.get("channels") == 1,
         ),
     )
     return form, tuple(notes)

@@ -31,7 +31,7 @@ def test_a_form_says_what_the_command_line_says(tmp_path: Path) -> None:
     form = Form(
         text="--hostile\n<b>", instruments=("piano", "strings"), drumless=True, mood="dark", unwanted="-choir",
         seconds=4, bpm=90, meter="3/4", chords="C Am", style=HERE, style_detail=3,
-        making=Making(guidance={"all": 3.0, "text": -1.5}, seed=0, count=2, best_of=3, steps=2,
+        making=Making(guidance={"all": 3.0, "text": -1.5}, seed=0, count=2, best_of=3, steps=2, mono=True,
                       adapters=((HERE, -0.5),), pseudowords=(HERE,)),
     )  # fmt: skip
     args = parsed(form, out=tmp_path / "take.wav")
@@ -40,7 +40,7 @@ def test_a_form_says_what_the_command_line_says(tmp_path: Path) -> None:
     assert (args.instruments, args.no_drums, args.mood, args.genre) == ("piano,strings", True, "dark", None)
     assert (args.style, args.style_detail, args.concept) == (HERE, 3, [HERE])
     assert args.guidance == {"all": 3.0, "text": -1.5}
-    assert (args.seed, args.count, args.best_of, args.steps) == (0, 2, 3, 2)
+    assert (args.seed, args.count, args.best_of, args.steps, args.mono) == (0, 2, 3, 2, True)
     assert [(use.path, use.scale) for use in args.adapter] == [(HERE, -0.5)]
     assert form.arguments().notes == ()
 
