@@ -27,7 +27,7 @@ MOST_DB = 6.0
 SILENCE_DB = -80.0
 """Of music and of a band; whatever is quieter counts as that."""
 FRAME_SECONDS = 0.064
-RECENT_SECONDS, REPAID = 16.0, 2.0
+RECENT_SECONDS, REPAID = 16.0, 4.0
 """Over how much of the present the balance is compared beside that of what is told, and how strongly that counts.
 
 Bars are told alike, so they differ by chance alone.  A mean over many of them would still wander by their deviation
