@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from flowmusic.audio import Audio
+from flowmusic.codec.latent import LatentCodec
 from flowmusic.evaluate.test_set import read_clips
 from flowmusic.interop import bundle
 from flowmusic.interop.fitting import ModelError
@@ -35,7 +36,7 @@ def bands(sound: Tensor, rate: int) -> list[Tensor]:
 
 
 @torch.no_grad()
-def moved(codec: bundle.LatentCodec, sound: Audio, seed: int) -> Tensor:
+def moved(codec: LatentCodec, sound: Audio, seed: int) -> Tensor:
     """Energy of the change in each band over that of the band, by channel.  Shape: ``[D, bands]``."""
     latents = codec.encode(Audio(sound.samples[None], sound.rate)).float()
     plain = bands(codec.decode(latents).samples[0, 0], codec.rate)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from flowmusic import progress
 from flowmusic.controls import TRACKS
 from flowmusic.errors import UsageError
 
@@ -90,9 +91,8 @@ def judge(audio: Audio, requested: Annotations, parts: Sequence[tuple[float, flo
     from flowmusic.evaluate.detectors import describe
     from flowmusic.metrics.adherence import measure, measure_parts, remembering
     from flowmusic.metrics.bars import by_bar, within
-    from flowmusic.progress import Bar as Progress
 
-    heard = Progress("judging", "control", sum(asked.values()), shown=False)
+    heard = progress.Bar("judging", "control", sum(asked.values()), shown=False)
     ears = remembering(audio, listeners(), heard.update)
     with warnings.catch_warnings():
         # A score that is nan explains itself below.

@@ -18,6 +18,8 @@ from torch import Generator, Tensor
 
 TimeSampler = Callable[[int, Generator], Tensor]
 LossWeight = Callable[[Tensor], Tensor]
+BELOW_ONE = 1.0 - 2.0**-24
+"""The last number before 1 in single precision."""
 
 
 def uniform(batch: int, generator: Generator) -> Tensor:
@@ -32,7 +34,7 @@ def stratified(batch: int, generator: Generator) -> Tensor:
     """
     bins = torch.randperm(batch, generator=generator, device=generator.device)
     # The clamp catches (B - 1 + 0.99999994) / B rounding up to 1.
-    return ((bins + uniform(batch, generator)) / batch).clamp(max=1.0 - 2.0**-24)
+    return ((bins + uniform(batch, generator)) / batch).clamp(max=BELOW_ONE)
 
 
 def logit_normal(batch: int, generator: Generator, mean: float = 0.0, std: float = 1.0) -> Tensor:
@@ -47,7 +49,7 @@ def logit_normal(batch: int, generator: Generator, mean: float = 0.0, std: float
 def cosine(batch: int, generator: Generator) -> Tensor:
     """t = 1 - cos(pi u / 2) of a stratified u: the noisy half of the path more often.  Shape: ``[B]``."""
     # The density is du / dt = 2 / (pi sqrt(t (2 - t))), which falls from t = 0 to t = 1.
-    return (1.0 - torch.cos(0.5 * math.pi * stratified(batch, generator))).clamp(max=1.0 - 2.0**-24)
+    return (1.0 - torch.cos(0.5 * math.pi * stratified(batch, generator))).clamp(max=BELOW_ONE)
 
 
 def weight_uniform(t: Tensor) -> Tensor:
