@@ -1,0 +1,70 @@
+"""Muon for the matrices of a network, AdamW for everything else, as one optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import AdamW, Muon, Optimizer
+
+
+class MuonAdamW(Optimizer):
+    """Muon (Jordan et al. 2024) steps matrices along the orthogonal matrix nearest to their momentum, AdamW the rest.
+
+    Muon's steps are scaled to the size that AdamW's have (Liu et al. 2025, arXiv 2502.16982, equation 4), so that one
+    learning rate and one weight decay serve both.
+
+    Args:
+        params: what is trained.
+        lr, weight_decay: of both.
+        betas: of AdamW.
+        momentum: of Muon.
+        least: the smaller side of the smallest matrix that Muon steps; smaller ones are tables and single outputs,
+            whose rows mean something by themselves.
+
+    Raises: ValueError if no matrix is that large.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: Sequence[float] = (0.9, 0.98),
+        weight_decay: float = 0.01,
+        momentum: float = 0.95,
+        least: int = 128,
+    ) -> None:
+        given = list(params)
+        matrices = [p for p in given if p.ndim == 2 and min(p.shape) >= least]
+        kept = {id(p) for p in matrices}
+        others = [p for p in given if id(p) not in kept]
+        if not matrices:
+            raise ValueError(f"no matrix has {least} rows and columns; set optimizer.least lower, or use AdamW")
+        beta1, beta2 = betas
+        self.parts: tuple[Optimizer, ...] = (
+            Muon(matrices, lr=lr, weight_decay=weight_decay, momentum=momentum, adjust_lr_fn="match_rms_adamw"),
+            *([AdamW(others, lr=lr, betas=(beta1, beta2), weight_decay=weight_decay)] if others else []),
+        )
+        super().__init__([group for part in self.parts for group in part.param_groups], {})
+        self.share()
+
+    def share(self) -> None:
+        """Let the parts work on the groups and the state of the whole, which schedules and checkpoints know."""
+        for part, group in zip(self.parts, self.param_groups, strict=True):
+            part.param_groups, part.state = [group], self.state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.share()
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One step of both; the closure, if given, is called once before."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for part in self.parts:
+            part.step()
+        return loss

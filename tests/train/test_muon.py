@@ -1,0 +1,85 @@
+"""MuonAdamW: both optimisers step what is theirs, and schedules and checkpoints see one."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from flowmusic.train.muon import MuonAdamW
+from flowmusic.train.schedule import scheduled
+
+SETTINGS = {"lr": 0.01, "weight_decay": 0.1}
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 3))
+
+
+def step(net: nn.Module, optimiser: torch.optim.Optimizer, number: int) -> None:
+    def loss() -> Tensor:
+        net.zero_grad()
+        x = torch.randn(64, 12, generator=torch.Generator().manual_seed(number))
+        value: Tensor = (net(x) - x[:, :3]).square().mean()
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+
+
+def test_each_part_steps_what_is_its_own() -> None:
+    ours, theirs = network(), network()
+    both = MuonAdamW(ours.parameters(), betas=(0.9, 0.98), least=8, **SETTINGS)
+    wide, *rest = theirs.parameters()
+    muon = torch.optim.Muon([wide], momentum=0.95, adjust_lr_fn="match_rms_adamw", **SETTINGS)
+    adam = torch.optim.AdamW(rest, betas=(0.9, 0.98), **SETTINGS)
+    for number in range(3):
+        step(ours, both, number)
+        # The gradients are still those of the same weights.
+        step(theirs, muon, number)
+        adam.step()
+    for left, right in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(left, right)
+
+
+def test_a_matrix_turns_by_the_same_angle_in_every_direction() -> None:
+    # An orthogonal update has singular values of one size; Newton and Schulz leave them between about .5 and 1.5.
+    net = network()
+    before = net[0].weight.detach().clone()
+    step(net, MuonAdamW(net.parameters(), lr=0.01, weight_decay=0.0, least=8), 0)
+    sizes = torch.linalg.svdvals(net[0].weight.detach() - before) / (0.01 * 0.2 * 16**0.5)
+    assert sizes.min() > 0.5 and sizes.max() < 1.5
+
+
+def test_a_checkpoint_goes_on_as_if_nothing_had_been() -> None:
+    net = network()
+    optimiser = MuonAdamW(net.parameters(), least=8, **SETTINGS)
+    step(net, optimiser, 0)
+    twin, state = copy.deepcopy(net), copy.deepcopy(optimiser.state_dict())
+    again = MuonAdamW(twin.parameters(), least=8, lr=1.0)
+    again.load_state_dict(state)
+    for number in (1, 2):
+        step(net, optimiser, number)
+        step(twin, again, number)
+    for left, right in zip(net.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(left, right)
+
+
+def test_the_schedule_reaches_both() -> None:
+    optimiser = MuonAdamW(network().parameters(), least=8, **SETTINGS)
+    schedule = scheduled(optimiser, warmup=10, total=100)["lr_scheduler"]["scheduler"]
+    assert [group["lr"] for group in optimiser.param_groups] == [0.001, 0.001]
+    assert [part.param_groups[0]["lr"] for part in optimiser.parts] == [0.001, 0.001]
+    optimiser.step()
+    schedule.step()
+    assert [part.param_groups[0]["lr"] for part in optimiser.parts] == [0.002, 0.002]
+
+
+def test_without_a_matrix_it_says_what_to_do() -> None:
+    with pytest.raises(ValueError, match=r"no matrix has 17 rows and columns; set optimizer.least lower, or use AdamW"):
+        MuonAdamW(network().parameters(), least=17)
+    whole = MuonAdamW([nn.Parameter(torch.zeros(8, 8))], least=8)
+    assert len(whole.parts) == 1
