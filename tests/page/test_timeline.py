@@ -469,6 +469,12 @@ return %s;
         # Over the middle of another one it splits it, and over all of one it takes it away.
         ("ends(spans_js.overlaid([span('a', 0, 4)], span('b', 1, 2)))", [[0, 1], [1, 2], [2, 4]]),
         ("ends(spans_js.overlaid([span('a', 0, 1), span('c', 1, 3)], span('b', 0, 2)))", [[0, 2], [2, 3]]),
+        # What is split twice leaves three parts, each with a name of its own.
+        (
+            "spans_js.overlaid(spans_js.overlaid([span('a', 0, 8)], span('b', 4, 5)), span('c', 1, 2))"
+            ".map((each) => each.id)",
+            ["a", "c", "a++", "b", "a+"],
+        ),
         ("ends(spans_js.borderMoved([span('a', 0, 2), span('b', 2, 4)], 'a', 'end', 9, 0.5, 8))", [[0, 3.5], [3.5, 4]]),
         ("ends(spans_js.borderMoved([span('a', 0, 2), span('b', 3, 4)], 'a', 'end', 9, 0.5, 8))", [[0, 3], [3, 4]]),
         ("ends([spans_js.moved(span('a', 0, 2), 7, 8), spans_js.moved(span('a', 3, 4), -1, 8)])", [[6, 8], [0, 1]]),

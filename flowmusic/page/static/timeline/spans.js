@@ -34,9 +34,10 @@ export function overlaid(spans, span) {
       continue;
     }
     if (other.start < span.start - EPSILON) kept.push({ ...other, end: span.start });
-    // The rest behind it needs a name of its own only where the part before it keeps the old one.
     if (other.end > span.end + EPSILON) {
-      const id = other.start < span.start - EPSILON ? `${other.id}+` : other.id;
+      // The rest behind it keeps the name, unless the part before it has; an earlier rest may have the next one.
+      let { id } = other;
+      if (other.start < span.start - EPSILON) do id += '+'; while (find(spans, id) !== null);
       kept.push({ ...other, id, start: span.end });
     }
   }
