@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from flowmusic.model.guidance_input import GuidanceInput
 from flowmusic.model.layers import Block, rotary_table, sinusoid
 from flowmusic.model.recompute import run
+from flowmusic.model.tones import ToneFilters
 from flowmusic.types import Condition
 
 
@@ -31,6 +32,9 @@ class VectorField(nn.Module):
     With ``preconditioned`` the layers predict what is left of the velocity after its best linear guess from z alone,
     as in EDM (Karras et al. 2022, arXiv 2206.00364): they need not carry z from end to end.
 
+    With ``tone_channels`` the first so many channels of the latents are heard through filters for tones, too
+    (:class:`flowmusic.model.tones.ToneFilters`).
+
     ``guidance`` names weights that are an input: such a field has learned what the weighted sum of another one's
     branches is (:mod:`flowmusic.train.fold`), and is evaluated once.  Without weights it is the plain field.
 
@@ -51,6 +55,7 @@ class VectorField(nn.Module):
         guidance: Sequence[str] = (),
         frames_in_blocks: bool = False,
         preconditioned: bool = False,
+        tone_channels: int = 0,
     ) -> None:
         super().__init__()
         self.dim, self.frames_dim, self.width = dim, frames_dim, width
@@ -79,6 +84,7 @@ class VectorField(nn.Module):
             for weight in part.parameters() if part is not None else ():
                 nn.init.zeros_(weight)
         self.guidance = GuidanceInput(guidance, width) if guidance else None
+        self.tones = ToneFilters(tone_channels, width) if tone_channels else None
 
     def forward(self, z: Tensor, t: Tensor, condition: Condition, r: Tensor | None = None) -> Tensor:
         t = t.expand(z.shape[0]) if t.ndim == 0 else t
@@ -97,6 +103,9 @@ class VectorField(nn.Module):
             frames = z.new_zeros(z.shape[0], z.shape[1], self.frames_dim)
         x = self.input(torch.cat([z, frames], dim=-1))
         x = x + self.local(x.transpose(1, 2)).transpose(1, 2)
+        if self.tones is not None:
+            tones, loudness = self.tones.heard(z)
+            x = x + loudness
         rotary = rotary_table(z.shape[1], self.head_dim, z.device)
         half = len(self.skips)
         kept: list[Tensor] = []
@@ -111,7 +120,11 @@ class VectorField(nn.Module):
             if index < half:
                 kept.append(x)
         shift, scale = self.modulate_out(time)[:, None].chunk(2, dim=-1)
-        velocity: Tensor = self.output(self.norm_out(x) * (1 + scale) + shift).float()
+        hidden = self.norm_out(x) * (1 + scale) + shift
+        velocity: Tensor = self.output(hidden).float()
+        if self.tones is not None:
+            added = self.tones(tones, hidden).float()
+            velocity = velocity + nn.functional.pad(added, (0, self.dim - self.tones.channels))
         return velocity + linear_guess(t)[:, None, None] * z.float() if self.preconditioned else velocity
 
 

@@ -17,7 +17,7 @@ from flowmusic.flow import pairing as pairings
 from flowmusic.flow.loss import flow_matching_loss, weights_of_runs
 from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
-from flowmusic.interop import fitting, model_files, text_audio
+from flowmusic.interop import bundle, fitting, model_files, text_audio
 from flowmusic.model.controls import TrackConditioner
 from flowmusic.model.encode import ConditionEncoder
 from flowmusic.model.field import VectorField
@@ -61,6 +61,8 @@ class LitFlow(LightningModule):
             (Chen et al. 2016, arXiv 1604.06174): a quarter more compute, far less memory.
         channel_weights: how much channels of the latents count in the loss: pairs of a number of channels and their
             weight, in order; they are scaled to a mean of 1.  None: all alike.
+        tones_from: the codec whose encoder hears the tones that a field with filters for tones begins with; not used
+            where ``init_from`` brings them.
     """
 
     centres = True
@@ -87,6 +89,7 @@ class LitFlow(LightningModule):
         compile: str | None = None,
         checkpointing: bool = False,
         channel_weights: Sequence[Sequence[float]] | None = None,
+        tones_from: str | None = None,
     ) -> None:
         super().__init__()
         if pairing not in PAIRINGS:
@@ -108,6 +111,11 @@ class LitFlow(LightningModule):
             text_audio.attach(encoder)
         if init_from is not None:
             start_from(self, init_from, init_except)
+        tones = getattr(field, "tones", None)
+        if tones is not None and not tones.drawn:
+            if tones_from is None:
+                raise ValueError("a field with tone_channels needs model.tones_from, the codec of its latents")
+            tones.draw(bundle.load_codec(tones_from))
 
     def configure_model(self) -> None:
         if self.device_mesh is not None:
@@ -261,7 +269,7 @@ def padded(condition: Condition, multiple: int) -> Condition:
 
 
 ADDED = (
-    *("encoder.style.", "encoder.joint.", "encoder.pool_text.", "field.pool.", "field.frame_inputs."),
+    *("encoder.style.", "encoder.joint.", "encoder.pool_text.", "field.pool.", "field.frame_inputs.", "field.tones."),
     *("encoder.facts.", f"encoder.tracks.{instruments.NAME}."),
 )
 """Parts that came after the first bundles."""
