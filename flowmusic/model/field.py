@@ -84,6 +84,8 @@ class VectorField(nn.Module):
             for weight in part.parameters() if part is not None else ():
                 nn.init.zeros_(weight)
         self.guidance = GuidanceInput(guidance, width) if guidance else None
+        if not 0 <= tone_channels <= dim:
+            raise ValueError(f"tone_channels must be 0 to {dim}, as many as the latents have, got {tone_channels}")
         self.tones = ToneFilters(tone_channels, width) if tone_channels else None
 
     def forward(self, z: Tensor, t: Tensor, condition: Condition, r: Tensor | None = None) -> Tensor:

@@ -79,7 +79,11 @@ class ToneFilters(nn.Module):
         """Take the filters from what a codec's encoder makes of pure tones.
 
         Each is the tone itself under a window, of unit norm, so that noise of unit variance is heard as such.
+
+        Raises: ValueError for a codec of fewer channels.
         """
+        if codec.dim < self.channels:
+            raise ValueError(f"tones cannot be looked for in {self.channels} channels of a codec that has {codec.dim}")
         found = [
             _orthonormal(response * _window(size)[:, None, None])
             for size in WINDOWS

@@ -106,10 +106,11 @@ def test_style_is_trained_exported_and_started_from(store: Path, tmp_path: Path)
     assert bool(codebook.inited) and codebook.embed.any()
     stored = model_files.read(tmp_path / "first" / "bundle")
     assert not any("embed_avg" in name for name in stored.tensors) and "style" in stored.config["settings"]["encoder"]
-    # Training goes on from there, in a field that is told the tracks in every block.
+    # Training goes on from there, in a field that is told the tracks in every block, and hears tones.
     more = [f"model.init_from={stored.folder}", "model.field.frames_in_blocks=true", "trainer.max_steps=1"]
+    more += ["model.field.tone_channels=8", "codec_name=nano_codec"]
     on = train(compose([*flow(store, tmp_path / "on", *style), *more]))
-    assert on.objects["trainer"].global_step == 1
+    assert on.objects["trainer"].global_step == 1 and on.objects["model"].field.tones.drawn
     wider = [*flow(store, tmp_path / "x", *style), f"model.init_from={stored.folder}", "model.field.width=64"]
     with pytest.raises(Exception, match=r"does not fit this model.*other shape"):
         train(compose(wider))
