@@ -1,11 +1,11 @@
 """Filters for tones: what lasts longer than a frame and turns from one to the next, taken out, weighed and put back.
 
-Where a codec's frames are short and its channels few for the bass, which note is played is told less by which channel is
-loud than by how fast its value turns from frame to frame.  A transformer whose layers add up what other frames say, each
-as it is, cannot turn it.  So a field may have filters that run over several frames, two for each tone (a cosine and a
-sine, that is one complex number), and decides frame by frame by which complex number each tone is multiplied before it
-is put back: a mask in a bank of filters (Conv-TasNet, Luo & Mesgarani 2019, arXiv 1809.07454), and in a Gaussian world,
-with a gain for each tone, the Wiener filter, which no other guess of the clean signal beats.
+A frame of 40 ms tells notes apart that are 25 Hz apart.  In the bass that is half an octave: which note is played is told
+by how fast a few channels turn from frame to frame.  Attention adds up what other frames say, each as it is, and cannot
+turn it.  So a field may have filters that run over several frames, two for each tone (cosine and sine: one complex
+number), and decides frame by frame by which complex number a tone is multiplied before it is put back.  That is a mask
+in a bank of filters (Conv-TasNet, Luo & Mesgarani 2019, arXiv 1809.07454), and with a gain for each tone the Wiener
+filter, the best guess of tones in noise.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ AMPLITUDE = 0.1
 class ToneFilters(nn.Module):
     """What tones add to the velocity, and what their loudness adds to what the layers read.
 
-    It begins as nothing: both weights that lead out of it are zero.  The filters are no weights that are learned but what
-    :meth:`draw` finds; until then they are silent.
+    It begins as nothing: both weights that lead out of it are zero.  The filters are not learned, :meth:`draw` finds
+    them; until then they are silent.
 
     Args:
         channels: of the latents, the first so many, that tones are looked for in.
@@ -48,10 +48,6 @@ class ToneFilters(nn.Module):
         self.gains = nn.Linear(width, 2 * TONES)
         for weight in (self.loudness.weight, self.gains.weight, self.gains.bias):
             nn.init.zeros_(weight)
-        self.share: Tensor
-        # What overlapping windows put back of a tone is the square of their sum over the sum of their squares.
-        shares = [float(_window(size).square().sum() / _window(size).sum() ** 2) for size in WINDOWS]
-        self.register_buffer("share", torch.tensor(shares).repeat_interleave(TONES // len(WINDOWS)), persistent=False)
 
     @property
     def drawn(self) -> bool:
@@ -68,7 +64,8 @@ class ToneFilters(nn.Module):
 
     def forward(self, tones: Tensor, hidden: Tensor) -> Tensor:
         """What the weighed tones add to the velocity.  Shape: ``[B, T, 2, tones], [B, T, E] -> [B, T, channels]``."""
-        real, imaginary = (tones * self.share).unbind(-2)
+        shares = tones.new_tensor([put_back(size) for size in WINDOWS]).repeat_interleave(HIGHEST - LOWEST + 1)
+        real, imaginary = (tones * shares).unbind(-2)
         gain, turn = self.gains(hidden).unflatten(-1, (2, TONES)).unbind(-2)
         weighed = torch.cat([gain * real - turn * imaginary, turn * real + gain * imaginary], dim=-1)
         filters = self.filters.to(weighed)
@@ -90,6 +87,18 @@ class ToneFilters(nn.Module):
             for response in responses(codec, self.channels)
         ]
         self.filters.copy_(torch.stack(found).permute(3, 0, 2, 1).flatten(0, 1))
+
+
+def put_back(size: int) -> float:
+    """By what tones are multiplied so that a gain of 1 puts one back as loud as it was, for a window of so many frames.
+
+    Windows that overlap in every frame put back the square of their sum over the sum of their squares, which is
+    ((size + 1) / 2) ** 2 over 3 (size + 1) / 8 for a Hann window.
+
+    >>> put_back(15)
+    0.09375
+    """
+    return 1.5 / (size + 1)
 
 
 def _window(size: int) -> Tensor:
