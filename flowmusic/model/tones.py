@@ -1,6 +1,6 @@
 """Filters for tones: what lasts longer than a frame and turns from one to the next, taken out, weighed and put back.
 
-A frame of 40 ms tells notes apart that are 25 Hz apart.  In the bass that is half an octave: which note is played is told
+A frame of 40 ms tells notes apart that are 25 Hz apart, in the bass half an octave.  Which note is played is told there
 by how fast a few channels turn from frame to frame.  Attention adds up what other frames say, each as it is, and cannot
 turn it.  So a field may have filters that run over several frames, two for each tone (cosine and sine: one complex
 number), and decides frame by frame by which complex number a tone is multiplied before it is put back.  That is a mask
