@@ -137,7 +137,7 @@ _TABLE = (
     _row("learning_rate", "", 0, 10, "above, every step destroys what was learned", "lr"),
     _row("loss_weight", "", 0, 1e6, "of a part of a loss, a decay of weights or a clipped gradient",
          "weight weight_decay tonality_weight complex_weight wave_weight sdr_weight spectrum_weight larger matching "
-         "align gradient_clip_val temperature triad_share onset_share"),
+         "align gradient_clip_val temperature triad_share onset_share channel_weights"),
     _row("noise", "", 0, 1000, "in units of latents, which are about 1", "noise sigma_min equalise_db"),
     _row("budget", "seconds", 0, 1e11, "of work, or since 1970", "wall_s cpu_s sitting_wall_s until reserve_s"),
     _row("short_time", "seconds", 0, 60, "of a blur or a bin of the drum control", "blur_s bin_s"),
@@ -150,7 +150,8 @@ _TABLE = (
     _row("heads", "heads", 1, 1024, "of attention", "heads num_heads", whole=True),
     _row("width", "channels", 0, 65_536, "of a layer or a feature; the widest networks have some 20000",
          "width dim features frames_dim time_dim time_hidden text_dim chords_dim drums_dim melody_dim "
-         "hidden outputs drums_latent_dim head_width wave_dim spectrum_dim filters n_filters bands words dimension",
+         "hidden outputs drums_latent_dim head_width wave_dim spectrum_dim filters n_filters bands words dimension "
+         "tone_channels",
          whole=True),
     _row("expansion", "", 0.01, 64, "how much wider a layer is inside", "expansion compress"),
     _row("vocabulary", "entries", 1, 10_000_000, "of a table of vectors",
