@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor
 from flowmusic import options
 from flowmusic.audio import Audio
 from flowmusic.evaluate.test_set import read_clips
+from flowmusic.flow.path import optimal_transport
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
 from flowmusic.interop.fitting import ModelError
@@ -43,15 +43,15 @@ def errors(model: Generator, corpus: Path, clips: int, swap: str) -> tuple[Tenso
         sound = Audio(clip.audio.samples[None], clip.audio.rate)
         data = model.codec.encode(sound).float()[:, : grid.length]
         other = read[(number + APART) % len(read)].controls
-        swapped = replace(clip.controls, tracks={**clip.controls.tracks, swap: other.tracks[swap]})
-        conditions = [model.encoder(controls, grid) for controls in (clip.controls, swapped)]
+        asked = (clip.controls, clip.controls.swap(swap, other))
+        conditions = [model.encoder(controls, grid) for controls in asked]
         generator = torch.Generator().manual_seed(number)
         for each in TIMES:
             noise = torch.randn(data.shape, generator=generator)
-            t = torch.tensor([each])
-            z, velocity = (1 - t) * noise + t * data, data - noise
-            guesses = [*(model.field(z, t, condition) for condition in conditions), linear_guess(t) * z]
-            rows.append([(guess - velocity).square().mean((0, 1)) for guess in guesses])
+            sample = optimal_transport(noise, data, torch.tensor([each]))
+            guesses = [model.field(sample.z_t, sample.t, condition) for condition in conditions]
+            guesses.append(linear_guess(sample.t) * sample.z_t)
+            rows.append([(guess - sample.velocity).square().mean((0, 1)) for guess in guesses])
     told, wrong, linear = (torch.stack(column).unflatten(0, (len(read), -1)) for column in zip(*rows, strict=True))
     return told, wrong, linear
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from flowmusic.audio import Audio
 from flowmusic.types import Codec
+from flowmusic.units import midi_to_hz
 
 LOWEST, HIGHEST = 24, 83
 """MIDI numbers of the tones: 33 to 988 Hz."""
@@ -26,6 +27,8 @@ follows notes."""
 TONES = len(WINDOWS) * (HIGHEST - LOWEST + 1)
 AMPLITUDE = 0.1
 """Of the tones that filters are drawn from, as loud as a part in a piece."""
+AROUND = 8
+"""Frames of a tone on either side of what a filter is drawn from, so that its beginning and end are not heard."""
 
 
 class ToneFilters(nn.Module):
@@ -112,14 +115,14 @@ def responses(codec: Codec, channels: int) -> list[Tensor]:
 
     The middle of a longer tone, and half the difference to its negative: what is not linear in it falls out.
     """
-    samples = (FRAMES + 16) * round(codec.rate / codec.frame_rate)
+    samples = (FRAMES + 2 * AROUND) * round(codec.rate / codec.frame_rate)
     time = torch.arange(samples) / codec.rate
     found = []
     for midi in range(LOWEST, HIGHEST + 1):
-        phase = 2.0 * math.pi * 440.0 * 2.0 ** ((midi - 69) / 12.0) * time
+        phase = 2.0 * math.pi * midi_to_hz(midi) * time
         tones = AMPLITUDE * torch.stack([phase.cos(), phase.sin(), -phase.cos(), -phase.sin()])
         latents = codec.encode(Audio(tones[:, None], codec.rate))[..., :channels].float()
-        middle = latents[:, 8 : 8 + FRAMES]
+        middle = latents[:, AROUND : AROUND + FRAMES]
         found.append(((middle[:2] - middle[2:]) / 2.0).permute(1, 2, 0))
     return found
 

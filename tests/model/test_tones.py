@@ -13,6 +13,7 @@ from flowmusic.interop.bundle import load_codec
 from flowmusic.model.field import VectorField
 from flowmusic.model.tones import AMPLITUDE, HIGHEST, LOWEST, TONES, ToneFilters
 from flowmusic.types import Codec, Condition
+from flowmusic.units import midi_to_hz
 
 CHANNELS, WIDTH = 56, 16
 """Channels of nano2_codec's latents that hold what lies below 1 kHz."""
@@ -33,7 +34,7 @@ def filters(codec: Codec) -> ToneFilters:
 
 def latents(codec: Codec, midi: float) -> Tensor:
     """Of two seconds of a tone."""
-    phase = 2.0 * math.pi * 440.0 * 2.0 ** ((midi - 69) / 12.0) * torch.arange(2 * codec.rate) / codec.rate
+    phase = 2.0 * math.pi * midi_to_hz(midi) * torch.arange(2 * codec.rate) / codec.rate
     return codec.encode(Audio(AMPLITUDE * phase.sin()[None, None], codec.rate)).float()
 
 
