@@ -34,8 +34,8 @@ class TensorsError(ValueError):
 def without_memory() -> Iterator[None]:
     """Modules made in here have names and shapes, and neither values nor memory (torch's device ``meta``).
 
-    torch computes there by code that imports its compiler, which takes seconds; so nothing is drawn, and what comes of
-    a tensor and a number is an empty tensor of the same shape.
+    torch computes there by code that imports its compiler, which takes seconds; so nothing is drawn or counted, and
+    what comes of tensors and numbers by arithmetic is an empty tensor of its shape.
     """
     import torch
 
@@ -45,6 +45,7 @@ def without_memory() -> Iterator[None]:
 
 @functools.cache
 def _shapes_only() -> Any:
+    import numpy as np
     import torch
     from torch import Tensor
     from torch.overrides import TorchFunctionMode
@@ -53,6 +54,7 @@ def _shapes_only() -> Any:
     drawn = {torch.randn, torch.rand}
     divides = {Tensor.div, Tensor.__rdiv__}
     arithmetic = {Tensor.add, Tensor.sub, Tensor.mul, Tensor.__rsub__, Tensor.pow, *divides}
+    alone = {torch.sin, torch.cos, Tensor.square, Tensor.clamp}
 
     class ShapesOnly(TorchFunctionMode):
         """Leaves out what would only compute values."""
@@ -64,12 +66,20 @@ def _shapes_only() -> Any:
             if func in drawn:
                 kwargs.pop("generator", None)
                 return torch.empty(*args, **kwargs)
-            if func in arithmetic and not kwargs and not isinstance(args[1], Tensor):
-                kind = torch.result_type(args[0], args[1])
+            if func is torch.arange and len(args) == 1:
+                return torch.empty(args[0], dtype=kwargs.get("dtype") or torch.int64)
+            if func in (torch.full, torch.eye):
+                return torch.empty(args[0] if func is torch.full else args)
+            if func is torch.polar:
+                return torch.empty(args[0].shape, dtype=torch.complex64)
+            if func in alone:
+                return torch.empty(args[0].shape, dtype=args[0].dtype)
+            if func in arithmetic and not kwargs:
+                kind, other = torch.result_type(args[0], args[1]), args[1]
                 whole = not (kind.is_floating_point or kind.is_complex)
-                return torch.empty(
-                    args[0].shape, dtype=torch.get_default_dtype() if whole and func in divides else kind
-                )
+                # Not by torch.broadcast_shapes, which imports sympy.
+                shape = np.broadcast_shapes(args[0].shape, other.shape if isinstance(other, Tensor) else ())
+                return torch.empty(shape, dtype=torch.get_default_dtype() if whole and func in divides else kind)
             return func(*args, **kwargs)
 
     return ShapesOnly

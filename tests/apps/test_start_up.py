@@ -62,6 +62,10 @@ class Made(nn.Module):
         self.register_buffer("shares", torch.arange(3).square() / 3)
         self.register_buffer("phases", 2.0 * torch.arange(3))
         self.register_buffer("numbers", 1.0 - 2 / (1 + torch.zeros(3)) ** 2)
+        wave = torch.sin(torch.arange(5, dtype=torch.float64) + 0.5)
+        self.register_buffer("outer", (wave[:, None] * torch.cos(torch.arange(3).clamp(0, 1))[None]).float())
+        self.register_buffer("chirp", torch.polar(torch.full((3,), 0.5), torch.arange(3).square() / 3))
+        self.unit = nn.Parameter(torch.eye(2, 3) / 0.5)
         nn.init.trunc_normal_(tensor=self.drawn)
 
 
@@ -79,7 +83,11 @@ def test_a_module_without_memory_has_its_names_and_shapes() -> None:
         "shares": (3,),
         "phases": (3,),
         "numbers": (3,),
+        "outer": (5, 3),
+        "chirp": (3,),
+        "unit": (2, 3),
     }
+    assert made.chirp.is_complex() and made.outer.dtype == torch.float32
     assert made.shares.is_floating_point() and made.phases.is_floating_point()
     assert all(tensor.is_meta for tensor in made.state_dict().values())
     assert torch.equal(torch.random.get_rng_state(), before)
