@@ -88,7 +88,7 @@ def _large(value: Any) -> bool:
 
 
 def _moments(slots: dict[str, Any]) -> dict[str, Any]:
-    packers = {"exp_avg": _even, "exp_avg_sq": _logarithmic}
+    packers = {"exp_avg": _even, "exp_avg_sq": _logarithmic, "momentum_buffer": _even}  # the last is Muon's
     return {k: packers[k](k, v) if k in packers and _large(v) else v for k, v in slots.items()}
 
 

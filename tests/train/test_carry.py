@@ -72,7 +72,8 @@ def checkpoint() -> dict[str, object]:
         "current_model_state": weights,
         "state_dict": {k: v + 0.01 * normal(0.05)[: len(v), : v.shape[-1]].reshape(-1)[: v.numel()].view(v.shape)
                        for k, v in weights.items()},
-        "optimizer_states": [{"state": {0: moments}, "param_groups": [{"lr": 1e-3, "params": [0]}]}],
+        "optimizer_states": [{"state": {0: moments, 1: {"momentum_buffer": normal(1e-3)}},
+                              "param_groups": [{"lr": 1e-3, "params": [0, 1]}]}],
         "global_step": 7,
     }  # fmt: skip
 
@@ -90,6 +91,8 @@ def test_a_compact_checkpoint_is_close_and_small_things_are_exact() -> None:
     assert (stored - average).abs().max() <= distance / 253
     was, now = before["optimizer_states"][0]["state"][0], after["optimizer_states"][0]["state"][0]
     assert (now["exp_avg"] - was["exp_avg"]).abs().max() <= was["exp_avg"].abs().max() / 253
+    muon, kept = (each["optimizer_states"][0]["state"][1]["momentum_buffer"] for each in (before, after))
+    assert 0 < (kept - muon).abs().max() <= muon.abs().max() / 253
     square, found = was["exp_avg_sq"], now["exp_avg_sq"]
     assert torch.equal(found == 0, square == 0)
     above = square > 0
