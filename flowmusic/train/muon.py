@@ -23,6 +23,7 @@ class MuonAdamW(Optimizer):
         momentum: of Muon.
         least: the smaller side of the smallest matrix that Muon steps; smaller ones are tables and single outputs,
             whose rows mean something by themselves.
+        fused: step what AdamW steps in one kernel (Muon has none); None: as torch chooses.
 
     Raises: ValueError if no matrix is that large.
     """
@@ -35,6 +36,7 @@ class MuonAdamW(Optimizer):
         weight_decay: float = 0.01,
         momentum: float = 0.95,
         least: int = 128,
+        fused: bool | None = None,
     ) -> None:
         given = list(params)
         matrices = [p for p in given if p.ndim == 2 and min(p.shape) >= least]
@@ -45,7 +47,7 @@ class MuonAdamW(Optimizer):
         beta1, beta2 = betas
         self.parts: tuple[Optimizer, ...] = (
             Muon(matrices, lr=lr, weight_decay=weight_decay, momentum=momentum, adjust_lr_fn="match_rms_adamw"),
-            *([AdamW(others, lr=lr, betas=(beta1, beta2), weight_decay=weight_decay)] if others else []),
+            *([AdamW(others, lr=lr, betas=(beta1, beta2), weight_decay=weight_decay, fused=fused)] if others else []),
         )
         super().__init__([group for part in self.parts for group in part.param_groups], {})
         self.share()

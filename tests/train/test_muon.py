@@ -83,3 +83,8 @@ def test_without_a_matrix_it_says_what_to_do() -> None:
         MuonAdamW(network().parameters(), least=17)
     whole = MuonAdamW([nn.Parameter(torch.zeros(8, 8))], least=8)
     assert len(whole.parts) == 1
+
+
+def test_what_adam_steps_can_be_fused() -> None:
+    muon, adam = MuonAdamW(network().parameters(), least=8, fused=True).parts
+    assert adam.param_groups[0]["fused"] is True and not muon.param_groups[0].get("fused")
