@@ -173,6 +173,8 @@ def export_flow(
     if encoder.get("facts") is not None:  # where they are, their settings are empty
         names.append("facts")
     tensors.update({f"field.{k}": v for k, v in module.field.state_dict().items()})
+    asked = (each for each in settings.get("overrides", []) if each.startswith("experiment="))
+    experiment = next(asked, "experiment=nano")
     # Data that describe themselves are somebody's own; the others are the corpus.
     own = getattr(data, "description", None)
     text = card(
@@ -180,7 +182,7 @@ def export_flow(
         f"Flow matching over {Path(codec_name).name} latents; controls: text, {', '.join(names)}; "
         f"windows of {seconds:g} s.",
         run,
-        f"flowmusic train experiment=nano {'latents=LATENTS' if own is None else 'data=shards shards=SHARDS'} "
+        f"flowmusic train {experiment} {'latents=LATENTS' if own is None else 'data=shards shards=SHARDS'} "
         f"seed={run['seed']}",
         sum(v.numel() for v in tensors.values()),
         eight_bits,

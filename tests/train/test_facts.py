@@ -188,7 +188,8 @@ def test_from_records_to_a_take(corpus: Path, tmp_path: Path) -> None:
     assert result.metrics["validation/loss"] > 0
     model = bundle.load(str(tmp_path / "run" / "bundle"))
     assert model.has_facts and "instruments" in model.controls
-    assert "facts" in (tmp_path / "run" / "bundle" / "card.md").read_text()
+    card = (tmp_path / "run" / "bundle" / "card.md").read_text()
+    assert "facts" in card and "flowmusic train experiment=nano_facts latents=LATENTS" in card
     with torch.no_grad():  # a few steps leave the field near zero, where nothing shows
         model.field.output.weight.normal_(0.0, 0.1)
         model.field.pool.weight.normal_(0.0, 0.1)
