@@ -1,0 +1,75 @@
+"""What guidance costs in sound: scores of controls, Frechet distances and balance of bands for ways to guide.
+
+A way is weights of guidance with commas, and after ``/`` a projection of it (docs/solvers.md).
+
+    python benchmarks/guidance_sound.py --corpus DIR [--model nano] [--clips 16] all=3 all=2 all=3/eta=0.5
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+from flowmusic.audio import Audio
+from flowmusic.evaluate.adherence import chord_recogniser
+from flowmusic.evaluate.detectors import default_listeners
+from flowmusic.evaluate.test_set import LabelledClip, read_clips
+from flowmusic.generate.generator import Generator
+from flowmusic.interop import bundle
+from flowmusic.metrics.adherence import Detectors, measure
+from flowmusic.metrics.fad import fad
+from flowmusic.metrics.normalise import mean
+from flowmusic.metrics.sound import EMBEDDINGS
+from flowmusic.metrics.spectrum import balance
+
+SCORES = {"chord_acc": "chords", "onset_f1": "onsets", "melody_pc": "melody", "beat_f1": "beats"}
+
+
+def weights(text: str) -> dict[str, float]:
+    """``all=3,text=1`` as a mapping.  Raises: ValueError for anything else."""
+    pairs = [part.partition("=") for part in text.split(",") if part]
+    return {name: float(value) for name, _, value in pairs}
+
+
+def takes(generator: Generator, clips: list[LabelledClip], way: str) -> list[Audio]:
+    """A take of every clip's request; that of clip i is drawn from noise of seed i."""
+    said, _, projection = way.partition("/")
+    guidance, grid = generator.defaults.guide(weights(said), apg=weights(projection) or None), generator.grid()
+    made = [generator.generate(clip.controls, grid=grid, seed=i, guidance=guidance) for i, clip in enumerate(clips)]
+    return [Audio(take.audio.samples[0], take.audio.rate) for take in made]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ways", nargs="*", default=["all=3", "all=2", "all=3/eta=0.5"], metavar="WAY")
+    parser.add_argument("--corpus", type=Path, required=True, help="with drum stems")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--model", default="nano")
+    parser.add_argument("--clips", type=int, default=16)
+    args = parser.parse_args()
+    generator = bundle.load(args.model)
+    rate = int(getattr(generator.codec, "rate", 32_000))
+    try:
+        clips = read_clips(args.corpus, args.split, args.clips, generator.grid(), rate, generator.controls)
+    except (FileNotFoundError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    real = {name: [embed(clip.audio) for clip in clips] for name, embed in EMBEDDINGS.items()}
+    ears = Detectors(**default_listeners(chords=chord_recogniser("ours")))
+    for way in args.ways:
+        made = takes(generator, clips, way)
+        heard = [measure(take, clip.requested, ears) for take, clip in zip(made, clips, strict=True)]
+        scores = ", ".join(
+            f"{what} {mean([row.get(key, math.nan) for row in heard]):.3f}" for key, what in SCORES.items()
+        )
+        far = ", ".join(f"{e} {fad([EMBEDDINGS[e](t) for t in made], real[e]).mean:.2f}" for e in EMBEDDINGS)
+        rows = [balance(take, clip.audio) for take, clip in zip(made, clips, strict=True)]
+        bands = ", ".join(f"{key[8:]} {mean([row[key] for row in rows]):+.1f}" for key in rows[0])
+        print(f"{way}: {scores}; {far}\n  balance in dB: {bands}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
