@@ -1,0 +1,86 @@
+"""Which channels of the latents make takes sound unlike recordings: groups are exchanged for the recording's own.
+
+A take of a clip's request and the clip itself agree in chords, drums and tune, so some channels of the one go with
+the others of the other.  ``A:B`` are channels from A up to, not with, B; commas join several groups.  After ``@``
+weights of guidance take the place of the recording: the channels are then those of a take drawn with them.
+
+    python -m benchmarks.channel_exchange --corpus DIR --model nano --clips 12 0:56 56:128 128:132 128:132@all=1
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.guidance_sound import weights
+from flowmusic.audio import Audio
+from flowmusic.evaluate.test_set import LabelledClip, read_clips
+from flowmusic.generate.generator import Generator
+from flowmusic.interop import bundle
+from flowmusic.metrics.fad import fad
+from flowmusic.metrics.normalise import mean
+from flowmusic.metrics.sound import EMBEDDINGS
+from flowmusic.metrics.spectrum import balance
+
+
+def channels(text: str) -> list[int]:
+    """``0:12,56:128`` as numbers.  Raises: ValueError for anything else."""
+    return [n for part in text.split(",") for n in range(*(int(each) for each in part.split(":")))]
+
+
+def exchanged(take: Tensor, other: Tensor, chosen: Sequence[int]) -> Tensor:
+    """The take with some channels of another.  Shape: ``[1, T, D]``, twice -> the same."""
+    mixed = take.clone()
+    mixed[..., chosen] = other[..., chosen]
+    return mixed
+
+
+@torch.no_grad()
+def drawn(generator: Generator, clips: Sequence[LabelledClip], said: str) -> list[Tensor]:
+    """Latents of a take of every clip's request, from noise of seed i.  Shape: ``[1, T, D]`` each."""
+    guidance, grid = generator.defaults.guide(weights(said) if said else None), generator.grid()
+    return [generator.generate(c.controls, grid=grid, seed=i, guidance=guidance).latents for i, c in enumerate(clips)]
+
+
+@torch.no_grad()
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("groups", nargs="+", metavar="A:B[@all=W]")
+    parser.add_argument("--corpus", type=Path, required=True, help="with a test split and drum stems")
+    parser.add_argument("--model", default="nano")
+    parser.add_argument("--clips", type=int, default=12)
+    args = parser.parse_args()
+    generator = bundle.load(args.model)
+    codec = generator.codec
+    try:
+        clips = read_clips(args.corpus, "test", args.clips, generator.grid(), codec.rate, generator.controls)
+    except (FileNotFoundError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    real = {name: [embed(clip.audio) for clip in clips] for name, embed in EMBEDDINGS.items()}
+    takes = drawn(generator, clips, "")
+    recorded = [codec.encode(Audio(clip.audio.samples[None], clip.audio.rate)) for clip in clips]
+    kept = {"": recorded}
+    rows = {"takes": takes, "recordings": recorded}
+    for group in args.groups:
+        chosen, _, said = group.partition("@")
+        if said not in kept:
+            kept[said] = drawn(generator, clips, said)
+        pairs = zip(takes, kept[said], strict=True)
+        rows[group] = [exchanged(take, other[:, : take.shape[1]], channels(chosen)) for take, other in pairs]
+    for name, latents in rows.items():
+        made = [Audio(codec.decode(each).samples[0], codec.rate) for each in latents]
+        far = ", ".join(f"{e} {fad([EMBEDDINGS[e](t) for t in made], real[e]).mean:.2f}" for e in EMBEDDINGS)
+        shares = [balance(take, clip.audio) for take, clip in zip(made, clips, strict=True)]
+        bands = ", ".join(f"{key[8:]} {mean([row[key] for row in shares]):+.1f}" for key in shares[0])
+        print(f"{name}: {far}\n  balance in dB: {bands}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
