@@ -51,3 +51,8 @@ def test_a_model_is_trained_on_codes_and_given_codes(tmp_path: Path) -> None:
     assert torch.equal(asked.values[:20].long(), codes[:20].long())
     take = generator.generate(Controls((None,), {"drums": batched(asked)}), seed=1, steps=2)
     assert bool(take.audio.samples.isfinite().all())
+
+
+def test_the_width_of_codes_follows_the_latents() -> None:
+    cfg = compose(["experiment=nano2", "control@control.drums=drums_codes"])
+    assert cfg.control.drums.conditioner.features == cfg.control.drums.conditioner.bands == 192
