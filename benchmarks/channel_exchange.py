@@ -17,15 +17,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.guidance_sound import weights
+from benchmarks.guidance_sound import sound, weights
 from flowmusic.audio import Audio
 from flowmusic.evaluate.test_set import LabelledClip, read_clips
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
-from flowmusic.metrics.fad import fad
-from flowmusic.metrics.normalise import mean
-from flowmusic.metrics.sound import EMBEDDINGS
-from flowmusic.metrics.spectrum import balance
 
 
 def channels(text: str) -> list[int]:
@@ -62,7 +58,6 @@ def main() -> int:
     except (FileNotFoundError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    real = {name: [embed(clip.audio) for clip in clips] for name, embed in EMBEDDINGS.items()}
     takes = drawn(generator, clips, "")
     recorded = [codec.encode(Audio(clip.audio.samples[None], clip.audio.rate)) for clip in clips]
     kept = {"": recorded}
@@ -75,10 +70,7 @@ def main() -> int:
         rows[group] = [exchanged(take, other[:, : take.shape[1]], channels(chosen)) for take, other in pairs]
     for name, latents in rows.items():
         made = [Audio(codec.decode(each).samples[0], codec.rate) for each in latents]
-        far = ", ".join(f"{e} {fad([EMBEDDINGS[e](t) for t in made], real[e]).mean:.2f}" for e in EMBEDDINGS)
-        shares = [balance(take, clip.audio) for take, clip in zip(made, clips, strict=True)]
-        bands = ", ".join(f"{key[8:]} {mean([row[key] for row in shares]):+.1f}" for key in shares[0])
-        print(f"{name}: {far}\n  balance in dB: {bands}", flush=True)
+        print(f"{name}: {sound(made, clips)}", flush=True)
     return 0
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from flowmusic.audio import Audio
@@ -33,12 +34,23 @@ def weights(text: str) -> dict[str, float]:
     return {name: float(value) for name, _, value in pairs}
 
 
-def takes(generator: Generator, clips: list[LabelledClip], way: str) -> list[Audio]:
+def takes(generator: Generator, clips: Sequence[LabelledClip], way: str) -> list[Audio]:
     """A take of every clip's request; that of clip i is drawn from noise of seed i."""
     said, _, projection = way.partition("/")
     guidance, grid = generator.defaults.guide(weights(said), apg=weights(projection) or None), generator.grid()
     made = [generator.generate(clip.controls, grid=grid, seed=i, guidance=guidance) for i, clip in enumerate(clips)]
     return [Audio(take.audio.samples[0], take.audio.rate) for take in made]
+
+
+def sound(made: Sequence[Audio], clips: Sequence[LabelledClip]) -> str:
+    """Frechet distances of takes from the recordings of their requests, and the balance of their bands, as text."""
+    far = [
+        f"{name} {fad([embed(take) for take in made], [embed(clip.audio) for clip in clips]).mean:.2f}"
+        for name, embed in EMBEDDINGS.items()
+    ]
+    rows = [balance(take, clip.audio) for take, clip in zip(made, clips, strict=True)]
+    bands = [f"{key.removeprefix('balance_')} {mean([row[key] for row in rows]):+.1f}" for key in rows[0]]
+    return f"{', '.join(far)}\n  balance in dB: {', '.join(bands)}"
 
 
 def main() -> int:
@@ -56,7 +68,6 @@ def main() -> int:
     except (FileNotFoundError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    real = {name: [embed(clip.audio) for clip in clips] for name, embed in EMBEDDINGS.items()}
     ears = Detectors(**default_listeners(chords=chord_recogniser("ours")))
     for way in args.ways:
         made = takes(generator, clips, way)
@@ -64,10 +75,7 @@ def main() -> int:
         scores = ", ".join(
             f"{what} {mean([row.get(key, math.nan) for row in heard]):.3f}" for key, what in SCORES.items()
         )
-        far = ", ".join(f"{e} {fad([EMBEDDINGS[e](t) for t in made], real[e]).mean:.2f}" for e in EMBEDDINGS)
-        rows = [balance(take, clip.audio) for take, clip in zip(made, clips, strict=True)]
-        bands = ", ".join(f"{key[8:]} {mean([row[key] for row in rows]):+.1f}" for key in rows[0])
-        print(f"{way}: {scores}; {far}\n  balance in dB: {bands}", flush=True)
+        print(f"{way}: {scores}; {sound(made, clips)}", flush=True)
     return 0
 
 
