@@ -17,10 +17,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.guidance_sound import sound, weights
+from benchmarks.guidance_sound import sound, takes
 from flowmusic.audio import Audio
-from flowmusic.evaluate.test_set import LabelledClip, read_clips
-from flowmusic.generate.generator import Generator
+from flowmusic.evaluate.test_set import read_clips
 from flowmusic.interop import bundle
 
 
@@ -34,13 +33,6 @@ def exchanged(take: Tensor, other: Tensor, chosen: Sequence[int]) -> Tensor:
     mixed = take.clone()
     mixed[..., chosen] = other[..., chosen]
     return mixed
-
-
-@torch.no_grad()
-def drawn(generator: Generator, clips: Sequence[LabelledClip], said: str) -> list[Tensor]:
-    """Latents of a take of every clip's request, from noise of seed i.  Shape: ``[1, T, D]`` each."""
-    guidance, grid = generator.defaults.guide(weights(said) if said else None), generator.grid()
-    return [generator.generate(c.controls, grid=grid, seed=i, guidance=guidance).latents for i, c in enumerate(clips)]
 
 
 @torch.no_grad()
@@ -58,15 +50,16 @@ def main() -> int:
     except (FileNotFoundError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    takes = drawn(generator, clips, "")
+    usual = ",".join(f"{name}={weight:g}" for name, weight in generator.defaults.guidance.items())
+    own = [take.latents for take in takes(generator, clips, usual)]
     recorded = [codec.encode(Audio(clip.audio.samples[None], clip.audio.rate)) for clip in clips]
     kept = {"": recorded}
-    rows = {"takes": takes, "recordings": recorded}
+    rows = {"takes": own, "recordings": recorded}
     for group in args.groups:
         chosen, _, said = group.partition("@")
         if said not in kept:
-            kept[said] = drawn(generator, clips, said)
-        pairs = zip(takes, kept[said], strict=True)
+            kept[said] = [take.latents for take in takes(generator, clips, said)]
+        pairs = zip(own, kept[said], strict=True)
         rows[group] = [exchanged(take, other[:, : take.shape[1]], channels(chosen)) for take, other in pairs]
     for name, latents in rows.items():
         made = [Audio(codec.decode(each).samples[0], codec.rate) for each in latents]

@@ -13,33 +13,34 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from flowmusic import options
 from flowmusic.audio import Audio
 from flowmusic.evaluate.adherence import chord_recogniser
 from flowmusic.evaluate.detectors import default_listeners
 from flowmusic.evaluate.test_set import LabelledClip, read_clips
-from flowmusic.generate.generator import Generator
+from flowmusic.generate.generator import GenerationDefaults, Generator
+from flowmusic.guidance import Guidance
 from flowmusic.interop import bundle
 from flowmusic.metrics.adherence import Detectors, measure
 from flowmusic.metrics.fad import fad
 from flowmusic.metrics.normalise import mean
 from flowmusic.metrics.sound import EMBEDDINGS
 from flowmusic.metrics.spectrum import balance
+from flowmusic.types import Generation
 
 SCORES = {"chord_acc": "chords", "onset_f1": "onsets", "melody_pc": "melody", "beat_f1": "beats"}
 
 
-def weights(text: str) -> dict[str, float]:
-    """``all=3,text=1`` as a mapping.  Raises: ValueError for anything else."""
-    pairs = [part.partition("=") for part in text.split(",") if part]
-    return {name: float(value) for name, _, value in pairs}
+def guided(text: str, defaults: GenerationDefaults) -> Guidance:
+    """``all=3`` or ``all=3/eta=0.5`` as guidance.  Raises: argparse.ArgumentTypeError for anything else."""
+    weights, slash, projection = text.partition("/")
+    return defaults.guide(options.guidance(weights), apg=options.apg(projection) if slash else None)
 
 
-def takes(generator: Generator, clips: Sequence[LabelledClip], way: str) -> list[Audio]:
+def takes(generator: Generator, clips: Sequence[LabelledClip], way: str) -> list[Generation]:
     """A take of every clip's request; that of clip i is drawn from noise of seed i."""
-    said, _, projection = way.partition("/")
-    guidance, grid = generator.defaults.guide(weights(said), apg=weights(projection) or None), generator.grid()
-    made = [generator.generate(clip.controls, grid=grid, seed=i, guidance=guidance) for i, clip in enumerate(clips)]
-    return [Audio(take.audio.samples[0], take.audio.rate) for take in made]
+    guidance, grid = guided(way, generator.defaults), generator.grid()
+    return [generator.generate(clip.controls, grid=grid, seed=i, guidance=guidance) for i, clip in enumerate(clips)]
 
 
 def sound(made: Sequence[Audio], clips: Sequence[LabelledClip]) -> str:
@@ -70,7 +71,7 @@ def main() -> int:
         return 2
     ears = Detectors(**default_listeners(chords=chord_recogniser("ours")))
     for way in args.ways:
-        made = takes(generator, clips, way)
+        made = [Audio(take.audio.samples[0], take.audio.rate) for take in takes(generator, clips, way)]
         heard = [measure(take, clip.requested, ears) for take, clip in zip(made, clips, strict=True)]
         scores = ", ".join(
             f"{what} {mean([row.get(key, math.nan) for row in heard]):.3f}" for key, what in SCORES.items()
