@@ -68,8 +68,10 @@ def _shapes_only() -> Any:
                 return torch.empty(*args, **kwargs)
             if func is torch.arange and len(args) == 1:
                 return torch.empty(args[0], dtype=kwargs.get("dtype") or torch.int64)
-            if func in (torch.full, torch.eye):
-                return torch.empty(args[0] if func is torch.full else args)
+            if func is torch.full:
+                return torch.empty(args[0])
+            if func is torch.eye:
+                return torch.empty(args)
             if func is torch.polar:
                 return torch.empty(args[0].shape, dtype=torch.complex64)
             if func in alone:
