@@ -1,8 +1,9 @@
 """What guidance costs in sound: scores of controls, Frechet distances and balance of bands for ways to guide.
 
-A way is weights of guidance with commas, and after ``/`` a projection of it (docs/solvers.md).
+A way is weights of guidance with commas, after ``/`` a projection of it, and after ``@`` what shares of what guidance
+adds how many channels of the latents keep (docs/solvers.md); without ``@`` it is as the model says.
 
-    python benchmarks/guidance_sound.py --corpus DIR [--model nano] [--clips 16] all=3 all=2 all=3/eta=0.5
+    python benchmarks/guidance_sound.py --corpus DIR [--model nano] [--clips 16] all=3 all=3/eta=0.5 all=3@56:1,136:0.25
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from flowmusic import options
@@ -31,16 +33,26 @@ from flowmusic.types import Generation
 SCORES = {"chord_acc": "chords", "onset_f1": "onsets", "melody_pc": "melody", "beat_f1": "beats"}
 
 
-def guided(text: str, defaults: GenerationDefaults) -> Guidance:
-    """``all=3`` or ``all=3/eta=0.5`` as guidance.  Raises: argparse.ArgumentTypeError for anything else."""
+def guided(text: str, defaults: GenerationDefaults) -> tuple[Guidance, GenerationDefaults]:
+    """``all=3``, ``all=3/eta=0.5`` or ``all=3@56:1,136:0`` as guidance and the defaults that hold its channels.
+
+    Raises: argparse.ArgumentTypeError and ValueError for anything else.
+    """
+    text, at, channels = text.partition("@")
     weights, slash, projection = text.partition("/")
-    return defaults.guide(options.guidance(weights), apg=options.apg(projection) if slash else None)
+    if at:
+        runs = [[float(number) for number in run.split(":")] for run in channels.split(",")]
+        defaults = replace(defaults, guided_channels=runs)
+    return defaults.guide(options.guidance(weights), apg=options.apg(projection) if slash else None), defaults
 
 
 def takes(generator: Generator, clips: Sequence[LabelledClip], way: str) -> list[Generation]:
     """A take of every clip's request; that of clip i is drawn from noise of seed i."""
-    guidance, grid = guided(way, generator.defaults), generator.grid()
-    return [generator.generate(clip.controls, grid=grid, seed=i, guidance=guidance) for i, clip in enumerate(clips)]
+    own, grid = generator.defaults, generator.grid()
+    guidance, generator.defaults = guided(way, own)
+    made = [generator.generate(clip.controls, grid=grid, seed=i, guidance=guidance) for i, clip in enumerate(clips)]
+    generator.defaults = own
+    return made
 
 
 def sound(made: Sequence[Audio], clips: Sequence[LabelledClip]) -> str:

@@ -113,6 +113,8 @@ _TABLE = (
     _row("vectors", "vectors", 1, 16, "of one pseudoword", whole=True),
     _row("pseudoword_steps", "steps", 0, 10_000, "of learning one word", whole=True),
     # Data and evaluation
+    _row("channel_runs", "", 0, 1e6, "a number of channels, or what each of them gets",
+         "channel_weights guided_channels"),
     _row("share", "", 0, 1, "a part of a whole",
          "dropout drop mask word_dropout utilisation decay betas times as_onsets drums_as_onsets audio_text audio "
          "captioned min_confidence span context everything text_only feel_only words_only quantile facts fact "
@@ -137,7 +139,7 @@ _TABLE = (
     _row("learning_rate", "", 0, 10, "above, every step destroys what was learned", "lr"),
     _row("loss_weight", "", 0, 1e6, "of a part of a loss, a decay of weights or a clipped gradient",
          "weight weight_decay tonality_weight complex_weight wave_weight sdr_weight spectrum_weight larger matching "
-         "align gradient_clip_val temperature triad_share onset_share channel_weights"),
+         "align gradient_clip_val temperature triad_share onset_share"),
     _row("noise", "", 0, 1000, "in units of latents, which are about 1", "noise sigma_min equalise_db"),
     _row("budget", "seconds", 0, 1e11, "of work, or since 1970", "wall_s cpu_s sitting_wall_s until reserve_s"),
     _row("short_time", "seconds", 0, 60, "of a blur or a bin of the drum control", "blur_s bin_s"),

@@ -264,6 +264,8 @@ PLACES: list[tuple[str, Place]] = [
     ("guidance", bundle("generation.guidance.all")),
     ("guidance", hydra("evaluate", "guidance", "data=manifest", inside="all")),
     ("guidance", function("flowmusic.guidance", "Guidance.of", guidance)),
+    ("channel_runs", bundle("generation.guided_channels")),
+    ("channel_runs", train("model.channel_weights")),
     ("apg_eta", flag(*GENERATE, "--apg", "eta={}")),
     ("apg_norm", function("flowmusic.guidance", "Projection", lambda value: (0.0, value))),
     ("apg_momentum", bundle("generation.apg.momentum")),

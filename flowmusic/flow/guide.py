@@ -2,7 +2,7 @@
 
 v(z, t) = sum_k w_k field(z, t, condition_k) with sum_k w_k = 1.  Plain classifier-free guidance (Ho & Salimans 2022),
 JASCO's multi-source and MusicGen-Style's double guidance differ only in the branches.  Beside the weights there is when
-they apply, and what of the update is kept (:mod:`flowmusic.flow.apg`).
+they apply, and what of the update is kept: of its direction (:mod:`flowmusic.flow.apg`), and in which channels.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ def guided(
     plain: Condition | Sequence[tuple[Condition, Weight]] | None = None,
     interval: tuple[float, float] = WHOLE,
     projection: Projection | None = None,
+    channels: Tensor | None = None,
 ) -> VelocityField:
     """The weighted sum of ``field`` under each branch's condition, as a field of (z, t) alone.
 
@@ -96,10 +97,11 @@ def guided(
             may be conditions of branches (the same objects).
         interval: the times, both ends included, in which the weights apply; at others ``plain`` is evaluated alone.
         projection: what of the difference to ``plain`` is kept.  With momentum it remembers: one field for one solve.
+        channels: ``[D]``, the share of that difference which each channel keeps; None: all of it.
 
     Shape: the result maps ``z [B, T, D], t [B] -> [B, T, D]``.
-    Raises: ValueError if the weights are not finite or do not sum to 1, and for an interval or a projection without
-        ``plain``.
+    Raises: ValueError if the weights are not finite or do not sum to 1, and for an interval, a projection or channels
+        without ``plain``.
 
     >>> said = Condition(frames=None, tokens=torch.ones(1, 1, 1), tokens_mask=torch.ones(1, 1, dtype=torch.bool))
     >>> nothing = Condition(None, torch.zeros(1, 1, 1), said.tokens_mask)
@@ -110,17 +112,25 @@ def guided(
     >>> field = guided(lambda z, t, condition: condition.tokens.expand_as(z), fading)
     >>> field(torch.zeros(1, 4, 1), torch.zeros(1)).flatten()
     tensor([3., 2., 1., 0.])
+    >>> half = torch.tensor([1.0, 0.5])
+    >>> branches = [(said, 3.0), (nothing, -2.0)]
+    >>> field = guided(lambda z, t, condition: condition.tokens.expand_as(z), branches, plain=said, channels=half)
+    >>> field(torch.zeros(1, 2, 2), torch.zeros(1)).tolist()
+    [[[3.0, 2.0], [3.0, 2.0]]]
     """
     live = _live(branches, "guidance weights")
-    if interval == WHOLE and projection is None:
+    if interval == WHOLE and projection is None and channels is None:
         return _sum(field, live)
     if plain is None:
-        raise ValueError("a guidance interval or projection needs the plain condition to compare with")
+        raise ValueError("a guidance interval, projection or channels need the plain condition to compare with")
     alone = _live([(plain, 1.0)] if isinstance(plain, Condition) else plain, "shares of the plain conditions")
     # All weight is on the plain branch, so the update is 0: nothing to switch off, nothing to project.
     if len(live) == len(alone) == 1 and live[0][0] is alone[0][0]:
         return _sum(field, live)
-    strong = _sum(field, live) if projection is None else _projected(field, live, alone, Projector(projection))
+    keeps: list[Keep] = [] if projection is None else [Projector(projection)]
+    if channels is not None:
+        keeps.append(_in_channels(channels))
+    strong = _kept(field, live, alone, keeps) if keeps else _sum(field, live)
     return strong if interval == WHOLE else _within(interval, strong, _sum(field, alone))
 
 
@@ -187,11 +197,19 @@ def _sum(field: ConditionedField, live: Sequence[tuple[Condition, Weight]]) -> V
     return velocity
 
 
-def _projected(
+Keep = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""What is left of ``(update, plain, z [B, T, D], t [B])``; the update and the plain velocity are ``[B, T, D]``."""
+
+
+def _in_channels(shares: Tensor) -> Keep:
+    return lambda update, plain, z, t: update * shares.to(update)
+
+
+def _kept(
     field: ConditionedField,
     live: Sequence[tuple[Condition, Weight]],
     alone: Sequence[tuple[Condition, Weight]],
-    projector: Projector,
+    keeps: Sequence[Keep],
 ) -> VelocityField:
     # The plain branches come first; a condition may be among both, and is evaluated once.
     conditions = list({id(condition): condition for condition, _ in (*alone, *live)}.values())
@@ -208,7 +226,9 @@ def _projected(
         v = evaluate(z, t).to(z)
         update = (_column(change, v) * v).sum(0)
         plain = v[0] if len(alone) == 1 else (_column(base, v) * v).sum(0)
-        return plain + projector(update, plain, z, t)
+        for keep in keeps:
+            update = keep(update, plain, z, t)
+        return plain + update
 
     return velocity
 

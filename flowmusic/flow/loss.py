@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
+from flowmusic.flow.channels import spread
 from flowmusic.flow.path import per_item
 from flowmusic.flow.times import LossWeight, weight_uniform
 
@@ -29,6 +29,7 @@ def flow_matching_loss(
 
     Raises: ValueError for shapes that disagree.
 
+    >>> import torch
     >>> off_by_two, t = torch.full((1, 4, 2), 2.0), torch.tensor([0.5])
     >>> flow_matching_loss(off_by_two, torch.zeros(1, 4, 2), t, weight=lambda t: 1.0 + t)
     tensor(6.)
@@ -56,11 +57,7 @@ def weights_of_runs(runs: Sequence[Sequence[float]], dim: int) -> Tensor:
 
     Raises: ValueError where the numbers do not add up to ``dim``, or a weight is not positive.
     """
-    counts, weights = [int(count) for count, _ in runs], torch.tensor([float(weight) for _, weight in runs])
-    if sum(counts) != dim or min(counts) < 1 or not bool((weights > 0).all()):
-        raise ValueError(
-            f"channel_weights must be pairs [number of channels, weight above 0] for {dim} channels in all, got "
-            f"{[list(run) for run in runs]}"
-        )
-    spread = torch.repeat_interleave(weights, torch.tensor(counts))
-    return spread / spread.mean()
+    weights = spread(runs, dim, "channel_weights")
+    if not bool((weights > 0).all()):
+        raise ValueError(f"channel_weights must be above 0, got {[list(run) for run in runs]}")
+    return weights / weights.mean()

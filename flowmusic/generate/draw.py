@@ -33,6 +33,9 @@ class Model(Protocol):
     @property
     def device(self) -> torch.device: ...
 
+    @property
+    def guided_channels(self) -> Tensor | None: ...
+
 
 def velocity(model: Model, passages: Sequence[Passage], length: int, given: Given | None = None) -> VelocityField:
     """The guided field of a window of ``length`` frames, for ``z [B, T, D]`` on the model's device.
@@ -49,12 +52,15 @@ def velocity(model: Model, passages: Sequence[Passage], length: int, given: Give
         condition = _condition(model.encoder, controls, present(controls), grid, extra)
         inputs = folded.to(condition.tokens.device).expand(controls.batch, -1)
         return bound(model.field, replace(condition, guidance=inputs))
-    wanted = branches(passages, length)
+    channels = model.guided_channels
+    wanted = branches(passages, length, compared=channels is not None)
     conditions = [_condition(model.encoder, each.controls, each.keep, grid, extra) for each in wanted]
     weights = [(condition, each.weight) for condition, each in zip(conditions, wanted, strict=True)]
     plain = [(condition, each.plain) for condition, each in zip(conditions, wanted, strict=True)]
     first = passages[0].first
-    return guided(model.field, weights, plain=plain, interval=first.interval, projection=first.projection)
+    return guided(
+        model.field, weights, plain=plain, interval=first.interval, projection=first.projection, channels=channels
+    )
 
 
 def _as_input(field: nn.Module, passages: Sequence[Passage]) -> Tensor | None:

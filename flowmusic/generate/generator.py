@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from flowmusic import limits
 from flowmusic.audio import Audio
 from flowmusic.curves import GuidanceOverTime, Value
+from flowmusic.flow.channels import spread
 from flowmusic.generate.long import Part, asking
 from flowmusic.generate.sampling import Noise, Sampling, SeededNoise
 from flowmusic.generate.scheme import drawn, parts_of
@@ -42,8 +43,10 @@ class GenerationDefaults:
 
     ``guidance``, ``guidance_interval`` and ``apg`` are what :meth:`Guidance.of` takes.  ``shortest_window`` is the
     length (s) of the shortest window in which the field is drawn as well as in one of its trained length
-    (docs/speed.md); None: it is drawn in no shorter one.  ``preview`` holds ``solver, steps, time_grid`` of the fewest
-    evaluations whose chord score is 0.9 of the final, and how near they are (:mod:`flowmusic.takes.preview`).
+    (docs/speed.md); None: it is drawn in no shorter one.  ``guided_channels`` are pairs of a number of channels of the
+    latents and the share of what guidance adds that they keep (docs/solvers.md); None: all of it.  ``preview`` holds
+    ``solver, steps, time_grid`` of the fewest evaluations whose chord score is 0.9 of the final, and how near they are
+    (:mod:`flowmusic.takes.preview`).
     """
 
     guidance: Mapping[str, float] = field(default_factory=lambda: {"all": 2.0})
@@ -54,6 +57,7 @@ class GenerationDefaults:
     guidance_interval: Sequence[float] | None = None
     apg: Mapping[str, float | None] | None = None
     shortest_window: float | None = None
+    guided_channels: Sequence[Sequence[float]] | None = None
     preview: Mapping[str, Any] | None = None
 
     def guide(
@@ -88,6 +92,10 @@ class GenerationDefaults:
         )
         found.at(0.0)  # what makes no sense shows now
         return found
+
+    def channels(self, dim: int) -> Tensor | None:
+        """``guided_channels`` as ``[dim]``.  Raises: ValueError where they are not for ``dim`` channels in all."""
+        return None if self.guided_channels is None else spread(self.guided_channels, dim, "guided_channels")
 
 
 class Generator:
@@ -141,6 +149,11 @@ class Generator:
     def device(self) -> torch.device:
         parameter = next(self.field.parameters(), None)
         return torch.device("cpu") if parameter is None else parameter.device
+
+    @property
+    def guided_channels(self) -> Tensor | None:
+        """The share of what guidance adds that each channel of the latents keeps, ``[D]``; None: all of it."""
+        return self.defaults.channels(self.codec.dim)
 
     @property
     def controls(self) -> tuple[str, ...]:

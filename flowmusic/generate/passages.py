@@ -68,11 +68,12 @@ class Branch:
 NOWHERE = frozenset[str]()
 
 
-def branches(passages: Sequence[Passage], length: int) -> list[Branch]:
+def branches(passages: Sequence[Passage], length: int, *, compared: bool = False) -> list[Branch]:
     """The distinct branches of some passages over ``length`` frames, their weights added up.
 
     Passages that share their tracks share every branch that keeps neither words, facts nor style: a change of words
-    costs one branch, not all of them.  Where no guidance interval and no projection is asked for, ``plain`` is 0.
+    costs one branch, not all of them.  Where no guidance interval and no projection is asked for, ``plain`` is 0, but
+    for those that want to be ``compared`` with it.
 
     >>> from flowmusic.types import Guidance
     >>> shares = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
@@ -100,7 +101,7 @@ def branches(passages: Sequence[Passage], length: int) -> list[Branch]:
             found[key] = replace(old, weight=old.weight + weight, plain=old.plain + plain)
 
     first = passages[0].first
-    compared = first.interval != WHOLE or first.projection is not None
+    compared = compared or first.interval != WHOLE or first.projection is not None
     for number, passage in enumerate(passages):
         share: float | Tensor = 1.0 if passage.share is None else passage.share
         for keep, weight in _weights(passage).items():

@@ -145,6 +145,7 @@ def load(
         beside = _codec_of(bundle.folder, settings["codec"])
         features = settings.get("style_features")
         defaults, seconds = GenerationDefaults(**settings["generation"]), float(settings["seconds"])
+        defaults.channels(field.dim)  # a number of channels that does not fit shows now
         if features is not None and encoder.style is None:
             raise ValueError("it names style features, but has no style")
         width = 0 if features is None else encoder.style.embed.in_features

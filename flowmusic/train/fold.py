@@ -78,6 +78,7 @@ class LitFold(LitFlow):
         # In a list, so that neither checkpoints nor the optimiser know of it.
         self._original = [original.requires_grad_(False).eval()]
         self.plain, self.base = plain, base
+        self.guided_channels = generator.defaults.channels(field.dim)
 
     def train(self, mode: bool = True) -> LitFold:
         """Only the field trains: codebooks of the encoder that follow batches in training must not move."""
@@ -124,6 +125,9 @@ class LitFold(LitFlow):
             rest = 1.0 - weights.sum(1)
             shares = [rest if place is None else weights[:, place] for place in places]
             target = sum(share[:, None, None] * v for share, v in zip(shares, velocity, strict=True))
+            if self.guided_channels is not None:
+                plain = velocity[self.names.index("all")]
+                target = plain + self.guided_channels.to(device) * (target - plain)
         said = conditions[self.names.index("all")]
         condition = Condition(said.frames, said.tokens, said.tokens_mask, said.pooled, weights)
         prediction = self.field(sample.z_t, sample.t, condition)

@@ -177,10 +177,28 @@ def test_the_whole_interval_is_plain_guidance_and_an_empty_one_nearly_none() -> 
     assert moved == sorted(moved, reverse=True) and moved[-1] > 0.1
 
 
-def test_interval_and_projection_need_the_plain_condition() -> None:
+def test_channels_keep_their_share_of_what_guidance_adds() -> None:
+    """Share 1 is the guided sum, 0 the plain branch, between them the weight is between; the branches are as many."""
+    field, (said, nothing) = MaskedField(), (condition(0, 3), condition(1, 4))
+    shares = torch.tensor([1.0, 0.5, 0.0])
+    z, t = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0.2, 0.7])
+    found = guided(field, [(said, 3.0), (nothing, -2.0)], plain=said, channels=shares)(z, t)
+    assert field.batches == [4]
+    for channel, weight in enumerate((3.0, 2.0, 1.0)):
+        wanted = guided_by_loop(MaskedField(), [(said, weight), (nothing, 1.0 - weight)])(z, t)
+        torch.testing.assert_close(found[..., channel], wanted[..., channel])
+    # After a projection, of what that left.
+    eta = Projection(eta=0.0)
+    projected = guided(field, [(said, 3.0), (nothing, -2.0)], plain=said, projection=eta)(z, t)
+    both = guided(field, [(said, 3.0), (nothing, -2.0)], plain=said, projection=eta, channels=shares)(z, t)
+    plain = field(z, t, said)
+    torch.testing.assert_close(both, plain + shares * (projected - plain))
+
+
+def test_interval_projection_and_channels_need_the_plain_condition() -> None:
     branches = [(condition(0, 3), 3.0), (condition(1, 5), -2.0)]
-    for settings in ({"interval": (0.0, 0.5)}, {"projection": Projection()}):
-        with pytest.raises(ValueError, match="needs the plain condition"):
+    for settings in ({"interval": (0.0, 0.5)}, {"projection": Projection()}, {"channels": torch.ones(3)}):
+        with pytest.raises(ValueError, match="need the plain condition"):
             guided(MaskedField(), branches, **settings)  # type: ignore[arg-type]
 
 

@@ -151,6 +151,17 @@ def test_projection_with_eta_1_is_no_projection(weights: dict[str, float]) -> No
     assert float((other - expected).abs().max()) > 1e-3
 
 
+@pytest.mark.parametrize(
+    ("shares", "weight"), [([[DIM, 1.0]], 3.0), ([[DIM, 0.0]], 1.0), ([[1, 0.5], [DIM - 1, 0.5]], 2.0)]
+)
+def test_a_model_may_guide_its_channels_less(shares: list[list[float]], weight: float) -> None:
+    generator = tiny_generator()
+    wanted = generator.generate(both(), seed=1, guidance=Guidance.of({"all": weight}))
+    generator.defaults = replace(generator.defaults, guided_channels=shares)
+    found = generator.generate(both(), seed=1, guidance=Guidance.of({"all": 3.0}))
+    torch.testing.assert_close(found.latents, wanted.latents, atol=1e-5, rtol=1e-5)
+
+
 def test_momentum_begins_afresh_with_every_take() -> None:
     generator = tiny_generator(apg={"momentum": -0.5})
     first, again = (generator.generate(both(3.3), seed=0).latents for _ in range(2))

@@ -127,7 +127,12 @@ def test_how_a_model_is_sampled_is_read_from_its_bundle(tmp_path: Path) -> None:
     described = yaml.safe_load((shipped / "config.yaml").read_text())
     options = {"time_grid": "epss", "steps": 7, "guidance_interval": [0.1, 0.8], "apg": {"eta": 0.0, "norm": None}}
     cases: dict[str, dict[str, object]] = {"old": {"guidance": {"all": 3.0}, "solver": "midpoint", "steps": 10}}
-    cases["new"] = {**cases["old"], **options}
+    cases["new"] = {
+        **cases["old"],
+        **options,
+        "guided_channels": [[56, 1.0], [described["settings"]["field"]["dim"] - 56, 0.25]],
+    }
+    cases["wrong"] = {**cases["old"], "guided_channels": [[56, 1.0]]}
     for name, generation in cases.items():
         described["settings"]["generation"] = generation
         (tmp_path / name).mkdir()
@@ -137,3 +142,6 @@ def test_how_a_model_is_sampled_is_read_from_its_bundle(tmp_path: Path) -> None:
     assert old.guide() == Guidance.of({"all": 3.0}) and old.time_grid == "uniform"
     assert new.guide() == Guidance.of({"all": 3.0}, (0.1, 0.8), {"eta": 0.0})
     assert (new.time_grid, new.steps) == ("epss", 7)
+    assert bundle.load(tmp_path / "new").guided_channels[[55, 56]].tolist() == [1.0, 0.25]
+    with pytest.raises(fitting.ModelError, match=r"guided_channels must be pairs.* channels in all, got \[\[56"):
+        bundle.load(tmp_path / "wrong")

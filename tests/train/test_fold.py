@@ -83,6 +83,23 @@ def test_a_folded_field_does_in_one_branch_what_guidance_does(guided_base: Path,
     assert batches[1:] == [2, 2]
 
 
+def test_it_learns_what_a_base_does_that_guides_channels_less(guided_base: Path, store: Path, tmp_path: Path) -> None:
+    """Where no channel keeps anything of what guidance adds, the original of a fold is the plain field."""
+    from flowmusic.interop import model_files
+
+    found = model_files.read(guided_base)
+    config = {key: value for key, value in found.config.items() if key not in ("format", "sha256")}
+    plain = {**config["settings"], "generation": {**config["settings"]["generation"], "guided_channels": [[8, 0.0]]}}
+    unguided = model_files.write(tmp_path / "base", {**config, "settings": plain}, found.tensors, "as it is")
+    losses = {}
+    for name, base in (("guided", guided_base), ("unguided", unguided)):
+        overrides = ["trainer.max_steps=1", "trainer.val_check_interval=1", "model.optimizer.lr=0.0"]
+        result = train(compose(words(base, store, tmp_path / name, *overrides)))
+        losses[name] = result.metrics["validation/loss"]
+    # The copy is the plain field as yet: nothing is to be learnt of a base without guidance.
+    assert losses["unguided"] < 1e-6 < 1e-3 < losses["guided"]
+
+
 def test_it_begins_as_the_plain_field_and_stays_it_without_guidance() -> None:
     inputs = GuidanceInput(("all", "text"), 8)
     torch.nn.init.normal_(inputs.output.weight)
