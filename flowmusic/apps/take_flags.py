@@ -188,7 +188,10 @@ def load(args: argparse.Namespace) -> Generator:
     """
     from flowmusic.interop import bundle, fitting
     from flowmusic.interop.adapter import AdapterError
+    from flowmusic.precision import usable
 
+    if hasattr(args, "precision"):
+        args.precision = usable(args.precision, args.device)  # as the take's record is to say
     more: dict[str, Any] = {"adapters": args.adapter} if getattr(args, "adapter", None) else {}
     load = getattr(args, "load_model", bundle.load)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from feature_extractors.chords import Chords
@@ -28,6 +28,7 @@ from flowmusic.interop.model_files import codec_fingerprint
 from flowmusic.metrics import fad
 from flowmusic.metrics.text_match import TextMatch
 from flowmusic.options import check_device
+from flowmusic.precision import usable
 from flowmusic.types import FACTS, TEXT, FrameGrid
 
 
@@ -56,6 +57,8 @@ class Inputs:
 
 def prepare(settings: Settings) -> Inputs:
     """Load and read everything.  Raises: UsageError for whatever cannot be used."""
+    check_device(settings.device)
+    settings = replace(settings, precision=usable(settings.precision, settings.device))
     store = Store(settings.out)
     chords = chord_recogniser(settings.chord_detector)
     text = None if settings.text_audio is None else load_text_match(settings.text_audio)

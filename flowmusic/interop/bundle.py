@@ -16,6 +16,7 @@ from torch import nn
 from flowmusic import plain
 from flowmusic.interop.fitting import ModelError, filled
 from flowmusic.interop.model_files import Bundle, adapted, build, find, licence_of, read
+from flowmusic.precision import usable
 
 if TYPE_CHECKING:
     from flowmusic.codec.latent import LatentCodec
@@ -110,7 +111,8 @@ def load(
     Args:
         name: see :func:`find`.
         device: a torch device.
-        precision: of the field's matrix products: ``fp32``, or ``bf16``, which is faster where the processor has it.
+        precision: of the field's matrix products: ``fp32``, or ``bf16``, which is faster where the device multiplies it
+            natively; elsewhere fp32 is used, and a warning says so.
         adapters: to be added to the weights: ``FILE``, ``FILE:SCALE`` or ``AdapterUse(path, scale)``.
         trainable: leave out what makes inference faster and training impossible.
 
@@ -124,6 +126,7 @@ def load(
 
     if precision not in PRECISIONS:
         raise ModelError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
+    precision = usable(precision, device)
     uses = [AdapterUse.parse(use) if isinstance(use, str) else use.checked() for use in adapters]
     folder = find(name)
     if not (folder / "config.yaml").is_file():

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from flowmusic import limits
 from flowmusic.data.errors import WrongData
 from flowmusic.facts import Facts
+from flowmusic.precision import of_trainer
 from flowmusic.types import Condition, Controls, FrameGrid, Style, Track
 
 DTYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -122,7 +123,8 @@ def make(cfg: DictConfig) -> Plan:
     style = None if excerpt is None else round(sum(excerpt) / 2 * float(limits.frame_rate(plan.frame_rate)))
     tokens = int(plan.tokens)
     grid = FrameGrid(limits.frame_rate(plan.frame_rate), frames)
-    precision = str(settings.trainer.precision)
+    # A plan is for the machine that is to train, which is not this one.
+    precision = of_trainer(str(settings.trainer.precision), "cuda")
     autocast = DTYPES.get(precision)
     each = batch * encoder_flops(encoder, grid, tokens, style)
     flops, again = (each + field_flops(field, batch, frames, tokens, recompute) for recompute in (False, True))

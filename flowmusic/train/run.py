@@ -101,10 +101,12 @@ def _train(cfg: DictConfig) -> TrainResult:
     from hydra.utils import instantiate
     from lightning import seed_everything
 
+    from flowmusic.precision import of_trainer
     from flowmusic.train.checkpoint_io import PlainCheckpoints, Restored
     from flowmusic.train.sharding import is_sharded
     from flowmusic.train.steps_bar import StepsBar
 
+    cfg.trainer.precision = of_trainer(str(cfg.trainer.precision), str(cfg.trainer.accelerator))
     if cfg.threads is not None:
         torch.set_num_threads(int(cfg.threads))
     # Initial weights come from here; everything random in a step is drawn from (seed, step).

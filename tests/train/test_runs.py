@@ -14,6 +14,7 @@ import torch
 from flowmusic.apps import build as apps_build
 from flowmusic.audio import Audio
 from flowmusic.interop import bundle, model_files
+from flowmusic.precision import of_trainer
 from flowmusic.train.run import compose, train
 from flowmusic.types import Controls
 from tests.interop import checkpoints
@@ -120,8 +121,18 @@ def test_style_is_trained_exported_and_started_from(store: Path, tmp_path: Path)
 
 def test_wall_clock_budget_stops_in_good_order(store: Path, tmp_path: Path) -> None:
     result = train(
-        compose(flow(store, tmp_path, "trainer.max_steps=100000", "callbacks.budget.cpu_s=0.05", "resume=false"))
+        compose(
+            flow(
+                store,
+                tmp_path,
+                "trainer.max_steps=100000",
+                "callbacks.budget.cpu_s=0.05",
+                "resume=false",
+                "trainer.precision=auto",
+            )
+        )
     )
+    assert result.objects["trainer"].precision == of_trainer("auto", "cpu")
     assert 0 < result.objects["trainer"].global_step < 100_000
     assert result.objects["trainer"].state.finished
 

@@ -199,6 +199,6 @@ def test_trainers_of_several_devices_compose_and_instantiate(name: str) -> None:
     from hydra.utils import instantiate
 
     cfg = compose(["experiment=jasco_400m", f"trainer={name}"])
-    assert cfg.trainer.precision == "bf16-mixed" and cfg.trainer.max_steps == -1
-    trainer = instantiate(cfg.trainer, accelerator="cpu", devices=2, logger=False)
+    assert cfg.trainer.precision == "auto" and cfg.trainer.max_steps == -1
+    trainer = instantiate(cfg.trainer, accelerator="cpu", devices=2, logger=False, precision="32-true")
     assert trainer.num_devices == 2 and type(trainer.strategy).__name__ in ("DDPStrategy", "Sharded")
