@@ -102,6 +102,7 @@ class _Readers:
     codec: Codec
     autocast: torch.dtype | None
     device: torch.device
+    guided_channels: Tensor | None
 
 
 class _InTurn:
@@ -128,7 +129,9 @@ class _Board:
     """The whole piece, and which of it is there."""
 
     def __init__(self, model: Model, ask: Ask, parts: Sequence[Part], sampling: Sampling, tally: _Tally) -> None:
-        self._model = _Readers(model.field, _InTurn(model.encoder), model.codec, model.autocast, model.device)
+        self._model = _Readers(
+            model.field, _InTurn(model.encoder), model.codec, model.autocast, model.device, model.guided_channels
+        )
         self._ask, self._parts, self._sampling, self._tally = ask, parts, sampling, tally
         self.latents = torch.zeros(0)
         self.evals = [0] * len(parts)
