@@ -20,7 +20,8 @@ from flowmusic.audio import Audio
 from flowmusic.evaluate.adherence import chord_recogniser
 from flowmusic.evaluate.detectors import default_listeners
 from flowmusic.evaluate.test_set import LabelledClip, read_clips
-from flowmusic.generate.generator import GenerationDefaults, Generator
+from flowmusic.generate.defaults import GenerationDefaults
+from flowmusic.generate.generator import Generator
 from flowmusic.guidance import Guidance
 from flowmusic.interop import bundle
 from flowmusic.metrics.adherence import Detectors, measure

@@ -118,7 +118,8 @@ def load(
 
     Raises: ModelError, CorruptWeights; AdapterError.
     """
-    from flowmusic.generate.generator import GenerationDefaults, Generator
+    from flowmusic.generate.defaults import GenerationDefaults
+    from flowmusic.generate.generator import Generator
     from flowmusic.interop import jasco, text_audio
     from flowmusic.interop.adapter import AdapterUse
     from flowmusic.model.encode import ConditionEncoder

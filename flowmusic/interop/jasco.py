@@ -230,7 +230,8 @@ def _generator(
     trainable: bool,
 ) -> Generator:
     from flowmusic.codec.encodec import EncodecCodec, EncodecSettings, build_encodec
-    from flowmusic.generate.generator import GenerationDefaults, Generator
+    from flowmusic.generate.defaults import GenerationDefaults
+    from flowmusic.generate.generator import Generator
     from flowmusic.model.jasco.encoder import JascoEncoder
     from flowmusic.model.jasco.field import JascoField
     from flowmusic.model.jasco.t5 import T5Encoder

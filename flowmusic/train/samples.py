@@ -9,7 +9,8 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from flowmusic import disk
-from flowmusic.generate.generator import GenerationDefaults, Generator
+from flowmusic.generate.defaults import GenerationDefaults
+from flowmusic.generate.generator import Generator
 from flowmusic.interop.bundle import load_codec
 from flowmusic.train.logs import TensorBoard
 

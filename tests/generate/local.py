@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from flowmusic.audio import Audio
-from flowmusic.generate.generator import GenerationDefaults, Generator
+from flowmusic.generate.defaults import GenerationDefaults
+from flowmusic.generate.generator import Generator
 from tests.generate.tiny import DIM, TinyEncoder, TinyField
 
 RATE, HOP = 3200, 128

@@ -14,7 +14,8 @@ from flowmusic.controls.meter import parse_meter
 from flowmusic.generate import balance
 from flowmusic.generate import stream as streaming
 from flowmusic.generate.balance import OpeningBalance, filtered, levels_db
-from flowmusic.generate.generator import GenerationDefaults, Generator
+from flowmusic.generate.defaults import GenerationDefaults
+from flowmusic.generate.generator import Generator
 from flowmusic.generate.stream import Change, Stream
 from flowmusic.types import Solution
 from tests.generate.tiny import TinyEncoder, TinyField

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowmusic.generate.branches import merge, present
-from flowmusic.generate.generator import GenerationDefaults, NotFinite, check_seed
+from flowmusic.generate.defaults import GenerationDefaults
+from flowmusic.generate.generator import NotFinite, check_seed
 from flowmusic.generate.sampling import MAX_SEED
 from flowmusic.types import ALL, Controls, FrameGrid, Guidance, Term, Track
 from tests.generate.tiny import DIM, FRAME_RATE, RATE, chords, tiny_generator

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from flowmusic.audio import Audio
-from flowmusic.generate.generator import GenerationDefaults, Generator
+from flowmusic.generate.defaults import GenerationDefaults
+from flowmusic.generate.generator import Generator
 from flowmusic.types import Condition, Controls, FrameGrid, Track
 
 RATE, FRAME_RATE, DIM = 3200, Fraction(25), 4

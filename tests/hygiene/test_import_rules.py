@@ -15,7 +15,7 @@ PACKAGES = ("flowmusic", "feature_extractors", "tools")
 
 BASE = frozenset(
     "audio audio_files beside caches curves disk eight_bit errors facts files guidance hashes lazily limits locks "
-    "paths plain progress publishable tensors text_files threads types units".split()
+    "paths plain precision progress publishable tensors text_files threads types units".split()
 )
 EXTRACTORS = "feature_extractors"
 

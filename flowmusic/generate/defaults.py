@@ -1,0 +1,74 @@
+"""What a model is best sampled with, as its bundle says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from flowmusic.curves import GuidanceOverTime, Value
+from flowmusic.flow.channels import spread
+from flowmusic.types import Guidance
+
+
+@dataclass(frozen=True)
+class GenerationDefaults:
+    """What a model is best sampled with, used where a call says nothing; plain data, as a bundle stores it.
+
+    ``guidance``, ``guidance_interval`` and ``apg`` are what :meth:`Guidance.of` takes.  ``shortest_window`` is the
+    length (s) of the shortest window in which the field is drawn as well as in one of its trained length
+    (docs/speed.md); None: it is drawn in no shorter one.  ``guided_channels`` are pairs of a number of channels of the
+    latents and the share of what guidance adds that they keep (docs/solvers.md); None: all of it.  ``preview`` holds
+    ``solver, steps, time_grid`` of the fewest evaluations whose chord score is 0.9 of the final, and how near they are
+    (:mod:`flowmusic.takes.preview`).
+    """
+
+    guidance: Mapping[str, float] = field(default_factory=lambda: {"all": 2.0})
+    solver: str = "midpoint"
+    steps: int = 24
+    time_grid: str = "uniform"
+    tolerance: float = 1e-4
+    guidance_interval: Sequence[float] | None = None
+    apg: Mapping[str, float | None] | None = None
+    shortest_window: float | None = None
+    guided_channels: Sequence[Sequence[float]] | None = None
+    preview: Mapping[str, Any] | None = None
+
+    def guide(
+        self,
+        weights: Mapping[str, float] | None = None,
+        interval: Sequence[float] | None = None,
+        apg: Mapping[str, float | None] | None = None,
+    ) -> Guidance:
+        """Guidance with what is given in place of these, each by itself; see :meth:`Guidance.of`.
+
+        >>> guidance = GenerationDefaults(guidance_interval=(0.2, 1.0)).guide({"all": 3.0})
+        >>> [term.weight for term in guidance.terms], guidance.interval
+        ([3.0, -2.0], (0.2, 1.0))
+        """
+        return Guidance.of(
+            self.guidance if weights is None else weights,
+            self.guidance_interval if interval is None else interval,
+            self.apg if apg is None else apg,
+        )
+
+    def guide_over_time(
+        self,
+        weights: Mapping[str, Value] | None = None,
+        interval: Sequence[float] | None = None,
+        apg: Mapping[str, float | None] | None = None,
+    ) -> GuidanceOverTime:
+        """As :meth:`guide`, of weights that may be curves."""
+        found = GuidanceOverTime(
+            self.guidance if weights is None else weights,
+            self.guidance_interval if interval is None else interval,
+            self.apg if apg is None else apg,
+        )
+        found.at(0.0)  # what makes no sense shows now
+        return found
+
+    def channels(self, dim: int) -> Tensor | None:
+        """``guided_channels`` as ``[dim]``.  Raises: ValueError where they are not for ``dim`` channels in all."""
+        return None if self.guided_channels is None else spread(self.guided_channels, dim, "guided_channels")
