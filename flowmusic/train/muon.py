@@ -42,7 +42,10 @@ class Matrices(Muon):
             for p in group["params"]:
                 if p.grad is None:
                     continue
-                average = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p.grad))
+                state = self.state[p]
+                if "momentum_buffer" not in state:
+                    state["momentum_buffer"] = torch.zeros_like(p.grad)
+                average = state["momentum_buffer"]
                 average.lerp_(p.grad, 1 - momentum)
                 ahead = p.grad.lerp(average, momentum)  # Nesterov's
                 update = orthogonal(ahead, group["ns_coefficients"], group["ns_steps"], group["eps"])
