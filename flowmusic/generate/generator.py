@@ -53,6 +53,13 @@ class Generator:
         adapters: ``name``, ``hash`` and ``scale`` of those that are in the weights, for a take's record.
         weights: sha256 of the ``model`` and its ``codec``, where they are known, for the same.
         licence: of the weights, for the same.
+
+    >>> import flowmusic
+    >>> nano = flowmusic.load("nano")
+    >>> grid = nano.grid(seconds=4.0)
+    >>> take = nano.generate(flowmusic.request("a slow waltz", chords="C G", grid=grid), grid=grid, steps=2, seed=1)
+    >>> take.audio.samples.shape, take.audio.rate
+    (torch.Size([1, 1, 128000]), 32000)
     """
 
     def __init__(
