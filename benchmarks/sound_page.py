@@ -42,19 +42,21 @@ def rows_of(corpus: Path, clips: Sequence[LabelledClip], codecs: Sequence[str], 
     for name in codecs:
         codec = bundle.load_codec(name)
         rows[f"codec {Path(name).name}"] = [round_trip(codec, clip.audio) for clip in clips]
-    for name in models:
+    for name, title in zip(models, _titles(models), strict=True):
         generator = bundle.load(name)
         grid = generator.grid(SECONDS)
         # The same clips, their controls on this model's clock.
         asked = read_clips(corpus, "test", len(clips), grid, RATE, generator.controls)
         takes = [generator.generate(clip.controls, grid=grid, seed=seed).audio for seed, clip in enumerate(asked)]
-        rows[f"take of {_title(name)}"] = [Audio(take.samples[0], take.rate) for take in takes]
+        rows[f"take of {title}"] = [Audio(take.samples[0], take.rate) for take in takes]
     return rows
 
 
-def _title(name: str) -> str:
-    path = Path(name)
-    return path.parent.name if path.name == "bundle" else path.name
+def _titles(names: Sequence[str]) -> list[str]:
+    """Models by the names of their folders; in full where two would be called alike."""
+    paths = [Path(name) for name in names]
+    short = [path.parent.name if path.name == "bundle" else path.name for path in paths]
+    return short if len(set(short)) == len(short) else list(names)
 
 
 def table(rows: Mapping[str, Sequence[Audio]]) -> str:

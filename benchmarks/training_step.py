@@ -101,8 +101,9 @@ def table(title: str, variants: dict[str, Variant], rounds: int, device: str) ->
 
 
 def field(latents: Path, device: str, compiled: bool) -> dict[str, Variant]:
-    muon = ["experiment=nano", f"latents={latents}", "~callbacks.samples"]
-    base = [*muon, "model.optimizer._target_=torch.optim.AdamW"]
+    nano = ["experiment=nano", f"latents={latents}", "~callbacks.samples"]
+    base = [*nano, "model.optimizer._target_=torch.optim.AdamW"]
+    muon = [*nano, "model.optimizer._target_=flowmusic.train.muon.MuonAdamW"]
     bf16 = has_bf16(device)
     make = partial(Variant, device=device, bf16=bf16, optimizer="fused", compile=None)
     found = {

@@ -142,6 +142,13 @@ def test_mismatched_frames_dim_says_what_to_set(store: Path, tmp_path: Path) -> 
         train(compose(flow(store, tmp_path, "model.field.frames_dim=100", "trainer.max_steps=1")))
 
 
+def test_shares_of_guidance_that_do_not_fit_are_refused_before_the_training(store: Path, tmp_path: Path) -> None:
+    told = [option for option in flow(store, tmp_path / "run", "trainer.max_steps=1") if option != "export=null"]
+    with pytest.raises(ValueError, match=r"guided_channels must be pairs .* for 8 channels in all, got \[\[9"):
+        train(compose([*told, "codec_name=nano_codec", "+export.generation.guided_channels=[[9,1.0]]"]))
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
