@@ -97,7 +97,9 @@ def guided(
             may be conditions of branches (the same objects).
         interval: the times, both ends included, in which the weights apply; at others ``plain`` is evaluated alone.
         projection: what of the difference to ``plain`` is kept.  With momentum it remembers: one field for one solve.
-        channels: ``[D]``, the share of that difference which each channel keeps; None: all of it.
+        channels: ``[D]``, how much each channel keeps of what the sum amplifies: of its distance to ``plain``, or,
+            where it holds less than all of ``plain``, to the mix of conditions that it holds (:func:`between`).
+            None: all of it.
 
     Shape: the result maps ``z [B, T, D], t [B] -> [B, T, D]``.
     Raises: ValueError if the weights are not finite or do not sum to 1, and for an interval, a projection or channels
@@ -127,10 +129,8 @@ def guided(
     # All weight is on the plain branch, so the update is 0: nothing to switch off, nothing to project.
     if len(live) == len(alone) == 1 and live[0][0] is alone[0][0]:
         return _sum(field, live)
-    keeps: list[Keep] = [] if projection is None else [Projector(projection)]
-    if channels is not None:
-        keeps.append(_in_channels(channels))
-    strong = _kept(field, live, alone, keeps) if keeps else _sum(field, live)
+    kept = projection is not None or channels is not None
+    strong = _kept(field, live, alone, projection, channels) if kept else _sum(field, live)
     return strong if interval == WHOLE else _within(interval, strong, _sum(field, alone))
 
 
@@ -197,22 +197,36 @@ def _sum(field: ConditionedField, live: Sequence[tuple[Condition, Weight]]) -> V
     return velocity
 
 
-Keep = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-"""What is left of ``(update, plain, z [B, T, D], t [B])``; the update and the plain velocity are ``[B, T, D]``."""
+def between(weights: Sequence[Weight], plain: Sequence[Weight]) -> list[Weight]:
+    """Weights of the mix of conditions that a guided sum amplifies: plain as far as the sum holds it, then what else
+    has positive weights, in their proportions.  None is negative, and they sum to 1 as ``weights`` and ``plain`` do.
 
+    A sum without negative weights mixes conditions and amplifies nothing: it is its own mix.
 
-def _in_channels(shares: Tensor) -> Keep:
-    return lambda update, plain, z, t: update * shares.to(update)
+    >>> between([4.0, -3.0], [1.0, 0.0]), between([0.5, 0.5], [1.0, 0.0]), between([0.0, 3.0, -2.0], [1.0, 0.0, 0.0])
+    ([1.0, 0.0], [0.5, 0.5], [0.0, 1.0, 0.0])
+    """
+    positive = [torch.as_tensor(w, dtype=torch.float64).clamp(min=0.0) for w in weights]
+    shared = [torch.minimum(w, torch.as_tensor(b, dtype=torch.float64)) for w, b in zip(positive, plain, strict=True)]
+    others = [w - s for w, s in zip(positive, shared, strict=True)]
+    # Positive weights sum to 1 or more, so whatever the shared ones leave of 1 is there among the others.
+    part = (1.0 - sum(shared)) / torch.as_tensor(sum(others)).clamp(min=NEGLIGIBLE)
+    found = [s + part * w for s, w in zip(shared, others, strict=True)]
+    return [float(w) if w.ndim == 0 else w for w in found]
 
 
 def _kept(
     field: ConditionedField,
     live: Sequence[tuple[Condition, Weight]],
     alone: Sequence[tuple[Condition, Weight]],
-    keeps: Sequence[Keep],
+    projection: Projection | None,
+    channels: Tensor | None,
 ) -> VelocityField:
-    # The plain branches come first; a condition may be among both, and is evaluated once.
-    conditions = list({id(condition): condition for condition, _ in (*alone, *live)}.values())
+    project = None if projection is None else Projector(projection)
+    # The plain branches come first; a condition may be among both, and is evaluated once.  Without a projection, one
+    # that has no weight in the sum is not evaluated at all: there is nothing of it in the sum.
+    among = live if project is None else (*alone, *live)
+    conditions = list({id(condition): condition for condition, _ in among}.values())
     evaluate = _stacked(field, conditions)
 
     def weights(of: Sequence[tuple[Condition, Weight]]) -> list[Weight]:
@@ -222,13 +236,19 @@ def _kept(
     # What the sum differs by from the plain velocity: w - 1 of a single plain branch, w of every other.
     change = [w - b for w, b in zip(whole, base, strict=True)]
 
+    nothing_added = between(whole, base)
+
     def velocity(z: Tensor, t: Tensor) -> Tensor:
         v = evaluate(z, t).to(z)
-        update = (_column(change, v) * v).sum(0)
-        plain = v[0] if len(alone) == 1 else (_column(base, v) * v).sum(0)
-        for keep in keeps:
-            update = keep(update, plain, z, t)
-        return plain + update
+        if project is None:
+            found = (_column(whole, v) * v).sum(0)
+        else:
+            plain = v[0] if len(alone) == 1 else (_column(base, v) * v).sum(0)
+            found = plain + project((_column(change, v) * v).sum(0), plain, z, t)
+        if channels is None:
+            return found
+        start = (_column(nothing_added, v) * v).sum(0)
+        return start + channels.to(found) * (found - start)
 
     return velocity
 

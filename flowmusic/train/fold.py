@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from flowmusic.data.latents import Batch
-from flowmusic.flow.guide import stack
+from flowmusic.flow.guide import between, stack
 from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
@@ -126,8 +126,9 @@ class LitFold(LitFlow):
             shares = [rest if place is None else weights[:, place] for place in places]
             target = sum(share[:, None, None] * v for share, v in zip(shares, velocity, strict=True))
             if self.guided_channels is not None:
-                plain = velocity[self.names.index("all")]
-                target = plain + self.guided_channels.to(device) * (target - plain)
+                mix = between(shares, [float(place == self.names.index("all")) for place in places])
+                start = sum(torch.as_tensor(w).to(v)[..., None, None] * v for w, v in zip(mix, velocity, strict=True))
+                target = start + self.guided_channels.to(device) * (target - start)
         said = conditions[self.names.index("all")]
         condition = Condition(said.frames, said.tokens, said.tokens_mask, said.pooled, weights)
         prediction = self.field(sample.z_t, sample.t, condition)

@@ -187,6 +187,20 @@ def test_channels_keep_their_share_of_what_guidance_adds() -> None:
     for channel, weight in enumerate((3.0, 2.0, 1.0)):
         wanted = guided_by_loop(MaskedField(), [(said, weight), (nothing, 1.0 - weight)])(z, t)
         torch.testing.assert_close(found[..., channel], wanted[..., channel])
+    # Weights that fade from one condition to another amplify nothing, and one without plain amplifies what it holds.
+    third = condition(0, 2)
+    for weights in ([(said, 0.5), (nothing, 0.5)], [(nothing, 1.0)], [(said, 0.25), (third, 0.75)]):
+        wanted = guided_by_loop(MaskedField(), weights)(z, t)
+        torch.testing.assert_close(guided(field, weights, plain=said, channels=shares)(z, t), wanted)
+    field.batches.clear()
+    style = guided(field, [(said, 0.0), (third, 3.0), (nothing, -2.0)], plain=said, channels=torch.zeros(3))(z, t)
+    torch.testing.assert_close(style, MaskedField()(z, t, third))
+    assert field.batches == [4]  # plain has no weight, and costs nothing
+    # By frames: the first half is amplified, the second is another condition alone.
+    halves = torch.tensor([3.0, 3.0, 3.0, 0.0, 0.0, 0.0])
+    found = guided(field, [(said, halves), (nothing, 1.0 - halves)], plain=said, channels=torch.zeros(3))(z, t)
+    for frames, alone in ((slice(0, 3), said), (slice(3, 6), nothing)):
+        torch.testing.assert_close(found[:, frames], MaskedField()(z, t, alone)[:, frames])
     # After a projection, of what that left.
     eta = Projection(eta=0.0)
     projected = guided(field, [(said, 3.0), (nothing, -2.0)], plain=said, projection=eta)(z, t)
