@@ -69,6 +69,10 @@ class GenerationDefaults:
         found.at(0.0)  # what makes no sense shows now
         return found
 
+    def shares(self) -> list[list[float]] | None:
+        """``guided_channels`` as a record tells them."""
+        return None if self.guided_channels is None else [list(map(float, run)) for run in self.guided_channels]
+
     def channels(self, dim: int) -> Tensor | None:
         """``guided_channels`` as ``[dim]``.  Raises: ValueError where they are not for ``dim`` channels in all."""
         return None if self.guided_channels is None else spread(self.guided_channels, dim, "guided_channels")

@@ -35,6 +35,7 @@ def record(
     requested: Annotations,
     adherence: Adherence | None,
     choice: Mapping[str, Any] | None = None,
+    guided_channels: list[list[float]] | None = None,
     adapters: Sequence[Mapping[str, Any]] = (),
     weights: Mapping[str, str] | None = None,
     details: Mapping[str, Any] | None = None,
@@ -42,7 +43,8 @@ def record(
     """The content of take.json as plain data; times are seconds.
 
     ``written`` are the controls before a model left some out; ``adherence`` is None before anyone has listened;
-    ``choice`` says among which takes this one was the best (``flowmusic.takes.choose``); ``adapters`` are those in the
+    ``choice`` says among which takes this one was the best (``flowmusic.takes.choose``); ``guided_channels`` are
+    the model's (``GenerationDefaults.shares``); ``adapters`` are those in the
     model's weights, by name, hash and scale; ``weights`` are hashes of the model and its codec, where they are known;
     ``details`` are of :func:`details`.
     """
@@ -62,6 +64,7 @@ def record(
         "guidance": curves.told(guidance),
         "guidance_interval": list(take.guidance.interval),
         "apg": None if take.guidance.projection is None else asdict(take.guidance.projection),
+        "guided_channels": guided_channels,
         "seconds": asked.seconds,
         "sample_rate": sample_rate,
         "channels": channels,

@@ -128,6 +128,12 @@ def _train(cfg: DictConfig) -> TrainResult:
     trainer = instantiate(cfg.trainer, **shell)
     if cfg.export is not None and is_sharded(trainer):
         raise WrongSettings("a sharded run is not made into a bundle when it ends; set export=null")
+    if cfg.export is not None and cfg.export.get("generation") is not None:
+        from flowmusic.generate.defaults import GenerationDefaults
+
+        # What does not fit the field is said now, not when the bundle of a finished run is loaded.
+        sampled: Any = OmegaConf.to_container(cfg.export.generation, resolve=True)
+        GenerationDefaults(**sampled).channels(model.field.dim)
     if first:
         claim(cfg, folder, whose)
     began = time.monotonic()

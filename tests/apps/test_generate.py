@@ -47,7 +47,7 @@ def test_a_take_and_its_record(here: Path, model: Generator, capsys: pytest.Capt
         "PCM_16",
     )
     keys = "model licence watermark audio_sha256 seed solver steps time_grid num_evals guidance guidance_interval"
-    keys += " apg seconds sample_rate channels text facts controls"
+    keys += " apg guided_channels seconds sample_rate channels text facts controls"
     assert list(record) == [*keys.split(), "adherence"]
     assert (record["time_grid"], record["guidance_interval"], record["apg"]) == ("uniform", [0.0, 1.0], None)
     assert record["seed"] == 7 and record["text"] == "a “warm” beat" and record["guidance"] == {"all": 2.0}

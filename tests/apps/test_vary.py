@@ -180,6 +180,12 @@ BAD: list[tuple[str, Change, list[str], list[str]]] = [
     ("variation of another seed", changed("seed", 5), ["--variation", "0.5"], ["another one", "--strength"]),
     ("damaged seed", changed("seed", []), ["--variation", "0.5"], ["does not tell how", "--strength"]),
     ("damaged guidance", changed("guidance", 3), ["--variation", "0.5"], ["does not tell how"]),
+    (
+        "other shares",
+        changed("guided_channels", [[8, 0.5]]),
+        ["--variation", "0.5"],
+        ["guided by channel as [[8, 0.5]]"],
+    ),
     ("damaged adapters", changed("adapters", 3), ["--variation", "0.5"], ["adapter"]),
     ("a model that is gone", changed("model", "mega"), ["loud"], ["mega", "give --model"]),
 ]
