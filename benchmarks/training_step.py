@@ -18,7 +18,10 @@ from typing import Any
 
 import torch
 
+from flowmusic.precision import has_bf16
 from flowmusic.train.run import compose
+
+PRECISION = {True: "bf16", False: "fp32"}
 
 
 class Variant:
@@ -36,9 +39,11 @@ class Variant:
         self.data.setup("fit")
         self.items, self.device, self.bf16 = int(cfg.data.batch), device, bf16
         made = self.model.configure_optimizers()["optimizer"]
-        # Groups as the model made them, on the kernel that is asked for.
-        groups = [{k: v for k, v in g.items() if k not in ("fused", "foreach")} for g in made.param_groups]
-        self.optimizer = torch.optim.AdamW(groups, fused=optimizer == "fused", foreach=optimizer == "foreach")
+        self.optimizer = made
+        if optimizer != "own":
+            # Groups as the model made them, on the kernel that is asked for.
+            groups = [{k: v for k, v in g.items() if k not in ("fused", "foreach")} for g in made.param_groups]
+            self.optimizer = torch.optim.AdamW(groups, fused=optimizer == "fused", foreach=optimizer == "foreach")
         if compile is not None:
             getattr(self.model, "field", self.model).compile(mode=compile)
             self.model.compile_mode = compile
@@ -96,11 +101,14 @@ def table(title: str, variants: dict[str, Variant], rounds: int, device: str) ->
 
 
 def field(latents: Path, device: str, compiled: bool) -> dict[str, Variant]:
-    base = ["experiment=nano", f"latents={latents}", "~callbacks.samples"]
-    make = partial(Variant, device=device, bf16=True, optimizer="fused", compile=None)
+    muon = ["experiment=nano", f"latents={latents}", "~callbacks.samples"]
+    base = [*muon, "model.optimizer._target_=torch.optim.AdamW"]
+    bf16 = has_bf16(device)
+    make = partial(Variant, device=device, bf16=bf16, optimizer="fused", compile=None)
     found = {
-        "base: bf16, fused AdamW, batch 16": make(base),
-        "fp32": make(base, bf16=False),
+        f"base: {PRECISION[bf16]}, fused AdamW, batch 16": make(base),
+        PRECISION[not bf16]: make(base, bf16=not bf16),
+        "Muon for the matrices": make(muon, optimizer="own"),
         "AdamW foreach": make(base, optimizer="foreach"),
         "AdamW parameter by parameter": make(base, optimizer="plain"),
         "batch 4": make([*base, "data.batch=4", "data.pairs=12"]),
@@ -117,10 +125,11 @@ def field(latents: Path, device: str, compiled: bool) -> dict[str, Variant]:
 def codec(corpus: Path, device: str) -> dict[str, Variant]:
     base = ["experiment=nano_codec", f"corpus={corpus}", "data.limit=60"]
     judged = [*base, "+model/adversarial@model.adversarial=spectrum", "model.adversarial.begin=0"]
-    make = partial(Variant, device=device, bf16=True, optimizer="fused", compile=None)
+    bf16 = has_bf16(device)
+    make = partial(Variant, device=device, bf16=bf16, optimizer="fused", compile=None)
     return {
-        "base: bf16, fused AdamW, batch 12": make(base),
-        "fp32": make(base, bf16=False),
+        f"base: {PRECISION[bf16]}, fused AdamW, batch 12": make(base),
+        PRECISION[not bf16]: make(base, bf16=not bf16),
         "AdamW foreach": make(base, optimizer="foreach"),
         "batch 4": make([*base, "data.batch=4"]),
         "discriminator of 32 channels": make(judged),
