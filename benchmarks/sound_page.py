@@ -2,7 +2,7 @@
 
 Prints a table of figures, draws one picture of spectrograms (docs/sound.png), and makes a page with players.
 
-    python benchmarks/sound_page.py --corpus DIR --codecs nano_codec,nano2_codec --models nano --out sound-page \
+    python benchmarks/sound_page.py --corpus DIR --codecs nano2_codec --models nano --out sound-page \
         [--clips 16] [--shown 3] [--picture docs/sound.png]
 """
 
@@ -42,19 +42,21 @@ def rows_of(corpus: Path, clips: Sequence[LabelledClip], codecs: Sequence[str], 
     for name in codecs:
         codec = bundle.load_codec(name)
         rows[f"codec {Path(name).name}"] = [round_trip(codec, clip.audio) for clip in clips]
-    for name in models:
+    for name, title in zip(models, _titles(models), strict=True):
         generator = bundle.load(name)
         grid = generator.grid(SECONDS)
         # The same clips, their controls on this model's clock.
         asked = read_clips(corpus, "test", len(clips), grid, RATE, generator.controls)
         takes = [generator.generate(clip.controls, grid=grid, seed=seed).audio for seed, clip in enumerate(asked)]
-        rows[f"take of {_title(name)}"] = [Audio(take.samples[0], take.rate) for take in takes]
+        rows[f"take of {title}"] = [Audio(take.samples[0], take.rate) for take in takes]
     return rows
 
 
-def _title(name: str) -> str:
-    path = Path(name)
-    return path.parent.name if path.name == "bundle" else path.name
+def _titles(names: Sequence[str]) -> list[str]:
+    """Models by the names of their folders; in full where two would be called alike."""
+    paths = [Path(name) for name in names]
+    short = [path.parent.name if path.name == "bundle" else path.name for path in paths]
+    return short if len(set(short)) == len(short) else list(names)
 
 
 def table(rows: Mapping[str, Sequence[Audio]]) -> str:
@@ -133,7 +135,7 @@ def _levelled(audio: Audio, rms: float = 0.1) -> Audio:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True, help="with a test split and drum stems")
-    parser.add_argument("--codecs", default="nano_codec,nano2_codec", help="names or folders, with commas")
+    parser.add_argument("--codecs", default="nano2_codec", help="names or folders, with commas")
     parser.add_argument("--models", default="nano", help="names or bundles, with commas")
     parser.add_argument("--clips", type=int, default=16)
     parser.add_argument("--shown", type=int, default=3, help="clips on the page and in the picture")
