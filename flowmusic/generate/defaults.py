@@ -50,8 +50,7 @@ class GenerationDefaults:
         """
         return Guidance.of(
             self.guidance if weights is None else weights,
-            self.guidance_interval if interval is None else interval,
-            self.apg if apg is None else apg,
+            *self._how(interval, apg),
         )
 
     def guide_over_time(
@@ -63,11 +62,16 @@ class GenerationDefaults:
         """As :meth:`guide`, of weights that may be curves."""
         found = GuidanceOverTime(
             self.guidance if weights is None else weights,
-            self.guidance_interval if interval is None else interval,
-            self.apg if apg is None else apg,
+            *self._how(interval, apg),
         )
         found.at(0.0)  # what makes no sense shows now
         return found
+
+    def _how(
+        self, interval: Sequence[float] | None, apg: Mapping[str, float | None] | None
+    ) -> tuple[Sequence[float] | None, Mapping[str, float | None] | None]:
+        """When guidance applies and what of it is kept, where nothing is given in their place."""
+        return self.guidance_interval if interval is None else interval, self.apg if apg is None else apg
 
     def shares(self) -> list[list[float]] | None:
         """``guided_channels`` as a record tells them."""
