@@ -51,8 +51,12 @@ def main() -> int:
         print(f"error: {args.model} is told no facts; give --model with one that is, such as nano", file=sys.stderr)
         return 2
     rate = int(getattr(generator.codec, "rate", 32_000))
-    found = reader.clips(args.corpus, args.split, args.clips)
-    clips = [read_clip(clip, generator.grid(), rate, (*TOLD,)) for clip in found]
+    try:
+        found = reader.clips(args.corpus, args.split, args.clips)
+        clips = [read_clip(clip, generator.grid(), rate, TOLD) for clip in found]
+    except (FileNotFoundError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     labels = [clip.labels for clip in found]
     said = [clip.controls.only({TEXT}) for clip in clips]
     rows = {

@@ -15,6 +15,7 @@ from flowmusic.apps import build as apps_build
 from flowmusic.audio import Audio
 from flowmusic.interop import bundle, model_files
 from flowmusic.precision import of_trainer
+from flowmusic.train.command import WrongSettings
 from flowmusic.train.run import compose, train
 from flowmusic.types import Controls
 from tests.interop import checkpoints
@@ -144,8 +145,9 @@ def test_mismatched_frames_dim_says_what_to_set(store: Path, tmp_path: Path) -> 
 
 def test_shares_of_guidance_that_do_not_fit_are_refused_before_the_training(store: Path, tmp_path: Path) -> None:
     told = [option for option in flow(store, tmp_path / "run", "trainer.max_steps=1") if option != "export=null"]
-    with pytest.raises(ValueError, match=r"guided_channels must be pairs .* for 8 channels in all, got \[\[9"):
-        train(compose([*told, "codec_name=nano_codec", "+export.generation.guided_channels=[[9,1.0]]"]))
+    told += ["codec_name=nano_codec", "+export.generation.guided_channels=[[9,1.0]]"]
+    with pytest.raises(WrongSettings, match=r"guided_channels must be pairs .* for 8 channels in all, got \[\[9"):
+        train(compose(told))
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
