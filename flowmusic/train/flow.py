@@ -56,6 +56,7 @@ class LitFlow(LightningModule):
         init_from: bundle whose weights the training starts from; only a style conditioner, the pooling of tokens,
             what reads a text-audio model, facts or who plays may be missing in it.
         init_except: patterns (``field.blocks.*.cross.*``) of names that start afresh all the same.
+        frozen: patterns of names of weights that stay as they are.
         pairing: ``none``, or ``minibatch`` for :func:`flowmusic.flow.pairing.nearest`.
         compile: mode of torch.compile for the field (``default``; ``reduce-overhead`` is CUDA graphs;
             ``max-autotune-no-cudagraphs``); None does without.  Token counts are then padded to multiples of
@@ -89,6 +90,7 @@ class LitFlow(LightningModule):
         describe: float = 0.0,
         init_from: str | None = None,
         init_except: Sequence[str] = (),
+        frozen: Sequence[str] = (),
         pairing: str = "none",
         compile: str | None = None,
         checkpointing: bool = False,
@@ -113,14 +115,17 @@ class LitFlow(LightningModule):
         self.describe = describe
         self.description = None
         if describe:
-            if not isinstance(encoder, ConditionEncoder):
-                raise ValueError("only our own encoder sums up what is said; set model.describe=0")
+            if not isinstance(encoder, ConditionEncoder) or encoder.style is None or encoder.pool_text is None:
+                raise ValueError(
+                    f"model.describe={describe:g} needs a model with style and pooled words; set model.describe=0"
+                )
             self.description = Description(encoder.width, encoder.dim)
         field.checkpointing = checkpointing
         if isinstance(encoder, ConditionEncoder):
             text_audio.attach(encoder)
         if init_from is not None:
             start_from(self, init_from, init_except)
+        freeze(self, frozen)
         tones = getattr(field, "tones", None)
         if tones is not None and not tones.drawn:
             if tones_from is None:
@@ -229,10 +234,7 @@ class LitFlow(LightningModule):
         return alignment_loss(*self.encoder.summary(batch.pairs))
 
     def untold(self, batch: Batch) -> Tensor:
-        """Share of how the windows sound that text, style and facts, each alone, do not tell.
-
-        Raises: ValueError for an encoder without style or pooling.
-        """
+        """Share of how the windows sound that text, style and facts, each alone, do not tell."""
         assert self.description is not None and isinstance(self.encoder, ConditionEncoder)
         said: tuple[Tensor, ...] = self.encoder.summary(batch.controls)
         if self.encoder.facts is not None and batch.controls.facts:
@@ -332,6 +334,17 @@ def start_from(module: LitFlow, name: str, afresh: Sequence[str] = ()) -> None:
     if facts is not None and not any(k.startswith("encoder.facts.") for k in kept):
         # The field listens already, and words that mean nothing yet would be noise to it: they begin as silence.
         facts.hush()
+
+
+def freeze(module: torch.nn.Module, patterns: Sequence[str]) -> None:
+    """Leave the weights whose names fit a pattern as they are.  Raises: ValueError for a pattern that fits none."""
+    named = dict(module.named_parameters())
+    for pattern in patterns:
+        fitting_it = [p for name, p in named.items() if fnmatch(name, pattern)]
+        if not fitting_it:
+            raise ValueError(f"model.frozen={pattern} fits no weight; weights are named like {next(iter(named))}")
+        for parameter in fitting_it:
+            parameter.requires_grad_(False)
 
 
 def widened(weight: Tensor, told: Mapping[str, Any], encoder: ConditionEncoder) -> Tensor:

@@ -114,9 +114,15 @@ def test_style_is_trained_exported_and_started_from(store: Path, tmp_path: Path)
     assert "style" in stored.config["settings"]["encoder"]
     # Training goes on from there, in a field that is told the tracks in every block, and hears tones.
     more = [f"model.init_from={stored.folder}", "model.field.frames_in_blocks=true", "trainer.max_steps=1"]
-    more += ["model.field.tone_channels=8", "codec_name=nano_codec"]
+    more += ["model.field.tone_channels=8", "codec_name=nano_codec", "model.frozen=[encoder.style.layers.*]"]
     on = train(compose([*flow(store, tmp_path / "on", *style), *more]))
     assert on.objects["trainer"].global_step == 1 and on.objects["model"].field.tones.drawn
+    for name, weight in on.objects["model"].named_parameters():
+        if name.startswith("encoder.style.") and name.endswith("weight"):
+            as_it_was = torch.equal(weight, stored.tensors[name].float())
+            assert as_it_was == name.startswith("encoder.style.layers."), name
+    with pytest.raises(Exception, match=r"model\.frozen=encoder\.stile\.\* fits no weight"):
+        train(compose([*flow(store, tmp_path / "y", *style), "model.frozen=[encoder.stile.*]"]))
     wider = [*flow(store, tmp_path / "x", *style), f"model.init_from={stored.folder}", "model.field.width=64"]
     with pytest.raises(Exception, match=r"does not fit this model.*other shape"):
         train(compose(wider))
