@@ -297,6 +297,7 @@ PLACES: list[tuple[str, Place]] = [
     ("training_steps", train("trainer.max_steps")),
     ("learning_rate", train("model.optimizer.lr")),
     ("loss_weight", train("model.align")),
+    ("loss_weight", train("model.describe")),
     ("noise", bundle("noise")),
     ("budget", train("callbacks.budget.wall_s")),
     ("short_time", train("control.drums.blur_s")),

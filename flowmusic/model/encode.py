@@ -51,7 +51,7 @@ class ConditionEncoder(nn.Module):
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim, self.width = dim, width
         self.tracks = nn.ModuleDict({name: TrackConditioner(**settings) for name, settings in tracks.items()})
         self.text = TextEncoder()
         self.text_projection = nn.Linear(TEXT_DIM, width)

@@ -25,6 +25,7 @@ from flowmusic.model.jasco.encoder import JascoEncoder
 from flowmusic.model.jasco.field import JascoField
 from flowmusic.model.text_audio_conditioner import TextAudioConditioner
 from flowmusic.train.align import alignment_loss
+from flowmusic.train.describe import Description
 from flowmusic.train.dropout import Dropout
 from flowmusic.train.schedule import scheduled
 from flowmusic.train.sharding import same_buffers, shard
@@ -50,6 +51,8 @@ class LitFlow(LightningModule):
         seed: batch m draws noise, t and dropout from (seed, m), so resuming is exact.
         align: weight of the loss that brings text and style together, on the pairs of a batch (see
             :func:`flowmusic.train.align.alignment_loss`); 0 leaves it out.
+        describe: weight of the loss by which text, style and facts, each on the whole, tell how their window sounds
+            (see :mod:`flowmusic.train.describe`); 0 leaves it out.
         init_from: bundle whose weights the training starts from; only a style conditioner, the pooling of tokens,
             what reads a text-audio model, facts or who plays may be missing in it.
         init_except: patterns (``field.blocks.*.cross.*``) of names that start afresh all the same.
@@ -83,6 +86,7 @@ class LitFlow(LightningModule):
         total_steps: int = 10_000,
         seed: int = 0,
         align: float = 0.0,
+        describe: float = 0.0,
         init_from: str | None = None,
         init_except: Sequence[str] = (),
         pairing: str = "none",
@@ -106,6 +110,12 @@ class LitFlow(LightningModule):
         self.channel_weights = None if channel_weights is None else weights_of_runs(channel_weights, field.dim)
         self.sigma_min, self.warmup, self.total_steps, self.seed = sigma_min, warmup, total_steps, seed
         self.align, self.pairing, self.compile_mode = align, pairing, compile
+        self.describe = describe
+        self.description = None
+        if describe:
+            if not isinstance(encoder, ConditionEncoder):
+                raise ValueError("only our own encoder sums up what is said; set model.describe=0")
+            self.description = Description(encoder.width, encoder.dim)
         field.checkpointing = checkpointing
         if isinstance(encoder, ConditionEncoder):
             text_audio.attach(encoder)
@@ -192,6 +202,10 @@ class LitFlow(LightningModule):
             apart = self.alignment(batch)
             self.log("train/alignment", apart, batch_size=batch.pairs.batch)
             loss = loss + self.align * apart
+        if self.description is not None:
+            untold = self.untold(batch)
+            self.log("train/untold", untold, batch_size=len(batch.latents))
+            loss = loss + self.describe * untold
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -200,6 +214,8 @@ class LitFlow(LightningModule):
         self.log("validation/loss", loss, batch_size=len(batch.latents), prog_bar=True)
         if self.align and batch.pairs.batch > 1:
             self.log("validation/alignment", self.alignment(batch), batch_size=batch.pairs.batch)
+        if self.description is not None:
+            self.log("validation/untold", self.untold(batch), batch_size=len(batch.latents))
 
     def alignment(self, batch: Batch) -> Tensor:
         """How hard it is to tell which text belongs to which style, on the pairs of a batch.
@@ -211,6 +227,17 @@ class LitFlow(LightningModule):
         if not batch.pairs.batch:
             raise ValueError(f"align={self.align:g} needs pairs of text and style; set data.pairs, or model.align=0")
         return alignment_loss(*self.encoder.summary(batch.pairs))
+
+    def untold(self, batch: Batch) -> Tensor:
+        """Share of how the windows sound that text, style and facts, each alone, do not tell.
+
+        Raises: ValueError for an encoder without style or pooling.
+        """
+        assert self.description is not None and isinstance(self.encoder, ConditionEncoder)
+        said: tuple[Tensor, ...] = self.encoder.summary(batch.controls)
+        if self.encoder.facts is not None and batch.controls.facts:
+            said = (*said, self.encoder.facts(batch.controls.facts)[2])
+        return self.description.loss(batch.latents, *said)
 
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmusic.train.align import alignment_loss
+from flowmusic.train.describe import FLOOR, Description, statistics
 from flowmusic.train.callbacks import ComputeBudget
 from flowmusic.train.dropout import Dropout, random_spans
 from flowmusic.train.flow import noisy_context
@@ -157,3 +158,38 @@ def test_alignment_loss_knows_who_belongs_together() -> None:
         optimizer.step()
     own = torch.nn.functional.normalize(text, dim=-1) @ torch.nn.functional.normalize(learned.detach(), dim=-1).T
     assert bool((own.argmax(1) == torch.arange(32)).all())
+
+
+def test_statistics_of_windows_are_mean_deviation_and_change() -> None:
+    still = torch.full((1, 10), 0.5)
+    swings = torch.tensor([[1.0, -1.0] * 5])
+    found = statistics(torch.stack([still, swings], dim=-1))
+    assert found.shape == (1, 6)
+    expected = [0.5, 0.0, math.log(FLOOR), math.log(1.0), math.log(FLOOR), math.log(2.0)]
+    assert found[0].tolist() == pytest.approx(expected, abs=1e-6)
+    # When something is played does not count.
+    noise = torch.randn(4, 50, 3, generator=generator())
+    assert torch.allclose(statistics(noise), statistics(noise.flip(1)), atol=1e-6)
+
+
+def test_a_description_learns_what_vectors_tell_and_leaves_silence_out() -> None:
+    told = torch.randn(256, 4, generator=generator())
+    # The vector tells how loud each channel is, but nothing of its mean.
+    latents = told.exp()[:, None] * torch.randn(256, 40, 4, generator=generator(1))
+    reader = Description(4, 4)
+    nothing = reader.loss(latents, torch.ones(256, 4)).item()
+    assert nothing == pytest.approx(1.0, rel=1e-2)
+    optimizer = torch.optim.Adam(reader.parameters(), 0.05)
+    for _ in range(100):
+        optimizer.zero_grad()
+        loss = reader.loss(latents, told)
+        loss.backward()
+        optimizer.step()
+    reader.eval()
+    found = reader.loss(latents, told)
+    # A third of the statistics are means, which it cannot know.
+    assert 0.3 < found.item() < 0.45
+    half = torch.where(torch.arange(256)[:, None] < 128, told, 0.0)
+    assert torch.allclose(reader.loss(latents, half), reader.loss(latents[:128], told[:128]))
+    assert torch.allclose(reader.loss(latents, told, torch.zeros_like(told)), found)
+    assert reader.loss(latents, torch.zeros_like(told)).item() == 0.0

@@ -103,11 +103,15 @@ def test_style_is_trained_exported_and_started_from(store: Path, tmp_path: Path)
     style = ["control.style.seconds=[0.2,0.5]", "control.style.drop=0.0", "model.dropout.everything=0.0"]
     style += ["model.dropout.text_only=0.0", "data.validation_crop_seconds=1.2"]
     first = [o for o in flow(store, tmp_path / "first", *style) if o != "export=null"]
-    result = train(compose([*first, "codec_name=nano_codec", "trainer.max_steps=4"]))
+    result = train(compose([*first, "codec_name=nano_codec", "trainer.max_steps=4", "model.describe=0.3"]))
+    # Text and style told how windows sound; what read that off is no part of the model.
+    assert 0.0 < float(result.objects["trainer"].logged_metrics["train/untold"]) < 10.0
+    assert result.objects["model"].description.output.weight.any()
     codebook = result.objects["model"].encoder.style.quantiser.levels[0]
     assert bool(codebook.inited) and codebook.embed.any()
     stored = model_files.read(tmp_path / "first" / "bundle")
-    assert not any("embed_avg" in name for name in stored.tensors) and "style" in stored.config["settings"]["encoder"]
+    assert not any("embed_avg" in name or "descri" in name for name in stored.tensors)
+    assert "style" in stored.config["settings"]["encoder"]
     # Training goes on from there, in a field that is told the tracks in every block, and hears tones.
     more = [f"model.init_from={stored.folder}", "model.field.frames_in_blocks=true", "trainer.max_steps=1"]
     more += ["model.field.tone_channels=8", "codec_name=nano_codec"]
