@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmusic.train.align import alignment_loss
-from flowmusic.train.describe import FLOOR, Description, statistics
 from flowmusic.train.callbacks import ComputeBudget
+from flowmusic.train.describe import FLOOR, Description, statistics
 from flowmusic.train.dropout import Dropout, random_spans
 from flowmusic.train.flow import noisy_context
 from flowmusic.train.schedule import warmup_cosine
