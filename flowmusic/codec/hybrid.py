@@ -5,8 +5,9 @@ of 1280 coefficients at 25 Hz leave 12.5 dB, which is all below some 2 kHz.  Tho
 spectra hold what is heard above: 64 of 2050 leave 6.0 dB (`python benchmarks/principal_components.py`).  Encoder and
 decoder networks learn what is not linear.
 
-The decoder makes a waveform from the first set, gives its spectrum the magnitudes of the second from ``from_hz`` on,
-and finds phases to them: those of the waveform begin a few fast Griffin-Lim iterations, whose lower part is held.
+The decoder makes a waveform from the first set, none of whose bins may lie far above the magnitudes of the second, gives
+its spectrum these magnitudes from ``from_hz`` on, and finds phases to them: those of the waveform begin a few fast
+Griffin-Lim iterations, whose lower part is held.
 
 Principal components as a transform code: Huang & Schultheiss (1963); fast Griffin-Lim: Perraudin et al. (2013).
 """
@@ -34,6 +35,9 @@ SEED = 0.01
 rounding, phases would be rounding too, and chunks would not agree."""
 MOMENTUM = 0.99
 """Of the fast Griffin-Lim iterations."""
+ROOM = 6.0
+"""How far (16 dB) a bin of the waveform may exceed the magnitude that is painted for it.  Of recordings hardly any does;
+of latents that a field makes, the noise on those of the waveform would fill every pause of the music."""
 CALIBRATED, BAND_HZ, MOST_BOOST = 10, 500.0, 1.0
 """Batches that levels are calibrated with, width of the bands compared, and the largest correction (8.7 dB)."""
 SMALL = {"latents": 0.1, "wave": 0.005, "spectrum": 0.1}
@@ -272,10 +276,11 @@ class HybridCodec(LatentCodec):
     def sound(self, painting: Painting) -> Tensor:
         """Waveform of a painting.  Shape: ``-> [B, T * hop]``."""
         wave = self.mdct.inverse(painting.coefficients)
-        base = stft(wave, self.n_fft, self.spectral_hop)
-        held = base * (1.0 - self.share)
         # The ceiling is above any bin of full-scale audio (a window of 2048 sums to 1024) and stops overflow.
-        magnitude = (painting.log_magnitude + self.boost[:, None]).clamp(max=7.0).exp() * self.share
+        painted = (painting.log_magnitude + self.boost[:, None]).clamp(max=7.0).exp()
+        base = stft(wave, self.n_fft, self.spectral_hop)
+        base = base * (ROOM * painted / base.abs().clamp_min(1e-9)).clamp(max=1.0)
+        held, magnitude = base * (1.0 - self.share), painted * self.share
         # Fast Griffin-Lim: c has the wanted magnitudes and the phases of y; x is what of c a waveform can have,
         # stft(istft(c)); the next y is x + momentum (x - the x before).
         current, before = base + magnitude * self.seed, None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flowmusic.audio import Audio
 from flowmusic.codec.encodec import EncodecCodec, ResidualQuantizer, SeanetCodec
 from flowmusic.codec.energy import EnergyHead
-from flowmusic.codec.hybrid import HybridCodec
+from flowmusic.codec.hybrid import HybridCodec, Painting
 from flowmusic.codec.latent import LatentCodec
 from flowmusic.codec.mdct import Mdct
 from flowmusic.codec.spectral import SpectralCodec
@@ -227,6 +227,21 @@ def test_calibration_gives_a_hybrid_codec_the_energy_that_a_mean_of_logarithms_l
     before = lacking()
     codec.calibrate(waves)
     assert before > 2.0 and abs(lacking()) < 0.5
+
+
+def test_a_hybrid_codec_keeps_the_noise_of_its_waveform_out_of_pauses() -> None:
+    codec = hybrid()
+    tone = 0.3 * torch.sin(2 * torch.pi * 400.0 * torch.arange(6400) / codec.rate)[None]
+    coefficients, heard = codec.mdct(tone), codec.log_spectrum(tone)
+    as_said = codec.sound(Painting(coefficients, heard))
+    torch.testing.assert_close(as_said[:, 800:-800], tone[:, 800:-800], atol=2e-2, rtol=0.0)
+    # The second half is a pause by what is painted, while the waveform goes on.
+    half = heard.shape[2] // 2
+    heard[:, :, half:] = math.log(1e-3)
+    paused = codec.sound(Painting(coefficients, heard))
+    middle = paused.shape[1] // 2
+    torch.testing.assert_close(paused[:, 800 : middle - 800], as_said[:, 800 : middle - 800], atol=2e-2, rtol=0.0)
+    assert paused[:, middle + 800 : -800].abs().max() < 1e-3
 
 
 def test_an_energy_head_sets_the_energies_that_it_predicts() -> None:
