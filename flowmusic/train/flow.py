@@ -113,8 +113,10 @@ class LitFlow(LightningModule):
         self.describe = describe
         self.description = None
         if describe:
-            if not isinstance(encoder, ConditionEncoder):
-                raise ValueError("only our own encoder sums up what is said; set model.describe=0")
+            if not isinstance(encoder, ConditionEncoder) or encoder.style is None or encoder.pool_text is None:
+                raise ValueError(
+                    f"model.describe={describe:g} needs a model with style and pooled words; set model.describe=0"
+                )
             self.description = Description(encoder.width, encoder.dim)
         field.checkpointing = checkpointing
         if isinstance(encoder, ConditionEncoder):
@@ -229,10 +231,7 @@ class LitFlow(LightningModule):
         return alignment_loss(*self.encoder.summary(batch.pairs))
 
     def untold(self, batch: Batch) -> Tensor:
-        """Share of how the windows sound that text, style and facts, each alone, do not tell.
-
-        Raises: ValueError for an encoder without style or pooling.
-        """
+        """Share of how the windows sound that text, style and facts, each alone, do not tell."""
         assert self.description is not None and isinstance(self.encoder, ConditionEncoder)
         said: tuple[Tensor, ...] = self.encoder.summary(batch.controls)
         if self.encoder.facts is not None and batch.controls.facts:
