@@ -100,6 +100,17 @@ def last_layer(module: Any, batches: Iterable[Any], ridge: float = 1e-3) -> tupl
     return solved[:-1].T.contiguous(), solved[-1], 1.0 - left / energy
 
 
+def exported(cfg: Any, module: Any, data: Any, steps: int) -> Path:
+    """The bundle of a model that was fitted in so many steps without a trainer, where the configuration says."""
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    run = {"steps": steps, "seed": int(cfg.seed), **provenance(), "metrics": {}}
+    export = instantiate(cfg.export, _partial_=True)
+    folder: Path = export(module=module, data=data, run=run, settings=OmegaConf.to_container(cfg, resolve=True))
+    return folder
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="nano", help="name or folder of the trained field")
@@ -109,7 +120,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--batches", type=int, default=60, help="that the last layer is fitted on")
     args, overrides = parser.parse_known_args(argv)
     from hydra.utils import instantiate
-    from omegaconf import OmegaConf
 
     given = [f"model.init_from={args.model}", f"model.init_except=[{AFRESH}]", f"export.folder={args.out}"]
     cfg = compose([*overrides, *given, "export.eight_bits=false"])
@@ -136,9 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         module.field.output.weight.copy_(weight)
         module.field.output.bias.copy_(bias)
     print(f"{args.batches} batches: the last layer explains {share:.3f} of what the best linear guess leaves")
-    run = {"steps": 0, "seed": int(cfg.seed), **provenance(), "metrics": {}}
-    export = instantiate(cfg.export, _partial_=True)
-    print(export(module=module, data=data, run=run, settings=OmegaConf.to_container(cfg, resolve=True)))
+    print(exported(cfg, module, data, steps=0))
     return 0
 
 

@@ -21,25 +21,39 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flowmusic.data.latents import Batch
+from flowmusic.data.latents import Batch, LatentCrops
+from flowmusic.data.module import VALIDATION_SEED
 from flowmusic.model.style import StyleConditioner
 from flowmusic.train.describe import Description
-from flowmusic.train.run import compose, provenance
+from flowmusic.train.run import compose
 from flowmusic.train.schedule import scheduled
-from tools.change_codec import regression
+from tools.change_codec import exported, regression
+
+HELD = 16
+"""Batches of held-out clips that are judged by."""
 
 
 def excerpts(batches: Iterable[Batch]) -> Iterable[tuple[Tensor, Tensor]]:
-    """What is heard of each excerpt and the window that goes with it.  Shape: ``[B, S, D], [B, T, D']``, a batch."""
+    """What is heard of each excerpt and the window that goes with it.  Shape: ``[B, S, D], [B, T, D']``, a batch.
+
+    Batches in which no excerpt fits beside its window are left out.
+    """
     for batch in batches:
         rows = [n for n, style in enumerate(batch.controls.style) if style is not None]
+        if not rows:
+            continue
         heard = torch.stack([batch.controls.style[n].features for n in rows])  # type: ignore[union-attr]
         yield heard, batch.latents[rows]
 
 
+def values(style: StyleConditioner, heard: Tensor, detail: int | None = None) -> Tensor:
+    """What the last layer makes tokens of, every frame.  Shape: ``[B, S, D] -> [B, S, dim]``."""
+    return style.quantise(style.encode(heard), detail).values
+
+
 def pooled(style: StyleConditioner, heard: Tensor, detail: int | None = None) -> Tensor:
     """Mean over an excerpt's tokens, before the last layer.  Shape: ``[B, S, D] -> [B, dim]``."""
-    return style.quantise(style.encode(heard), detail).values[:, :: style.stride].mean(1)
+    return values(style, heard, detail)[:, :: style.stride].mean(1)
 
 
 def fit(
@@ -77,8 +91,8 @@ def as_before(style: StyleConditioner, before: StyleConditioner, batches: Iterab
     """Fit the last layer to the tokens of another conditioner; the share of their variance that comes back."""
     made, wanted = [], []
     for heard, _ in batches:
-        made.append(style.quantise(style.encode(heard)).values.flatten(0, 1))
-        wanted.append(before.output(before.quantise(before.encode(heard)).values).flatten(0, 1))
+        made.append(values(style, heard).flatten(0, 1))
+        wanted.append(before.output(values(before, heard)).flatten(0, 1))
     x, y = torch.cat(made), torch.cat(wanted)
     mean, level = x.mean(0), y.mean(0)
     weight = regression((x - mean).T @ (x - mean), (x - mean).T @ (y - level), ridge=0.01)
@@ -95,10 +109,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--lr", type=float, default=2e-3)
     args, overrides = parser.parse_known_args(argv)
     from hydra.utils import instantiate
-    from omegaconf import OmegaConf
 
     given = [f"model.init_from={args.model}", f"export.folder={args.out}", "export.eight_bits=false"]
-    cfg = compose([*overrides, *given])
+    # Texts are not heard here, so there are no pairs of text and style.
+    cfg = compose([*overrides, *given, "model.align=0", "data.pairs=0"])
     torch.manual_seed(int(cfg.seed))
     module, data = instantiate(cfg.model), instantiate(cfg.data)
     data.setup("fit")
@@ -107,13 +121,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"{args.model} has no style control; train one with experiment=nano")
     before = deepcopy(style).eval()
     description = fit(style, excerpts(data.train_dataloader()), module.encoder.dim, args.steps, args.lr)
-    held = list(excerpts(islice(data.val_dataloader(), 16)))
+    # Windows as in training: the longer ones of validation would leave the excerpt of a short clip no room.
+    crops = LatentCrops(
+        data.validation_store, data.crop_seconds, data.batch, VALIDATION_SEED, style_seconds=data.style_seconds
+    )
+    held = excerpts(map(crops, range(HELD)))
     print("untold by 1, 2, ... levels:", " ".join(f"{each:.3f}" for each in untold(style, description, held)))
     share = as_before(style, before, islice(excerpts(data.train_dataloader()), 60))
     print(f"the last layer brings back {share:.3f} of the tokens before")
-    run = {"steps": args.steps, "seed": int(cfg.seed), **provenance(), "metrics": {}}
-    export = instantiate(cfg.export, _partial_=True)
-    print(export(module=module, data=data, run=run, settings=OmegaConf.to_container(cfg, resolve=True)))
+    print(exported(cfg, module, data, args.steps))
     return 0
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from flowmusic.data.latents import Batch
 from flowmusic.interop import bundle
 from flowmusic.model.style import StyleConditioner
 from flowmusic.train.run import compose, train
+from flowmusic.types import Controls, FrameGrid, Style
 from tests.train.tiny_runs import TINY_FLOW
 from tools import fit_style
 
@@ -28,6 +31,16 @@ def pairs(seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     while True:
         loud = torch.randn(32, 1, 4, generator=generator).exp()
         yield tuple(loud * torch.randn(32, frames, 4, generator=generator) for frames in (20, 30))  # type: ignore[misc]
+
+
+def test_batches_without_excerpts_are_left_out() -> None:
+    grid = FrameGrid(Fraction(25), 30)
+    latents, heard = torch.randn(2, 30, 4), torch.randn(20, 4)
+    empty = Batch(latents, Controls((None, None), style=(None, None)), grid)
+    half = Batch(latents, Controls((None, None), style=(None, Style(heard))), grid)
+    found = list(fit_style.excerpts([empty, half, empty]))
+    assert len(found) == 1
+    assert torch.equal(found[0][0], heard[None]) and torch.equal(found[0][1], latents[1:])
 
 
 def test_tokens_learn_how_the_rest_of_a_clip_sounds() -> None:
