@@ -48,8 +48,9 @@ def add_making(parser: argparse.ArgumentParser, out: str) -> None:
 
 
 def free(args: argparse.Namespace) -> frozenset[str]:
-    """The names of --free."""
-    return frozenset(FREE) if "all" in args.free else frozenset(args.free)
+    """The names of --free; facts go with the words that say them."""
+    names = frozenset(FREE) if "all" in args.free else frozenset(args.free)
+    return names | {"facts"} if "text" in names else names
 
 
 def opened(

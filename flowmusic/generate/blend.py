@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from flowmusic import limits
@@ -63,7 +65,7 @@ def blend(
     def one(part: Window, drawn: torch.Tensor, _: torch.Tensor, given: Given, told: Progress | None) -> Solution:
         both = (cut_controls(first, part), cut_controls(second, part))
         if second.tracks is first.tracks:
-            both = (both[0], Controls(both[1].text, both[0].tracks, both[1].style))
+            both = (both[0], replace(both[1], tracks=both[0].tracks))
         return draw(
             generator, shared(*both, at, guidance, part.stop - part.start), drawn, sampling, given=given, progress=told
         )

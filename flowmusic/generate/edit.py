@@ -20,13 +20,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flowmusic.facts import Facts
 from flowmusic.generate.draw import draw
 from flowmusic.generate.generator import Generator, check_seed, draw_seed
 from flowmusic.generate.long import OVERLAP_SECONDS, shifted
 from flowmusic.generate.passages import Passage
 from flowmusic.generate.sampling import Noise, Sampling, SeededNoise
 from flowmusic.generate.windows import Window, cover, cut_controls
-from flowmusic.types import STYLE, TEXT, Controls, FrameGrid, Generation, Guidance, Progress, Track
+from flowmusic.types import FACTS, STYLE, TEXT, Controls, FrameGrid, Generation, Guidance, Progress, Prompt, Track
 from flowmusic.units import first_frame_at_or_after, seconds_to_frame
 
 Span = tuple[float, float]
@@ -168,8 +169,8 @@ def inside(
 
     Args:
         old: of the whole piece, on ``grid``.
-        new: likewise; its words and style replace those of ``old``, where it has any.
-        free: names of tracks, ``text`` and ``style``, that are not to be kept from ``old`` in the regions.
+        new: likewise; its words with their facts, and its style, replace those of ``old``, where it has any.
+        free: names of tracks, ``text``, ``facts`` and ``style``, that are not to be kept from ``old`` in the regions.
 
     Raises: ValueError for tracks of one name of different kinds.
     """
@@ -180,9 +181,23 @@ def inside(
             given = old.tracks[name].unknown()
         here = _frames_of(name, regions, grid)
         tracks[name] = old.tracks[name] if given is None else _joined(old.tracks.get(name), given, here)
-    kept, said = old.only({*old.names()} - {*free}), new.names()
-    text = new.text if TEXT in said else kept.text
-    return Controls(text, tracks, new.style if STYLE in said else kept.style)
+    kept = old.only({*old.names()} - {*free})
+    text, facts = reworded(kept, new)
+    return Controls(text, tracks, new.style if STYLE in new.names() else kept.style, facts)
+
+
+def reworded(old: Controls, new: Controls) -> tuple[tuple[Prompt, ...], tuple[Facts | None, ...]]:
+    """Words and facts of a request that was made anew: facts go with the words that say them.
+
+    New words come with their own facts and no others; facts alone (flags) count more than those from before.
+    """
+    if TEXT in new.names():
+        return new.text, new.facts
+    if FACTS not in new.names():
+        return old.text, old.facts
+    before = old.facts or (None,) * old.batch
+    facts = tuple(a.over(b) if a and b else a or b for a, b in zip(new.facts, before, strict=True))
+    return old.text, facts
 
 
 def _frames_of(name: str, regions: Sequence[Span], grid: FrameGrid) -> Tensor:

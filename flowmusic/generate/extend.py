@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -99,7 +99,7 @@ def continued(
         else:
             lasts = track.grid.seconds if seconds is None else seconds
             tracks[name] = _repeated(name, track, turn or Turn(lasts, lasts), grid, first)
-    return Controls(controls.text, tracks, controls.style)
+    return replace(controls, tracks=tracks)
 
 
 def running_on(beats: Track, grid: FrameGrid, first: int = 0) -> Track:

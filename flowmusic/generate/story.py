@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from flowmusic.curves import GuidanceOverTime
+from flowmusic.facts import Facts
 from flowmusic.generate.long import Ask
 from flowmusic.generate.passages import Passage
 from flowmusic.generate.piece import over
@@ -33,8 +34,8 @@ class Section:
 
     Args:
         start: seconds from the beginning of the piece.
-        controls: a batch of one: words and style, and what is known of its tracks, on a grid of its own that begins
-            with it; tracks may be left out.
+        controls: a batch of one: words, facts and style, and what is known of its tracks, on a grid of its own that
+            begins with it; tracks may be left out.
         guidance: the piece's own if left out; of one over time, the times are those of the piece.
         fade: seconds that the change into it takes, half before its start; 0 is a cut, None the piece's own.
     """
@@ -50,7 +51,8 @@ class Story:
     """Sections over one grid, ready to be asked for.
 
     Attributes:
-        controls: the words and style of the first section, and the tracks of all.
+        controls: the words, facts and style of the first section, and the tracks of all.
+        prompts: words, style and facts of each section.
         shares: ``[S, T]``, of each section in each frame.
         cuts: the frames at which sections begin without a fade: the music begins anew there.
     """
@@ -58,7 +60,7 @@ class Story:
     grid: FrameGrid
     controls: Controls
     guidance: tuple[Guidance | GuidanceOverTime, ...]
-    prompts: tuple[tuple[Prompt, Style | None], ...]
+    prompts: tuple[tuple[Prompt, Style | None, Facts | None], ...]
     shares: Tensor
     cuts: tuple[int, ...] = ()
 
@@ -72,13 +74,15 @@ class Story:
         # A window that reaches past the end goes on with the last section.
         places = torch.arange(window.start, window.stop).clamp(max=self.grid.length - 1)
         found = []
-        for row, (text, style) in enumerate(self.prompts):
+        for row, (text, style, facts) in enumerate(self.prompts):
             share = self.shares[row, places]
             if not bool(share.any()):
                 continue
             own = self.guidance[row]
             weights = own if isinstance(own, Guidance) else over(own, float(self.grid.frame_rate))(window)
-            asked = replace(cut, text=(text,), style=() if style is None else (style,))
+            asked = replace(
+                cut, text=(text,), style=() if style is None else (style,), facts=() if facts is None else (facts,)
+            )
             found.append(Passage(asked, weights, None if bool((share == 1.0).all()) else share))
         return found
 
@@ -114,9 +118,12 @@ def tell(
     opening = sections[0].controls
     return Story(
         grid,
-        Controls(opening.text, joined, opening.style),
+        replace(opening, tracks=joined),
         tuple(guidance if section.guidance is None else section.guidance for section in sections),
-        tuple((section.controls.text[0], (section.controls.style or (None,))[0]) for section in sections),
+        tuple(
+            (asked.text[0], (asked.style or (None,))[0], (asked.facts or (None,))[0])
+            for asked in (section.controls for section in sections)
+        ),
         shares(starts, fades, grid),
         tuple(bounds(sections, n, grid)[0] for n, each in enumerate(fades) if n and each <= 0.0),
     )
