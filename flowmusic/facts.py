@@ -74,6 +74,8 @@ ENERGIES: tuple[str, ...] = ("calm", "steady", "lively")
 """By onsets a second: below 3.2, below 6, above."""
 TEMPI: tuple[str, ...] = ("slow", "medium", "fast")
 """By felt beats a minute: below 88, below 122, above."""
+PACES: Mapping[str, float] = {"slow": 72.0, "medium": 104.0, "fast": 140.0}
+"""Beats a minute that stand for a tempo where a beat grid is to have one."""
 _ROOTS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 KEYS: tuple[str, ...] = tuple(f"{root} {mode}" for mode in ("major", "minor") for root in _ROOTS)
 """With the roots spelled as those of chords are."""

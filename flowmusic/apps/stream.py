@@ -58,7 +58,7 @@ Ctrl-C ends the stream; a file is then whole up to there.
 {take_flags.EXIT_CODES}"""
     add = parser.add_argument
     add("text", type=options.words, metavar="TEXT", help='what it should sound like; "" for no text')
-    add("--bpm", type=options.bpm, default=120.0, metavar="N", help="beats a minute (120); it stays")
+    add("--bpm", type=options.bpm, metavar="N", help="beats a minute (what TEXT says, else 120); it stays")
     add("--meter", type=options.words, default="4/4", metavar="M", help="time signature (4/4); it stays")
     add("--chords", type=options.words, metavar="S", help="in bars, again and again (the composer proposes some)")
     add(
@@ -100,6 +100,7 @@ Ctrl-C ends the stream; a file is then whole up to there.
 def run(args: argparse.Namespace) -> int:
     """Judge, load, and make music until somebody or something ends it."""
     from flowmusic.controls.meter import parse_meter
+    from flowmusic.inputs import facts, rhythm
     from flowmusic.inputs.follow import Follower, Wishes, bars_of
 
     with ExitStack() as cleaning:
@@ -124,15 +125,17 @@ def run(args: argparse.Namespace) -> int:
             options.check_device(args.device)
             model_files.find(args.model)
         generator = take_flags.load(args)
+        bpm, paced = (args.bpm, None) if args.bpm else rhythm.of_words(args.text) or (rhythm.DEFAULT_BPM, None)
         seed = draw_seed() if args.seed is None else args.seed
         with reading_input():
             stream = Stream(
                 generator,
                 args.text.strip() or None,
-                args.bpm,
+                bpm,
                 meter,
                 Endless(seed) if bars is None else repeating(bars[0]),
                 seed=seed,
+                facts=facts.of_words(args.text),
                 guidance=generator.defaults.guide(args.guidance) if args.guidance else None,
                 sampling=generator.sampling(steps=args.steps),
             )
@@ -143,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
         made = provenance(generator.name, seed, generator.licence, args.text.strip() or None, {}, {})
         signature = Signature(made, args.watermark)
         say = _silent if args.quiet else _note
-        for notice in () if bars is None else bars[1]:
+        for notice in (*(() if bars is None else bars[1]), *([paced] if paced else ())):
             say(notice)
         say(f"--seed {seed}; {stream.block_bars * stream.bar_seconds:.2f} s in a block")
         wishes.say = say

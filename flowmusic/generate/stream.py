@@ -23,10 +23,11 @@ from torch import Tensor
 
 from flowmusic import audio as audio_tools
 from flowmusic.audio import Audio
-from flowmusic.controls import beats, chords
+from flowmusic.controls import beats, chords, drums
 from flowmusic.controls.chord_text import Bar
 from flowmusic.controls.meter import Meter
 from flowmusic.controls.tracks import batched
+from flowmusic.facts import Facts
 from flowmusic.generate.balance import OpeningBalance
 from flowmusic.generate.draw import draw
 from flowmusic.generate.generator import Generator, check_finite
@@ -56,10 +57,11 @@ KNEE = 0.9
 
 @dataclass(frozen=True)
 class Change:
-    """What is asked for from the next bar line on; None leaves it as it is."""
+    """What is asked for from the next bar line on; None leaves it as it is, but facts, which go with the text."""
 
     text: str | None = None
     harmony: Harmony | None = None
+    facts: Facts | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class Stream:
     Args:
         model: a generator whose codec says how far its decoder looks.
         text: the words, or None.
+        facts: that the words say, for a model that hears them; without drums the control of drums is silence.
         bpm, meter: tempo and bar, for good.
         harmony: chords by bar; None leaves them open.
         seed: of the noise.
@@ -119,6 +122,7 @@ class Stream:
         harmony: Harmony | None = None,
         *,
         seed: int,
+        facts: Facts | None = None,
         guidance: Guidance | None = None,
         sampling: Sampling | None = None,
         steady: bool = True,
@@ -145,7 +149,7 @@ class Stream:
         self._frames, self._emitted = 0, 0
         self._latents = torch.zeros(1, 0, model.codec.dim, device=model.device)
         self._harmonies: list[tuple[int, Harmony | None]] = [(0, harmony)]
-        self._text = self._old_text = text
+        self._words = self._old_words = (text, facts or Facts())
         self._changed = self._settled_at = 0
         self._opening = _Opening(self.rate)
         self._style: Style | None = None
@@ -210,8 +214,8 @@ class Stream:
         if change.harmony is not None:
             # A harmony that no bar in sight belongs to any more is forgotten.
             self._harmonies = [*self._harmonies[-1:], (self._bar, change.harmony)]
-        if change.text is not None and change.text != self._text:
-            self._old_text, self._text, self._changed = self._text, change.text, self._bar
+        if change.text is not None and change.text != self._words[0]:
+            self._old_words, self._words, self._changed = self._words, (change.text, change.facts or Facts()), self._bar
             # Level, style, mean and balance are taken anew from when the change is over.
             self._opening, self._style, self._mean = _Opening(self.rate), None, None
             self._settled_at = math.ceil(Fraction(self._line(self._bar + 1), self._hop))
@@ -266,16 +270,19 @@ class Stream:
         style: tuple[Style | None, ...] = ()
         if self._style is not None and (self._bar // self.block_bars) % max(1, ANCHOR_BARS // self.block_bars) == 0:
             style = (self._style,)
-        new = Controls((self._text,), tracks, style)
-        if self._old_text == self._text or self._changed == 0:
+        new, old = (
+            Controls((text,), tracks, style, (facts,) if self.model.has_facts else ())
+            for text, facts in (self._words, self._old_words)
+        )
+        if self._old_words == self._words or self._changed == 0:
             return [Passage(new, self.guidance)]
         bars = (torch.arange(first, first + length, dtype=torch.float64) + 0.5) * float(self._hop / self.bar_samples)
         share = (bars - self._changed).clamp(0.0, 1.0).float()
         if self._bar > self._changed:
-            self._old_text = self._text  # a block is a bar or more, so the change is over
+            self._old_words = self._words  # a block is a bar or more, so the change is over
             return [Passage(new, self.guidance)]
         return [
-            Passage(Controls((self._old_text,), tracks, style), self.guidance, 1.0 - share),
+            Passage(old, self.guidance, 1.0 - share),
             Passage(new, self.guidance, share),
         ]
 
@@ -300,6 +307,8 @@ class Stream:
                         changes.append((max(0.0, begin), end, label))
             if changes:
                 found["chords"] = batched(chords.to_track(changes, grid))
+        if "drums" in has and self._words[1].drums is False:
+            found["drums"] = batched(drums.onsets_to_track([], grid))
         return found
 
     def _labels(self, bar: int) -> Bar:

@@ -100,6 +100,15 @@ def of_flags(args: argparse.Namespace) -> Facts:
     return Facts(instruments, drums, **chosen)
 
 
+def of_words(text: str) -> Facts:
+    """What a text says by the word list, for those who cannot wait for more.
+
+    >>> of_words("slow piano, no drums").said()
+    {'instruments': ['piano'], 'drums': False, 'tempo': 'slow'}
+    """
+    return read_words(text).facts
+
+
 def asked(args: argparse.Namespace, notices: list[str], nearest: Nearest | None = None) -> AskedFacts:
     """The facts of a request; what is understood, left open or contradicted is added to ``notices``.
 

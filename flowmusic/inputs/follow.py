@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from flowmusic.controls import chords
 from flowmusic.controls.chord_text import Bar, read_bars
+from flowmusic.inputs.facts import of_words
 
 if TYPE_CHECKING:
     import threading
@@ -159,7 +160,8 @@ class Wishes:
             self.say(f"bar {stream.bar + 1}: {text}")
         if harmony is not None:
             self.say(f"bar {stream.bar + 1}: new chords")
-        return stream.next_block(Change(text, harmony), sampling, min(self._moods, default=None))
+        said = None if text is None else of_words(text)
+        return stream.next_block(Change(text, harmony, said), sampling, min(self._moods, default=None))
 
     def blocks(self, stream: Stream, stopped: threading.Event) -> Iterator[Tensor]:
         """Samples of one block after the other, until the end or a stop."""

@@ -1,27 +1,16 @@
-"""Story files: what a piece is to be from when on, a section a line.
-
-    # a comment
-    0:00  | waking up, gentle piano       | chords=C G Am F
-    0:15  | running, fast drums           | chords=Am F C G guidance.text=2 fade=0
-    bar 17 | resting by the sea, strings  | style=calm.wav blur.chords=0.5
-    1:00  | end
-
->>> script = parse("0 | calm | chords=C G Am F fade=0\\n0:15 | loud\\n0:30 | end", "story.txt")
->>> [(str(line.start), line.words, dict(line.settings)) for line in script.lines], str(script.end)
-([('0 s', 'calm', {'chords': 'C G Am F', 'fade': '0'}), ('15 s', 'loud', {})], '30 s')
-"""
+"""A story that is asked for: its sections in seconds, what they say, and how a model hears them."""
 
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowmusic import limits, options, plain
-from flowmusic.curves import Curve, GuidanceOverTime, Moment, Value, placed, told
+from flowmusic import limits, options
+from flowmusic.curves import Curve, GuidanceOverTime, Value, placed, told
+from flowmusic.inputs.facts import AskedFacts
+from flowmusic.inputs.story_file import GROUPS, Line, Script
 from flowmusic.plain import shown
 
 if TYPE_CHECKING:
@@ -30,118 +19,12 @@ if TYPE_CHECKING:
     from flowmusic.inputs.request import GenerateRequest
     from flowmusic.types import Controls, FrameGrid
 
-KEYS = ("chords", "melody", "drums", "style", "style-detail", "fade")
-GROUPS = {"guidance": options.GUIDANCE_KEYS, "blur": options.BLUR_KEYS}
-ALLOWED = f"{', '.join(KEYS)}, guidance.NAME, blur.NAME"
-FORM = "TIME | WORDS | KEY=VALUE ..., as in '0:15 | waking up, gentle piano | chords=C G Am F', or TIME | end"
-MOST_LINES = 1000
 DEFAULT_BPM = 120.0
-_KEY = re.compile(r"(?:^|\s)([A-Za-z][\w.-]*)\s*=")
-
-
-@dataclass(frozen=True)
-class Line:
-    """A section as it is written: its number in the file, its beginning, words (None: those before) and settings."""
-
-    number: int
-    start: Moment
-    words: str | None
-    settings: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Script:
-    """A story file: its name for messages, its sections, its end where it says one, and where it lies."""
-
-    name: str
-    lines: tuple[Line, ...]
-    end: Moment | None = None
-    path: Path = Path()
-
-    def place(self, line: Line) -> str:
-        """Where a section stands, for a message."""
-        return f"{self.name}, line {line.number}"
-
-    @property
-    def counted(self) -> bool:
-        """Whether it needs bars."""
-        timed = [line.start for line in self.lines] + ([] if self.end is None else [self.end])
-        return any(moment.in_bars for moment in timed) or any(
-            {"chords", "drums"} & line.settings.keys() or "bar" in " ".join(line.settings.values()).lower()
-            for line in self.lines
-        )
-
-
-def read(path: Path) -> Script:
-    """A story file.  Raises: ValueError naming the file and the line; FileNotFoundError."""
-    return replace(parse(plain.read_text(path), shown(path)), path=path)
-
-
-def parse(text: str, name: str) -> Script:
-    """The content of a story file.  Raises: ValueError naming the line, what is allowed, and what to do."""
-    lines: list[Line] = []
-    end: Moment | None = None
-    for number, written in enumerate(text.splitlines(), start=1):
-        content = written.split("#", 1)[0].strip() if written.lstrip().startswith("#") else written.strip()
-        if not content:
-            continue
-        if len(lines) >= MOST_LINES:
-            raise ValueError(f"{name} has more than {MOST_LINES} sections; make several pieces of it")
-        try:
-            if end is not None:
-                raise ValueError("nothing may follow the end")
-            line = _line(number, content)
-            if line is None:
-                end = Moment.of(content.partition("|")[0])
-            else:
-                lines.append(line)
-        except ValueError as error:
-            raise ValueError(f"{name}, line {number}: {error}") from None
-    if not lines:
-        raise ValueError(f"{name} holds no section; write lines of {FORM}")
-    return Script(name, tuple(lines), end)
-
-
-def _line(number: int, content: str) -> Line | None:
-    """One section; None for the end."""
-    time, bar, rest = (part.strip() for part in content.partition("|"))
-    if not bar:
-        raise ValueError(f"{limits.shown(content)} is no section; write {FORM}")
-    start = Moment.of(time)
-    words, _, settings = (part.strip() for part in rest.partition("|"))
-    if words.lower() == "end" and not settings:
-        return None
-    if not words and not settings:
-        raise ValueError(f"the section asks for nothing; write {FORM}")
-    return Line(number, start, words or None, _settings(settings))
-
-
-def _settings(text: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    matches = list(_KEY.finditer(text))
-    before = text[: matches[0].start()] if matches else text
-    if before.strip():
-        raise ValueError(f"{limits.shown(before.strip())} is not KEY=VALUE; keys: {ALLOWED}")
-    ends = [*(match.start() for match in matches[1:]), len(text)]
-    for match, end in zip(matches, ends, strict=False):
-        key, value = match[1], text[match.end() : end].strip().strip("\"'")
-        group, _, inner = key.partition(".")
-        if key == "bpm":
-            raise ValueError("one tempo runs through the whole story; give --bpm to the command")
-        if key not in KEYS and inner not in GROUPS.get(group, ()):
-            names = f" ({group}.{{{'|'.join(GROUPS[group])}}})" if group in GROUPS else ""
-            raise ValueError(f"unknown key {limits.shown(key)}; allowed: {ALLOWED}{names}")
-        if key in found:
-            raise ValueError(f"{key} is given twice")
-        if not value:
-            raise ValueError(f"{key} has no value; write {key}=VALUE, or leave it out")
-        found[key] = value
-    return found
 
 
 @dataclass(frozen=True)
 class Section:
-    """A section as it was read: seconds, words, and what it asks for beside them.
+    """A section as it was read: seconds, words, the facts that they say, and what it asks for beside them.
 
     ``origin`` is where its chords and drums begin: the bar line nearest to its start.
     """
@@ -150,6 +33,7 @@ class Section:
     start: float
     origin: float
     words: str | None
+    facts: AskedFacts
     asked: GenerateRequest | None
     guidance: Mapping[str, Value]
     blur: Mapping[str, Value]
@@ -225,13 +109,18 @@ def settle(script: Script, args: argparse.Namespace) -> Request:
         try:
             values = {group: _values(line, group, bars) for group in GROUPS}
             fade = line.settings.get("fade")
+            said = _together(args.text, words)
+            own = _asked(script, line, args, said, end - origins[number], bar_s is not None)
+            told_facts: list[str] = []
+            known = own.facts if own is not None else _facts(args, said, told_facts)
             sections.append(
                 Section(
                     line,
                     starts[number],
                     origins[number],
-                    _together(args.text, words),
-                    _asked(script, line, args, words, end - origins[number], bar_s is not None),
+                    said,
+                    known,
+                    own,
                     values["guidance"],
                     values["blur"],
                     None if fade is None else limits.of_text("short_time", fade, "fade"),
@@ -239,8 +128,9 @@ def settle(script: Script, args: argparse.Namespace) -> Request:
             )
         except (ValueError, OSError) as error:
             raise ValueError(f"{script.place(line)}: {error}") from None
-        asked = sections[-1].asked
-        notices += [f"{script.place(line)}: {notice}" for notice in (asked.notices if asked else ())]
+        # What the first section says is told for the piece as a whole.
+        heard = own.notices if own is not None else told_facts if number else []
+        notices += [f"{script.place(line)}: {notice}" for notice in heard]
     return Request(script, tuple(sections), seconds, bar_s, notices)
 
 
@@ -293,6 +183,13 @@ def _values(line: Line, group: str, bars: Sequence[float]) -> dict[str, Value]:
 def _together(common: str | None, words: str | None) -> str | None:
     """What the whole piece and a section say."""
     return ", ".join(part.strip() for part in (common, words) if part and part.strip()) or None
+
+
+def _facts(args: argparse.Namespace, words: str | None, notices: list[str]) -> AskedFacts:
+    """What flags and words say of a section without files of its own.  Adds to ``notices``."""
+    from flowmusic.inputs import facts
+
+    return facts.asked(argparse.Namespace(**{**vars(args), "text": words or "", "drums": None}), notices)
 
 
 def _asked(
@@ -358,13 +255,32 @@ def written(asked: Request, base: Controls, grid: FrameGrid) -> Controls:
     return replace(base, tracks=tracks)
 
 
+def silenced(asked: Request, controls: Controls, model: Generator, grid: FrameGrid, notices: list[str]) -> Controls:
+    """The controls of the whole piece with silent drums in sections that want none.  Adds to ``notices``."""
+    from flowmusic.generate.story import paste
+    from flowmusic.inputs import silence
+
+    tracks, rate = dict(controls.tracks), float(grid.frame_rate)
+    ends = [*(each.start for each in asked.sections[1:]), grid.seconds]
+    for section, end in zip(asked.sections, ends, strict=True):
+        given = section.asked is not None and section.asked.drums is not None
+        if given or not silence.wanted(section.facts.said, model):
+            continue
+        first, last = round(section.start * rate), min(grid.length, round(end * rate))
+        quiet = silence.track(replace(grid, length=last - first))
+        tracks[silence.DRUMS] = paste(tracks.get(silence.DRUMS), quiet, grid, first, last)
+        notices.append(f"{asked.script.place(section.line)}: {silence.TOLD}")
+    return replace(controls, tracks=tracks)
+
+
 def for_model(
     asked: Request,
     controls: Controls,
     generator: Generator,
     grid: FrameGrid,
     guidance: GuidanceOverTime,
-    fade: float | None = None,
+    fade: float | None,
+    notices: list[str],
 ) -> Story:
     """The story as a model reads it.
 
@@ -372,10 +288,12 @@ def for_model(
         controls: of the whole piece, as the model reads them.
         guidance: where a section has none of its own, and for the weights that it does not name.
         fade: seconds of a change; None: one bar, or two seconds where no bar is known.
+        notices: for the person who asks; added to.
 
     Raises: ValueError naming the line.
     """
     from flowmusic.generate import story
+    from flowmusic.inputs import facts
     from flowmusic.types import Controls as Asked
 
     sections = []
@@ -392,6 +310,8 @@ def for_model(
             own.at(0.0)
         except ValueError as error:
             raise ValueError(f"{asked.script.place(section.line)}: {error}") from None
-        sections.append(story.Section(section.start, Asked((section.words,), {}, style), own, section.fade))
+        text = facts.text_for(section.facts, section.words, generator, notices)
+        said = facts.for_model(section.facts.said, generator)
+        sections.append(story.Section(section.start, Asked((text,), {}, style, said), own, section.fade))
     usual = story.DEFAULT_FADE_SECONDS if asked.bar_seconds is None else asked.bar_seconds
     return story.tell(sections, grid, guidance=guidance, tracks=controls.tracks, fade=usual if fade is None else fade)

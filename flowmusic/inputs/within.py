@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from flowmusic.controls import chords as chord_text
-from flowmusic.inputs import request
+from flowmusic.inputs import request, silence
 from flowmusic.inputs.regions import Span
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def merged(
     from flowmusic.controls.beats import from_track, tempo, to_track
     from flowmusic.controls.tracks import batched, crop
     from flowmusic.generate.edit import inside
-    from flowmusic.types import Controls, FrameGrid
+    from flowmusic.types import FrameGrid
 
     rate, times = float(piece.grid.frame_rate), None
     least, bpm = 0.0, None
@@ -100,6 +100,7 @@ def merged(
         times, bpm = from_track(piece.beats), tempo(piece.beats)
         least = 0.0 if bpm is None else 125.0 / bpm  # two beats tell a tempo
     controls, written = piece.controls, piece.written
+    free = {*free, *silence.ended(asked.facts.said, controls, generator)}
     for (start, end), first_s in zip(spans, starts, strict=True):
         first = math.floor(round(first_s * rate, 3))
         grid = FrameGrid.of_seconds(max(end, first_s + least) - first / rate, piece.grid.frame_rate)
@@ -110,12 +111,13 @@ def merged(
         new = request.to_controls(asked, grid, beats)
         counted = new if generator.drums_as_codes else new.only(new.names() - {"beats"})
         read = request.for_model(asked, counted, generator)
+        read = silence.added(asked.facts.said, read, grid, generator, asked.notices)
 
         def placed(part: Controls, first: int = first) -> Controls:
             tracks = {
                 name: crop(track, -first, piece.grid.length) for name, track in part.tracks.items() if name != "beats"
             }
-            return Controls(part.text, tracks, part.style)
+            return replace(part, tracks=tracks)
 
         # Until what is new begins, what goes on from the piece holds.
         here = [(max(start, first_s), end)]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flowmusic.generate.story import Story
     from flowmusic.inputs.request import GenerateRequest
     from flowmusic.inputs.story import Request as StoryRequest
-    from flowmusic.inputs.story import Script
+    from flowmusic.inputs.story_file import Script
     from flowmusic.takes.blending import Blend
     from flowmusic.takes.making import Takes
     from flowmusic.types import Controls, FrameGrid, Generation, Guidance, Progress
@@ -54,12 +54,14 @@ def check(args: argparse.Namespace) -> Asked:
     Raises: ValueError or UsageError naming the flags, what is allowed and what to do.
     """
     from flowmusic.controls import chords
-    from flowmusic.inputs import facts, lead_sheet
-    from flowmusic.inputs.story import read as read_story
+    from flowmusic.inputs import facts, lead_sheet, rhythm
+    from flowmusic.inputs.story_file import read as read_story
 
     _together(args)
     args.lead = lead_sheet.read(args, args.bpm)
     pictured = _picture(args) if args.image is not None else ()
+    facts.of_flags(args)
+    paced = rhythm.settle_words(args)
     script = None if args.story is None else read_story(args.story)
     blend = blending.settled(args) if script is None else None
     said = _loop(args) if args.loop else ()
@@ -69,8 +71,7 @@ def check(args: argparse.Namespace) -> Asked:
     if args.chords is not None:
         # What is wrong with the text itself shows before torch is loaded.
         chords.parse(args.chords, args.seconds or SECONDS)
-    facts.of_flags(args)
-    return Asked(args, script, blend, (*pictured, *said))
+    return Asked(args, script, blend, (*pictured, *paced, *said))
 
 
 def _together(args: argparse.Namespace) -> None:
@@ -109,13 +110,13 @@ def _picture(args: argparse.Namespace) -> tuple[str, ...]:
     Raises: ValueError for what is no picture, and for a folder that holds no caption model.
     """
     from flowmusic.image import to_settings
+    from flowmusic.inputs import rhythm
     from flowmusic.inputs.words.reading import read as read_words
 
     args.picture = to_settings(args.image, args.caption_model)
     args.text = args.text or ""
     said = read_words(args.text)
-    paces = (args.bpm, args.tempo, said.bpm, said.facts.tempo, args.melody, args.drums, args.controls, args.sheet)
-    if all(each is None for each in paces):
+    if all(each is None for each in (args.tempo, said.bpm, said.facts.tempo)) and not rhythm.paced(args):
         args.bpm = args.picture.bpm
     return (args.picture.told(),)
 
@@ -153,7 +154,7 @@ class Reading:
 
         Raises: ValueError and UsageError for what this model cannot be asked.
         """
-        from flowmusic.inputs import concepts, over_time
+        from flowmusic.inputs import concepts, over_time, silence
         from flowmusic.inputs import request as asking
         from flowmusic.inputs import story as stories
         from flowmusic.takes import record
@@ -169,6 +170,10 @@ class Reading:
         if sections is not None:
             written = stories.written(sections, written, grid)
         controls = asking.for_model(request, written, generator)
+        if sections is not None:
+            controls = stories.silenced(sections, controls, generator, grid, request.notices)
+        elif blend is None or blend.texts is None:
+            controls = silence.added(request.facts.said, controls, grid, generator, request.notices)
         other = None if blend is None else blend.second(args, request, controls, generator)
         # Once all sources are known.
         details = record.details(args, request)
@@ -184,7 +189,7 @@ class Reading:
         guidance = generator.defaults.guide_over_time(weights, args.guidance_interval, args.apg)
         story = None
         if sections is not None:
-            story = stories.for_model(sections, controls, generator, grid, guidance, args.fade)
+            story = stories.for_model(sections, controls, generator, grid, guidance, args.fade, request.notices)
         blur = over_time.spans(args.blur, bars, request.seconds, sections)
         controls = over_time.with_blur(controls, blur)
         if other is not None:

@@ -124,7 +124,9 @@ def request(asked: GenerateRequest, source: Source, generator: Generator, free: 
 
     Raises: ValueError as :func:`flowmusic.inputs.request.to_controls`.  Adds to ``asked.notices``.
     """
+    from flowmusic.generate.edit import reworded
     from flowmusic.inputs import request as asking
+    from flowmusic.inputs import silence
     from flowmusic.types import STYLE, TEXT, Controls
 
     old = source.controls
@@ -135,8 +137,10 @@ def request(asked: GenerateRequest, source: Source, generator: Generator, free: 
         # The source's beat grid has placed the chords, and is kept as it is.
         fresh = fresh.only(fresh.names() - {"beats"})
     new = asking.for_model(asked, fresh, generator)
-    text = new.text if new.text[0] is not None else kept.text
-    controls = Controls(text, {**kept.tracks, **new.tracks}, new.style or kept.style)
+    new = silence.added(asked.facts.said, new, source.grid, generator, asked.notices)
+    kept = kept.only(kept.names() - silence.ended(asked.facts.said, kept, generator))
+    text, facts = reworded(kept, new)
+    controls = Controls(text, {**kept.tracks, **new.tracks}, new.style or kept.style, facts)
     # Codes of drums are no onsets that anybody could compare.
     heard = {n: t for n, t in kept.tracks.items() if not (n == "drums" and generator.drums_as_codes)}
     written = Controls(text, {**heard, **fresh.tracks})

@@ -62,6 +62,17 @@ def test_words_alone_tell_a_story_of_one_request(here: Path, model: Generator) -
     assert told["seed"] == plain["seed"] and told["text"] == "ab"
 
 
+def test_a_section_without_drums_is_silent_there_alone(here: Path, model: Generator) -> None:
+    (here / "s.txt").write_text("0 | piano\n2 | flute, no drums\n4 | strings\n6 | end")
+    warnings = record(["--story", "s.txt", "--seed", "1"])["controls"]["warnings"]
+    assert "s.txt, line 2: no drums: the control of drums is silence" in warnings
+    assert "s.txt, line 3: facts understood: instruments strings" in warnings
+    drums = stored.read(Path("take.latents")).controls.tracks["drums"]
+    assert drums.known[0].nonzero().flatten().tolist() == list(range(50, 100)) and not drums.values.any()
+    assert record(["--story", "s.txt", "--no-drums", "--seed", "1", "--out", "b.wav"], "b.json")
+    assert bool(stored.read(Path("b.latents")).controls.tracks["drums"].known.all())
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("0|a\n0:15|b", 30.0), ("0|a", 10.0), ("0|a\n3|b\n4.5|end", 4.5)])
 def test_a_story_lasts_until_its_end_or_as_long_as_the_section_before_the_last(
     text: str, seconds: float, here: Path, model: Generator

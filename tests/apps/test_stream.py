@@ -15,6 +15,7 @@ import soundfile
 
 from flowmusic.apps import stream as command
 from flowmusic.apps.cli import main
+from flowmusic.facts import Facts
 from flowmusic.generate.generator import Generator
 from flowmusic.generate.stream import Change, Stream
 from flowmusic.inputs.follow import Follower, Wishes, read_line
@@ -93,13 +94,25 @@ def test_changes_are_made_at_their_bars_and_told(
 
     monkeypatch.setattr(Stream, "next_block", next_block)
     (here / "lines").write_text("# a remark\n\nchords: Am | F G\n")
-    flags = ["--bpm", "240", "--mood-change", "6: darker", "--mood-change", "9:slow", "--follow", "lines"]
+    flags = ["--bpm", "240", "--mood-change", "6: dark, no drums", "--mood-change", "9:slow", "--follow", "lines"]
     assert main(["stream", "lofi", "--seconds", "12", "--seed", "3", "--out", "s.wav", *flags]) == 0
-    assert [(bar, change.text) for bar, change in seen] == [(0, None), (5, "darker"), (8, "slow")]
+    assert [(bar, change.text) for bar, change in seen] == [(0, None), (5, "dark, no drums"), (8, "slow")]
+    assert seen[1][1].facts == Facts(drums=False, mood="dark")
     harmony = seen[0][1].harmony
     assert harmony is not None and harmony(1) == ("F", "G")
     told = capsys.readouterr().err
-    assert "bar 1: new chords" in told and "bar 6: darker" in told and "--seed 3" in told
+    assert "bar 1: new chords" in told and "bar 6: dark, no drums" in told and "--seed 3" in told
+
+
+def test_the_tempo_of_the_words_is_that_of_the_stream(
+    model: Generator, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, words, more in (("a.wav", "fast lofi", []), ("b.wav", "lofi", ["--bpm", "140"]), ("c.wav", "lofi", [])):
+        assert main(["stream", words, "--seconds", "2", "--seed", "3", "--out", name, *more]) == 0
+        assert ("fast: the beat grid has 140 beats a minute" in capsys.readouterr().err) == (name == "a.wav")
+    fast, said, usual = (soundfile.info(name).frames for name in ("a.wav", "b.wav", "c.wav"))
+    assert fast == said == usual
+    assert (soundfile.read("a.wav")[0] != soundfile.read("c.wav")[0]).any()
 
 
 def test_standard_output_is_16_bit_samples_in_time(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from flowmusic.controls.drums import onsets_from_track
 from flowmusic.controls.meter import parse_meter
 from flowmusic.controls.vocabulary import LABELS
 from flowmusic.corpus.endless import Endless
+from flowmusic.facts import Facts
 from flowmusic.generate import stream as streaming
 from flowmusic.generate.sampling import Sampling
 from flowmusic.generate.stream import Block, Change, Stream, repeating
@@ -84,6 +86,21 @@ def test_chords_change_at_the_bar_line_and_what_was_keeps_its_own() -> None:
     assert labels == [("C",), ("F", "G"), ("F", "G")]
     ids = stream._tracks(50 * line - 50, 150)["chords"].values[0]
     assert len(set(ids[:50].tolist())) == 1 and ids[49] != ids[50] and ids[74] != ids[75] and ids[50] == ids[100]
+
+
+def test_facts_go_with_the_words_and_no_drums_is_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = local_generator()
+    monkeypatch.setattr(type(model), "has_facts", property(lambda self: True))
+    quiet = Facts(drums=False, mood="dark")
+    stream = Stream(model, "ab", 120.0, parse_meter("4/4"), seed=1, facts=quiet)
+    (passage,) = stream._passages(0, 50)
+    assert passage.controls.facts == (quiet,)
+    assert onsets_from_track(passage.controls.tracks["drums"]) == () and passage.controls.tracks["drums"].known.all()
+    stream.next_block()
+    stream._change(Change(text="zz", facts=Facts(mood="bright")))
+    new, old = sorted(stream._passages(stream._frames, 50), key=lambda each: each.controls.words[0] != "zz")
+    assert new.controls.facts == (Facts(mood="bright"),) and old.controls.facts == (quiet,)
+    assert "drums" not in new.controls.tracks
 
 
 def test_a_block_ends_where_the_next_change_is_due() -> None:

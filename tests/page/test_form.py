@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowmusic.annotations.annotation import Annotations, DrumHits
-from flowmusic.inputs.story import read as read_story
+from flowmusic.inputs.story_file import read as read_story
 from flowmusic.page.form import Change, Form, Making
 from flowmusic.page.making import parser
 from flowmusic.page.settings import asked_of, form_of, heard_of
