@@ -17,7 +17,7 @@ from flowmusic.corpus.instruments import KITS, PROGRAMS
 from flowmusic.facts import CHOICES, INSTRUMENTS, instrument_of
 from flowmusic.inputs.words import elsewhere, english, meaning
 from flowmusic.inputs.words.reading import Reading, read
-from flowmusic.inputs.words.senses import Guess
+from flowmusic.inputs.words.senses import Guess, senses
 from flowmusic.model.text import TextEncoder
 
 GUITARS = "acoustic guitar, electric guitar, distorted guitar"
@@ -319,3 +319,16 @@ def test_meanings_that_are_near_enough(nearest: meaning.ByMeaning) -> None:
     assert [each.how for each in said.found if each.fact == "mood"] == ["meaning"]
     silent = read("cathedral stone rain sunset microphone dragon market grandmother", nearest)
     assert silent.found == () and nearest([]) == []
+
+
+def test_a_fact_with_a_tempo_word_in_its_name_says_the_tempo() -> None:
+    """A phrase hides its words from other readings: a slow ballad is a ballad, and slow."""
+    silent = [
+        " ".join(phrase)
+        for phrase, meanings in senses().items()
+        if {"slow", "fast", "quick"} & set(phrase)
+        and any(each.says for each in meanings)
+        and not any(fact == "tempo" for each in meanings for fact, _ in each.says)
+    ]
+    assert silent == ["slow strings"]  # a General MIDI sound
+    assert read("a slow ballad").facts.said() == {"genre": "ballad", "tempo": "slow"}

@@ -201,7 +201,7 @@ GENRES: dict[str, str] = {
     "ambient": "ambient, ambient soundscape, atmospheric music, drone-like ambient, ambient music, soundscape, "
     "drone music, "
     "dark ambient, space ambient, new age, new-age music, meditation music, spa music, sleep music",
-    "ballad": "ballad, tender ballad, love song, power ballad, slow ballad, piano ballad",
+    "ballad": "ballad, tender ballad, love song, power ballad, piano ballad",
     "folk": "folk, acoustic folk, singer-songwriter, folk tune, folk music, folk song, indie folk, folky, "
     "americana folk, "
     "neofolk, campfire song, folk ballad",
@@ -225,7 +225,7 @@ GENRES: dict[str, str] = {
     "power metal, thrash, djent, metal music, symphonic metal, metal band, progressive metal, speed metal, "
     "sludge metal",
     "blues": "blues, electric blues, blues song, bluesy jam, bluesy, delta blues, chicago blues, twelve-bar blues, "
-    "12-bar blues, blues music, blues shuffle, slow blues, blues band, blues jam, texas blues, jump blues, "
+    "12-bar blues, blues music, blues shuffle, blues band, blues jam, texas blues, jump blues, "
     "boogie-woogie",
     "classical": "classical, chamber music, classical music, neoclassical, neo-classical, baroque, baroque music, "
     "sonata, "
@@ -298,6 +298,8 @@ TEMPI: dict[str, str] = {
 BOTH: dict[str, dict[str, str]] = {
     "upbeat": {"mood": "bright", "energy": "lively"},
     "slow jam": {"tempo": "slow", "genre": "soul"},
+    "slow ballad": {"tempo": "slow", "genre": "ballad"},
+    "slow blues": {"tempo": "slow", "genre": "blues"},
     "lullabye": {"energy": "calm", "tempo": "slow"},
     "big beat": {"drums": "yes", "energy": "lively"},
     "trip hop": {"genre": "hip hop", "tempo": "slow", "drums": "yes"},
