@@ -37,7 +37,7 @@ Story, a section a line:   0:15 | waking up, gentle piano | chords=C G Am F guid
         "--seconds",
         type=options.seconds,
         metavar="N",
-        help="length (10, or that of sheet or story); any, in flat memory",
+        help="length (10, or that of chords, sheet, story); any, in flat memory",
     )
     loop_flags.add(parser)
     add("--story", type=options.existing_file, metavar="FILE", help="sections, each with words, chords, ... of its own")

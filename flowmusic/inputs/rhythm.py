@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowmusic import limits
 from flowmusic.annotations import midi_labels
 from flowmusic.annotations.midi import is_midi
 from flowmusic.controls import chords
+from flowmusic.controls.chord_text import read_bars
 from flowmusic.controls.meter import MAX_BPM, MIN_BPM, Meter, check_bpm, parse_meter
 from flowmusic.controls.notices import notice
 from flowmusic.facts import PACES
@@ -88,6 +90,24 @@ def settle_words(args: argparse.Namespace) -> tuple[str, ...]:
         return ()
     args.bpm, told = found
     return (told,)
+
+
+def settle_seconds(args: argparse.Namespace, usual: float) -> tuple[float, tuple[str, ...]]:
+    """How long a take is where no flag says it: as usual, but no shorter than chords in bars that are heard once.
+
+    A sheet, and a file that may have another tempo than the bars, are left to themselves.
+
+    Returns: seconds, and what a person should know of them.
+    """
+    files = (args.melody, args.drums, args.controls)
+    bars = args.chords is not None and not chords.is_timed(args.chords) and args.sheet is None
+    if not bars or (args.bpm is None and any(files)):
+        return usual, ()
+    bar = parse_meter(args.meter or DEFAULT_METER).bar_seconds(args.bpm or DEFAULT_BPM)
+    needed = min(len(read_bars(args.chords).bars) * bar, limits.limit("seconds").high)
+    if needed <= usual:
+        return usual, ()
+    return needed, (f"the take lasts {needed:.4g} s, as its chords do; --seconds takes another length",)
 
 
 def check(args: argparse.Namespace) -> None:

@@ -66,8 +66,9 @@ def check(args: argparse.Namespace) -> Asked:
     blend = blending.settled(args) if script is None else None
     said = _loop(args) if args.loop else ()
     if args.seconds is None and script is None:
-        args.seconds = SECONDS if args.lead is None else args.lead.seconds
-        limits.number("seconds", args.seconds, f"the length of {args.sheet or 'the take'}")
+        usual = SECONDS if args.lead is None else args.lead.seconds
+        args.seconds, told = rhythm.settle_seconds(args, limits.number("seconds", usual, f"the length of {args.sheet}"))
+        said = (*said, *told)
     if args.chords is not None:
         # What is wrong with the text itself shows before torch is loaded.
         chords.parse(args.chords, args.seconds or SECONDS)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from flowmusic import limits
 from flowmusic.apps.cli import build_parser
 from flowmusic.controls import beats, chords, drums, melody
 from flowmusic.generate.generator import Generator
@@ -34,6 +35,26 @@ def refused(argv: list[str]) -> str:
         order.read(order.check(build_parser().parse_args(["generate", "t", *argv])))
     assert len(str(caught.value)) <= 500
     return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("argv", "seconds"),
+    [
+        (["slow jazz", "--chords", "C G Am F"], 4 * 4 * 60 / 72),
+        (["t", "--chords", "C G Am F", "--bpm", "90"], 4 * 4 * 60 / 90),
+        (["t", "--chords", "C G Am F G C", "--meter", "3/4"], 10.0),
+        (["t", "--chords", "C G Am F G C"], 12.0),
+        (["slow jazz", "--chords", "C G Am F", "--seconds", "4"], 4.0),
+        (["t", "--chords", "C G"], 10.0),
+        (["t", "--chords", "0:C 20:G"], 10.0),
+        (["t", "--chords", "C G Am F G C", "--melody", "tune.mid"], 10.0),
+        (["t", "--chords", " ".join(["C"] * 4000)], limits.limit("seconds").high),
+    ],
+)
+def test_a_take_is_long_enough_for_its_chords(argv: list[str], seconds: float, tunes: None) -> None:
+    asked = order.check(build_parser().parse_args(["generate", *argv]))
+    assert asked.args.seconds == pytest.approx(seconds)
+    assert any("as its chords do" in each for each in asked.said) == (seconds > 10.0)
 
 
 @pytest.fixture
