@@ -100,7 +100,7 @@ Ctrl-C ends the stream; a file is then whole up to there.
 def run(args: argparse.Namespace) -> int:
     """Judge, load, and make music until somebody or something ends it."""
     from flowmusic.controls.meter import parse_meter
-    from flowmusic.inputs import facts, rhythm
+    from flowmusic.inputs import facts, pace
     from flowmusic.inputs.follow import Follower, Wishes, bars_of
 
     with ExitStack() as cleaning:
@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
             options.check_device(args.device)
             model_files.find(args.model)
         generator = take_flags.load(args)
-        bpm, paced = (args.bpm, None) if args.bpm else rhythm.of_words(args.text) or (rhythm.DEFAULT_BPM, None)
+        bpm, paced = (args.bpm, None) if args.bpm else pace.of_words(args.text) or (pace.DEFAULT_BPM, None)
         seed = draw_seed() if args.seed is None else args.seed
         with reading_input():
             stream = Stream(

@@ -54,20 +54,20 @@ def check(args: argparse.Namespace) -> Asked:
     Raises: ValueError or UsageError naming the flags, what is allowed and what to do.
     """
     from flowmusic.controls import chords
-    from flowmusic.inputs import facts, lead_sheet, rhythm
+    from flowmusic.inputs import facts, lead_sheet, pace
     from flowmusic.inputs.story_file import read as read_story
 
     _together(args)
     args.lead = lead_sheet.read(args, args.bpm)
     pictured = _picture(args) if args.image is not None else ()
     facts.of_flags(args)
-    paced = rhythm.settle_words(args)
+    paced = pace.settle_words(args)
     script = None if args.story is None else read_story(args.story)
     blend = blending.settled(args) if script is None else None
     said = _loop(args) if args.loop else ()
     if args.seconds is None and script is None:
         usual = SECONDS if args.lead is None else args.lead.seconds
-        args.seconds, told = rhythm.settle_seconds(args, limits.number("seconds", usual, f"the length of {args.sheet}"))
+        args.seconds, told = pace.settle_seconds(args, limits.number("seconds", usual, f"the length of {args.sheet}"))
         said = (*said, *told)
     if args.chords is not None:
         # What is wrong with the text itself shows before torch is loaded.
@@ -111,13 +111,13 @@ def _picture(args: argparse.Namespace) -> tuple[str, ...]:
     Raises: ValueError for what is no picture, and for a folder that holds no caption model.
     """
     from flowmusic.image import to_settings
-    from flowmusic.inputs import rhythm
+    from flowmusic.inputs import pace
     from flowmusic.inputs.words.reading import read as read_words
 
     args.picture = to_settings(args.image, args.caption_model)
     args.text = args.text or ""
     said = read_words(args.text)
-    if all(each is None for each in (args.tempo, said.bpm, said.facts.tempo)) and not rhythm.paced(args):
+    if all(each is None for each in (args.tempo, said.bpm, said.facts.tempo)) and not pace.paced(args):
         args.bpm = args.picture.bpm
     return (args.picture.told(),)
 
@@ -125,7 +125,7 @@ def _picture(args: argparse.Namespace) -> tuple[str, ...]:
 def _loop(args: argparse.Namespace) -> tuple[str, ...]:
     """Turn the bars of a loop into seconds.  Raises: ValueError for a length that no loop has."""
     from flowmusic.controls.meter import parse_meter
-    from flowmusic.inputs.rhythm import DEFAULT_BPM
+    from flowmusic.inputs.pace import DEFAULT_BPM
 
     if args.seconds is not None:
         raise UsageError("--seconds and --loop: a loop is as long as its bars; give --bars and --bpm")

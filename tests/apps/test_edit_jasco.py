@@ -32,7 +32,7 @@ def test_known_latents_are_held_on_the_path(
     wav("loop.wav", clicks([0.0, 0.5, 1.0, 1.5], 2.0))
     flags = ["--model", str(checkpoint), "--steps", "1", "--seed", "5"]
     request = ["--chords", "C F", "--bpm", "120", "--drums", "loop.wav", "--seconds", "4"]
-    assert main(["generate", "slow jazz", *flags, *request, "--quiet"]) == 0
+    assert main(["generate", "jazz", *flags, *request, "--quiet"]) == 0
     assert main(["edit", "take.wav", *flags, "--bars", "2", "--chords", "G", "--out", "e.wav"]) == 0
     assert "not trained to go on from music" in capsys.readouterr().err
     old, new = (soundfile.read(name, dtype="int16")[0] for name in ("take.wav", "e.wav"))
@@ -57,7 +57,7 @@ def test_new_drums_are_given_as_sound(
     wav("loop.wav", clicks([0.0, 0.25, 0.75], 1.0))
     wav("hum.wav", tone(440.0, 3.0))
     flags = ["--model", str(checkpoint), "--steps", "1", "--seed", "5", "--quiet"]
-    assert main(["generate", "slow jazz", *flags, "--chords", "C F", "--seconds", "4"]) == 0
+    assert main(["generate", "jazz", *flags, "--chords", "C F", "--seconds", "4"]) == 0
     assert main(["edit", "take.wav", *flags, "--bars", "1", "--drums", "loop.wav", "--melody", "hum.wav"]) == 0
     tracks = stored.read(Path("edit.latents")).controls.tracks
     rate = int(tracks["drums"].grid.frame_rate)
