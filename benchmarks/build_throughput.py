@@ -58,7 +58,7 @@ def entries_of(folder: Path, clips: int, seconds: float) -> list[Entry]:
 
 def stages(pieces: list[Entry], folder: Path, madmom: bool, crepe: bool) -> dict[str, Callable[[Entry, Audio], Any]]:
     """What is measured, by name; each takes a piece and its audio."""
-    clip = ClipBuilder(ClipSettings("nano_codec", "cpu", CONTROLS, "onsets", ExtractorChoice()))
+    clip = ClipBuilder(ClipSettings("nano2_codec", "cpu", CONTROLS, "onsets", ExtractorChoice()))
     made = {piece.key: clip(piece) for piece in pieces}
     drums, separated = Drums(), {}
     for piece in pieces:

@@ -90,7 +90,7 @@ def codec_items(corpus: Path, count: int, work: Path) -> Iterator[tuple[str, Aud
         file = work / "codec" / f"{name}.wav"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            codec = codec or load_codec("nano_codec")
+            codec = codec or load_codec("nano2_codec")
             decoded = round_trip(codec, resample(audio, codec.rate))
             temporary = file.with_name(f".{file.name}")
             fit(decoded, round(audio.seconds * decoded.rate)).write(temporary)

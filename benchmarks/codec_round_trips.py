@@ -3,7 +3,7 @@
 The chord recogniser judges generated audio, which is decoded from a codec's latents; so it is trained on, and compared
 by, such audio too.
 
-    python benchmarks/codec_round_trips.py --corpus DIR --out DIR [--split train] [--clips 300] [--codec nano_codec]
+    python benchmarks/codec_round_trips.py --corpus DIR --out DIR [--split train] [--clips 300] [--codec nano2_codec]
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--split", choices=SPLITS, default="train")
     parser.add_argument("--clips", type=int, default=300, help="the first so many of the split (default: %(default)s)")
-    parser.add_argument("--codec", default="nano_codec")
+    parser.add_argument("--codec", default="nano2_codec")
     args = parser.parse_args()
     paths = sorted((args.corpus / args.split).glob("*.json"))[: args.clips]
     if not paths:

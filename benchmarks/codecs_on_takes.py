@@ -3,7 +3,7 @@
 Codecs that share their latents (a decoder that was trained on, an energy head) may do well on recordings and not on
 takes, whose latents are a generator's.
 
-    python benchmarks/codecs_on_takes.py --corpus DIR --codecs nano_codec,runs/nano_codec_energy/bundle [--clips 32]
+    python benchmarks/codecs_on_takes.py --corpus DIR --codecs nano2_codec,runs/tuned/bundle [--clips 32]
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python benchmarks/enhance.py --corpus DIR [--clips 16]
     python benchmarks/enhance.py --files A.ogg B.flac ... [--start 20] [--picture OUT.png]
-    python benchmarks/enhance.py --corpus DIR --codec nano_codec [--cut 8000]
+    python benchmarks/enhance.py --corpus DIR --codec nano2_codec [--cut 8000]
 
 Each recording is resampled to twice the cut, and brought back to 32 kHz in four ways: ``plain`` (band-limited), by a
 cubic ``spline``, by ``enhance``, which finds the cut itself, and with the ``true bands`` in place of predicted ones.

@@ -2,7 +2,7 @@
 
 Prints a table of figures, draws one picture of spectrograms (docs/sound.png), and makes a page with players.
 
-    python benchmarks/sound_page.py --corpus DIR --codecs nano_codec,nano2_codec --models nano --out sound-page \
+    python benchmarks/sound_page.py --corpus DIR --codecs nano2_codec --models nano --out sound-page \
         [--clips 16] [--shown 3] [--picture docs/sound.png]
 """
 
@@ -135,7 +135,7 @@ def _levelled(audio: Audio, rms: float = 0.1) -> Audio:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True, help="with a test split and drum stems")
-    parser.add_argument("--codecs", default="nano_codec,nano2_codec", help="names or folders, with commas")
+    parser.add_argument("--codecs", default="nano2_codec", help="names or folders, with commas")
     parser.add_argument("--models", default="nano", help="names or bundles, with commas")
     parser.add_argument("--clips", type=int, default=16)
     parser.add_argument("--shown", type=int, default=3, help="clips on the page and in the picture")

@@ -126,7 +126,7 @@ TREATMENTS: dict[str, Callable[[NDArray[np.floating], int, np.random.Generator],
     ),
     "noise at 10 dB": noisy(10.0),
     "5 % faster": faster(5),
-    "through our codec": recoded("nano_codec"),
+    "through our codec": recoded("nano2_codec"),
 }
 
 

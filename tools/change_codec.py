@@ -1,7 +1,7 @@
 """Begin a field on another codec's latents from a trained one: its first and last layers are fitted by least squares.
 
     python -m tools.change_codec --model nano --corpus CORPUS --out FOLDER \
-        experiment=nano2 latents=LATENTS [KEY=VALUE ...]
+        experiment=nano_facts latents=LATENTS [KEY=VALUE ...]
 
 Latents of two codecs with the same frames tell much the same, so what the layers between have learnt is kept.  The
 first layer reads the linear guess of the old latents from the new ones; the last is the ridge regression of the

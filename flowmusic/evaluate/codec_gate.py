@@ -29,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m flowmusic.evaluate.codec_gate", description=__doc__)
     add = parser.add_argument
     add("--corpus", required=True, type=options.existing_path, metavar="DIR")
-    add("--codec", default="nano_codec", metavar="NAME|DIR", help="default: %(default)s")
+    add("--codec", default="nano2_codec", metavar="NAME|DIR", help="default: %(default)s")
     add("--split", choices=SPLITS, default="test", help="default: %(default)s")
     add("--clips", type=options.integer("clips"), default=32, metavar="N", help="default: %(default)s")
     add("--seconds", type=options.seconds, default=10.0, metavar="N", help="of every clip (default: %(default)s)")

@@ -57,7 +57,7 @@ CODECS: Mapping[str, Callable[[dict[str, Any]], Any]] = {
 }
 
 
-def load_codec(name: str | Path = "nano_codec", device: str = "cpu") -> LatentCodec:
+def load_codec(name: str | Path = "nano2_codec", device: str = "cpu") -> LatentCodec:
     """A codec of ours by shipped name or folder.  It decodes to mono: for two channels, see ``LatentCodec.mono``."""
     return _codec(read(name), device)
 

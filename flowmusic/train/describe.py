@@ -1,7 +1,7 @@
 """What is said of a clip on the whole is to tell how it sounds: statistics of the latents, read off by one layer.
 
 A field hears words and style late, for most of a window is told by its chords, drums and tune; left to the flow's own
-loss, three levels of a style's bottleneck told 9 % of the variance of these statistics in nano2, where the excerpt's
+loss, three levels of a style's bottleneck told 9 % of the variance of these statistics in nano, where the excerpt's
 latents tell 30 % (docs/log.md).  A loss of its own asks for it directly.  What reads the statistics off is left behind
 after training.
 """

@@ -88,7 +88,7 @@ def test_recordings_without_labels_get_controls_with_their_confidence(
     assert [round(clip.info["seconds"], 3) for clip in clips] == [4.0, 1.0, 4.0, 1.0]
     assert clips[1].info["start"] == 4.0 and clips[0].info["source"] == "song00.flac"
     for clip in clips:
-        assert clip.tensors["latents"].shape == (clip.frames, 128) and clip.info["captions"] == []
+        assert clip.tensors["latents"].shape == (clip.frames, 192) and clip.info["captions"] == []
         for name in ("chords", "melody", "drums", "beats"):
             sure, known = clip.tensors[f"{name}.confidence"].float(), clip.tensors[f"{name}.known"]
             assert (

@@ -66,8 +66,8 @@ def test_from_a_recording_to_a_take(here: Path, wav: Write, model: Generator) ->
 
 
 def test_a_model_knows_the_hashes_of_its_weights() -> None:
-    weights = {"model": model_files.fingerprint("nano"), "codec": model_files.fingerprint("nano_codec")}
-    head = of_file(model_files.find("nano_codec") / "stereo.safetensors")
+    weights = {"model": model_files.fingerprint("nano"), "codec": model_files.fingerprint("nano2_codec")}
+    head = of_file(model_files.find("nano2_codec") / "stereo.safetensors")
     assert bundle.load("nano").weights == {**weights, "stereo": head}
 
 

@@ -63,7 +63,7 @@ def test_a_shard_that_fails_on_the_way_leaves_nothing(tmp_path: Path) -> None:
 
 def test_an_index_is_read_back_and_sums_up(tmp_path: Path) -> None:
     shards = tuple(write_shard(tmp_path / f"train-{n:06d}.tar", [sample(n), sample(n + 10)]) for n in range(2))
-    index = ShardIndex("train", Fraction(25), shards, {"codec": "nano_codec"}, {"kind": "mert", "layer": None})
+    index = ShardIndex("train", Fraction(25), shards, {"codec": "nano2_codec"}, {"kind": "mert", "layer": None})
     index.write(tmp_path)
     assert ShardIndex.read(tmp_path, "train") == index
     assert index.clips == 4 and index.seconds == pytest.approx(20 / 25)

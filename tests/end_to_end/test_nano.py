@@ -13,8 +13,10 @@ import torch
 import flowmusic as fm
 from flowmusic.apps.cli import main
 from flowmusic.controls import vocabulary
+from flowmusic.facts import Facts
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle, model_files
+from flowmusic.types import Controls
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def chroma(samples: torch.Tensor, rate: int) -> torch.Tensor:
 
 def test_shipped_models_are_complete_and_small() -> None:
     shipped = model_files.available()
-    assert {"nano", "nano_codec"} <= set(shipped)
+    assert {"nano", "nano2_codec"} <= set(shipped)
     total = sum(p.stat().st_size for folder in shipped.values() for p in folder.iterdir())
     assert total < 20 * 2**20
     for folder in shipped.values():
@@ -47,6 +49,22 @@ def test_a_seed_repeats_a_take_and_another_does_not(nano: Generator) -> None:
     one, two, other = (nano.generate(wanted, seed=s, steps=3) for s in (4, 4, 5))
     assert torch.equal(one.audio.samples, two.audio.samples)
     assert not torch.equal(one.audio.samples, other.audio.samples)
+
+
+def test_the_nano_before_it_stays_usable() -> None:
+    model = bundle.load(Path(__file__).resolve().parents[2] / "models" / "nano1")
+    assert not model.has_facts and model.codec.frame_rate == 25 and "nano1" not in model_files.available()
+    take = model.generate(fm.request("solo piano", chords="C G", bpm=100, grid=model.grid(2.0)), seed=4, steps=3)
+    assert bool(torch.isfinite(take.latents).all()) and float(take.audio.samples.std()) > 0.01
+
+
+def test_facts_are_heard(nano: Generator) -> None:
+    assert nano.has_facts and "instruments" in nano.controls
+    drums, none = (
+        nano.generate(Controls(("slow jazz",), facts=(Facts(drums=said),)), grid=nano.grid(2.0), seed=0, steps=2)
+        for said in (True, False)
+    )
+    assert bool(torch.isfinite(none.latents).all()) and not torch.allclose(drums.latents, none.latents, atol=0.1)
 
 
 def test_takes_sound_like_the_chords_asked_for(nano: Generator) -> None:

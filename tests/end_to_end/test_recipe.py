@@ -13,7 +13,7 @@ from flowmusic.corpus.fonts import wheel_font
 from flowmusic.interop import bundle
 from flowmusic.train.command import config_folder
 from flowmusic.types import Controls
-from tests.train.tiny_runs import TINY_CODEC, TINY_FLOW
+from tests.train.tiny_runs import TINY_FLOW, TINY_HYBRID
 from tools import recipe
 
 STAGES = ["corpus", "more clips", "codec", "latents", "more latents", "field", "text and audio", "drum onsets"]
@@ -33,11 +33,8 @@ def test_an_interrupted_recipe_goes_on_elsewhere(tmp_path: Path, capfd: pytest.C
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(content))
     font = wheel_font()
     assert font is not None and [stage["name"] for stage in content["stages"]] == STAGES
-    judged = ["+model/adversarial@model.adversarial=spectrum", "model.adversarial.begin=2"]
-    judged += ["model.adversarial.discriminator.n_ffts=[256,128]", "model.adversarial.discriminator.width=4"]
     codec = [
-        *TINY_CODEC,
-        *judged,
+        *TINY_HYBRID,
         "trainer.val_check_interval=100000",
         "callbacks.checkpoint.every_n_train_steps=100000",
     ]
@@ -47,7 +44,7 @@ def test_an_interrupted_recipe_goes_on_elsewhere(tmp_path: Path, capfd: pytest.C
         "hours": "0.06",
         "more_hours": "0.01",
         "fonts": json.dumps(["--soundfont", str(font)]),
-        "field": tiny(TINY_FLOW, "trainer.max_steps=3", "data.pairs=2"),
+        "field": tiny(TINY_FLOW, "model.field.frames_dim=121", "trainer.max_steps=3", "data.pairs=2"),
         "text_audio": json.dumps(text_audio),
         "drum_steps": "2",
     }

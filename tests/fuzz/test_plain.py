@@ -153,7 +153,7 @@ def test_yaml(tmp_path: Path, name: str, value: Any, read: Callable[[Path], obje
 
 @pytest.mark.slow
 def test_the_description_of_a_bundle(tmp_path: Path) -> None:
-    shutil.copytree(model_files.available()["nano_codec"], tmp_path / "codec")
+    shutil.copytree(model_files.available()["nano2_codec"], tmp_path / "codec")
     path = tmp_path / "codec" / "config.yaml"
     config = yaml.safe_load(path.read_text())
     bundle.load_codec(path.parent)

@@ -94,7 +94,7 @@ def test_concepts(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_weights_of_a_bundle(tmp_path: Path) -> None:
     """The hash in the description is that of the changed file, as whoever changed it would write it."""
-    source = model_files.available()["nano_codec"]
+    source = model_files.available()["nano2_codec"]
     config = yaml.safe_load((source / "config.yaml").read_text())
     folder = tmp_path / "codec"
     folder.mkdir()

@@ -78,16 +78,15 @@ def test_blocks_join_to_the_take_that_is_made_at_once(seconds: float) -> None:
     torch.testing.assert_close(made.latents, whole.latents, atol=2e-3, rtol=2e-3)
 
 
-@pytest.mark.parametrize(("name", "most"), [("nano_codec", 1e-4), ("nano2_codec", 5e-3)])
-def test_decoding_as_latents_come_is_decoding_them_at_once(name: str, most: float) -> None:
+def test_decoding_as_latents_come_is_decoding_them_at_once() -> None:
     """Phases that nano2_codec iterates settle a little differently behind another beginning (here 1e-3 of noise)."""
-    codec = bundle.load_codec(name)
+    codec = bundle.load_codec("nano2_codec")
     noise = 0.1 * torch.randn(1, 1, 190 * codec.hop, generator=torch.Generator().manual_seed(0))
     latents = codec.encode(Audio(noise, codec.rate))
     pieces = latents.split([3, 90, 1, 60, 36], dim=1)
     blocks = [block.samples for block in long.decoded(codec, pieces, frames=40)]
     assert len(blocks) > 2
-    torch.testing.assert_close(torch.cat(blocks, -1), codec.decode(latents).samples, atol=most, rtol=0)
+    torch.testing.assert_close(torch.cat(blocks, -1), codec.decode(latents).samples, atol=5e-3, rtol=0)
 
 
 class Looking:

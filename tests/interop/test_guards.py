@@ -274,7 +274,7 @@ def test_weights_that_are_not_finite_are_refused_by_file_and_tensor(tmp_path: Pa
     )  # fmt: skip
     with pytest.raises(ModelError, match=r"c\.safetensors: initial must be finite"):
         concept.read(path, TextEncoder())
-    codec = model_files.read("nano_codec", raw=True)
+    codec = model_files.read("nano2_codec", raw=True)
     poisoned = dict(codec.tensors)
     name = next(n for n, t in poisoned.items() if t.is_floating_point())
     poisoned[name] = torch.full_like(poisoned[name], torch.nan)

@@ -77,6 +77,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         parts["field"].output.weight.normal_(0.0, 0.1)
     generation = {"guidance": {"all": 2.0}, "solver": "midpoint", "steps": 2, "time_grid": "uniform"}
-    settings = {"encoder": encoder, "field": field, "codec": "nano_codec", "seconds": 1.6, "generation": generation}
+    settings = {"encoder": encoder, "field": field, "codec": "nano2_codec", "seconds": 1.6, "generation": generation}
     folder = tmp_path_factory.mktemp("models") / "small"
     return model_files.write(folder, {"kind": "flow", "settings": settings}, parts.state_dict(), "tiny")

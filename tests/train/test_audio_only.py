@@ -23,7 +23,7 @@ from flowmusic.types import AudioPrompt, Controls
 from tests.train.test_runs import tones_with_drums
 from tests.train.tiny_runs import TINY_FLOW
 
-SIZES = ["model.field.dim=128", "model.field.frames_dim=225", "data.batch=2", "data.pairs=2", "threads=1"]
+SIZES = ["model.field.dim=192", "model.field.frames_dim=289", "data.batch=2", "data.pairs=2", "threads=1"]
 SIZES += ["data.crop_seconds=1.2", "data.validation_crop_seconds=1.2", "control.style.seconds=[0.2,0.5]"]
 
 
@@ -101,7 +101,7 @@ def test_an_adapter_leaves_the_centres_of_its_base(heard: Path, tmp_path: Path) 
 
 
 def test_an_older_model_is_what_training_may_start_from() -> None:
-    cfg = compose(["experiment=nano", "text=mixed", "model.init_from=nano"])
+    cfg = compose(["experiment=nano_facts", "text=mixed", "model.init_from=nano"])
     module = instantiate(cfg.model)
     old = model_files.read("nano").tensors["encoder.text_projection.weight"]
     assert torch.equal(module.encoder.text_projection.weight, old)

@@ -264,7 +264,7 @@ def content(folder: Path) -> dict[Path, bytes]:
     [
         ("seed=1", "(seed was 0, is 1);"),
         ("model.field.width=64", "width was 32, is 64"),
-        ("model.optimizer.lr=0.5", "model.optimizer.lr was 0.001, is 0.5"),
+        ("model.optimizer.lr=0.5", "model.optimizer.lr was 0.0007, is 0.5"),
         ("data.crop_seconds=1.2", "data.crop_seconds was 1.6, is 1.2"),
         ("callbacks.average=null", "callbacks.average._target_ was flowmusic.train.callbacks.AveragedW"),
         ("trainer.gradient_clip_val=9", "trainer.gradient_clip_val was 1.0, is 9"),

@@ -18,23 +18,23 @@ from flowmusic.types import Controls
 from tests.train.test_runs import tones_with_drums
 from tests.train.tiny_runs import TINY_FLOW
 
-SIZES = ["model.field.dim=128", "model.field.frames_dim=225", "data.batch=2", "data.pairs=0", "trainer.max_steps=2"]
+SIZES = ["model.field.dim=192", "model.field.frames_dim=289", "data.batch=2", "data.pairs=0", "trainer.max_steps=2"]
 SIZES += ["data.crop_seconds=1.2", "data.validation_crop_seconds=1.2", "model.align=0"]
 
 
 def test_a_codec_gives_the_nearest_vector_of_its_first_codebook() -> None:
-    codec = bundle.load_codec("nano_codec")
+    codec = bundle.load_codec("nano2_codec")
     audio = Audio(0.1 * torch.randn(2, 1, 16_000, generator=torch.Generator().manual_seed(0)), 32_000)
     ids = codec.first_codes(audio)
     vectors = codec.first_codebook()
-    assert ids.shape == (2, 13) and vectors.shape == (512, 128)
+    assert ids.shape == (2, 13) and vectors.shape == (512, 192)
     nearest = torch.cdist(codec.encode(audio).float(), vectors.expand(2, -1, -1)).argmin(-1)
     assert torch.equal(ids, nearest)
 
 
 def test_a_model_is_trained_on_codes_and_given_codes(tmp_path: Path) -> None:
     corpus = tones_with_drums(tmp_path / "corpus")
-    made = [f"corpus={corpus}", f"out={tmp_path / 'store'}", "codec=nano_codec", "build.workers=1"]
+    made = [f"corpus={corpus}", f"out={tmp_path / 'store'}", "codec=nano2_codec", "build.workers=1"]
     assert apps_build.main([*made, "drums=codes"]) == 0
     store = read_store(tmp_path / "store", "train")
     codes = store.tensors["drums"]
@@ -54,5 +54,5 @@ def test_a_model_is_trained_on_codes_and_given_codes(tmp_path: Path) -> None:
 
 
 def test_the_width_of_codes_follows_the_latents() -> None:
-    cfg = compose(["experiment=nano2", "control@control.drums=drums_codes"])
+    cfg = compose(["experiment=nano", "control@control.drums=drums_codes"])
     assert cfg.control.drums.conditioner.features == cfg.control.drums.conditioner.bands == 192

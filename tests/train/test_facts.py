@@ -174,7 +174,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_from_records_to_a_take(corpus: Path, tmp_path: Path) -> None:
     """A store with facts, a few steps of a tiny field, its bundle, and takes that are told facts."""
-    build = ["codec=nano_codec", "build.workers=1", "splits=[train,validation]"]
+    build = ["codec=nano2_codec", "build.workers=1", "splits=[train,validation]"]
     assert builder.main([f"corpus={corpus}", f"out={tmp_path / 'latents'}", *build]) == 0
     drop = ("model.field.dim=", "model.field.frames_dim=", "experiment=")
     tiny = [each for each in TINY_FLOW if not each.startswith(drop)]

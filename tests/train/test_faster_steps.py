@@ -28,14 +28,14 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def test_a_sitting_that_ends_is_saved_at_its_last_step_and_not_exported(store: Path, tmp_path: Path) -> None:
     here = flow(store, tmp_path / "run", "callbacks.checkpoint.every_n_train_steps=1000", "trainer.max_steps=100000")
     here = [o for o in here if o != "export=null"]
-    paused = train(compose([*here, "callbacks.budget.sitting_wall_s=0.01", "codec_name=nano_codec"]))
+    paused = train(compose([*here, "callbacks.budget.sitting_wall_s=0.01", "codec_name=nano2_codec"]))
     steps = paused.objects["trainer"].global_step
     saved = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert saved["global_step"] == steps >= 1
     assert saved["averaging_state"]["n_averaged"] == steps  # of this step as well
     assert not (tmp_path / "run" / "bundle").exists()
     last = [f"trainer.max_steps={steps + 1}" if o.startswith("trainer.max_steps") else o for o in here]
-    train(compose([*last, "codec_name=nano_codec"]))
+    train(compose([*last, "codec_name=nano2_codec"]))
     assert (tmp_path / "run" / "bundle" / "card.md").is_file()
 
 
@@ -75,7 +75,7 @@ def test_pairing_changes_what_noise_goes_where(store: Path) -> None:
 
     losses = {}
     for pairing in ("none", "minibatch"):
-        cfg = compose(flow(store, Path("unused"), f"model.pairing={pairing}"))
+        cfg = compose(flow(store, Path("unused"), f"model.pairing={pairing}", "model.field.preconditioned=false"))
         torch.manual_seed(0)
         model = instantiate(cfg.model)
         data: LatentData = instantiate(cfg.data)

@@ -63,7 +63,7 @@ def test_the_last_layer_says_what_it_said_before() -> None:
 
 
 def test_a_field_goes_on_from_a_fitted_style(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    here = [*TINY_FLOW, f"latents={store}", "codec_name=nano_codec", "control.style.seconds=[0.2,0.5]"]
+    here = [*TINY_FLOW, f"latents={store}", "codec_name=nano2_codec", "control.style.seconds=[0.2,0.5]"]
     here += ["data.validation_crop_seconds=1.2"]
     train(compose([*here, f"out={tmp_path / 'old'}", "trainer.max_steps=1"]))
     old, new = tmp_path / "old" / "bundle", tmp_path / "new"

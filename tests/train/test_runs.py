@@ -20,7 +20,7 @@ from flowmusic.train.run import compose, train
 from flowmusic.types import Controls
 from tests.interop import checkpoints
 from tests.model import tiny_t5
-from tests.train.tiny_runs import TINY_CODEC, TINY_FLOW
+from tests.train.tiny_runs import TINY_CODEC, TINY_FLOW, TINY_HYBRID
 
 
 def flow(store: Path, out: Path, *overrides: str) -> list[str]:
@@ -74,7 +74,7 @@ def test_the_field_learns(store: Path, tmp_path: Path) -> None:
     overrides = ["trainer.val_check_interval=10", "model.optimizer.lr=0.01", "callbacks.average.decay=0.5"]
     short = train(compose(flow(store, tmp_path / "a", "trainer.max_steps=10", *overrides)))
     longer = train(compose(flow(store, tmp_path / "b", "trainer.max_steps=120", "model.total_steps=120", *overrides)))
-    assert longer.metrics["validation/loss"] < 0.8 * short.metrics["validation/loss"]
+    assert longer.metrics["validation/loss"] < 0.9 * short.metrics["validation/loss"]
 
 
 def test_codec_and_field_become_a_generator(store: Path, wave_corpus: Path, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_style_is_trained_exported_and_started_from(store: Path, tmp_path: Path)
     style = ["control.style.seconds=[0.2,0.5]", "control.style.drop=0.0", "model.dropout.everything=0.0"]
     style += ["model.dropout.text_only=0.0", "data.validation_crop_seconds=1.2"]
     first = [o for o in flow(store, tmp_path / "first", *style) if o != "export=null"]
-    result = train(compose([*first, "codec_name=nano_codec", "trainer.max_steps=4", "model.describe=0.3"]))
+    result = train(compose([*first, "codec_name=nano2_codec", "trainer.max_steps=4", "model.describe=0.3"]))
     # Text and style told how windows sound; what read that off is no part of the model.
     assert 0.0 < float(result.objects["trainer"].logged_metrics["train/untold"]) < 10.0
     assert result.objects["model"].description.output.weight.any()
@@ -114,7 +114,7 @@ def test_style_is_trained_exported_and_started_from(store: Path, tmp_path: Path)
     assert "style" in stored.config["settings"]["encoder"]
     # Training goes on from there, in a field that is told the tracks in every block, and hears tones.
     more = [f"model.init_from={stored.folder}", "model.field.frames_in_blocks=true", "trainer.max_steps=1"]
-    more += ["model.field.tone_channels=8", "codec_name=nano_codec", "model.frozen=[encoder.style.layers.*]"]
+    more += ["model.field.tone_channels=8", "codec_name=nano2_codec", "model.frozen=[encoder.style.layers.*]"]
     on = train(compose([*flow(store, tmp_path / "on", *style), *more]))
     assert on.objects["trainer"].global_step == 1 and on.objects["model"].field.tones.drawn
     for name, weight in on.objects["model"].named_parameters():
@@ -155,7 +155,7 @@ def test_mismatched_frames_dim_says_what_to_set(store: Path, tmp_path: Path) -> 
 
 def test_shares_of_guidance_that_do_not_fit_are_refused_before_the_training(store: Path, tmp_path: Path) -> None:
     told = [option for option in flow(store, tmp_path / "run", "trainer.max_steps=1") if option != "export=null"]
-    told += ["codec_name=nano_codec", "+export.generation.guided_channels=[[9,1.0]]"]
+    told += ["codec_name=nano2_codec", "export.generation.guided_channels=[[9,1.0]]"]
     with pytest.raises(WrongSettings, match=r"guided_channels must be pairs .* for 8 channels in all, got \[\[9"):
         train(compose(told))
     assert not (tmp_path / "run" / "checkpoints").exists()
@@ -307,11 +307,7 @@ def test_an_energy_head_for_something_else_is_refused(
 
 
 def test_a_hybrid_codec_is_trained_and_exported(wave_corpus: Path, tmp_path: Path) -> None:
-    own = ("experiment", "codec.n_fft", "codec.dim", "codec.hop", "data.hop")
-    shared = [o for o in TINY_CODEC if not o.startswith(own)]
-    shared += ["experiment=codec2", "codec.n_fft=512", "codec.hop=160", "data.hop=320", "codec.head_width=24"]
-    shared += ["codec.wave_dim=8", "codec.spectrum_dim=4", "codec.quantizer.dim=12", "model.prepare_batches=2"]
-    shared += ["codec.iterations=2", f"corpus={wave_corpus}"]
+    shared = [*TINY_HYBRID, f"corpus={wave_corpus}"]
     train(compose([*shared, f"out={tmp_path / 'stopped'}", "trainer.max_steps=3"]))
     resumed = train(compose([*shared, f"out={tmp_path / 'stopped'}", "trainer.max_steps=6"]))
     every = ["trainer.val_check_interval=6", "trainer.log_every_n_steps=1"]
@@ -323,4 +319,4 @@ def test_a_hybrid_codec_is_trained_and_exported(wave_corpus: Path, tmp_path: Pat
     codec = bundle.load_codec(tmp_path / "straight" / "bundle")
     audio = Audio(0.1 * torch.randn(1, 1, 16_000, generator=torch.Generator().manual_seed(0)), 16_000)
     latents = codec.encode(audio)
-    assert latents.shape == (1, 50, 12) and torch.isfinite(codec.decode(latents).samples).all()
+    assert latents.shape == (1, 50, 8) and torch.isfinite(codec.decode(latents).samples).all()

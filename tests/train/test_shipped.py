@@ -52,7 +52,7 @@ def test_an_adapter(told: Path, tmp_path: Path) -> None:
 
 
 def test_a_bundle_and_what_it_needs(told: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(model_files.find("nano_codec"), told / "codec")
+    shutil.copytree(model_files.find("nano2_codec"), told / "codec")
     of_base = model_files.read(told / "small").config["settings"]
     parts = types.SimpleNamespace(encoder=ConditionEncoder(**of_base["encoder"]), field=VectorField(**of_base["field"]))
     libraries = {"commit": "x", "python": "3", "torch": "2", "lightning": "2", "hardware": "2 CPU cores"}

@@ -115,7 +115,7 @@ def test_more_processes_go_on_counting_where_fewer_stopped(shards: Path, tmp_pat
 @pytest.mark.slow
 def test_the_card_of_a_model_names_the_shards(shards: Path, tmp_path: Path) -> None:
     options = [o for o in run(shards, tmp_path, "trainer.max_steps=1") if o != "export=null"]
-    train(compose([*options, "codec_name=nano_codec"]))
+    train(compose([*options, "codec_name=nano2_codec"]))
     card = (tmp_path / "bundle" / "card.md").read_text()
     assert "30 clips, 0.02 hours, from shards (codec random)" in card and "data=shards" in card
     assert "no recordings" not in card and "Apache" not in card

@@ -21,8 +21,8 @@ from tests.interop import tiny_mert
 from tests.train.test_runs import tones_with_drums
 from tests.train.tiny_runs import TINY_FLOW
 
-BUILD = ["codec=nano_codec", "build.workers=1"]
-SIZES = ["model.field.dim=128", "model.field.frames_dim=225", "data.batch=2", "data.pairs=1", "trainer.max_steps=2"]
+BUILD = ["codec=nano2_codec", "build.workers=1"]
+SIZES = ["model.field.dim=192", "model.field.frames_dim=289", "data.batch=2", "data.pairs=1", "trainer.max_steps=2"]
 SIZES += ["data.crop_seconds=1.2", "data.validation_crop_seconds=1.2", "control.style.seconds=[0.2,0.5]"]
 SIZES += ["control.style.drop=0.0", "model.dropout.everything=0.0", "model.dropout.text_only=0.0"]
 
@@ -55,7 +55,7 @@ def test_the_store_holds_features_on_the_frames_of_the_latents(store: Path, mert
     assert read.tensors["style"].shape == (len(read.tensors["latents"]), tiny_mert.WIDTH)
     assert read.names == ["beats", "chords", "drums", "melody"] and read.style_dim == tiny_mert.WIDTH
     assert set(read.crop(0, 0, 10)[1]) == set(read.names)
-    assert read.with_style_features(None, store).style_dim == 128  # a model of latents takes the same store
+    assert read.with_style_features(None, store).style_dim == 192  # a model of latents takes the same store
     data = LatentData(str(store), crop_seconds=1.0, style_features=wanted(mert), style_seconds=(0.2, 0.4), pairs=1)
     data.setup("fit")
     batch = next(iter(data.train_dataloader()))
@@ -109,7 +109,7 @@ def test_wrong_features_are_one_line_and_exit_2(
 
 def test_widths_that_differ_say_what_to_set(store: Path, tmp_path: Path) -> None:
     overrides = [*TINY_FLOW, *SIZES, f"latents={store}", f"out={tmp_path}", "export=null"]
-    with pytest.raises(Exception, match=r"reads 768 channels, the data give 128; set model.encoder.style.features=128"):
+    with pytest.raises(Exception, match=r"reads 768 channels, the data give 192; set model.encoder.style.features=192"):
         train(compose([*overrides, "+model.encoder.style.features=768"]))
 
 
@@ -118,7 +118,7 @@ def test_from_the_corpus_to_a_take(
 ) -> None:
     style = ["control@control.style=style_mert", f"control.style.conditioner.features={tiny_mert.WIDTH}"]
     style += [f"control.style.features.source={mert}", "control.style.features.layer=1"]
-    out = [f"latents={store}", f"out={tmp_path / 'run'}", "codec_name=nano_codec"]
+    out = [f"latents={store}", f"out={tmp_path / 'run'}", "codec_name=nano2_codec"]
     result = train(compose([*TINY_FLOW, *SIZES, *style, *out]))
     assert result.objects["trainer"].global_step == 2
     assert result.objects["model"].encoder.style.embed.in_features == tiny_mert.WIDTH

@@ -49,7 +49,7 @@ def test_sweep_called_again_goes_on_and_refuses_other_settings(
     other = ["seed=3,2", "model.optimizer.lr=0.5", "trainer.max_steps=1"]
     assert sweep(store, tmp_path, *other) == 2
     message = capsys.readouterr().err.splitlines()[-1]
-    assert "model.optimizer.lr was 0.001, is 0.5" in message and "resume=false" in message
+    assert "model.optimizer.lr was 0.0007, is 0.5" in message and "resume=false" in message
     assert sweep(store, tmp_path, *other, "resume=false") == 0
     assert steps() == {"seed=1": 2, "seed=2": 1, "seed=3": 1}
 

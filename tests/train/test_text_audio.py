@@ -137,5 +137,5 @@ def test_windows_lose_one_run_of_bands_and_one_of_frames() -> None:
 
 
 def test_other_bundles_are_refused() -> None:
-    with pytest.raises(fitting.ModelError, match="kind 'spectral', which is not one of text_audio"):
-        TextAudio.load("nano_codec")
+    with pytest.raises(fitting.ModelError, match="kind 'hybrid', which is not one of text_audio"):
+        TextAudio.load("nano2_codec")

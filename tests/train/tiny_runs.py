@@ -12,6 +12,10 @@ TINY_FLOW = [
     "model.field.layers=2",
     "model.field.heads=2",
     "model.field.frames_dim=105",
+    "model.field.tone_channels=0",
+    "model.channel_weights=null",
+    "+model.optimizer.least=32",
+    "export.generation.guided_channels=null",
     "model.warmup=2",
     "data.batch=4",
     "data.crop_seconds=1.6",
@@ -41,4 +45,21 @@ TINY_CODEC = [
     "data.validation_batches=1",
     "model.calibration_batches=3",
     "callbacks.checkpoint.every_n_train_steps=2",
+]
+TINY_HYBRID = [
+    *(
+        option
+        for option in TINY_CODEC
+        if not option.startswith(("experiment", "codec.n_fft", "codec.dim", "codec.hop", "data.hop"))
+    ),
+    "experiment=codec2",
+    "codec.n_fft=512",
+    "codec.hop=160",
+    "codec.head_width=24",
+    "codec.wave_dim=6",
+    "codec.spectrum_dim=2",
+    "codec.quantizer.dim=8",
+    "codec.iterations=2",
+    "data.hop=320",
+    "model.prepare_batches=2",
 ]
