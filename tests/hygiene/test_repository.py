@@ -37,7 +37,8 @@ def checkout_files() -> Iterator[Path]:
             for name in names
             if not (name.startswith(".") and name != ".ci" or name == "__pycache__" or here == ROOT and name in skip)
         ]
-        yield from (here / name for name in files if here != ROOT or name not in skip)
+        # A linked worktree has .git as a file.
+        yield from (here / name for name in files if here != ROOT or name not in {*skip, ".git"})
 
 
 def text_of(path: Path) -> str | None:
