@@ -8,7 +8,7 @@ A guided evaluation costs two or three branches; the copy costs one, and the sli
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class LitFold(LitFlow):
         base: shipped name or bundle folder of a model of ours.
         guidance: names of the weights that become inputs, out of :data:`flowmusic.model.guidance_input.RANGES`.
         plain: share of the items without guidance, on which the copy stays the plain field.
-        dropout, optimizer, times, weight, sigma_min, warmup, total_steps, seed: see :class:`LitFlow`.
+        dropout, optimizer, times, weight, channel_weights, sigma_min, warmup, total_steps, seed: see :class:`LitFlow`.
 
     Raises: ModelError for a base that does not exist; ValueError for one that is not a field of ours, or is folded.
     """
@@ -54,6 +54,7 @@ class LitFold(LitFlow):
         plain: float = 0.1,
         times: TimeSampler = stratified,
         weight: LossWeight = weight_uniform,
+        channel_weights: Sequence[Sequence[float]] | None = None,
         sigma_min: float = 1e-5,
         warmup: int = 100,
         total_steps: int = 2000,
@@ -73,7 +74,10 @@ class LitFold(LitFlow):
         self.names = tuple(guidance)
         original = copy.deepcopy(field)
         field.guidance = GuidanceInput(self.names, field.width)
-        super().__init__(encoder, field, dropout, optimizer, times, weight, sigma_min, warmup, total_steps, seed)
+        super().__init__(
+            encoder, field, dropout, optimizer, times, weight, sigma_min, warmup, total_steps, seed,
+            channel_weights=channel_weights,
+        )  # fmt: skip
         self.field.requires_grad_(True)
         # In a list, so that neither checkpoints nor the optimiser know of it.
         self._original = [original.requires_grad_(False).eval()]
@@ -132,7 +136,8 @@ class LitFold(LitFlow):
         said = conditions[self.names.index("all")]
         condition = Condition(said.frames, said.tokens, said.tokens_mask, said.pooled, weights)
         prediction = self.field(sample.z_t, sample.t, condition)
-        return flow_matching_loss(prediction, target, sample.t, self.weight, ~given.to(device))
+        made = ~given.to(device)
+        return flow_matching_loss(prediction, target, sample.t, self.weight, made, self.channel_weights)
 
 
 def export_folded(

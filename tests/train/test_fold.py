@@ -32,6 +32,7 @@ TINY = [
     "callbacks.checkpoint.every_n_train_steps=2",
 ]
 ASKED = Controls(("slow jazz",))
+LOSS = "validation/loss"
 
 
 def words(base: Path, store: Path, out: Path, *overrides: str) -> list[str]:
@@ -130,3 +131,16 @@ def test_what_cannot_be_folded(
     ):
         assert run.main(words(guided_base, store, tmp_path / "bad", "trainer.max_steps=1", override)) == 2
         assert message in capsys.readouterr().err
+
+
+def test_channels_may_count_more_than_others(guided_base: Path, store: Path, tmp_path: Path) -> None:
+    def loss(*more: str) -> float:
+        overrides = ["trainer.max_steps=1", "trainer.val_check_interval=1", "model.optimizer.lr=0.0", *more]
+        return float(train(compose(words(guided_base, store, tmp_path / str(len(seen)), *overrides))).metrics[LOSS])
+
+    seen: list[float] = []
+    for runs in ("null", "[[1,2.0],[7,2.0]]", "[[1,8.0],[7,0.5]]", "[[1,0.5],[7,8.0]]"):
+        seen.append(loss(f"model.channel_weights={runs}"))
+    alike, scaled, first, others = seen
+    # Weights are scaled to a mean of 1; with all errors as they are, a mean lies between those of its parts.
+    assert scaled == pytest.approx(alike) and min(first, others) < alike < max(first, others)
