@@ -125,13 +125,16 @@ def run(args: argparse.Namespace) -> int:
             options.check_device(args.device)
             model_files.find(args.model)
         generator = take_flags.load(args)
-        bpm, paced = (args.bpm, None) if args.bpm else pace.of_words(args.text) or (pace.DEFAULT_BPM, None)
+        notices = [] if bars is None else [*bars[1]]
+        if args.bpm is None and (said := pace.of_words(args.text)) is not None:
+            args.bpm = said[0]
+            notices.append(said[1])
         seed = draw_seed() if args.seed is None else args.seed
         with reading_input():
             stream = Stream(
                 generator,
                 args.text.strip() or None,
-                bpm,
+                args.bpm or pace.DEFAULT_BPM,
                 meter,
                 Endless(seed) if bars is None else repeating(bars[0]),
                 seed=seed,
@@ -146,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
         made = provenance(generator.name, seed, generator.licence, args.text.strip() or None, {}, {})
         signature = Signature(made, args.watermark)
         say = _silent if args.quiet else _note
-        for notice in (*(() if bars is None else bars[1]), *([paced] if paced else ())):
+        for notice in notices:
             say(notice)
         say(f"--seed {seed}; {stream.block_bars * stream.bar_seconds:.2f} s in a block")
         wishes.say = say

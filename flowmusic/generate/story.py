@@ -17,12 +17,11 @@ import torch
 from torch import Tensor
 
 from flowmusic.curves import GuidanceOverTime
-from flowmusic.facts import Facts
 from flowmusic.generate.long import Ask
 from flowmusic.generate.passages import Passage
 from flowmusic.generate.piece import over
 from flowmusic.generate.windows import Window, cut_controls
-from flowmusic.types import Controls, FrameGrid, Guidance, Prompt, Style, Track
+from flowmusic.types import Controls, FrameGrid, Guidance, Track
 
 DEFAULT_FADE_SECONDS = 2.0
 """How long a change takes where no bar is known."""
@@ -52,7 +51,7 @@ class Story:
 
     Attributes:
         controls: the words, facts and style of the first section, and the tracks of all.
-        prompts: words, style and facts of each section.
+        prompts: what each section asks for beside tracks: words, style and facts.
         shares: ``[S, T]``, of each section in each frame.
         cuts: the frames at which sections begin without a fade: the music begins anew there.
     """
@@ -60,7 +59,7 @@ class Story:
     grid: FrameGrid
     controls: Controls
     guidance: tuple[Guidance | GuidanceOverTime, ...]
-    prompts: tuple[tuple[Prompt, Style | None, Facts | None], ...]
+    prompts: tuple[Controls, ...]
     shares: Tensor
     cuts: tuple[int, ...] = ()
 
@@ -74,15 +73,13 @@ class Story:
         # A window that reaches past the end goes on with the last section.
         places = torch.arange(window.start, window.stop).clamp(max=self.grid.length - 1)
         found = []
-        for row, (text, style, facts) in enumerate(self.prompts):
+        for row, prompt in enumerate(self.prompts):
             share = self.shares[row, places]
             if not bool(share.any()):
                 continue
             own = self.guidance[row]
             weights = own if isinstance(own, Guidance) else over(own, float(self.grid.frame_rate))(window)
-            asked = replace(
-                cut, text=(text,), style=() if style is None else (style,), facts=() if facts is None else (facts,)
-            )
+            asked = replace(prompt, tracks=cut.tracks)
             found.append(Passage(asked, weights, None if bool((share == 1.0).all()) else share))
         return found
 
@@ -120,10 +117,7 @@ def tell(
         grid,
         replace(opening, tracks=joined),
         tuple(guidance if section.guidance is None else section.guidance for section in sections),
-        tuple(
-            (asked.text[0], (asked.style or (None,))[0], (asked.facts or (None,))[0])
-            for asked in (section.controls for section in sections)
-        ),
+        tuple(replace(section.controls, tracks={}) for section in sections),
         shares(starts, fades, grid),
         tuple(bounds(sections, n, grid)[0] for n, each in enumerate(fades) if n and each <= 0.0),
     )

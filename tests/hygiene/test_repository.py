@@ -29,7 +29,7 @@ def ignored_at_top() -> set[str]:
 
 def checkout_files() -> Iterator[Path]:
     """What a commit would hold: all files but those that .gitignore names at the top, caches and hidden folders."""
-    skip = ignored_at_top()
+    skip = {*ignored_at_top(), ".git"}  # a linked worktree has it as a file
     for folder, names, files in os.walk(ROOT):
         here = Path(folder)
         names[:] = [
@@ -37,8 +37,7 @@ def checkout_files() -> Iterator[Path]:
             for name in names
             if not (name.startswith(".") and name != ".ci" or name == "__pycache__" or here == ROOT and name in skip)
         ]
-        # A linked worktree has .git as a file.
-        yield from (here / name for name in files if here != ROOT or name not in {*skip, ".git"})
+        yield from (here / name for name in files if here != ROOT or name not in skip)
 
 
 def text_of(path: Path) -> str | None:
