@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from flowmusic.controls import chords, melody
-from flowmusic.controls.drums import onsets_to_track
-from flowmusic.types import Controls, FrameGrid, Prompt, Track
+from flowmusic.controls.empty import empty
+from flowmusic.types import Controls, FrameGrid, Prompt
 
 FULL, DRUMS, NO_DRUMS = "full", "drums", "no-drums"
 PARTS = (FULL, DRUMS, NO_DRUMS)
@@ -41,9 +40,9 @@ def part(controls: Controls, name: str, grid: FrameGrid, reads: Collection[str])
         raise ValueError(f"unknown part {name!r}; choose from {', '.join(PARTS)}")
     if name == FULL:
         return controls
-    empty = {key: _empty(key, grid, controls.batch) for key in EMPTY[name] if key in reads}
+    nothing = {key: empty(key, grid, controls.batch) for key in EMPTY[name] if key in reads}
     return replace(
-        controls, text=tuple(_with(words, SAID[name]) for words in controls.text), tracks={**controls.tracks, **empty}
+        controls, text=tuple(_with(words, SAID[name]) for words in controls.text), tracks={**controls.tracks, **nothing}
     )
 
 
@@ -56,14 +55,6 @@ def guidance(weights: Mapping[str, float], name: str) -> Mapping[str, float]:
     if name != NO_DRUMS or {"alpha", "beta"} & set(weights):
         return weights
     return {**weights, "drums": weights.get("drums", 0.0) + DRUM_GUIDANCE}
-
-
-def _empty(name: str, grid: FrameGrid, batch: int) -> Track:
-    if name == "chords":
-        track = chords.to_track([(0.0, grid.seconds, "N")], grid)
-    else:
-        track = melody.to_track((), grid) if name == "melody" else onsets_to_track((), grid)
-    return Track(track.values.expand(batch, *track.values.shape), track.known.expand(batch, -1), grid)
 
 
 def _with(words: Prompt, more: str) -> Prompt:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from flowmusic import audio as audio_tools
 from flowmusic.audio import Audio
-from flowmusic.controls import beats, chords, drums
+from flowmusic.controls import beats, chords, empty
 from flowmusic.controls.chord_text import Bar
 from flowmusic.controls.meter import Meter
 from flowmusic.controls.tracks import batched
@@ -308,7 +308,7 @@ class Stream:
             if changes:
                 found["chords"] = batched(chords.to_track(changes, grid))
         if "drums" in has and self._words[1].drums is False:
-            found["drums"] = batched(drums.onsets_to_track([], grid))
+            found["drums"] = empty.empty("drums", grid)
         return found
 
     def _labels(self, bar: int) -> Bar:

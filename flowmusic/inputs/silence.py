@@ -13,7 +13,7 @@ from flowmusic.facts import Facts
 
 if TYPE_CHECKING:
     from flowmusic.generate.generator import Generator
-    from flowmusic.types import Controls, FrameGrid, Track
+    from flowmusic.types import Controls, FrameGrid
 
 DRUMS = "drums"
 TOLD = "no drums: the control of drums is silence"
@@ -24,20 +24,14 @@ def wanted(facts: Facts, model: Generator) -> bool:
     return facts.drums is False and DRUMS in model.controls and not model.drums_as_codes
 
 
-def track(grid: FrameGrid) -> Track:
-    """Silent drums, a batch of one."""
-    from flowmusic.controls import drums
-    from flowmusic.controls.tracks import batched
-
-    return batched(drums.onsets_to_track([], grid))
-
-
 def added(facts: Facts, controls: Controls, grid: FrameGrid, model: Generator, notices: list[str]) -> Controls:
     """The controls of a request, a batch of one, with silent drums where none are wanted.  Adds to ``notices``."""
+    from flowmusic.controls.empty import empty
+
     if DRUMS in controls.tracks or not wanted(facts, model):
         return controls
     notices.append(TOLD)
-    return replace(controls, tracks={**controls.tracks, DRUMS: track(grid)})
+    return replace(controls, tracks={**controls.tracks, DRUMS: empty(DRUMS, grid)})
 
 
 def ended(facts: Facts, old: Controls, model: Generator) -> frozenset[str]:

@@ -257,6 +257,7 @@ def written(asked: Request, base: Controls, grid: FrameGrid) -> Controls:
 
 def silenced(asked: Request, controls: Controls, model: Generator, grid: FrameGrid, notices: list[str]) -> Controls:
     """The controls of the whole piece with silent drums in sections that want none.  Adds to ``notices``."""
+    from flowmusic.controls.empty import empty
     from flowmusic.generate.story import paste
     from flowmusic.inputs import silence
 
@@ -267,7 +268,7 @@ def silenced(asked: Request, controls: Controls, model: Generator, grid: FrameGr
         if given or not silence.wanted(section.facts.said, model):
             continue
         first, last = round(section.start * rate), min(grid.length, round(end * rate))
-        quiet = silence.track(replace(grid, length=last - first))
+        quiet = empty(silence.DRUMS, replace(grid, length=last - first))
         tracks[silence.DRUMS] = paste(tracks.get(silence.DRUMS), quiet, grid, first, last)
         notices.append(f"{asked.script.place(section.line)}: {silence.TOLD}")
     return replace(controls, tracks=tracks)

@@ -1,0 +1,15 @@
+"""A control that says that nothing sounds: known silence, or no chord."""
+
+from __future__ import annotations
+
+from flowmusic.controls import chords, drums, melody
+from flowmusic.types import FrameGrid, Track
+
+
+def empty(name: str, grid: FrameGrid, batch: int = 1) -> Track:
+    """``chords``, ``melody`` or ``drums`` of which there are none, all frames known.  Shape: a batch of ``batch``."""
+    if name == "chords":
+        track = chords.to_track([(0.0, grid.seconds, "N")], grid)
+    else:
+        track = melody.to_track((), grid) if name == "melody" else drums.onsets_to_track((), grid)
+    return Track(track.values.expand(batch, *track.values.shape), track.known.expand(batch, -1), grid)
