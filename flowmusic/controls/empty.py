@@ -1,4 +1,10 @@
-"""A control that says that nothing sounds: known silence, or no chord."""
+"""A control that says that nothing sounds: known silence, or no chord.
+
+>>> from flowmusic.controls import chords, drums
+>>> grid = FrameGrid.of_seconds(1, 25)
+>>> drums.onsets_from_track(empty("drums", grid)), chords.from_track(empty("chords", grid))
+((), ((0.0, 1.0, 'N'),))
+"""
 
 from __future__ import annotations
 
