@@ -145,7 +145,7 @@ class _With:
 
     def __init__(self, model: Generator, encoder: torch.nn.Module) -> None:
         self.field, self.codec, self.autocast, self.device = model.field, model.codec, model.autocast, model.device
-        self.encoder, self.guided_channels = encoder, model.guided_channels
+        self.encoder, self.defaults = encoder, model.defaults
 
 
 class _NoisyContext(torch.nn.Module):

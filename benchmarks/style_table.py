@@ -67,6 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--clips", type=options.integer("clips"), default=24, metavar="N", help="clips whose style is asked for (24)")
     add("--reference-clips", type=options.integer("clips"), default=10_000, metavar="N", help="of the split (all)")
     add("--details", type=options.names(tuple("123456")), default=frozenset("123456"), metavar="LIST", help="levels")
+    add("--timbre", type=options.style_timbre, metavar="S", help="how far it is matched (the model's own)")
     add("--pseudowords", type=options.integer("pseudoword_steps"), default=0, metavar="STEPS",
         help="of learning one a clip (0)")  # fmt: skip
     add("--neighbours", type=options.integer("neighbours"), default=10, metavar="K", help="of knn_common (10)")
@@ -174,7 +175,9 @@ def compare(
     guidance = generator.defaults.guide(args.guidance)
     wanted = {TEXT_ONLY: [Controls((case.caption,)) for case in cases]}
     for detail in sorted(args.details):
-        wanted[f"style {detail}"] = [Controls((None,), {}, (Style(s.features, int(detail)),)) for s in styles]
+        wanted[f"style {detail}"] = [
+            Controls((None,), {}, (Style(s.features, int(detail), args.timbre),)) for s in styles
+        ]
     if args.pseudowords:
         wanted.update(learned(generator, cases, args.pseudowords, args.seed))
     takes = {system: generate(generator, controls, guidance, args, system) for system, controls in wanted.items()}

@@ -103,6 +103,8 @@ _TABLE = (
     _row("apg_momentum", "", -0.999, 0.999, "a share of the updates before; at 1 they would add up for ever",
          "momentum"),
     _row("style_detail", "levels", 1, 6, "1 is a hint, 6 what the model keeps of a style", whole=True),
+    _row("style_timbre", "", 0, 1, "0 leaves the sound to the field, 1 gives it all of the excerpt's statistics",
+         "style_timbre"),
     _row("adapter_scale", "", -2, 2, "0 is the base, 1 what was trained"),
     _row("pseudoword_scale", "", 0, 10, "0 is the plain starting word, 1 the concept"),
     _row("solver_steps", "steps", 1, 10_000, "of a solver; a few dozen are enough", "steps", whole=True),
@@ -114,7 +116,7 @@ _TABLE = (
     _row("pseudoword_steps", "steps", 0, 10_000, "of learning one word", whole=True),
     # Data and evaluation
     _row("channel_runs", "", 0, 1e6, "a number of channels, or what each of them gets",
-         "channel_weights guided_channels"),
+         "channel_weights guided_channels timbre_channels"),
     _row("share", "", 0, 1, "a part of a whole",
          "dropout drop mask word_dropout utilisation decay betas times as_onsets drums_as_onsets audio_text audio "
          "captioned min_confidence span context everything text_only feel_only words_only quantile facts fact "

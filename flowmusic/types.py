@@ -93,16 +93,21 @@ class Style:
     They are not tied to the clock of what is generated.
 
     ``detail`` is the number of quantiser levels that are kept, from 1 (a hint) up; None leaves it to the model.
+    ``timbre`` is how far statistics of what is generated are brought to those of the excerpt
+    (:mod:`flowmusic.flow.timbre`), from 0 to 1, all the way; None leaves that to the model too.
     """
 
     features: Tensor
     detail: int | None = None
+    timbre: float | None = None
 
     def __post_init__(self) -> None:
         if self.features.ndim != 2 or not len(self.features):
             raise ValueError(f"Style.features must be [frames, channels], got shape {tuple(self.features.shape)}")
         if self.detail is not None and self.detail < 1:
             raise ValueError(f"Style.detail must be at least 1 level, got {self.detail}")
+        if self.timbre is not None:
+            limits.number("style_timbre", self.timbre, "Style.timbre")
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,12 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     )
     add("--style-detail", type=options.style_detail, metavar="N", help="how close: 1, a hint, to 6 (the model's own)")
     add(
+        "--style-timbre",
+        type=options.style_timbre,
+        metavar="S",
+        help="how far the timbre is brought to that of --style, beyond what the model hears: 0 to 1 (the model's own)",
+    )
+    add(
         "--concept",
         type=options.existing_file,
         action="append",

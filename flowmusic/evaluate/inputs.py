@@ -74,8 +74,8 @@ def prepare(settings: Settings) -> Inputs:
     chosen = tuple(name for name in chosen if name in present(settings, clips))
     # At scale 0 an adapter is not there, and takes of the base are its takes.
     adapters = [f"{each['hash']}:{each['scale']:g}" for each in generator.adapters if each["scale"]]
-    shares = generator.defaults.guided_channels  # of the description, which the hash of the weights does not cover
-    told = [] if shares is None else [f"guided_channels={[list(run) for run in shares]}"]
+    # Of the description, which the hash of the weights does not cover.
+    told = [f"{name}={says}" for name, says in generator.defaults.recorded().items() if says is not None]
     weights = (model_files.fingerprint(settings.model), codec_fingerprint(generator.codec), *told, *adapters)
     studio = TakeGenerator(generator, weights, clips, grid, settings.seed, settings.batch, settings.precision, store)
     return Inputs(studio, chosen, sampling, embed, chords, text, training, other_source)

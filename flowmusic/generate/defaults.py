@@ -8,8 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
+from flowmusic import limits
 from flowmusic.curves import GuidanceOverTime, Value
-from flowmusic.flow.channels import spread
+from flowmusic.flow.channels import columns, spread
 from flowmusic.types import Guidance
 
 
@@ -20,7 +21,10 @@ class GenerationDefaults:
     ``guidance``, ``guidance_interval`` and ``apg`` are what :meth:`Guidance.of` takes.  ``shortest_window`` is the
     length (s) of the shortest window in which the field is drawn as well as in one of its trained length
     (docs/speed.md); None: it is drawn in no shorter one.  ``guided_channels`` are pairs of a number of channels of the
-    latents and the share of what guidance adds that they keep (docs/solvers.md); None: all of it.  ``preview`` holds
+    latents and the share of what guidance adds that they keep (docs/solvers.md); None: all of it.
+    ``timbre_channels`` are a number of channels and how far their mean and their deviation are brought to those of a
+    style's excerpt (docs/style.md), which ``style_timbre`` scales where a style does not say; None: none is.
+    ``preview`` holds
     ``solver, steps, time_grid`` of the fewest evaluations whose chord score is 0.9 of the final, and how near they are
     (:mod:`flowmusic.takes.preview`).
     """
@@ -34,6 +38,8 @@ class GenerationDefaults:
     apg: Mapping[str, float | None] | None = None
     shortest_window: float | None = None
     guided_channels: Sequence[Sequence[float]] | None = None
+    timbre_channels: Sequence[Sequence[float]] | None = None
+    style_timbre: float = 1.0
     preview: Mapping[str, Any] | None = None
 
     def guide(
@@ -73,10 +79,32 @@ class GenerationDefaults:
         """When guidance applies and what of it is kept, where nothing is given in their place."""
         return self.guidance_interval if interval is None else interval, self.apg if apg is None else apg
 
-    def shares(self) -> list[list[float]] | None:
-        """``guided_channels`` as a record tells them."""
-        return None if self.guided_channels is None else [list(map(float, run)) for run in self.guided_channels]
-
     def channels(self, dim: int) -> Tensor | None:
         """``guided_channels`` as ``[dim]``.  Raises: ValueError where they are not for ``dim`` channels in all."""
         return None if self.guided_channels is None else spread(self.guided_channels, dim, "guided_channels")
+
+    def timbre(self, dim: int) -> Tensor | None:
+        """How far means and deviations of ``timbre_channels`` go, ``[2, dim]``.
+
+        Raises: ValueError where they are not for ``dim`` channels in all.
+        """
+        runs = self.timbre_channels
+        return None if runs is None else columns(runs, dim, "timbre_channels", ("mean", "deviation"))
+
+    def check(self, dim: int) -> None:
+        """Raises: ValueError for numbers of channels that do not fit latents of ``dim``, and a timbre not in 0..1."""
+        self.channels(dim), self.timbre(dim)
+        limits.number("style_timbre", self.style_timbre, "style_timbre")
+
+    def recorded(self) -> dict[str, Any]:
+        """What of these decides a take and cannot be said by a call, as a record tells it.
+
+        >>> GenerationDefaults(guided_channels=((1, 1), (2, 0.5))).recorded()
+        {'guided_channels': [[1.0, 1.0], [2.0, 0.5]]}
+        """
+        guided, timbre = (
+            None if runs is None else [list(map(float, run)) for run in runs]
+            for runs in (self.guided_channels, self.timbre_channels)
+        )
+        of_style = {} if timbre is None else {"timbre_channels": timbre, "style_timbre": float(self.style_timbre)}
+        return {"guided_channels": guided, **of_style}

@@ -12,9 +12,12 @@ from torch import Tensor, nn
 from flowmusic.flow import path, solve
 from flowmusic.flow.guide import bound, guided
 from flowmusic.flow.inpaint import keeping
+from flowmusic.flow.timbre import matching
 from flowmusic.generate.branches import present
+from flowmusic.generate.defaults import GenerationDefaults
 from flowmusic.generate.passages import Passage, branches
 from flowmusic.generate.sampling import Sampling
+from flowmusic.generate.timbre import targets
 from flowmusic.model.guidance_input import GuidanceInput, as_input
 from flowmusic.types import Codec, Condition, Controls, FrameGrid, Guidance, Progress, Solution, VelocityField
 
@@ -34,7 +37,7 @@ class Model(Protocol):
     def device(self) -> torch.device: ...
 
     @property
-    def guided_channels(self) -> Tensor | None: ...
+    def defaults(self) -> GenerationDefaults: ...
 
 
 def velocity(model: Model, passages: Sequence[Passage], length: int, given: Given | None = None) -> VelocityField:
@@ -42,8 +45,14 @@ def velocity(model: Model, passages: Sequence[Passage], length: int, given: Give
 
     What is known is told to every branch: guidance is to amplify the controls, not the music before.  A field that
     takes guidance as an input is one branch where a plain request with weights that it has learned is asked.
+    Whatever it predicts is brought to the timbre of the styles (:mod:`flowmusic.flow.timbre`).
     Raises: ValueError as :func:`flowmusic.generate.passages.branches`.
     """
+    field = _field(model, passages, length, given)
+    return matching(field, targets(passages, model.defaults, model.codec.dim))
+
+
+def _field(model: Model, passages: Sequence[Passage], length: int, given: Given | None) -> VelocityField:
     grid = FrameGrid(model.codec.frame_rate, length)
     extra: dict[str, Any] = {} if given is None or not bool(given[1].any()) else {"context": given}
     folded = _as_input(model.field, passages)
@@ -52,7 +61,7 @@ def velocity(model: Model, passages: Sequence[Passage], length: int, given: Give
         condition = _condition(model.encoder, controls, present(controls), grid, extra)
         inputs = folded.to(condition.tokens.device).expand(controls.batch, -1)
         return bound(model.field, replace(condition, guidance=inputs))
-    channels = model.guided_channels
+    channels = model.defaults.channels(model.codec.dim)
     wanted = branches(passages, length, compared=channels is not None)
     conditions = [_condition(model.encoder, each.controls, each.keep, grid, extra) for each in wanted]
     weights = [(condition, each.weight) for condition, each in zip(conditions, wanted, strict=True)]

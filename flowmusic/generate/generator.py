@@ -95,11 +95,6 @@ class Generator:
         return torch.device("cpu") if parameter is None else parameter.device
 
     @property
-    def guided_channels(self) -> Tensor | None:
-        """The share of what guidance adds that each channel of the latents keeps, ``[D]``; None: all of it."""
-        return self.defaults.channels(self.codec.dim)
-
-    @property
     def controls(self) -> tuple[str, ...]:
         """The tracks that this model reads."""
         names: tuple[str, ...] = self.encoder.names  # type: ignore[assignment]
@@ -135,12 +130,13 @@ class Generator:
         return FrameGrid.of_seconds(self.seconds if seconds is None else seconds, self.codec.frame_rate)
 
     @torch.no_grad()
-    def style(self, excerpt: Audio, detail: int | None = None) -> Style:
+    def style(self, excerpt: Audio, detail: int | None = None, timbre: float | None = None) -> Style:
         """What of a recording is style, to be given as ``Controls.style`` or ``request(style=...)``.
 
         Args:
             excerpt: 1.5 to 4.5 s as in training (``audio.loudest`` finds some); one recording ``[C, N]``, any rate.
             detail: levels of the bottleneck that are kept, from 1, a hint; None: the model's own.
+            timbre: how far its statistics are matched, from 0 to 1; None: the model's own.
 
         Raises: ValueError for a model without style, a detail or length that is not allowed, and features whose
             weights are not to be had.
@@ -154,9 +150,9 @@ class Generator:
             raise ValueError(f"an excerpt of {excerpt.seconds:.2f} s is too short for a style; give 1.5 to 4.5 s")
         if self.style_features is not None:
             frames = FrameGrid.of_seconds(excerpt.seconds, self.codec.frame_rate).length
-            return Style(self.style_features(excerpt, frames), detail)
+            return Style(self.style_features(excerpt, frames), detail, timbre)
         latents = self.codec.encode(Audio(excerpt.samples[None].to(self.device), excerpt.rate))
-        return Style(latents[0].cpu(), detail)
+        return Style(latents[0].cpu(), detail, timbre)
 
     def audio_prompt(self, recording: Audio) -> AudioPrompt:
         """A recording that stands where words would, to be given in ``Controls.text``.

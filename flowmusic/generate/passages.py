@@ -104,7 +104,7 @@ def branches(passages: Sequence[Passage], length: int, *, compared: bool = False
     compared = compared or first.interval != WHOLE or first.projection is not None
     for number, passage in enumerate(passages):
         share: float | Tensor = 1.0 if passage.share is None else passage.share
-        for keep, weight in _weights(passage).items():
+        for keep, weight in weights_of(passage).items():
             add(number, passage.controls, keep, share * weight, 0.0)
         if passage.negative is not None:
             unwanted, strength = passage.negative
@@ -116,8 +116,8 @@ def branches(passages: Sequence[Passage], length: int, *, compared: bool = False
     return list(found.values())
 
 
-def _weights(passage: Passage) -> dict[frozenset[str], float | Tensor]:
-    """Weight by what is kept: numbers where they hold for all frames."""
+def weights_of(passage: Passage) -> dict[frozenset[str], float | Tensor]:
+    """Weight by what is kept, none of them zero on all frames: numbers where they hold for all frames."""
     if isinstance(passage.guidance, Guidance):
         return {term.keep: term.weight for term in merge(passage.guidance, passage.controls)}
     frames = [{term.keep: term.weight for term in merge(each, passage.controls)} for each in passage.guidance]

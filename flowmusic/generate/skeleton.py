@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flowmusic.generate.defaults import GenerationDefaults
 from flowmusic.generate.draw import Given, Model, draw
 from flowmusic.generate.long import Ask, Part, last_line
 from flowmusic.generate.sampling import Noise, Sampling
@@ -102,7 +103,7 @@ class _Readers:
     codec: Codec
     autocast: torch.dtype | None
     device: torch.device
-    guided_channels: Tensor | None
+    defaults: GenerationDefaults
 
 
 class _InTurn:
@@ -130,7 +131,7 @@ class _Board:
 
     def __init__(self, model: Model, ask: Ask, parts: Sequence[Part], sampling: Sampling, tally: _Tally) -> None:
         self._model = _Readers(
-            model.field, _InTurn(model.encoder), model.codec, model.autocast, model.device, model.guided_channels
+            model.field, _InTurn(model.encoder), model.codec, model.autocast, model.device, model.defaults
         )
         self._ask, self._parts, self._sampling, self._tally = ask, parts, sampling, tally
         self.latents = torch.zeros(0)

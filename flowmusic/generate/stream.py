@@ -348,7 +348,7 @@ class Stream:
         if opening is not None:
             excerpt, _ = audio_tools.loudest(opening, STYLE_SECONDS)
             if audio_tools.rms_db(excerpt.samples) > -60.0:
-                self._style = self.model.style(excerpt, STYLE_DETAIL)
+                self._style = self.model.style(excerpt, STYLE_DETAIL, timbre=0.0)  # kept by mean and balance
 
 
 class _Opening:

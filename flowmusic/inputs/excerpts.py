@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flowmusic.audio import Audio
+    from flowmusic.generate.generator import Generator
+    from flowmusic.types import Style
 
 STYLE_LEAST_S = 1.5
 SILENT_DB, SOFT_DB = -70.0, -40.0
@@ -15,13 +17,18 @@ SILENT_DB, SOFT_DB = -70.0, -40.0
 
 @dataclass(frozen=True)
 class Excerpt:
-    """The part of a recording whose feel is wanted, and how closely (None: the model's own)."""
+    """The part of a recording whose feel is wanted, how closely, and how much of its timbre (None: the model's own)."""
 
     sound: Audio
-    detail: int | None
+    detail: int | None = None
+    timbre: float | None = None
+
+    def heard(self, model: Generator) -> Style:
+        """As ``model`` is told it."""
+        return model.style(self.sound, self.detail, self.timbre)
 
 
-def read(path: Path, seconds: float, detail: int | None, notices: list[str]) -> Excerpt:
+def read(path: Path, seconds: float, notices: list[str]) -> Audio:
     """The loudest ``seconds`` of a recording, of a long one in some stretches of it, as loud as they are there.
 
     Raises: ValueError for one that is shorter than the shortest excerpt, or silent.
@@ -45,4 +52,4 @@ def read(path: Path, seconds: float, detail: int | None, notices: list[str]) -> 
     if len(parts) > 1 or stretches[0][1].audio.seconds > seconds + 0.25:
         where = f"the loudest part of {len(parts)} stretches of it" if len(parts) > 1 else "its loudest part"
         notices.append(f"the style is taken from {begin:.2f} to {begin + part.seconds:.2f} s of {path}, {where}")
-    return Excerpt(part, detail)
+    return part

@@ -135,9 +135,12 @@ def read(args: argparse.Namespace) -> GenerateRequest:
             if is_midi(args.style):
                 raise ValueError(f"{args.style} is a MIDI file, which has no sound; a tune is given with --melody")
             sources["style"] = str(args.style)
-            style = excerpts.read(args.style, args.style_seconds, args.style_detail, notices)
-        elif args.style_detail is not None:
-            raise ValueError("--style-detail says how closely to follow --style, which is not given")
+            sound = excerpts.read(args.style, args.style_seconds, notices)
+            style = excerpts.Excerpt(sound, args.style_detail, args.style_timbre)
+        else:
+            for flag, value in (("--style-detail", args.style_detail), ("--style-timbre", args.style_timbre)):
+                if value is not None:
+                    raise ValueError(f"{flag} says how closely to follow --style, which is not given")
     return GenerateRequest(
         text=facts.with_picture(args, said),
         seconds=args.seconds,
@@ -343,7 +346,7 @@ def for_model(asked: GenerateRequest, controls: Controls, model: Generator) -> C
         if not model.has_style:
             asked.notices.append(f"{model.name} has no style control; style is left out")
         else:
-            kept = replace(kept, style=(model.style(asked.style.sound, asked.style.detail),))
+            kept = replace(kept, style=(asked.style.heard(model),))
     if "drums" not in kept.tracks or not model.drums_as_codes:
         return kept
     drums = asked.drums or asked.sheet_drums

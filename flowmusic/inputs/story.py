@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from flowmusic.types import Controls, FrameGrid
 
 DEFAULT_BPM = 120.0
+CLOSELY = ("style-detail", "style-timbre")
+"""Keys that say how closely a section's style is followed; beside its chords, what a record repeats as it was said."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Request:
             {
                 "start": round(each.start, 4),
                 "text": each.words,
-                **{key: value for key, value in each.line.settings.items() if key in ("chords", "style-detail")},
+                **{key: value for key, value in each.line.settings.items() if key in ("chords", *CLOSELY)},
                 **({"fade": each.fade} if each.fade is not None else {}),
                 **({"guidance": told(each.guidance)} if each.guidance else {}),
                 **({"blur": told(each.blur)} if each.blur else {}),
@@ -200,9 +202,10 @@ def _asked(
 
     names = ("chords", "melody", "drums", "style")
     given: dict[str, Any] = {name: line.settings.get(name) for name in names}
-    detail = line.settings.get("style-detail")
-    if detail is not None and given["style"] is None:
-        raise ValueError("style-detail says how closely to follow style=FILE, which is not given")
+    closely = {key: line.settings.get(key) for key in CLOSELY}
+    for key, value in closely.items():
+        if value is not None and given["style"] is None:
+            raise ValueError(f"{key} says how closely to follow style=FILE, which is not given")
     if not any(given.values()):
         return None
     if seconds < limits.limit("seconds").low:
@@ -224,7 +227,10 @@ def _asked(
         "bpm": (args.bpm or DEFAULT_BPM) if counted else None,
         "stretch": args.stretch and drums,
         "loop_bpm": args.loop_bpm if drums else None,
-        "style_detail": None if detail is None else limits.of_text("style_detail", detail, "style-detail"),
+        **{
+            key.replace("-", "_"): None if value is None else limits.of_text(key.replace("-", "_"), value, key)
+            for key, value in closely.items()
+        },
     }
     return request.read(argparse.Namespace(**{**vars(args), **own}))
 
@@ -305,7 +311,7 @@ def for_model(
                 raise ValueError(
                     f"{asked.script.place(section.line)}: {generator.name} has no style control; leave the style out"
                 )
-            style = (generator.style(section.asked.style.sound, section.asked.style.detail),)
+            style = (section.asked.style.heard(generator),)
         own = GuidanceOverTime({**guidance.weights, **section.guidance}, guidance.interval, guidance.apg)
         try:
             own.at(0.0)

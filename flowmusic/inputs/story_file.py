@@ -22,7 +22,7 @@ from flowmusic import limits, options, plain
 from flowmusic.curves import Moment
 from flowmusic.plain import shown
 
-KEYS = ("chords", "melody", "drums", "style", "style-detail", "fade")
+KEYS = ("chords", "melody", "drums", "style", "style-detail", "style-timbre", "fade")
 GROUPS = {"guidance": options.GUIDANCE_KEYS, "blur": options.BLUR_KEYS}
 ALLOWED = f"{', '.join(KEYS)}, guidance.NAME, blur.NAME"
 FORM = "TIME | WORDS | KEY=VALUE ..., as in '0:15 | waking up, gentle piano | chords=C G Am F', or TIME | end"

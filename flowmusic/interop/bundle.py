@@ -149,9 +149,11 @@ def load(
         beside = _codec_of(bundle.folder, settings["codec"])
         features = settings.get("style_features")
         defaults, seconds = GenerationDefaults(**settings["generation"]), float(settings["seconds"])
-        defaults.channels(field.dim)  # a number of channels that does not fit shows now
+        defaults.check(field.dim)
         if features is not None and encoder.style is None:
             raise ValueError("it names style features, but has no style")
+        if defaults.timbre_channels is not None and (features is not None or encoder.style is None):
+            raise ValueError("it has timbre_channels, but no style that hears latents, whose statistics they are")
         width = 0 if features is None else encoder.style.embed.in_features
         features = None if features is None else _style_features(features, bundle.folder, width, device)
     except (TypeError, KeyError, ValueError, AttributeError) as error:

@@ -82,6 +82,7 @@ class Acts:
         score: dict[str, Any],
         stretch: bool,
         style_detail: float,
+        style_timbre: str | float | None,
         model: str,
         adapters: list[str],
         adapter_scale: float,
@@ -127,6 +128,7 @@ class Acts:
                 stretch=bool(stretch),
                 style=Path(style) if style else None,
                 style_detail=int(style_detail) or None,
+                style_timbre=given("style_timbre", style_timbre, "the timbre"),
                 making=Making(
                     model=self.choices.model(model),
                     guidance=dict(_weights(weights)) if own_strength else {},

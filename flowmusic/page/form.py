@@ -103,6 +103,7 @@ class Form:
         stretch: play the loop at ``bpm``.
         style: music whose feel is taken.
         style_detail: how closely; None leaves it to the model.
+        style_timbre: how much of its timbre; None leaves it to the model.
         making: how takes are made.
     """
 
@@ -126,6 +127,7 @@ class Form:
     stretch: bool = False
     style: Path | None = None
     style_detail: int | None = None
+    style_timbre: float | None = None
     making: Making = field(default_factory=Making)
 
     def scored(self) -> tuple[str, ...]:
@@ -192,6 +194,8 @@ class Form:
         flags += [] if self.style is None else [f"--style={self.style}"]
         if self.style is not None and self.style_detail is not None:
             flags.append(f"--style-detail={self.style_detail}")
+        if self.style is not None and self.style_timbre is not None:
+            flags.append(f"--style-timbre={self.style_timbre:g}")
         if self.stretch and self.loop is not None and not self._has_grid():
             notes.append("the drum loop is not stretched: no tempo is set that it could be stretched to")
         for name, by in (("chords", "the chords as text"), ("drums", "the drum loop")):
@@ -217,6 +221,8 @@ class Form:
         """Say what is filled in by half, or for another mode."""
         if self.style is None and self.style_detail is not None:
             notes.append("the detail of the style is ignored: no style clip is given")
+        if self.style is None and self.style_timbre is not None:
+            notes.append("the timbre of the style is ignored: no style clip is given")
         if self.stretch and self.loop is None:
             notes.append("“stretch” is ignored: no drum loop is given")
         if self.mode != STORY and self.story.strip():

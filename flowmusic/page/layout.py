@@ -157,6 +157,9 @@ def _words(acts: Acts) -> Request:
         style = _sound("Music whose feel is taken", "style")
         detail = gr.Slider(0, 6, 0, step=1, label="Detail", elem_id="style-detail",
                            info="1 a hint, 6 close; 0 leaves it to the model")  # fmt: skip
+        timbre = _number(
+            "Timbre: 0 left to the model’s ear, 1 brought to the recording’s", "style-timbre", "as the model does"
+        )
     with gr.Accordion("From a picture", open=False, elem_id="picture-part"):
         painting = gr.File(label="A painting or a photograph: PNG, JPEG, WEBP", file_types=picture.FILES,
                            type="filepath", elem_id="picture", height=150)  # fmt: skip
@@ -227,7 +230,8 @@ def _words(acts: Acts) -> Request:
         {
             "text": text, "chords": chords, "mode": mode, "seconds": seconds, "bars": bars, "story": story, "bpm": bpm,
             "meter": meter, "instruments": instruments, "drumless": drumless, **facts, "unwanted": unwanted,
-            "score": score, "stretch": stretch, "style_detail": detail, "model": model,
+            "score": score, "stretch": stretch, "style_detail": detail, "style_timbre": timbre,
+            "model": model,
             "adapters": adapters, "adapter_scale": scale, "pseudowords": pseudowords, "own_strength": own,
             **{f"weight_{name}": slider for name, slider in weights.items()},
             "seed": seed, "count": count, "best_of": best_of, "steps": steps, "mono": mono,
@@ -299,7 +303,8 @@ def _values(form: Form, wanted: Request, acts: Acts) -> list[Any]:
         "meter": form.meter or "4/4", "instruments": list(form.instruments),
         "drumless": form.drumless, **{fact: getattr(form, fact) for fact in CLOSED_FACTS}, "unwanted": form.unwanted,
         "score": None if score is None else _drawn(form), "loop": None, "stretch": False, "style": None,
-        "style_detail": 0, "model": making.model if making.model in acts.choices.models else gr.skip(),
+        "style_detail": 0, "style_timbre": "",
+        "model": making.model if making.model in acts.choices.models else gr.skip(),
         "adapters": [], "adapter_scale": 1, "pseudowords": [], "own_strength": bool(making.guidance),
         **{f"weight_{name}": making.guidance.get(name, 0) for name in WEIGHTS},
         "seed": _shown(making.seed), "count": 1, "best_of": 1, "steps": "", "mono": making.mono,

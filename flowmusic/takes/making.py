@@ -233,7 +233,7 @@ class Takes:
             requested=self.requested(take),
             adherence=adherence,
             choice=choice,
-            guided_channels=self.generator.defaults.shares(),
+            by_model=self.generator.defaults.recorded(),
             adapters=self.generator.adapters,
             weights=self.generator.weights,
             channels=soundfile.info(os.fsencode(out)).channels,

@@ -35,7 +35,7 @@ def record(
     requested: Annotations,
     adherence: Adherence | None,
     choice: Mapping[str, Any] | None = None,
-    guided_channels: list[list[float]] | None = None,
+    by_model: Mapping[str, Any] | None = None,
     adapters: Sequence[Mapping[str, Any]] = (),
     weights: Mapping[str, str] | None = None,
     details: Mapping[str, Any] | None = None,
@@ -43,9 +43,9 @@ def record(
     """The content of take.json as plain data; times are seconds.
 
     ``written`` are the controls before a model left some out; ``adherence`` is None before anyone has listened;
-    ``choice`` says among which takes this one was the best (``flowmusic.takes.choose``); ``guided_channels`` are
-    the model's (``GenerationDefaults.shares``); ``adapters`` are those in the
-    model's weights, by name, hash and scale; ``weights`` are hashes of the model and its codec, where they are known;
+    ``choice`` says among which takes this one was the best (``flowmusic.takes.choose``); ``by_model`` is what
+    the model decides alone (``GenerationDefaults.recorded``); ``adapters`` are those in the model's weights, by name,
+    hash and scale; ``weights`` are hashes of the model and its codec, where they are known;
     ``details`` are of :func:`details`.
     """
     more: dict[str, Any] = dict(details or {})
@@ -64,7 +64,7 @@ def record(
         "guidance": curves.told(guidance),
         "guidance_interval": list(take.guidance.interval),
         "apg": None if take.guidance.projection is None else asdict(take.guidance.projection),
-        "guided_channels": guided_channels,
+        **(by_model or {"guided_channels": None}),
         "seconds": asked.seconds,
         "sample_rate": sample_rate,
         "channels": channels,
@@ -110,7 +110,7 @@ def details(args: argparse.Namespace, asked: GenerateRequest) -> dict[str, Any]:
     if getattr(args, "picture", None) is not None:
         found["image"] = args.picture.plain()
     if args.style is not None:
-        found["style"] = {"seconds": args.style_seconds, "detail": args.style_detail}
+        found["style"] = {"seconds": args.style_seconds, "detail": args.style_detail, "timbre": args.style_timbre}
     return found
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flowmusic.files import replacing
 from flowmusic.paths import sibling
@@ -76,6 +76,7 @@ def write(path: Path, latents: Tensor, controls: Controls, weights: Mapping[str,
         "text": json.dumps(controls.text[0] if isinstance(controls.text[0], str) else None),
         "facts": json.dumps(None if facts is None else facts.said()),
         "style_detail": "" if style is None or style.detail is None else str(style.detail),
+        "style_timbre": "" if style is None or style.timbre is None else repr(float(style.timbre)),
         "floats": json.dumps([name for name, track in controls.tracks.items() if track.values.is_floating_point()]),
     }
     with replacing(path) as temporary:
@@ -109,8 +110,10 @@ def read(path: Path) -> Stored:
                 grid = FrameGrid(Fraction(about["frame_rate"]), latents.shape[1])
                 values = values.float() if name in floats else values.long()
                 tracks[name] = Track(values[None], tensors[key][None], grid)
-        detail: Any = about["style_detail"]
-        style = (Style(tensors["style"], int(detail) if detail else None),) if "style" in tensors else ()
+        detail = about["style_detail"]
+        timbre = about.get("style_timbre", "0")  # a file from before it was said is of a take without
+        closely = (int(detail) if detail else None, float(timbre) if timbre else None)
+        style = (Style(tensors["style"], *closely),) if "style" in tensors else ()
         said = json.loads(about["facts"])
         facts = () if said is None else (Facts.of(said),)
         controls = Controls((json.loads(about["text"]),), tracks, style, facts)

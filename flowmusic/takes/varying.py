@@ -194,12 +194,12 @@ def recorded(source: Source, generator: Generator) -> Repeat:
             f"--variation makes a take again, but {name} was made by other weights than those of {generator.name}; "
             f"give --model, or {instead}"
         )
-    shares = generator.defaults.shares()
-    if record.get("guided_channels", shares) != shares:
-        raise UsageError(
-            f"--variation makes a take again, but {name} was guided by channel as {record['guided_channels']}, and "
-            f"{generator.name} says {shares} (guided_channels of its config.yaml); change that, or {instead}"
-        )
+    for key, says in generator.defaults.recorded().items():
+        if record.get(key, says) != says:
+            raise UsageError(
+                f"--variation makes a take again, but {name} was made with {key} {record[key]}, and {generator.name} "
+                f"says {says} in its config.yaml; change that, or {instead}"
+            )
     adapters = record.get("adapters") or []
     if not isinstance(adapters, list) or [_adapter(each) for each in adapters] != [
         _adapter(each) for each in generator.adapters

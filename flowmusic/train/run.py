@@ -134,7 +134,7 @@ def _train(cfg: DictConfig) -> TrainResult:
         # What does not fit the field is said now, not when the bundle of a finished run is loaded.
         sampled: Any = OmegaConf.to_container(cfg.export.generation, resolve=True)
         try:
-            GenerationDefaults(**sampled).channels(model.field.dim)
+            GenerationDefaults(**sampled).check(model.field.dim)
         except (TypeError, ValueError) as error:
             raise WrongSettings(f"export.generation: {error}") from None
     if first:

@@ -39,8 +39,9 @@ def test_help_names_every_command_and_version(capsys: pytest.CaptureFixture[str]
 def test_the_fixed_flags_of_generate_are_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["generate", "--help"]) == 0
     flags = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
-    fixed = "chords bpm meter melody drums style style-seconds style-detail concept controls use guidance seconds steps"
-    fixed += " solver time-grid guidance-interval apg seed count best-of min-adherence model adapter device precision"
+    fixed = "chords bpm meter melody drums style style-seconds style-detail style-timbre concept controls use"
+    fixed += " guidance seconds steps solver time-grid guidance-interval apg seed count best-of min-adherence"
+    fixed += " model adapter device precision"
     fixed += " story fade blur blend blend-seeds blend-styles at path preview"
     fixed += " instruments no-drums genre mood energy tempo key not not-weight"
     fixed += " no-facts-from-text"

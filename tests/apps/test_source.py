@@ -32,7 +32,9 @@ def test_stored_controls_come_back_as_they_were(tmp_path: Path) -> None:
         "drums": Track(torch.rand(1, 50, 12), known, grid),
         "melody": Track(torch.eye(50, 53)[None], known, grid),
     }
-    controls = Controls(("soft “rain”",), tracks, (Style(torch.rand(7, 4), 3),), (Facts(drums=False, genre="jazz"),))
+    controls = Controls(
+        ("soft “rain”",), tracks, (Style(torch.rand(7, 4), 3, 0.1),), (Facts(drums=False, genre="jazz"),)
+    )
     latents = torch.randn(1, 50, 8)
     back = stored.read(stored.write(tmp_path / "a.latents", latents, controls, {"codec": "abc"}))
     torch.testing.assert_close(back.latents, latents, atol=2e-3, rtol=1e-3)
@@ -41,7 +43,11 @@ def test_stored_controls_come_back_as_they_were(tmp_path: Path) -> None:
         assert torch.equal(back.controls.tracks[name].values, track.values), name
         assert torch.equal(back.controls.tracks[name].known, known)
     (style,) = back.controls.style
-    assert style is not None and style.detail == 3 and torch.equal(style.features, controls.style[0].features)  # type: ignore[union-attr]
+    assert (
+        style is not None
+        and (style.detail, style.timbre) == (3, 0.1)
+        and torch.equal(style.features, controls.style[0].features)
+    )  # type: ignore[union-attr]
     assert (tmp_path / "a.latents").stat().st_size < 20_000
 
 

@@ -133,6 +133,8 @@ BAD = [
     ("twice", "0 | a | fade=1 fade=2", ["line 1", "twice"]),
     ("bad chord", "0 | a\n0:10 | b | chords=C Hm", ["line 2", "Hm"]),
     ("missing file", "0 | a | style=gone.wav", ["line 1", "gone.wav", "not found"]),
+    ("timbre of no style", "0 | a | style-timbre=0.5", ["line 1", "style-timbre", "style=FILE"]),
+    ("detail of no style", "0 | a | style-detail=3", ["line 1", "style-detail", "style=FILE"]),
     ("fade", "0 | a | fade=-1", ["line 1", "fade", "-1"]),
     ("curve", "0 | a | guidance.all=1@0 2", ["line 1", "'2'", "VALUE@TIME"]),
     ("curve back in time", "0 | a | guidance.all=1@9 2@3", ["line 1", "ascend"]),

@@ -56,9 +56,10 @@ def test_the_loudest_part_is_taken(
 def test_detail_and_double_guidance(here: Path, wav: Wav, ears: Detectors, seen: list) -> None:
     wav("song.wav", tone(300.0, 3.0))
     arguments = ["generate", "jazz", "--seconds", "2", "--style", "song.wav", "--style-detail", "5", "--chords", "C F"]
+    arguments += ["--style-timbre", "0.25"]
     assert main([*arguments, "--guidance", "alpha=3,beta=5"]) == 0
     ((controls, guidance),) = seen
-    assert controls.style[0].detail == 5
+    assert (controls.style[0].detail, controls.style[0].timbre) == (5, 0.25)
     terms = {term.keep: term.weight for term in merge(guidance, controls)}
     wordless = frozenset({"style", "chords", "beats"})
     assert terms == {wordless | {"text"}: pytest.approx(15.0), wordless: pytest.approx(-12.0), frozenset(): -2.0}
@@ -69,6 +70,8 @@ def test_detail_and_double_guidance(here: Path, wav: Wav, ears: Detectors, seen:
     ("extra", "words"),
     [
         (["--style-detail", "3"], "--style, which is not given"),
+        (["--style-timbre", "0"], "--style, which is not given"),
+        (["--style", "song.wav", "--style-timbre", "1.5"], "between 0 and 1"),
         (["--style", "song.wav", "--style-detail", "7"], "between 1 and 6"),
         (["--style", "song.wav", "--style-seconds", "9"], "between 1.5 and 4.5"),
         (["--style", "short.wav"], "at least 1.5 s"),

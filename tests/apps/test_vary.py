@@ -182,9 +182,9 @@ BAD: list[tuple[str, Change, list[str], list[str]]] = [
     ("damaged guidance", changed("guidance", 3), ["--variation", "0.5"], ["does not tell how"]),
     (
         "other shares",
-        changed("guided_channels", [[8, 0.5]]),
+        changed("guided_channels", [[8.0, 0.5]]),
         ["--variation", "0.5"],
-        ["guided by channel as [[8, 0.5]]"],
+        ["guided_channels [[8.0, 0.5]]"],
     ),
     ("damaged adapters", changed("adapters", 3), ["--variation", "0.5"], ["adapter"]),
     ("a model that is gone", changed("model", "mega"), ["loud"], ["mega", "give --model"]),

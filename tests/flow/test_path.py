@@ -102,7 +102,7 @@ def test_channels_count_by_their_weight() -> None:
     prediction[..., 1:] = 2.0
     assert float(flow_matching_loss(prediction, velocity, t, channels=weights)) == pytest.approx(4.0)
     for runs in ([[1, 4.0]], [[1, -1.0], [3, 1.0]], [[0, 1.0], [4, 1.0]], [[1.5, 1.0], [2.5, 1.0]], [[4]]):
-        with pytest.raises(ValueError, match=r"channel_weights must be pairs .* for 4 channels in all, got \[\["):
+        with pytest.raises(ValueError, match=r"channel_weights must be runs .* for 4 channels in all, got \[\["):
             weights_of_runs(runs, 4)
     with pytest.raises(ValueError, match=r"channel_weights must be above 0, got \[\["):
         weights_of_runs([[1, 0.0], [3, 1.0]], 4)

@@ -133,6 +133,7 @@ def test_how_a_model_is_sampled_is_read_from_its_bundle(tmp_path: Path) -> None:
         "guided_channels": [[56, 1.0], [described["settings"]["field"]["dim"] - 56, 0.25]],
     }
     cases["wrong"] = {**cases["old"], "guided_channels": [[56, 1.0]]}
+    cases["timbre"] = {**cases["old"], "timbre_channels": [[1, 1.0, 0.0]]}
     for name, generation in cases.items():
         described["settings"]["generation"] = generation
         (tmp_path / name).mkdir()
@@ -142,6 +143,8 @@ def test_how_a_model_is_sampled_is_read_from_its_bundle(tmp_path: Path) -> None:
     assert old.guide() == Guidance.of({"all": 3.0}) and old.time_grid == "uniform"
     assert new.guide() == Guidance.of({"all": 3.0}, (0.1, 0.8), {"eta": 0.0})
     assert (new.time_grid, new.steps) == ("epss", 7)
-    assert bundle.load(tmp_path / "new").guided_channels[[55, 56]].tolist() == [1.0, 0.25]
-    with pytest.raises(fitting.ModelError, match=r"guided_channels must be pairs.* channels in all, got \[\[56"):
+    assert new.channels(described["settings"]["field"]["dim"])[[55, 56]].tolist() == [1.0, 0.25]
+    with pytest.raises(fitting.ModelError, match=r"guided_channels must be runs.* channels in all, got \[\[56"):
         bundle.load(tmp_path / "wrong")
+    with pytest.raises(fitting.ModelError, match=r"timbre_channels must be runs.* channels in all, got \[\[1"):
+        bundle.load(tmp_path / "timbre")

@@ -30,7 +30,7 @@ def parsed(request: Form | Change, **files: Path) -> Any:
 def test_a_form_says_what_the_command_line_says(tmp_path: Path) -> None:
     form = Form(
         text="--hostile\n<b>", instruments=("piano", "strings"), drumless=True, mood="dark", unwanted="-choir",
-        seconds=4, bpm=90, meter="3/4", chords="C Am", style=HERE, style_detail=3,
+        seconds=4, bpm=90, meter="3/4", chords="C Am", style=HERE, style_detail=3, style_timbre=0.5,
         making=Making(guidance={"all": 3.0, "text": -1.5}, seed=0, count=2, best_of=3, steps=2, mono=True,
                       adapters=((HERE, -0.5),), pseudowords=(HERE,)),
     )  # fmt: skip
@@ -38,7 +38,7 @@ def test_a_form_says_what_the_command_line_says(tmp_path: Path) -> None:
     assert args.text == "--hostile\n<b>" and args.exclude == "-choir"
     assert (args.seconds, args.bpm, args.meter, args.chords) == (4.0, 90.0, "3/4", "C Am")
     assert (args.instruments, args.no_drums, args.mood, args.genre) == ("piano,strings", True, "dark", None)
-    assert (args.style, args.style_detail, args.concept) == (HERE, 3, [HERE])
+    assert (args.style, args.style_detail, args.style_timbre, args.concept) == (HERE, 3, 0.5, [HERE])
     assert args.guidance == {"all": 3.0, "text": -1.5}
     assert (args.seed, args.count, args.best_of, args.steps, args.mono) == (0, 2, 3, 2, True)
     assert [(use.path, use.scale) for use in args.adapter] == [(HERE, -0.5)]
@@ -49,6 +49,7 @@ def test_a_form_says_what_the_command_line_says(tmp_path: Path) -> None:
     ("form", "flags", "note"),
     [
         (Form(style_detail=3), "--style", "no style clip"),
+        (Form(style_timbre=0.0), "--style", "the timbre of the style is ignored"),
         (Form(stretch=True), "--stretch", "no drum loop"),
         (Form(loop=HERE, stretch=True), "--stretch", "no tempo"),
         (Form(story="0:15 | sea"), "--story", "a take is made"),

@@ -156,7 +156,7 @@ def test_mismatched_frames_dim_says_what_to_set(store: Path, tmp_path: Path) -> 
 def test_shares_of_guidance_that_do_not_fit_are_refused_before_the_training(store: Path, tmp_path: Path) -> None:
     told = [option for option in flow(store, tmp_path / "run", "trainer.max_steps=1") if option != "export=null"]
     told += ["codec_name=nano2_codec", "export.generation.guided_channels=[[9,1.0]]"]
-    with pytest.raises(WrongSettings, match=r"guided_channels must be pairs .* for 8 channels in all, got \[\[9"):
+    with pytest.raises(WrongSettings, match=r"guided_channels must be runs .* for 8 channels in all, got \[\[9"):
         train(compose(told))
     assert not (tmp_path / "run" / "checkpoints").exists()
 

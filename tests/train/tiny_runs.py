@@ -16,6 +16,7 @@ TINY_FLOW = [
     "model.channel_weights=null",
     "+model.optimizer.least=32",
     "export.generation.guided_channels=null",
+    "export.generation.timbre_channels=null",
     "model.warmup=2",
     "data.batch=4",
     "data.crop_seconds=1.6",

@@ -1,0 +1,52 @@
+"""The timbre that the styles of a window's passages ask for: statistics of their excerpts (flowmusic.flow.timbre).
+
+>>> from flowmusic.types import Controls, Guidance
+>>> defaults = GenerationDefaults(timbre_channels=((1, 0.0, 0.0), (2, 1.0, 0.5)), style_timbre=0.5)
+>>> excerpt = Style(torch.tensor([[0.0, 1.0, 2.0], [0.0, 3.0, 6.0]]))
+>>> (target,) = targets([Passage(Controls((None,), {}, (excerpt,)), Guidance.plain(2.0))], defaults, 3)
+>>> target.mean.tolist(), target.deviation.tolist()
+([[0.0, 2.0, 4.0]], [[0.0, 1.0, 2.0]])
+>>> target.shift.tolist(), target.scale.tolist()
+([[0.0, 0.5, 0.5]], [[0.0, 0.25, 0.25]])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from flowmusic.flow.timbre import Target, statistics
+from flowmusic.generate.defaults import GenerationDefaults
+from flowmusic.generate.passages import Passage, weights_of
+from flowmusic.types import STYLE, Style
+
+
+def targets(passages: Sequence[Passage], defaults: GenerationDefaults, dim: int) -> list[Target]:
+    """One for every passage of which a style is asked and heard, in channels that the model has for it.
+
+    Args:
+        passages: of a window; styles are latents ``[T', dim]``.
+        defaults: of the model.
+        dim: D of the latents.
+    """
+    channels = defaults.timbre(dim)
+    if channels is None:
+        return []
+    found = []
+    for passage in passages:
+        amounts = torch.tensor([_amount(each, defaults) for each in passage.controls.style])
+        if bool(amounts.any()) and any(STYLE in keep for keep in weights_of(passage)):
+            silent = torch.zeros(1, dim)
+            measured = [statistics(silent if each is None else each.features) for each in passage.controls.style]
+            mean, deviation = (torch.stack(rows) for rows in zip(*measured, strict=True))
+            shift, scale = (amounts[:, None] * each for each in channels)
+            found.append(Target(mean, deviation, shift, scale, passage.share))
+    return found
+
+
+def _amount(style: Style | None, defaults: GenerationDefaults) -> float:
+    """How far an item goes: 0 without a style."""
+    if style is None:
+        return 0.0
+    return defaults.style_timbre if style.timbre is None else style.timbre
