@@ -35,10 +35,11 @@ def targets(passages: Sequence[Passage], defaults: GenerationDefaults, dim: int)
         return []
     found = []
     for passage in passages:
-        amounts = torch.tensor([_amount(each, defaults) for each in passage.controls.style])
+        styles = passage.controls.style
+        amounts = torch.tensor([_amount(each, defaults) for each in styles])
         if bool(amounts.any()) and any(STYLE in keep for keep in weights_of(passage)):
-            silent = torch.zeros(1, dim)
-            measured = [statistics(silent if each is None else each.features) for each in passage.controls.style]
+            silent = next(each.features for each in styles if each is not None).new_zeros(1, dim)
+            measured = [statistics(silent if each is None else each.features) for each in styles]
             mean, deviation = (torch.stack(rows) for rows in zip(*measured, strict=True))
             shift, scale = (amounts[:, None] * each for each in channels)
             found.append(Target(mean, deviation, shift, scale, passage.share))
