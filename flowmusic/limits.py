@@ -102,6 +102,8 @@ _TABLE = (
          "norm"),
     _row("apg_momentum", "", -0.999, 0.999, "a share of the updates before; at 1 they would add up for ever",
          "momentum"),
+    _row("guidance_rescale", "", 0, 1, "0 leaves what guidance makes larger, 1 takes all of that back",
+         "guidance_rescale"),
     _row("style_detail", "levels", 1, 6, "1 is a hint, 6 what the model keeps of a style", whole=True),
     _row("style_timbre", "", 0, 1, "0 leaves the sound to the field, 1 gives it all of the excerpt's statistics",
          "style_timbre"),

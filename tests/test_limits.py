@@ -266,6 +266,7 @@ PLACES: list[tuple[str, Place]] = [
     ("guidance", function("flowmusic.guidance", "Guidance.of", guidance)),
     ("channel_runs", bundle("generation.guided_channels")),
     ("channel_runs", bundle("generation.timbre_channels")),
+    ("guidance_rescale", bundle("generation.guidance_rescale")),
     ("style_timbre", flag(*GENERATE, "--style-timbre={}")),
     ("style_timbre", bundle("generation.style_timbre")),
     ("channel_runs", train("model.channel_weights")),

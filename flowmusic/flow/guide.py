@@ -2,7 +2,8 @@
 
 v(z, t) = sum_k w_k field(z, t, condition_k) with sum_k w_k = 1.  Plain classifier-free guidance (Ho & Salimans 2022),
 JASCO's multi-source and MusicGen-Style's double guidance differ only in the branches.  Beside the weights there is when
-they apply, and what of the update is kept: of its direction (:mod:`flowmusic.flow.apg`), and in which channels.
+they apply, and what of the update is kept: of its direction (:mod:`flowmusic.flow.apg`), in which channels, and of its
+size (:mod:`flowmusic.flow.rescale`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from flowmusic.flow.apg import Projector
+from flowmusic.flow.rescale import rescaled
 from flowmusic.guidance import WHOLE, Projection
 from flowmusic.types import Condition, VelocityField
 
@@ -84,6 +86,7 @@ def guided(
     interval: tuple[float, float] = WHOLE,
     projection: Projection | None = None,
     channels: Tensor | None = None,
+    rescale: float = 0.0,
 ) -> VelocityField:
     """The weighted sum of ``field`` under each branch's condition, as a field of (z, t) alone.
 
@@ -100,10 +103,11 @@ def guided(
         channels: ``[D]``, how much each channel keeps of what the sum amplifies: of its distance to ``plain``, or,
             where it holds less than all of ``plain``, to the mix of conditions that it holds (:func:`between`).
             None: all of it.
+        rescale: how far deviations of the predicted data are brought back to those that the same mix predicts, 0 to 1.
 
     Shape: the result maps ``z [B, T, D], t [B] -> [B, T, D]``.
-    Raises: ValueError if the weights are not finite or do not sum to 1, and for an interval, a projection or channels
-        without ``plain``.
+    Raises: ValueError if the weights are not finite or do not sum to 1, and for an interval, a projection, channels
+        or rescale without ``plain``.
 
     >>> said = Condition(frames=None, tokens=torch.ones(1, 1, 1), tokens_mask=torch.ones(1, 1, dtype=torch.bool))
     >>> nothing = Condition(None, torch.zeros(1, 1, 1), said.tokens_mask)
@@ -121,16 +125,18 @@ def guided(
     [[[3.0, 2.0], [3.0, 2.0]]]
     """
     live = _live(branches, "guidance weights")
-    if interval == WHOLE and projection is None and channels is None:
+    if interval == WHOLE and projection is None and channels is None and not rescale:
         return _sum(field, live)
     if plain is None:
-        raise ValueError("a guidance interval, projection or channels need the plain condition to compare with")
+        raise ValueError(
+            "a guidance interval, projection, channels or rescale need the plain condition to compare with"
+        )
     alone = _live([(plain, 1.0)] if isinstance(plain, Condition) else plain, "shares of the plain conditions")
     # All weight is on the plain branch, so the update is 0: nothing to switch off, nothing to project.
     if len(live) == len(alone) == 1 and live[0][0] is alone[0][0]:
         return _sum(field, live)
-    kept = projection is not None or channels is not None
-    strong = _kept(field, live, alone, projection, channels) if kept else _sum(field, live)
+    kept = projection is not None or channels is not None or rescale
+    strong = _kept(field, live, alone, projection, channels, rescale) if kept else _sum(field, live)
     return strong if interval == WHOLE else _within(interval, strong, _sum(field, alone))
 
 
@@ -221,6 +227,7 @@ def _kept(
     alone: Sequence[tuple[Condition, Weight]],
     projection: Projection | None,
     channels: Tensor | None,
+    rescale: float,
 ) -> VelocityField:
     project = None if projection is None else Projector(projection)
     # The plain branches come first; a condition may be among both, and is evaluated once.  Without a projection, one
@@ -245,10 +252,12 @@ def _kept(
         else:
             plain = v[0] if len(alone) == 1 else (_column(base, v) * v).sum(0)
             found = plain + project((_column(change, v) * v).sum(0), plain, z, t)
-        if channels is None:
+        if channels is None and not rescale:
             return found
         start = (_column(nothing_added, v) * v).sum(0)
-        return start + channels.to(found) * (found - start)
+        if channels is not None:
+            found = start + channels.to(found) * (found - start)
+        return rescaled(found, start, z, t, rescale) if rescale else found
 
     return velocity
 

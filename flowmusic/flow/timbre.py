@@ -14,15 +14,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from flowmusic.flow.path import per_item
+from flowmusic.flow.rescale import LEAST_DEVIATION, LEAST_LEFT
 from flowmusic.types import VelocityField
 
-LEAST_DEVIATION = 1e-3
-"""Of a channel that stands still; latents are about 1."""
 MOST_RATIO = 2.0
 """By how much one evaluation scales deviations at most, or by its inverse: an early prediction is blurred, and how
 much less it moves than music is not to be made up at once."""
-LEAST_LEFT = 0.02
-"""Of the path, in which a change is made up at the soonest; at t = 1 nothing is left to do it in."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ class GenerationDefaults:
     length (s) of the shortest window in which the field is drawn as well as in one of its trained length
     (docs/speed.md); None: it is drawn in no shorter one.  ``guided_channels`` are pairs of a number of channels of the
     latents and the share of what guidance adds that they keep (docs/solvers.md); None: all of it.
+    ``guidance_rescale`` is how far what is guided is brought back to the size of what is not (docs/solvers.md), 0 to 1.
     ``timbre_channels`` are a number of channels and how far their mean and their deviation are brought to those of a
     style's excerpt (docs/style.md), which ``style_timbre`` scales where a style does not say; None: none is.
     ``preview`` holds
@@ -38,6 +39,7 @@ class GenerationDefaults:
     apg: Mapping[str, float | None] | None = None
     shortest_window: float | None = None
     guided_channels: Sequence[Sequence[float]] | None = None
+    guidance_rescale: float = 0.0
     timbre_channels: Sequence[Sequence[float]] | None = None
     style_timbre: float = 1.0
     preview: Mapping[str, Any] | None = None
@@ -92,19 +94,21 @@ class GenerationDefaults:
         return None if runs is None else columns(runs, dim, "timbre_channels", ("mean", "deviation"))
 
     def check(self, dim: int) -> None:
-        """Raises: ValueError for numbers of channels that do not fit latents of ``dim``, and a timbre not in 0..1."""
+        """Raises: ValueError for numbers of channels that do not fit latents of ``dim``, and shares not in 0..1."""
         self.channels(dim), self.timbre(dim)
         limits.number("style_timbre", self.style_timbre, "style_timbre")
+        limits.number("guidance_rescale", self.guidance_rescale, "guidance_rescale")
 
     def recorded(self) -> dict[str, Any]:
         """What of these decides a take and cannot be said by a call, as a record tells it.
 
-        >>> GenerationDefaults(guided_channels=((1, 1), (2, 0.5))).recorded()
-        {'guided_channels': [[1.0, 1.0], [2.0, 0.5]]}
+        >>> GenerationDefaults(guided_channels=((1, 1), (2, 0.5)), guidance_rescale=0.7).recorded()
+        {'guided_channels': [[1.0, 1.0], [2.0, 0.5]], 'guidance_rescale': 0.7}
         """
         guided, timbre = (
             None if runs is None else [list(map(float, run)) for run in runs]
             for runs in (self.guided_channels, self.timbre_channels)
         )
+        rescale = {"guidance_rescale": float(self.guidance_rescale)} if self.guidance_rescale else {}
         of_style = {} if timbre is None else {"timbre_channels": timbre, "style_timbre": float(self.style_timbre)}
-        return {"guided_channels": guided, **of_style}
+        return {"guided_channels": guided, **rescale, **of_style}

@@ -61,14 +61,20 @@ def _field(model: Model, passages: Sequence[Passage], length: int, given: Given 
         condition = _condition(model.encoder, controls, present(controls), grid, extra)
         inputs = folded.to(condition.tokens.device).expand(controls.batch, -1)
         return bound(model.field, replace(condition, guidance=inputs))
-    channels = model.defaults.channels(model.codec.dim)
-    wanted = branches(passages, length, compared=channels is not None)
+    channels, rescale = model.defaults.channels(model.codec.dim), model.defaults.guidance_rescale
+    wanted = branches(passages, length, compared=channels is not None or rescale > 0.0)
     conditions = [_condition(model.encoder, each.controls, each.keep, grid, extra) for each in wanted]
     weights = [(condition, each.weight) for condition, each in zip(conditions, wanted, strict=True)]
     plain = [(condition, each.plain) for condition, each in zip(conditions, wanted, strict=True)]
     first = passages[0].first
     return guided(
-        model.field, weights, plain=plain, interval=first.interval, projection=first.projection, channels=channels
+        model.field,
+        weights,
+        plain=plain,
+        interval=first.interval,
+        projection=first.projection,
+        channels=channels,
+        rescale=rescale,
     )
 
 

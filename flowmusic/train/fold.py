@@ -19,6 +19,7 @@ from flowmusic.data.latents import Batch
 from flowmusic.flow.guide import between, stack
 from flowmusic.flow.loss import flow_matching_loss
 from flowmusic.flow.path import optimal_transport
+from flowmusic.flow.rescale import rescaled
 from flowmusic.flow.times import LossWeight, TimeSampler, stratified, weight_uniform
 from flowmusic.interop import bundle, model_files, text_audio, ways
 from flowmusic.interop.fitting import AVERAGES
@@ -83,6 +84,7 @@ class LitFold(LitFlow):
         self._original = [original.requires_grad_(False).eval()]
         self.plain, self.base = plain, base
         self.guided_channels = generator.defaults.channels(field.dim)
+        self.rescale = generator.defaults.guidance_rescale
 
     def train(self, mode: bool = True) -> LitFold:
         """Only the field trains: codebooks of the encoder that follow batches in training must not move."""
@@ -129,10 +131,12 @@ class LitFold(LitFlow):
             rest = 1.0 - weights.sum(1)
             shares = [rest if place is None else weights[:, place] for place in places]
             target = sum(share[:, None, None] * v for share, v in zip(shares, velocity, strict=True))
+            mix = between(shares, [float(place == self.names.index("all")) for place in places])
+            start = sum(torch.as_tensor(w).to(v)[..., None, None] * v for w, v in zip(mix, velocity, strict=True))
             if self.guided_channels is not None:
-                mix = between(shares, [float(place == self.names.index("all")) for place in places])
-                start = sum(torch.as_tensor(w).to(v)[..., None, None] * v for w, v in zip(mix, velocity, strict=True))
                 target = start + self.guided_channels.to(device) * (target - start)
+            if self.rescale:
+                target = rescaled(target, start, sample.z_t, sample.t, self.rescale)
         said = conditions[self.names.index("all")]
         condition = Condition(said.frames, said.tokens, said.tokens_mask, said.pooled, weights)
         prediction = self.field(sample.z_t, sample.t, condition)

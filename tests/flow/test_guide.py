@@ -209,9 +209,37 @@ def test_channels_keep_their_share_of_what_guidance_adds() -> None:
     torch.testing.assert_close(both, plain + shares * (projected - plain))
 
 
-def test_interval_projection_and_channels_need_the_plain_condition() -> None:
+@pytest.mark.parametrize("amount", [0.5, 1.0])
+def test_rescale_gives_guided_data_the_deviations_of_the_plain_ones(amount: float) -> None:
+    """By channel over the frames; their means stay guided, and so does what is no guidance."""
+    field, (said, nothing) = MaskedField(), (condition(0, 3), condition(1, 4))
+    z, t = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0.2, 0.7])
+    branches = [(said, 3.0), (nothing, -2.0)]
+    left = 1.0 - t[:, None, None]
+
+    def data(velocity: torch.Tensor) -> torch.Tensor:
+        return z + left * velocity
+
+    found = data(guided(field, branches, plain=said, rescale=amount)(z, t))
+    assert field.batches == [4]
+    loud, plain = data(guided(MaskedField(), branches)(z, t)), data(MaskedField()(z, t, said))
+    torch.testing.assert_close(found.mean(1), loud.mean(1))
+    wanted = loud.std(1) * (plain.std(1) / loud.std(1)) ** amount
+    torch.testing.assert_close(found.std(1), wanted)
+    assert bool(((plain.std(1) / loud.std(1)).log().abs() > 0.1).any())
+    torch.testing.assert_close(data(guided(field, [(said, 1.0)], plain=said, rescale=amount)(z, t)), plain)
+    at_the_end = guided(field, branches, plain=said, rescale=amount)(z, torch.ones(2))
+    torch.testing.assert_close(at_the_end.std(1), guided(MaskedField(), branches)(z, torch.ones(2)).std(1))
+
+
+def test_interval_projection_channels_and_rescale_need_the_plain_condition() -> None:
     branches = [(condition(0, 3), 3.0), (condition(1, 5), -2.0)]
-    for settings in ({"interval": (0.0, 0.5)}, {"projection": Projection()}, {"channels": torch.ones(3)}):
+    for settings in (
+        {"interval": (0.0, 0.5)},
+        {"projection": Projection()},
+        {"channels": torch.ones(3)},
+        {"rescale": 0.5},
+    ):
         with pytest.raises(ValueError, match="need the plain condition"):
             guided(MaskedField(), branches, **settings)  # type: ignore[arg-type]
 

@@ -163,6 +163,19 @@ def test_a_model_may_guide_its_channels_less(shares: list[list[float]], weight: 
     torch.testing.assert_close(found.latents, wanted.latents, atol=1e-5, rtol=1e-5)
 
 
+def test_a_model_may_take_back_what_guidance_makes_larger() -> None:
+    """Chords that change make the tiny field move with them, the more the stronger they count."""
+    generator, grid = tiny_generator(), FrameGrid.of_seconds(2, 25)
+    controls = Controls((None,), {"chords": chords(grid, [0, 9] * 25)})
+    made = {}
+    for weight, rescale in ((1.0, 0.0), (6.0, 0.0), (6.0, 1.0)):
+        generator.defaults = replace(generator.defaults, guidance_rescale=rescale)
+        made[weight, rescale] = generator.generate(controls, seed=1, guidance=Guidance.of({"all": weight})).latents
+    plain, loud, found = (float(latents.std(1).mean()) for latents in made.values())
+    assert loud > 1.2 * plain and found < plain + 0.3 * (loud - plain)
+    assert float((made[6.0, 1.0] - made[1.0, 0.0]).square().mean()) > 0.01
+
+
 def test_momentum_begins_afresh_with_every_take() -> None:
     generator = tiny_generator(apg={"momentum": -0.5})
     first, again = (generator.generate(both(3.3), seed=0).latents for _ in range(2))

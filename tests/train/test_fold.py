@@ -92,13 +92,16 @@ def test_it_learns_what_a_base_does_that_guides_channels_less(guided_base: Path,
     config = {key: value for key, value in found.config.items() if key not in ("format", "sha256")}
     plain = {**config["settings"], "generation": {**config["settings"]["generation"], "guided_channels": [[8, 0.0]]}}
     unguided = model_files.write(tmp_path / "base", {**config, "settings": plain}, found.tensors, "as it is")
+    back = {**config["settings"], "generation": {**config["settings"]["generation"], "guidance_rescale": 1.0}}
+    rescaled = model_files.write(tmp_path / "back", {**config, "settings": back}, found.tensors, "taken back")
     losses = {}
-    for name, base in (("guided", guided_base), ("unguided", unguided)):
+    for name, base in (("guided", guided_base), ("unguided", unguided), ("rescaled", rescaled)):
         overrides = ["trainer.max_steps=1", "trainer.val_check_interval=1", "model.optimizer.lr=0.0"]
         result = train(compose(words(base, store, tmp_path / name, *overrides)))
         losses[name] = result.metrics["validation/loss"]
     # The copy is the plain field as yet: nothing is to be learnt of a base without guidance.
     assert losses["unguided"] < 1e-6 < 1e-3 < losses["guided"]
+    assert losses["rescaled"] < 0.99 * losses["guided"]
 
 
 def test_it_begins_as_the_plain_field_and_stays_it_without_guidance() -> None:
