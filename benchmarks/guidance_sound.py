@@ -1,9 +1,10 @@
 """What guidance costs in sound: scores of controls, Frechet distances and balance of bands for ways to guide.
 
 A way is weights of guidance with commas, after ``/`` a projection of it, and after ``@`` what shares of what guidance
-adds how many channels of the latents keep (docs/solvers.md); without ``@`` it is as the model says.
+adds how many channels of the latents keep, and after ``~`` how far what it makes larger is taken back
+(docs/solvers.md); without ``@`` and ``~`` both are as the model says.
 
-    python benchmarks/guidance_sound.py --corpus DIR [--model nano] [--clips 16] all=3 all=3/eta=0.5 all=3@56:1,136:0.25
+    python benchmarks/guidance_sound.py --corpus DIR [--model nano] [--clips 16] all=3/eta=0.5 all=6@56:1,136:0.5~0.7
 """
 
 from __future__ import annotations
@@ -35,10 +36,13 @@ SCORES = {"chord_acc": "chords", "onset_f1": "onsets", "melody_pc": "melody", "b
 
 
 def guided(text: str, defaults: GenerationDefaults) -> tuple[Guidance, GenerationDefaults]:
-    """``all=3``, ``all=3/eta=0.5`` or ``all=3@56:1,136:0`` as guidance and the defaults that hold its channels.
+    """``all=3``, ``all=3/eta=0.5`` or ``all=3@56:1,136:0~0.7`` as guidance and the defaults that hold the rest.
 
     Raises: argparse.ArgumentTypeError and ValueError for anything else.
     """
+    text, tilde, rescale = text.partition("~")
+    if tilde:
+        defaults = replace(defaults, guidance_rescale=float(rescale))
     text, at, channels = text.partition("@")
     weights, slash, projection = text.partition("/")
     if at:

@@ -33,6 +33,7 @@ def rescaled(guided: Tensor, plain: Tensor, z: Tensor, t: Tensor, amount: float)
         z, t: where they hold, ``[B, T, D]`` and ``[B]``.
         amount: 0 leaves the guided one, 1 goes all the way.
 
+    >>> import torch
     >>> z, plain = torch.zeros(1, 2, 1), torch.tensor([[[-1.0], [1.0]]])
     >>> rescaled(3.0 * plain + 5.0, plain, z, torch.zeros(1), 1.0).flatten()
     tensor([4., 6.])
