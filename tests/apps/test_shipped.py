@@ -82,5 +82,5 @@ def test_what_is_not_the_default_is_recorded(here: Path) -> None:
     assert details(args, asked) == {
         "precision": "bf16",
         "sha256": {"style": hashlib.sha256(b"RIFF").hexdigest(), "melody": None},
-        "style": {"seconds": 3.0, "detail": 2},
+        "style": {"seconds": 3.0, "detail": 2, "timbre": None},
     }
