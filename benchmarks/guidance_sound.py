@@ -16,6 +16,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from flowmusic import options
 from flowmusic.audio import Audio
 from flowmusic.evaluate.adherence import chord_recogniser
@@ -71,6 +74,12 @@ def sound(made: Sequence[Audio], clips: Sequence[LabelledClip]) -> str:
     return f"{', '.join(far)}\n  balance in dB: {', '.join(bands)}"
 
 
+def moves(latents: Sequence[Tensor], recorded: Sequence[Tensor]) -> float:
+    """How much more takes ``[T, D]`` move than recordings: the ratio of deviations over time, mean of the channels."""
+    ours, theirs = (torch.stack([each.std(0) for each in those]).mean(0) for those in (latents, recorded))
+    return float((ours / theirs).mean())
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ways", nargs="*", default=["all=3", "all=2", "all=3/eta=0.5"], metavar="WAY")
@@ -87,13 +96,19 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     ears = Detectors(**default_listeners(chords=chord_recogniser("ours")))
+    recorded = [generator.codec.encode(Audio(clip.audio.samples[None], clip.audio.rate))[0] for clip in clips]
     for way in args.ways:
-        made = [Audio(take.audio.samples[0], take.audio.rate) for take in takes(generator, clips, way)]
+        drawn = takes(generator, clips, way)
+        made = [Audio(take.audio.samples[0], take.audio.rate) for take in drawn]
         heard = [measure(take, clip.requested, ears) for take, clip in zip(made, clips, strict=True)]
         scores = ", ".join(
             f"{what} {mean([row.get(key, math.nan) for row in heard]):.3f}" for key, what in SCORES.items()
         )
-        print(f"{way}: {scores}; {sound(made, clips)}", flush=True)
+        more = moves([take.latents[0] for take in drawn], recorded)
+        print(
+            f"{way}: {scores}; {sound(made, clips)}\n  deviation of latents over the recordings': {more:.2f}",
+            flush=True,
+        )
     return 0
 
 
