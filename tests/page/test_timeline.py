@@ -103,10 +103,10 @@ class Page:
 
 
 def tone(path: Path) -> Path:
-    """A second of sound."""
+    """Six seconds of sound: long enough to be seen playing by a browser that has to wait for its turn."""
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", ""))
-        file.writeframes(b"".join(struct.pack("<h", int(9000 * math.sin(n / 4))) for n in range(16_000)))
+        file.writeframes(b"".join(struct.pack("<h", int(9000 * math.sin(n / 4))) for n in range(48_000)))
     return path
 
 
