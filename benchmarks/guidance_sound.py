@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +74,11 @@ def sound(made: Sequence[Audio], clips: Sequence[LabelledClip]) -> str:
     return f"{', '.join(far)}\n  balance in dB: {', '.join(bands)}"
 
 
+def scored(heard: Sequence[Mapping[str, float]]) -> str:
+    """Means of the scores of takes, as text."""
+    return ", ".join(f"{what} {mean([row.get(key, math.nan) for row in heard]):.3f}" for key, what in SCORES.items())
+
+
 def moves(latents: Sequence[Tensor], recorded: Sequence[Tensor]) -> float:
     """How much more takes ``[T, D]`` move than recordings: the ratio of deviations over time, mean of the channels."""
     ours, theirs = (torch.stack([each.std(0) for each in those]).mean(0) for those in (latents, recorded))
@@ -101,12 +106,9 @@ def main() -> int:
         drawn = takes(generator, clips, way)
         made = [Audio(take.audio.samples[0], take.audio.rate) for take in drawn]
         heard = [measure(take, clip.requested, ears) for take, clip in zip(made, clips, strict=True)]
-        scores = ", ".join(
-            f"{what} {mean([row.get(key, math.nan) for row in heard]):.3f}" for key, what in SCORES.items()
-        )
         more = moves([take.latents[0] for take in drawn], recorded)
         print(
-            f"{way}: {scores}; {sound(made, clips)}\n  deviation of latents over the recordings': {more:.2f}",
+            f"{way}: {scored(heard)}; {sound(made, clips)}\n  deviation of latents over the recordings': {more:.2f}",
             flush=True,
         )
     return 0

@@ -4,19 +4,19 @@ Every take has the chords, melody, drums and beats of one clip and the style of 
 clip).  Columns: the controls as they are heard in the takes, and the similarity of takes and excerpts
 (``flowmusic.metrics.style``, on the scale of these clips).  The row ``none`` has no style.
 
-    python benchmarks/style_beside_controls.py --corpus DIR [--model nano] [--clips 16] [--timbre 0,0.5,1]
+    python -m benchmarks.style_beside_controls --corpus DIR [--model nano] [--clips 16] [--timbre 0,0.5,1]
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from benchmarks.guidance_sound import scored
 from flowmusic import options, progress
 from flowmusic.audio import Audio
 from flowmusic.evaluate.adherence import chord_recogniser
@@ -27,7 +27,6 @@ from flowmusic.metrics.adherence import Detectors, measure
 from flowmusic.metrics.normalise import mean
 from flowmusic.metrics.style import Reference, chunks, mel_stats, similarity
 
-SCORES = {"chord_acc": "chords", "onset_f1": "onsets", "melody_pc": "melody", "beat_f1": "beats"}
 DETAIL = 3
 
 
@@ -67,11 +66,9 @@ def main() -> int:
             mean([similarity(scale, sounds[i][1], mel_stats(part)) for part in chunks(take)])
             for i, take in zip(of, takes, strict=True)
         ]
-        scores = ", ".join(
-            f"{what} {mean([row.get(key, math.nan) for row in heard]):.3f}" for key, what in SCORES.items()
-        )
         print(
-            f"{'none' if timbre is None else f'timbre {timbre:g}'}: {scores}; similarity {mean(near):.3f}", flush=True
+            f"{'none' if timbre is None else f'timbre {timbre:g}'}: {scored(heard)}; similarity {mean(near):.3f}",
+            flush=True,
         )
     return 0
 
