@@ -143,7 +143,7 @@ _TABLE = (
     _row("learning_rate", "", 0, 10, "above, every step destroys what was learned", "lr"),
     _row("loss_weight", "", 0, 1e6, "of a part of a loss, a decay of weights or a clipped gradient",
          "weight weight_decay tonality_weight complex_weight wave_weight sdr_weight spectrum_weight larger matching "
-         "align describe gradient_clip_val temperature triad_share onset_share"),
+         "align describe mean_weight outset gradient_clip_val temperature triad_share onset_share"),
     _row("noise", "", 0, 1000, "in units of latents, which are about 1", "noise sigma_min equalise_db"),
     _row("budget", "seconds", 0, 1e11, "of work, or since 1970", "wall_s cpu_s sitting_wall_s until reserve_s"),
     _row("short_time", "seconds", 0, 60, "of a blur or a bin of the drum control", "blur_s bin_s"),

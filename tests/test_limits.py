@@ -302,6 +302,8 @@ PLACES: list[tuple[str, Place]] = [
     ("learning_rate", train("model.optimizer.lr")),
     ("loss_weight", train("model.align")),
     ("loss_weight", train("model.describe")),
+    ("loss_weight", train("model.mean_weight")),
+    ("loss_weight", train("model.outset")),
     ("noise", bundle("noise")),
     ("budget", train("callbacks.budget.wall_s")),
     ("short_time", train("control.drums.blur_s")),

@@ -27,13 +27,16 @@ from flowmusic.model.text_audio_conditioner import TextAudioConditioner
 from flowmusic.train.align import alignment_loss
 from flowmusic.train.describe import Description
 from flowmusic.train.dropout import Dropout
+from flowmusic.train.outset import FRAMES, outset_loss
 from flowmusic.train.schedule import scheduled
 from flowmusic.train.sharding import same_buffers, shard
-from flowmusic.types import FACTS, STYLE, TEXT, Condition
+from flowmusic.types import FACTS, STYLE, TEXT, Condition, FrameGrid
 
 PAIRINGS = ("none", "minibatch")
 COMPILE_MODES = ("default", "reduce-overhead", "max-autotune-no-cudagraphs")
 PADDED_TOKENS = 32
+OUTSET_SEED = 500_001
+"""Between the seeds of a run's batches and those of the next one's."""
 
 
 class LitFlow(LightningModule):
@@ -65,6 +68,10 @@ class LitFlow(LightningModule):
             (Chen et al. 2016, arXiv 1604.06174): a quarter more compute, far less memory.
         channel_weights: how much channels of the latents count in the loss: pairs of a number of channels and their
             weight, in order; they are scaled to a mean of 1.  None: all alike.
+        mean_weight: how much the mean of a window over time counts beside it (see :func:`flow_matching_loss`), in
+            training; the validation loss has none of it.
+        outset: weight of the loss on what the field takes the mean of a window to be at t = 0, told text, style and
+            facts as the dropout leaves them, and no track (see :mod:`flowmusic.train.outset`); 0 leaves it out.
         tones_from: the codec whose encoder hears the tones that a field with filters for tones begins with; not used
             where ``init_from`` brings them.
     """
@@ -95,6 +102,8 @@ class LitFlow(LightningModule):
         compile: str | None = None,
         checkpointing: bool = False,
         channel_weights: Sequence[Sequence[float]] | None = None,
+        mean_weight: float = 0.0,
+        outset: float = 0.0,
         tones_from: str | None = None,
     ) -> None:
         super().__init__()
@@ -112,7 +121,9 @@ class LitFlow(LightningModule):
         self.channel_weights = None if channel_weights is None else weights_of_runs(channel_weights, field.dim)
         self.sigma_min, self.warmup, self.total_steps, self.seed = sigma_min, warmup, total_steps, seed
         self.align, self.pairing, self.compile_mode = align, pairing, compile
-        self.describe = describe
+        self.describe, self.mean_weight, self.outset = describe, mean_weight, outset
+        if outset and not isinstance(encoder, ConditionEncoder):
+            raise ValueError(f"model.outset={outset:g} is for our own encoder; set model.outset=0")
         self.description = None
         if describe:
             if not isinstance(encoder, ConditionEncoder) or encoder.style is None or encoder.pool_text is None:
@@ -168,12 +179,16 @@ class LitFlow(LightningModule):
         if told and self.learns_facts:
             data.check_facts()
 
+    @property
+    def whole(self) -> set[str]:
+        """What the encoder is told of a window on the whole."""
+        return {TEXT, STYLE} | ({FACTS} if getattr(self.encoder, "facts", None) is not None else set())
+
     def loss(self, batch: Batch, generator: Generator) -> Tensor:
         """Loss of a batch; all randomness comes from the generator (on the CPU)."""
         latents, device = batch.latents, batch.latents.device
         size, length = latents.shape[:2]
-        told = {FACTS} if getattr(self.encoder, "facts", None) is not None else set()
-        known = batch.controls.only({*self.encoder.names, TEXT, STYLE, *told})
+        known = batch.controls.only({*self.encoder.names, *self.whole})
         controls = self.dropout(known, generator)
         given = self.dropout.given_latents(size, length, generator)
         noise = torch.randn(latents.shape, generator=generator).to(device)
@@ -194,7 +209,8 @@ class LitFlow(LightningModule):
             condition = padded(condition, PADDED_TOKENS)
         prediction = self.field(sample.z_t, sample.t, condition)
         made = ~given.to(device)
-        return flow_matching_loss(prediction, sample.velocity, sample.t, self.weight, made, self.channel_weights)
+        mean = self.mean_weight if self.training else 0.0
+        return flow_matching_loss(prediction, sample.velocity, sample.t, self.weight, made, self.channel_weights, mean)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         # The number differs between processes and between the batches that one step accumulates.
@@ -207,6 +223,10 @@ class LitFlow(LightningModule):
             apart = self.alignment(batch)
             self.log("train/alignment", apart, batch_size=batch.pairs.batch)
             loss = loss + self.align * apart
+        if self.outset:
+            error = self.outset_error(batch, Generator().manual_seed(self.seed * 1_000_003 + number + OUTSET_SEED))
+            self.log("train/outset", error, batch_size=len(batch.latents))
+            loss = loss + self.outset * error
         if self.description is not None:
             untold = self.untold(batch)
             self.log("train/untold", untold, batch_size=len(batch.latents))
@@ -219,6 +239,9 @@ class LitFlow(LightningModule):
         self.log("validation/loss", loss, batch_size=len(batch.latents), prog_bar=True)
         if self.align and batch.pairs.batch > 1:
             self.log("validation/alignment", self.alignment(batch), batch_size=batch.pairs.batch)
+        if self.outset:
+            error = self.outset_error(batch, Generator().manual_seed(batch_idx))
+            self.log("validation/outset", error, batch_size=len(batch.latents))
         if self.description is not None:
             self.log("validation/untold", self.untold(batch), batch_size=len(batch.latents))
 
@@ -232,6 +255,14 @@ class LitFlow(LightningModule):
         if not batch.pairs.batch:
             raise ValueError(f"align={self.align:g} needs pairs of text and style; set data.pairs, or model.align=0")
         return alignment_loss(*self.encoder.summary(batch.pairs))
+
+    def outset_error(self, batch: Batch, generator: Generator) -> Tensor:
+        """Error of the mean of the windows that the field guesses at t = 0; randomness as in :meth:`loss`."""
+        told = self.dropout(batch.controls.only(self.whole), generator)
+        condition = self.encoder(told, FrameGrid(batch.grid.frame_rate, FRAMES))
+        if self.compile_mode is not None:
+            condition = padded(condition, PADDED_TOKENS)
+        return outset_loss(self.field, condition, batch.latents, generator, self.channel_weights)
 
     def untold(self, batch: Batch) -> Tensor:
         """Share of how the windows sound that text, style and facts, each alone, do not tell."""

@@ -108,6 +108,29 @@ def test_channels_count_by_their_weight() -> None:
         weights_of_runs([[1, 0.0], [3, 1.0]], 4)
 
 
+def test_the_mean_over_time_counts_further() -> None:
+    """An error without memory counts 1 + mean times, a constant one 1 + mean T times, one of no mean once."""
+    velocity, t, flat = torch.zeros(1, 8, 3), torch.zeros(1), torch.ones(1, 8, 3)
+    swinging = flat * torch.tensor([1.0, -1.0]).repeat(4)[:, None]
+    assert float(flow_matching_loss(swinging, velocity, t, mean=0.5)) == pytest.approx(1.0)
+    assert float(flow_matching_loss(flat, velocity, t, mean=0.5)) == pytest.approx(1.0 + 0.5 * 8)
+    noise = torch.randn(4000, 8, 3, generator=torch.Generator().manual_seed(0))
+    without = flow_matching_loss(noise, torch.zeros_like(noise), torch.zeros(4000))
+    with_it = flow_matching_loss(noise, torch.zeros_like(noise), torch.zeros(4000), mean=0.5)
+    assert float(with_it / without) == pytest.approx(1.5, rel=0.03)
+    # Of frames that do not count, none is in the mean.
+    made = torch.tensor([[True] * 4 + [False] * 4])
+    broken = flat.where(made[..., None], torch.tensor(float("nan")))
+    assert float(flow_matching_loss(broken, velocity, t, mask=made, mean=0.5)) == pytest.approx(1.0 + 0.5 * 4)
+
+
+def test_the_conditional_mean_is_the_best_guess_with_any_weight_on_means() -> None:
+    targets = torch.randn(64, 5, 2, generator=torch.Generator().manual_seed(1)) + 0.7
+    t, best = torch.zeros(64), targets.mean(0, keepdim=True).requires_grad_()
+    flow_matching_loss(best.expand_as(targets), targets, t, mean=3.0).backward()
+    assert best.grad is not None and float(best.grad.abs().max()) < 1e-6
+
+
 @given(seed=SEEDS, error=st.floats(-3, 3))
 def test_loss_of_a_constant_error_is_its_square_times_the_mean_weight(seed: int, error: float) -> None:
     u, _ = draw(seed)

@@ -103,9 +103,11 @@ def test_style_is_trained_exported_and_started_from(store: Path, tmp_path: Path)
     style = ["control.style.seconds=[0.2,0.5]", "control.style.drop=0.0", "model.dropout.everything=0.0"]
     style += ["model.dropout.text_only=0.0", "data.validation_crop_seconds=1.2"]
     first = [o for o in flow(store, tmp_path / "first", *style) if o != "export=null"]
-    result = train(compose([*first, "codec_name=nano2_codec", "trainer.max_steps=4", "model.describe=0.3"]))
+    more = ["model.describe=0.3", "model.outset=1.0", "model.mean_weight=0.1", "trainer.max_steps=4"]
+    result = train(compose([*first, "codec_name=nano2_codec", *more]))
     # Text and style told how windows sound; what read that off is no part of the model.
-    assert 0.0 < float(result.objects["trainer"].logged_metrics["train/untold"]) < 10.0
+    logged = result.objects["trainer"].logged_metrics
+    assert 0.0 < float(logged["train/untold"]) < 10.0 and 0.0 < float(logged["train/outset"]) < 10.0
     assert result.objects["model"].description.output.weight.any()
     codebook = result.objects["model"].encoder.style.quantiser.levels[0]
     assert bool(codebook.inited) and codebook.embed.any()

@@ -1,0 +1,134 @@
+"""How much of the mean sound of a window does a field know of words, facts or a style before anything is drawn?
+
+    python -m benchmarks.means_told --latents LATENTS [--model nano] [--seconds 5]
+
+At t = 0 the field sees noise alone, and what it takes the data to be is its guess from what it is told.  The mean of
+a window over time is settled there: at t it lies t m + (1 - t) n with n of deviation T^-1/2, which tells m from t of
+about .1 on, long before anything else.  Cells: share of the variance over validation windows of that mean that the
+guess explains, for groups of channels of the latents (1 all of it, 0 as much as the mean of all clips, less for a guess
+that is worse).  Last row: ridge regression on the facts of training windows, what a straight line makes of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from flowmusic.controls import instruments
+from flowmusic.data.latents import LatentStore
+from flowmusic.data.store_files import read_store
+from flowmusic.facts import Facts
+from flowmusic.generate.generator import Generator
+from flowmusic.interop import bundle
+from flowmusic.types import FACTS, STYLE, TEXT, Controls, FrameGrid
+
+BATCH = 32
+STYLE_SECONDS = 3.0
+"""Length of the excerpt, which lies behind the window in the same clip."""
+RIDGE = 30.0
+"""What is added to the diagonal: a word that is said of 30 windows counts half."""
+
+
+def groups(generator: Generator, dim: int) -> dict[str, slice]:
+    """Runs of channels that the model weighs apart, all where it does not."""
+    ends, runs = [0], generator.defaults.timbre_channels or [[dim]]
+    for run in runs:
+        ends.append(ends[-1] + int(run[0]))
+    return {f"{a}-{b - 1}": slice(a, b) for a, b in zip(ends, ends[1:], strict=False)}
+
+
+def words(facts: Facts | None) -> set[str]:
+    """What is said, a word each.
+
+    >>> sorted(words(Facts(instruments=frozenset({"piano", "harp"}), tempo="slow")))
+    ['instruments harp', 'instruments piano', 'tempo slow']
+    """
+    said = facts.said() if facts else {}
+    many = {key: value if isinstance(value, list) else [value] for key, value in said.items()}
+    return {f"{key} {value}" for key, values in many.items() for value in values}
+
+
+def said_by(rows: Sequence[set[str]], vocabulary: Sequence[str]) -> Tensor:
+    """1 where a row says a word, and a column of 1.  Shape: ``[N, words + 1]``."""
+    return torch.tensor([[*(word in row for word in vocabulary), True] for row in rows], dtype=torch.float32)
+
+
+def asked(store: LatentStore, clips: Sequence[int], grid: FrameGrid) -> Controls:
+    """All that is known of the first window of clips, with a style from behind it."""
+    _, tracks = store.windows(clips, [0] * len(clips), grid.length)
+    length = round(STYLE_SECONDS * float(grid.frame_rate))
+    style = tuple(store.excerpt(clip, grid.length, length) for clip in clips)
+    captions = tuple(store.clips[clip]["captions"][0] for clip in clips)
+    return Controls(captions, tracks, style, store.facts(clips, [0] * len(clips), grid.length))
+
+
+@torch.no_grad()
+def guesses(
+    generator: Generator, store: LatentStore, clips: Sequence[int], grid: FrameGrid, told: set[str], seed: int
+) -> Tensor:
+    """Mean over time of what the field takes the data to be at t = 0.  Shape: ``[N, D]``."""
+    rng, found = torch.Generator().manual_seed(seed), []
+    for first in range(0, len(clips), BATCH):
+        chosen = clips[first : first + BATCH]
+        condition = generator.encoder(asked(store, chosen, grid).only(told), grid)
+        z = torch.randn(len(chosen), grid.length, int(generator.codec.dim), generator=rng)
+        # The velocity is data less noise, so that noise and velocity are the data.
+        found.append((z + generator.field(z, torch.zeros(len(chosen)), condition)).mean(1))
+    return torch.cat(found)
+
+
+def means(store: LatentStore, clips: Sequence[int], length: int) -> Tensor:
+    """Shape: ``[N, D]``."""
+    return torch.cat([store.windows([clip], [0], length)[0].mean(1) for clip in clips])
+
+
+def fitted(train: LatentStore, clips: Sequence[int], length: int) -> Callable[[Sequence[Facts | None]], Tensor]:
+    """Ridge regression of the mean sound on the words that are said of windows."""
+    rows = [words(each) for each in train.facts(clips, [0] * len(clips), length)]
+    vocabulary = sorted(set().union(*rows))
+    x, y = said_by(rows, vocabulary), means(train, clips, length)
+    weights = torch.linalg.solve(x.T @ x + RIDGE * torch.eye(x.shape[1]), x.T @ y)
+    return lambda facts: said_by([words(each) for each in facts], vocabulary) @ weights
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--latents", type=Path, required=True, help="folder of flowmusic build, with facts")
+    parser.add_argument("--model", default="nano", metavar="NAME|DIR")
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    generator = bundle.load(args.model)
+    grid = generator.grid(args.seconds)
+    held = read_store(args.latents, "validation")
+    needed = grid.length + round(STYLE_SECONDS * float(grid.frame_rate))
+    clips = [n for n, clip in enumerate(held.clips) if clip["frames"] >= needed and clip["captions"]]
+    truth = means(held, clips, grid.length)
+    columns = groups(generator, truth.shape[1])
+
+    def row(name: str, guess: Tensor) -> None:
+        left, all_of_it = (guess - truth).square().mean(0), truth.var(0, correction=0)
+        shares = [1.0 - float(left[c].sum() / all_of_it[c].sum()) for c in columns.values()]
+        print(f"| {name} | {' | '.join(f'{share:.2f}' for share in shares)} |", flush=True)
+
+    print(f"| {len(clips)} windows | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}")
+    ways = {"nothing": set(), "text": {TEXT}}
+    if generator.has_facts:
+        ways |= {"facts": {FACTS}, "facts, who plays": {FACTS, instruments.NAME}, "text and facts": {TEXT, FACTS}}
+    if generator.has_style:
+        ways["style"] = {STYLE}
+    for name, told in ways.items():
+        row(name, guesses(generator, held, clips, grid, told, args.seed))
+    train = read_store(args.latents, "train")
+    facts = held.facts(clips, [0] * len(clips), grid.length)
+    if facts:
+        of = [n for n, clip in enumerate(train.clips) if clip["frames"] >= grid.length]
+        row("a straight line of the facts", fitted(train, of, grid.length)(facts))
+
+
+if __name__ == "__main__":
+    main()
