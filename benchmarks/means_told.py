@@ -1,12 +1,15 @@
 """How much of the mean sound of a window does a field know of words, facts or a style before anything is drawn?
 
-    python -m benchmarks.means_told --latents LATENTS [--model nano] [--seconds 5]
+    python -m benchmarks.means_told --latents LATENTS [--model nano] [--seconds 5] [--errors 0,0.3,0.6]
 
 At t = 0 the field sees noise alone, and what it takes the data to be is its guess from what it is told.  The mean of
 a window over time is settled there: at t it lies t m + (1 - t) n with n of deviation T^-1/2, which tells m from t of
 about .1 on, long before anything else.  Cells: share of the variance over validation windows of that mean that the
 guess explains, for groups of channels of the latents (1 all of it, 0 as much as the mean of all clips, less for a guess
 that is worse).  Last row: ridge regression on the facts of training windows, what a straight line makes of them.
+
+With ``--errors`` a second table says how far off the field's guess of the data is, frame by frame, at these t where all
+is told but a style: mean squared errors, of latents that have unit variance.
 """
 
 from __future__ import annotations
@@ -81,6 +84,22 @@ def guesses(
     return torch.cat(found)
 
 
+@torch.no_grad()
+def errors(
+    generator: Generator, store: LatentStore, clips: Sequence[int], grid: FrameGrid, t: float, seed: int
+) -> Tensor:
+    """Mean squared error of what the field takes the data to be at t, told all but a style.  Shape: ``[D]``."""
+    rng, found = torch.Generator().manual_seed(seed), []
+    for first in range(0, len(clips), BATCH):
+        chosen = clips[first : first + BATCH]
+        data, _ = store.windows(chosen, [0] * len(chosen), grid.length)
+        known = asked(store, chosen, grid).only({*generator.controls, TEXT, FACTS})
+        z = t * data + (1.0 - t) * torch.randn(data.shape, generator=rng)
+        velocity = generator.field(z, torch.full((len(chosen),), t), generator.encoder(known, grid))
+        found.append((z + (1.0 - t) * velocity - data).square().mean(1))
+    return torch.cat(found).mean(0)
+
+
 def means(store: LatentStore, clips: Sequence[int], length: int) -> Tensor:
     """Shape: ``[N, D]``."""
     return torch.cat([store.windows([clip], [0], length)[0].mean(1) for clip in clips])
@@ -100,6 +119,7 @@ def main() -> None:
     parser.add_argument("--latents", type=Path, required=True, help="folder of flowmusic build, with facts")
     parser.add_argument("--model", default="nano", metavar="NAME|DIR")
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--errors", type=lambda text: [float(t) for t in text.split(",")], default=[], metavar="T,...")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     generator = bundle.load(args.model)
@@ -128,6 +148,11 @@ def main() -> None:
     if facts:
         of = [n for n, clip in enumerate(train.clips) if clip["frames"] >= grid.length]
         row("a straight line of the facts", fitted(train, of, grid.length)(facts))
+    if args.errors:
+        print(f"\n| t | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}")
+    for t in args.errors:
+        off = errors(generator, held, clips, grid, t, args.seed)
+        print(f"| {t:g} | {' | '.join(f'{float(off[c].mean()):.3f}' for c in columns.values())} |", flush=True)
 
 
 if __name__ == "__main__":
