@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import torch
@@ -38,10 +39,9 @@ RIDGE = 30.0
 
 def groups(generator: Generator, dim: int) -> dict[str, slice]:
     """Runs of channels that the model weighs apart, all where it does not."""
-    ends, runs = [0], generator.defaults.timbre_channels or [[dim]]
-    for run in runs:
-        ends.append(ends[-1] + int(run[0]))
-    return {f"{a}-{b - 1}": slice(a, b) for a, b in zip(ends, ends[1:], strict=False)}
+    runs = generator.defaults.timbre_channels or [[dim]]
+    ends = accumulate((int(run[0]) for run in runs), initial=0)
+    return {f"{a}-{b - 1}": slice(a, b) for a, b in pairwise(ends)}
 
 
 def words(facts: Facts | None) -> set[str]:

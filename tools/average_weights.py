@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from flowmusic.interop import model_files
+from flowmusic.interop import fitting, model_files
 
 ALIKE = ("encoder", "field", "codec")
 """Settings that must be the same."""
@@ -52,9 +53,8 @@ def averaged(parts: Sequence[tuple[model_files.Bundle, float]]) -> dict[str, Ten
         for key in ALIKE:
             if first.config["settings"].get(key) != other.config["settings"].get(key):
                 raise ValueError(f"{other.folder} and {first.folder} differ in {key}; only one model's weights average")
-        sizes = [{k: v.shape for k, v in bundle.tensors.items()} for bundle in (first, other)]
-        if sizes[0] != sizes[1]:
-            odd = sorted(k for k in sizes[0].keys() | sizes[1].keys() if sizes[0].get(k) != sizes[1].get(k))
+        odd = sorted(chain.from_iterable(fitting.differences(first.tensors, other.tensors)))
+        if odd:
             raise ValueError(f"{other.folder} and {first.folder} differ in the weights {', '.join(odd[:3])}")
     return {
         key: sum((weight * bundle.tensors[key].float() for bundle, weight in parts), torch.zeros(tensor.shape))
