@@ -27,7 +27,7 @@ from flowmusic.model.text_audio_conditioner import TextAudioConditioner
 from flowmusic.train.align import alignment_loss
 from flowmusic.train.describe import Description
 from flowmusic.train.dropout import Dropout
-from flowmusic.train.outset import FRAMES, outset_loss
+from flowmusic.train.outset import FRAMES, outset, outset_loss
 from flowmusic.train.schedule import scheduled
 from flowmusic.train.sharding import same_buffers, shard
 from flowmusic.types import FACTS, STYLE, TEXT, Condition, FrameGrid
@@ -70,8 +70,8 @@ class LitFlow(LightningModule):
             weight, in order; they are scaled to a mean of 1.  None: all alike.
         mean_weight: how much the mean of a window over time counts beside it (see :func:`flow_matching_loss`), in
             training; the validation loss has none of it.
-        outset: weight of the loss on what the field takes the mean of a window to be at t = 0, told text, style and
-            facts as the dropout leaves them, and no track (see :mod:`flowmusic.train.outset`); 0 leaves it out.
+        outset: weight of the loss on what the field takes the mean of a window to be at t near 0, told what the
+            dropout leaves, of half the windows without tracks (see :mod:`flowmusic.train.outset`); 0 leaves it out.
         tones_from: the codec whose encoder hears the tones that a field with filters for tones begins with; not used
             where ``init_from`` brings them.
     """
@@ -257,12 +257,13 @@ class LitFlow(LightningModule):
         return alignment_loss(*self.encoder.summary(batch.pairs))
 
     def outset_error(self, batch: Batch, generator: Generator) -> Tensor:
-        """Error of the mean of the windows that the field guesses at t = 0; randomness as in :meth:`loss`."""
-        told = self.dropout(batch.controls.only(self.whole), generator)
+        """Error of the mean of the windows that the field guesses at t near 0; randomness as in :meth:`loss`."""
+        told = self.dropout(batch.controls.only({*self.encoder.names, *self.whole}), generator)
+        told, piece, mean = outset(told, batch.latents, generator)
         condition = self.encoder(told, FrameGrid(batch.grid.frame_rate, FRAMES))
         if self.compile_mode is not None:
             condition = padded(condition, PADDED_TOKENS)
-        return outset_loss(self.field, condition, batch.latents, generator, self.channel_weights)
+        return outset_loss(self.field, condition, piece, mean, generator, self.channel_weights)
 
     def untold(self, batch: Batch) -> Tensor:
         """Share of how the windows sound that text, style and facts, each alone, do not tell."""
