@@ -11,6 +11,7 @@ from torch import Tensor
 
 from flowmusic.codec.latent import LatentCodec
 from flowmusic.metrics.signal import mean_si_sdr
+from flowmusic.train import draws
 from flowmusic.train.discriminator import Adversarial, deception_loss, discriminator_loss, matching_loss
 from flowmusic.train.schedule import scheduled
 from flowmusic.train.spectral_loss import complex_loss, multi_resolution
@@ -75,7 +76,7 @@ class LitCodec(LightningModule):
 
     def loss(self, wave: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Loss and reconstruction.  Shape: ``[B, N] -> [], [B, N]``."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        generator = draws.of_step(self.seed, step)
         rebuilt = self.codec.decode_wave(self.codec.noisy(wave, generator, self.noise))
         with torch.autocast(wave.device.type, enabled=False):
             rebuilt = rebuilt.float()

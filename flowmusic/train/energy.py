@@ -11,6 +11,7 @@ from torch import Tensor
 
 from flowmusic.codec.spectral import SpectralCodec
 from flowmusic.interop import bundle
+from flowmusic.train import draws
 from flowmusic.train.command import WrongSettings
 from flowmusic.train.schedule import scheduled
 from flowmusic.types import Controls, FrameGrid
@@ -127,7 +128,7 @@ class LitEnergyHead(LightningModule):
 
     def loss(self, wave: Tensor, step: int) -> Tensor:
         """Shape: ``[B, N] -> []``."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        generator = draws.of_step(self.seed, step)
         with torch.no_grad():
             hidden = self.codec.hidden(self.met(self.codec.latents(wave), generator))
             wanted = self.head.measure(wave)

@@ -23,6 +23,7 @@ from flowmusic.enhance.bands import (
     transform,
 )
 from flowmusic.enhance.net import EnhanceNet
+from flowmusic.train import draws
 from flowmusic.train.energy import pinball
 from flowmusic.train.schedule import scheduled
 
@@ -70,7 +71,7 @@ class LitEnhance(LightningModule):
         self.warmup, self.total_steps, self.seed = warmup, total_steps, seed
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.global_step)
+        generator = draws.of_step(self.seed, self.global_step)
         energy, tonality = levelled(batch, generator)
         heard, energy, known = filtered(energy, generator)
         guess, tonal = self.network(heard, tonality, known)

@@ -24,6 +24,7 @@ from flowmusic.model.field import VectorField
 from flowmusic.model.jasco.encoder import JascoEncoder
 from flowmusic.model.jasco.field import JascoField
 from flowmusic.model.text_audio_conditioner import TextAudioConditioner
+from flowmusic.train import draws
 from flowmusic.train.align import alignment_loss
 from flowmusic.train.describe import Description
 from flowmusic.train.dropout import Dropout
@@ -35,8 +36,6 @@ from flowmusic.types import FACTS, STYLE, TEXT, Condition, FrameGrid
 PAIRINGS = ("none", "minibatch")
 COMPILE_MODES = ("default", "reduce-overhead", "max-autotune-no-cudagraphs")
 PADDED_TOKENS = 32
-OUTSET_SEED = 500_001
-"""Between the seeds of a run's batches and those of the next one's."""
 
 
 class LitFlow(LightningModule):
@@ -215,8 +214,7 @@ class LitFlow(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         # The number differs between processes and between the batches that one step accumulates.
         number = self.global_step if batch.number is None else batch.number
-        # The factor exceeds the batches of all but huge runs: neighbouring seeds share no noise.
-        loss = self.loss(batch, Generator().manual_seed(self.seed * 1_000_003 + number))
+        loss = self.loss(batch, draws.of_step(self.seed, number))
         self.log("train/loss", loss, batch_size=len(batch.latents), sync_dist=True)
         # One pair tells nothing apart: such are clips that nobody described, in the group of shards that has come.
         if self.align and batch.pairs.batch > 1:
@@ -224,7 +222,7 @@ class LitFlow(LightningModule):
             self.log("train/alignment", apart, batch_size=batch.pairs.batch)
             loss = loss + self.align * apart
         if self.outset:
-            error = self.outset_error(batch, Generator().manual_seed(self.seed * 1_000_003 + number + OUTSET_SEED))
+            error = self.outset_error(batch, draws.of_step(self.seed, number, part=1))
             self.log("train/outset", error, batch_size=len(batch.latents))
             loss = loss + self.outset * error
         if self.description is not None:

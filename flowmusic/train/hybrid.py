@@ -14,6 +14,7 @@ from torch import Tensor
 
 from flowmusic.codec.hybrid import HybridCodec
 from flowmusic.metrics.signal import mean_si_sdr
+from flowmusic.train import draws
 from flowmusic.train.codec import LitCodec
 
 
@@ -40,7 +41,7 @@ class LitHybridCodec(LitCodec):
 
     def loss(self, wave: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Loss and latents.  Shape: ``[B, N] -> [], [B, D, T]``."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        generator = draws.of_step(self.seed, step)
         latents = self.codec.noisy(wave, generator, self.noise)
         painting = self.codec.paint(latents)
         with torch.autocast(wave.device.type, enabled=False):

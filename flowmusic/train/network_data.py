@@ -24,6 +24,7 @@ from feature_extractors.networks import (
 from flowmusic.data.errors import WrongData
 from flowmusic.data.module import NumberedData
 from flowmusic.data.steps import Steps
+from flowmusic.train import draws
 
 VALIDATION_SECONDS = 6.0
 """Of a recording that the separator is judged by."""
@@ -115,7 +116,7 @@ class NetworkData(NumberedData):
 
     def generator(self, number: int) -> Generator:
         """What everything random in a batch is drawn from."""
-        return Generator().manual_seed(self.seed * 1_000_003 + number)
+        return draws.of_step(self.seed, number)
 
     def train_dataloader(self) -> DataLoader:
         assert self.train_batch is not None

@@ -13,6 +13,7 @@ from flowmusic.codec.latent import LatentCodec
 from flowmusic.codec.stereo import Cues
 from flowmusic.data.stereo_crops import Heard
 from flowmusic.interop import bundle
+from flowmusic.train import draws
 from flowmusic.train.command import WrongSettings
 from flowmusic.train.schedule import scheduled
 
@@ -81,7 +82,7 @@ class LitStereoHead(LightningModule):
     def errors(self, heard: Heard, step: int) -> Cues:
         """Mean distances: level differences in dB, and coherences.  Shape: as :meth:`hear` -> ``2 x [K]``."""
         latents, *wanted, loud = heard
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        generator = draws.of_step(self.seed, step)
         count = len(latents)
         deviation = self.noise * torch.rand(count, 1, 1, generator=generator)
         deviation *= torch.rand(count, 1, 1, generator=generator) < 0.5

@@ -15,6 +15,7 @@ from flowmusic.data.mels import Batch
 from flowmusic.interop import model_files
 from flowmusic.metrics.text_audio import recall
 from flowmusic.model.text_audio import QUIETEST, TextAudioNet
+from flowmusic.train import draws
 from flowmusic.train.align import alignment_loss
 from flowmusic.train.export import card, corpus_note, plain
 from flowmusic.train.schedule import scheduled
@@ -76,13 +77,12 @@ class LitTextAudio(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         log_mel, texts = batch
-        seed = self.seed * 1_000_003 + self.global_step
-        generator = Generator().manual_seed(seed)
+        generator = draws.of_step(self.seed, self.global_step)
         curves = equalisers(len(log_mel), log_mel.shape[-1], self.equalise_db, generator)
         heard = silenced(log_mel + curves[:, None].to(log_mel), self.mask, generator)
         # Dropout draws from torch's global generator.
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(generator.initial_seed())
             loss, cosines = self.loss(heard, texts, self.word_dropout)
         self.log("train/loss", loss, batch_size=len(log_mel), prog_bar=True)
         self.log("train/recall_at_1", recall(cosines, 1), batch_size=len(log_mel))

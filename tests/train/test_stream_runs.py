@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from flowmusic.train import draws
 from flowmusic.train.run import compose, train
 from tests.train import forked, tiny_shards
 from tests.train.forked import LOGGED, finish, kill_at, losses, numbers, pulse, start
@@ -63,7 +64,7 @@ def test_every_accumulated_batch_has_noise_of_its_own(shards: Path, tmp_path: Pa
     result = train(compose(run(shards, tmp_path, "trainer.max_steps=1", "trainer.accumulate_grad_batches=2")))
     model, data = result.objects["model"], result.objects["data"]
     batch = data.train_dataloader().dataset.make(0)
-    draws = [model.loss(batch, torch.Generator().manual_seed(model.seed * 1_000_003 + n)) for n in numbers(tmp_path)]
+    draws = [model.loss(batch, draws.of_step(model.seed, n)) for n in numbers(tmp_path)]
     assert numbers(tmp_path) == [0, 1] and draws[0] != draws[1]
 
 
