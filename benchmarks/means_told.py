@@ -15,7 +15,7 @@ is told but a style: mean squared errors, of latents that have unit variance.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from flowmusic.controls import instruments
 from flowmusic.data.latents import LatentStore
 from flowmusic.data.store_files import read_store
 from flowmusic.facts import Facts
+from flowmusic.flow.path import optimal_transport
 from flowmusic.generate.generator import Generator
 from flowmusic.interop import bundle
 from flowmusic.types import FACTS, STYLE, TEXT, Controls, FrameGrid
@@ -70,34 +71,19 @@ def asked(store: LatentStore, clips: Sequence[int], grid: FrameGrid) -> Controls
 
 
 @torch.no_grad()
-def guesses(
-    generator: Generator, store: LatentStore, clips: Sequence[int], grid: FrameGrid, told: set[str], seed: int
-) -> Tensor:
-    """Mean over time of what the field takes the data to be at t = 0.  Shape: ``[N, D]``."""
-    rng, found = torch.Generator().manual_seed(seed), []
-    for first in range(0, len(clips), BATCH):
-        chosen = clips[first : first + BATCH]
-        condition = generator.encoder(asked(store, chosen, grid).only(told), grid)
-        z = torch.randn(len(chosen), grid.length, int(generator.codec.dim), generator=rng)
-        # The velocity is data less noise, so that noise and velocity are the data.
-        found.append((z + generator.field(z, torch.zeros(len(chosen)), condition)).mean(1))
-    return torch.cat(found)
-
-
-@torch.no_grad()
-def errors(
-    generator: Generator, store: LatentStore, clips: Sequence[int], grid: FrameGrid, t: float, seed: int
-) -> Tensor:
-    """Mean squared error of what the field takes the data to be at t, told all but a style.  Shape: ``[D]``."""
-    rng, found = torch.Generator().manual_seed(seed), []
+def predictions(
+    generator: Generator, store: LatentStore, clips: Sequence[int], grid: FrameGrid, told: set[str], t: float, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of the clips' data, and of what the field takes them to be at t.  Shape: ``[B, T, D]`` both."""
+    rng = torch.Generator().manual_seed(seed)
     for first in range(0, len(clips), BATCH):
         chosen = clips[first : first + BATCH]
         data, _ = store.windows(chosen, [0] * len(chosen), grid.length)
-        known = asked(store, chosen, grid).only({*generator.controls, TEXT, FACTS})
-        z = t * data + (1.0 - t) * torch.randn(data.shape, generator=rng)
-        velocity = generator.field(z, torch.full((len(chosen),), t), generator.encoder(known, grid))
-        found.append((z + (1.0 - t) * velocity - data).square().mean(1))
-    return torch.cat(found).mean(0)
+        condition = generator.encoder(asked(store, chosen, grid).only(told), grid)
+        times = torch.full((len(chosen),), t)
+        z = optimal_transport(torch.randn(data.shape, generator=rng), data.float(), times).z_t
+        # The velocity is data less noise, so that z + (1 - t) v are the data.
+        yield data, z + (1.0 - t) * generator.field(z, times, condition)
 
 
 def means(store: LatentStore, clips: Sequence[int], length: int) -> Tensor:
@@ -142,7 +128,8 @@ def main() -> None:
     if generator.has_style:
         ways["style"] = {STYLE}
     for name, told in ways.items():
-        row(name, guesses(generator, held, clips, grid, told, args.seed))
+        guesses = predictions(generator, held, clips, grid, told, 0.0, args.seed)
+        row(name, torch.cat([guess.mean(1) for _, guess in guesses]))
     train = read_store(args.latents, "train")
     facts = held.facts(clips, [0] * len(clips), grid.length)
     if facts:
@@ -151,7 +138,8 @@ def main() -> None:
     if args.errors:
         print(f"\n| t | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}")
     for t in args.errors:
-        off = errors(generator, held, clips, grid, t, args.seed)
+        guesses = predictions(generator, held, clips, grid, {*generator.controls, TEXT, FACTS}, t, args.seed)
+        off = torch.cat([(guess - data).square().mean(1) for data, guess in guesses]).mean(0)
         print(f"| {t:g} | {' | '.join(f'{float(off[c].mean()):.3f}' for c in columns.values())} |", flush=True)
 
 
