@@ -425,6 +425,7 @@ def test_more_processes_than_a_machine_can_run(monkeypatch: pytest.MonkeyPatch, 
     for place, value, fits in [
         (train("trainer.devices"), 99, 2),
         (hydra("build", "build.workers"), 4096, 64),
+        (hydra("evaluate", "workers", "data=manifest"), 4096, 64),
         (flag("data", "scan", "FOLDER", "--workers={}"), 1000, 64),
         (parsed(CORPUS, "--hours=1", "--seed=1", "--out=x", "--workers={}"), 65, 64),
     ]:

@@ -68,6 +68,7 @@ def evaluate(cfg: DictConfig, point: str | None = None) -> Evaluation:
 
     from flowmusic.evaluate.inputs import prepare
     from flowmusic.evaluate.run import work
+    from flowmusic.evaluate.workers import fill
     from flowmusic.evaluate.write import publish
 
     if settings.threads is not None:
@@ -77,6 +78,8 @@ def evaluate(cfg: DictConfig, point: str | None = None) -> Evaluation:
         with locked(settings.out / NAME, f"another evaluation is writing to {settings.out}; give another out=FOLDER"):
             remove_stale(*(path.parent for path in settings.out.rglob(f"{MARK}*")))
             inputs = prepare(settings)
+            if settings.workers > 1:
+                fill(settings, inputs)
             results = work(settings, inputs)
             summary, files = publish(settings, inputs, results)
     except InUse as busy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowmusic import progress
 from flowmusic.evaluate import adherence
 from flowmusic.evaluate.cache import Take
-from flowmusic.evaluate.conditions import MODEL, Condition, systems
+from flowmusic.evaluate.conditions import MODEL, Condition, Sampling, systems
 from flowmusic.evaluate.detectors import describe
 from flowmusic.evaluate.fad import Patches, distances
 from flowmusic.evaluate.inputs import Inputs
@@ -28,17 +28,12 @@ from flowmusic.metrics.texture import EMBEDDING
 
 def work(settings: Settings, inputs: Inputs) -> Results:
     """Record and listen.  What the store holds is not made again.  Raises: NotFinite if the model's rows diverge."""
-    studio, sampling, embed = inputs.studio, inputs.sampling, inputs.embed
+    studio, embed = inputs.studio, inputs.embed
     clips = studio.clips
-    judges: list[Scorer] = [AdherenceScorer(adherence.listeners(inputs.chords), describe(chords=inputs.chords))]
-    if inputs.text is not None:
-        judges.append(TextScorer(inputs.text, choices_of(clips)))
-    unswept: list[Scorer] = [SoundScorer()]
-    unswept += [] if inputs.library is None else [CopyScorer(inputs.library)]
-    everything = systems(inputs.controls, sampling, alone=settings.alone, score_text=inputs.text is not None)
+    judges, unswept = judges_of(inputs)
+    everything, curve, grid = planned(settings, inputs)
     rows = range(len(clips))
-    fewer = rows if settings.sweep_clips is None else rows[: settings.sweep_clips]
-    curve, grid = steps_points(sampling, settings.steps_curve), guidance_points(sampling, settings.guidance_grid)
+    fewer = rows[: settings.sweep_clips]
     takes: dict[Condition, dict[int, Take]] = {}
     heard: dict[Condition, dict[int, TakeScores]] = {}
     expected = sum(system.applies(clips, row) for system in everything for row in rows)
@@ -64,3 +59,20 @@ def work(settings: Settings, inputs: Inputs) -> Results:
         texture = Patches(studio.store, EMBEDDING)
         apart = distances(texture, whole, reference, inputs.other_source, settings.seed)
     return Results(clips, takes, heard, far, apart, swept[0], swept[1], settings.guidance_grid)
+
+
+def judges_of(inputs: Inputs) -> tuple[list[Scorer], list[Scorer]]:
+    """Who hears every take, and who hears all but those of sweeps."""
+    judges: list[Scorer] = [AdherenceScorer(adherence.listeners(inputs.chords), describe(chords=inputs.chords))]
+    if inputs.text is not None:
+        judges.append(TextScorer(inputs.text, choices_of(inputs.studio.clips)))
+    unswept: list[Scorer] = [SoundScorer()]
+    unswept += [] if inputs.library is None else [CopyScorer(inputs.library)]
+    return judges, unswept
+
+
+def planned(settings: Settings, inputs: Inputs) -> tuple[list[Condition], list[Sampling], list[Sampling]]:
+    """All systems, and the points of the curve over steps and of the map over guidance."""
+    everything = systems(inputs.controls, inputs.sampling, alone=settings.alone, score_text=inputs.text is not None)
+    curve = steps_points(inputs.sampling, settings.steps_curve)
+    return everything, curve, guidance_points(inputs.sampling, settings.guidance_grid)
