@@ -38,7 +38,7 @@ HANDED, KEPT_S = "handed-", 3600.0
 """Folders of files on their way to a browser, and seconds until they go."""
 SHEETS = (".mid", ".musicxml", ".cho")
 """Sheets of what a take was asked for, which can be downloaded."""
-WEIGHTS = ("all", "text", "chords", "melody", "drums", "style")
+WEIGHTS = ("all", "text", "facts", "chords", "melody", "drums", "beats", "style")
 """Controls whose strength has a slider."""
 
 
@@ -90,9 +90,11 @@ class Acts:
         own_strength: bool,
         weight_all: float,
         weight_text: float,
+        weight_facts: float,
         weight_chords: float,
         weight_melody: float,
         weight_drums: float,
+        weight_beats: float,
         weight_style: float,
         seed: str | float | None,
         count: float,
@@ -104,7 +106,8 @@ class Acts:
         request: gr.Request = None,  # type: ignore[assignment]  # Gradio's; clients may leave out what stands before
     ) -> Iterator[tuple[Any, Any, Any]]:
         """New takes.  The status while they are made; then the list, and the timeline of the newest."""
-        weights = (weight_all, weight_text, weight_chords, weight_melody, weight_drums, weight_style)
+        of_tracks = (weight_chords, weight_melody, weight_drums, weight_beats)
+        weights = (weight_all, weight_text, weight_facts, *of_tracks, weight_style)
 
         def form() -> Form:
             return Form(
@@ -191,6 +194,15 @@ class Acts:
             return Change(VARY, found.audio, text, chords, strength=much, making=self._again(found, seed, count))
 
         yield from self._made(change, request)
+
+    def strengths(self, own: bool, model: str) -> list[Any]:
+        """The strengths that a model follows by itself, from which one's own begin; one number for each slider."""
+        if not own:
+            return [gr.skip() for _ in WEIGHTS]
+        with telling():
+            named, device = self.choices.model(model), self.models.device
+            weights = self.models(named, device=device, precision="fp32").defaults.guidance  # as the commands load it
+            return [weights.get(name, 0.0) for name in WEIGHTS]
 
     def cancel(self, request: gr.Request) -> Any:
         """End what this browser has asked for; the job itself then tells that it stopped."""

@@ -57,7 +57,7 @@ def build(acts: Acts, folder: str) -> gr.Blocks:
         told = gr.HTML(parts.status("Ctrl+Enter generates, too"), elem_id="status")
         gr.Markdown("## Takes")
         takes = parts.takes()
-        with gr.Column(visible=False, elem_id="chosen") as chosen:
+        with gr.Column(elem_id="chosen"):
             line = timeline(label="The chosen take", elem_id="take-line")
             tools = _tools(acts, takes, line, told, wanted)
         gr.Markdown(f"Takes are kept in `{folder}`.", elem_id="kept")
@@ -71,7 +71,6 @@ def build(acts: Acts, folder: str) -> gr.Blocks:
         takes.select(acts.choose, takes, [line, told], api_name="choose", **_QUIET)
         takes.like(acts.star, takes, takes, api_name="star", **_QUIET)
         page.load(acts.takes, None, takes, api_name="takes", **_QUIET).then(acts.choose, takes, [line, told], **_OWN)
-        takes.change(lambda take: gr.update(visible=bool(take)), takes, chosen, **_OWN)
         page.load(None, None, None, js=_SHORTCUT)
     _tell_progress_on(told, page)
     return page
@@ -176,12 +175,12 @@ def _words(acts: Acts) -> Request:
             steps = _number("Solver steps", "steps", "the model's own")
             mono = gr.Checkbox(label="mono", elem_id="mono", min_width=90)
         own = gr.Checkbox(label="set how strongly each part is followed", elem_id="own-strength")
-        with gr.Row(visible=False) as sliders:
+        with gr.Row(elem_id="strengths"):
             weights = {
                 name: gr.Slider(
                     0,
                     10,
-                    3 if name == "all" else 0,
+                    0,
                     step=0.1,
                     label=_of_weight(name),
                     min_width=150,
@@ -198,7 +197,9 @@ def _words(acts: Acts) -> Request:
             pseudowords = gr.Dropdown(list(acts.choices.pseudowords), multiselect=True, value=[], visible=files[1],
                                       label="Pseudowords, for <name> in the words")  # fmt: skip
 
-    own.change(lambda on: gr.update(visible=on), own, sliders, **_OWN)
+    # Not where a take's settings are put back, which have strengths of their own.
+    own.input(acts.strengths, [own, model], list(weights.values()), **_OWN)
+    model.input(acts.strengths, [own, model], list(weights.values()), **_OWN)
     mode.change(_lengths, mode, [seconds, bars, story], **_OWN)
     length = [chords, mode, seconds, bars, bpm, meter, score]
     settles = [chords.blur, chords.submit, mode.change, seconds.change, bars.change, bpm.blur, bpm.submit, meter.change]
@@ -267,13 +268,9 @@ def _tools(acts: Acts, takes: Any, line: Any, told: Any, wanted: Request) -> lis
         style = gr.Button("Send to style", elem_id="send-to-style", min_width=130)
         save = gr.Button("Download", elem_id="download", min_width=130)
         studio = gr.Button("Stems and MIDI", elem_id="studio", min_width=130)
-    files = gr.File(label="Files of the take", file_count="multiple", interactive=False, visible=False, elem_id="files")
-    save.click(acts.download, takes, files, api_name="download", **_QUIET).success(
-        lambda: gr.update(visible=True), None, files, **_OWN
-    )
-    studio.click(acts.export, takes, files, api_name="export", show_progress_on=files).success(
-        lambda: gr.update(visible=True), None, files, **_OWN
-    )
+    files = gr.File(label="Files of the take", file_count="multiple", interactive=False, elem_id="files")
+    save.click(acts.download, takes, files, api_name="download", **_QUIET)
+    studio.click(acts.export, takes, files, api_name="export")
     style.click(acts.send_to_style, takes, wanted["style"], api_name="send_to_style", **_QUIET)
     outputs = [*wanted.inputs(), told]
 
@@ -350,4 +347,6 @@ def _fact(fact: str) -> Any:
 
 
 def _of_weight(name: str) -> str:
-    return {"all": "everything", "text": "words, and more"}.get(name, f"{name}, and more")
+    return {"all": "everything", "text": "words, and more", "facts": "who plays and mood, and more"}.get(
+        name, f"{name}, and more"
+    )

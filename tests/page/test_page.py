@@ -197,6 +197,13 @@ def test_a_person_makes_music(browser: Any, site: Site, tmp_path: Path) -> None:
     person.unfold("more")
     person.fill("steps", "" if PICTURES else "2")
     person.fill("seed", "3")
+    # Own strengths begin at those that the model follows by itself, and one that is set reaches the take.
+    page.locator("#own-strength input").check()
+    person.until(lambda: page.locator("#weight-all input[type=number]").input_value() == "6", "not the model's own")
+    assert page.locator("#weight-facts input[type=number]").input_value() == "0"
+    page.locator("#weight-facts input[type=number]").fill("2")
+    page.locator("#weight-facts input[type=number]").press("Enter")
+    page.locator("#weight-facts input[type=number]").blur()
     person.press("generate")
     person.until(lambda: person.takes() == 1, "no take came")
     row = page.locator("#takes li").first
@@ -211,6 +218,7 @@ def test_a_person_makes_music(browser: Any, site: Site, tmp_path: Path) -> None:
     (owner,) = [folder for folder in site.takes.iterdir() if any(folder.glob("*.wav"))]
     record = json.loads(next(owner.glob("*.json")).read_text())
     assert record["seed"] == 3 and (PICTURES or (record["text"], record["steps"]) == (HOSTILE, 2))
+    assert record["guidance"] == {"all": 6.0, "facts": 2.0}
     assert record["controls"]["chords_text"] == "C Am | F G" and record["controls"]["bpm"] == 120.0
     assert {midi for _, _, midi in record["controls"]["melody"]} == {69, 76}
     assert record["controls"]["drums"]["onsets"]
