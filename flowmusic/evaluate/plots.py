@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ SHOWN = ("chord_acc", "onset_f1", "melody_pc", "beat_f1", "text_cos", "text_attr
 """The metrics that are drawn: one for each thing that can be asked for, and two for words."""
 SCALE = (-0.5, 1.5)
 """Where the axis of normalised scores ends: a metric that hardly tells truth from shuffled gives wild ones."""
+MARK_INCHES = 0.17
+"""Between two marks of a metric."""
 TITLES = {
     "chord_acc": "chords\n(agreement, maj/min)",
     "onset_f1": "drums\n(onset F1, 50 ms)",
@@ -51,10 +54,10 @@ def adherence(summary: Table, path: Path) -> Path | None:
     metrics = [metric for metric in SHOWN if metric in summary.metrics]
     if not metrics:
         return None
-    figure = _figure(11.0, 1.3 + 1.25 * len(metrics))
-    raw, scaled = figure.subplots(1, 2, sharey=True)
     systems = [system for system in MARKS if system in summary.cells]
-    offsets = {system: (place - (len(systems) - 1) / 2) * 0.115 for place, system in enumerate(systems)}
+    offsets = dict(zip(systems, spread(len(systems)), strict=True))
+    figure = _figure(11.0, 1.3 + max(1.25, MARK_INCHES * len(systems)) * len(metrics))
+    raw, scaled = figure.subplots(1, 2, sharey=True)
     for system in systems:
         colour, marker = MARKS[system]
         for place, metric in enumerate(metrics):
@@ -79,8 +82,20 @@ def adherence(summary: Table, path: Path) -> Path | None:
     raw.set_xlim(min(-0.02, raw.get_xlim()[0]), 1.02)
     for edge in (0.0, 1.0):
         scaled.axvline(edge, color=INK, linewidth=0.8)
-    figure.legend(loc="outside upper center", ncols=len(systems), frameon=False, fontsize=9)
+    # As many lines as hold the names: seven are as wide as the figure.
+    columns = math.ceil(len(systems) / math.ceil(len(systems) / 7))
+    figure.legend(loc="outside upper center", ncols=columns, frameon=False, fontsize=9)
     return save(figure, path)
+
+
+def spread(count: int) -> list[float]:
+    """Places of marks one below another, within a metric's own strip, which is 1 high.
+
+    >>> spread(3), [round(place, 2) for place in (spread(10)[0], spread(10)[-1])]
+    ([-0.12, 0.0, 0.12], [-0.4, 0.4])
+    """
+    step = min(0.12, 0.8 / max(1, count - 1))
+    return [(place - (count - 1) / 2) * step for place in range(count)]
 
 
 def evaluations(points: Sequence[Point], summary: Table, halves: Interval, path: Path) -> Path:
