@@ -1,10 +1,11 @@
-"""Are drums, tempo, energy and the lead instrument heard in takes that were asked for in words and facts alone?
+"""Are drums, tempo, energy and the lead instrument heard in takes that were asked for in words and facts?
 
     python benchmarks/facts_heard.py --corpus DIR [--model nano] [--clips 32]
 
 Rows: the clip's caption as text alone; the same with the facts that `flowmusic generate` reads in it (word list);
-with all of the clip's facts and who plays, as flags say them; the clip through the codec; the clip.  No chords, drums,
-melody or beats are given.  Cells: balanced accuracy of nano_text_audio's answers, 0 chance and 1 always right
+with all of the clip's facts and who plays, as flags say them; the text and the clip's melody, without and with those
+facts, for a lead instrument is one that has something to play; the clip through the codec; the clip.  No chords, drums
+or beats are given.  Cells: balanced accuracy of nano_text_audio's answers, 0 chance and 1 always right
 (docs/text_audio.md says how well it answers for recordings).  The last column is a count: of the clips without drums,
 in how many our drum network hears less than one hit in two seconds.
 """
@@ -27,6 +28,7 @@ from flowmusic.interop import bundle
 from flowmusic.metrics.text_audio import TextAudio, attribute_scores
 from flowmusic.types import TEXT, Controls
 
+MELODY = "melody"
 SHOWN = ("drums", "tempo", "energy", "lead")
 MOST_HITS = 0.5
 """A second, in what counts as music without drums."""
@@ -47,13 +49,16 @@ def main() -> int:
     parser.add_argument("--clips", type=int, default=32)
     args = parser.parse_args()
     generator = bundle.load(args.model)
-    if not generator.has_facts:
-        print(f"error: {args.model} is told no facts; give --model with one that is, such as nano", file=sys.stderr)
+    if not generator.has_facts or MELODY not in generator.controls:
+        print(
+            f"error: {args.model} is told no facts or no melody; give --model with one that is, such as nano",
+            file=sys.stderr,
+        )
         return 2
     rate = int(getattr(generator.codec, "rate", 32_000))
     try:
         found = reader.clips(args.corpus, args.split, args.clips)
-        clips = [read_clip(clip, generator.grid(), rate, TOLD) for clip in found]
+        clips = [read_clip(clip, generator.grid(), rate, (*TOLD, MELODY)) for clip in found]
     except (FileNotFoundError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -64,7 +69,9 @@ def main() -> int:
         "text, and facts read in it": takes(
             generator, [replace(each, facts=(read(each.words[0] or "").facts,)) for each in said]
         ),
-        "text, facts, who plays": takes(generator, [clip.controls for clip in clips]),
+        "text, facts, who plays": takes(generator, [clip.controls.only({TEXT, *TOLD}) for clip in clips]),
+        "text, the melody": takes(generator, [clip.controls.only({TEXT, MELODY}) for clip in clips]),
+        "text, facts, who plays, the melody": takes(generator, [clip.controls for clip in clips]),
         "the codec": [round_trip(generator.codec, clip.audio) for clip in clips],
         "the recording": [clip.audio for clip in clips],
     }
