@@ -64,8 +64,8 @@ def test_every_accumulated_batch_has_noise_of_its_own(shards: Path, tmp_path: Pa
     result = train(compose(run(shards, tmp_path, "trainer.max_steps=1", "trainer.accumulate_grad_batches=2")))
     model, data = result.objects["model"], result.objects["data"]
     batch = data.train_dataloader().dataset.make(0)
-    draws = [model.loss(batch, draws.of_step(model.seed, n)) for n in numbers(tmp_path)]
-    assert numbers(tmp_path) == [0, 1] and draws[0] != draws[1]
+    found = [model.loss(batch, draws.of_step(model.seed, n)) for n in numbers(tmp_path)]
+    assert numbers(tmp_path) == [0, 1] and found[0] != found[1]
 
 
 def test_two_processes_are_one_that_accumulates_two_batches(shards: Path, tmp_path: Path) -> None:
