@@ -62,7 +62,9 @@ def fill(settings: Settings, inputs: Inputs) -> None:
     context = multiprocessing.get_context("spawn")  # threads of numerical libraries do not survive a fork reliably
     with (
         ProcessPoolExecutor(workers, context, _begin, (own, workers)) as pool,
-        progress.Bar(f"evaluating in {workers} processes", "clip", sum(len(job.rows) for job in todo)) as bar,
+        progress.Bar(
+            f"evaluating in {workers} processes", "clip", sum(len(job.rows) for job in todo), ends=True
+        ) as bar,
     ):
         running = {pool.submit(_do, job): job for job in todo}
         try:
