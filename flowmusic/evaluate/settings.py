@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flowmusic import limits, options
+from flowmusic import options
 from flowmusic.errors import UsageError
 
 CONTROLS = ("text", "chords", "drums", "melody", "beats", "instruments", "facts")
@@ -99,7 +99,7 @@ class Settings:
             device=_flag(config, "device", options.device),
             precision=_choice(config, "precision", PRECISIONS),
             threads=_optional(config, "threads", options.integer("threads")),
-            workers=_workers(config),
+            workers=_flag(config, "workers", options.workers),
             alone=_yes_or_no(config, "alone"),
             chord_detector=None
             if config["chord_detector"] is None
@@ -153,14 +153,6 @@ def _flag(config: Mapping[str, Any], key: str, parse: Callable[[str], Value]) ->
         return parse(str(config[key]))
     except argparse.ArgumentTypeError as error:
         raise UsageError(f"{key}: {error}") from None
-
-
-def _workers(config: Mapping[str, Any]) -> int:
-    found = _flag(config, "workers", options.integer("workers"))
-    try:
-        return limits.on_this_machine("workers", found, "workers")
-    except limits.LimitError as error:
-        raise UsageError(str(error)) from None
 
 
 def _optional(config: Mapping[str, Any], key: str, parse: Callable[[str], Value]) -> Value | None:

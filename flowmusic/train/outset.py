@@ -13,8 +13,9 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor, nn
 
+from flowmusic.controls.tracks import crop
 from flowmusic.flow.path import optimal_transport
-from flowmusic.types import Condition, Controls, FrameGrid, Track
+from flowmusic.types import Condition, Controls
 
 FRAMES = 16
 """How many the field guesses on: the mean that is to be expected of a window is that of any part of it."""
@@ -44,14 +45,13 @@ def outset(controls: Controls, latents: Tensor, generator: Generator) -> tuple[C
             "model.outset=0"
         )
     start = int(torch.randint(length - FRAMES + 1, (), generator=generator))
-    cut = slice(start, start + FRAMES)
     told = torch.rand(size, generator=generator) >= TRACKLESS
     tracks, tracked = {}, torch.zeros(size, dtype=torch.bool, device=latents.device)
     for name, track in controls.tracks.items():
-        known = track.known[:, cut] & told.to(track.known.device)[:, None]
-        tracks[name] = Track(track.values[:, cut], known, FrameGrid(track.grid.frame_rate, FRAMES))
-        tracked |= known.any(1)
-    piece = latents[:, cut]
+        cut = crop(track, start, FRAMES)
+        tracks[name] = replace(cut, known=cut.known & told.to(cut.known.device)[:, None])
+        tracked |= tracks[name].known.any(1)
+    piece = latents[:, start : start + FRAMES]
     mean = torch.where(tracked[:, None], piece.float().mean(1), latents.float().mean(1))
     return replace(controls, tracks=tracks), piece, mean
 
@@ -75,7 +75,7 @@ def outset_loss(
         channels: how much each channel counts, ``[D]``, of mean 1; None: all alike.
 
     Shape: scalar, fp32.
-    """  # fmt: skip
+    """
     noise = torch.randn(piece.shape, generator=generator).to(piece)
     t = (LATEST * torch.rand(len(piece), generator=generator)).to(piece.device)
     z = optimal_transport(noise, piece, t).z_t
