@@ -21,7 +21,10 @@ METERS = ("4/4", "3/4", "6/8", "2/4", "5/4", "7/8", "12/8")
 SHEET_FILES = [".cho", ".chopro", ".musicxml", ".mxl", ".xml", ".mid", ".midi", ".abc", ".ireal", ".html", ".jams",
                ".json", ".labels", ".txt"]  # fmt: skip
 CLOSED_FACTS = ("genre", "mood", "energy", "key")
-_QUIET: dict[str, Any] = {"show_progress": "hidden"}
+# What takes a moment is answered by the request itself.  Gradio sends what comes of a queued event over one stream of the
+# page, which the server closes after the last of them: an event that is asked for just then, as a change follows another
+# or by a click, is never answered.
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False}
 _OWN: dict[str, Any] = {**_QUIET, "api_visibility": "private"}
 """Of an event that is the page's own, and no function of its API."""
 STORY_LIKE = "0:15 | waking up, gentle piano | chords=C G Am F\n0:15 | the street, funk band"
@@ -67,7 +70,7 @@ def build(acts: Acts, folder: str) -> gr.Blocks:
         go.click(acts.generate, wanted.inputs(), api_name="generate", **made)
         for name, button, inputs in tools:
             button.click(getattr(acts, name), inputs, api_name=name, **made)
-        stop.click(acts.cancel, None, told, api_name="cancel", queue=False, **_QUIET)
+        stop.click(acts.cancel, None, told, api_name="cancel", **_QUIET)
         takes.select(acts.choose, takes, [line, told], api_name="choose", **_QUIET)
         takes.like(acts.star, takes, takes, api_name="star", **_QUIET)
         page.load(acts.takes, None, takes, api_name="takes", **_QUIET).then(acts.choose, takes, [line, told], **_OWN)

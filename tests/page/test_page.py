@@ -360,7 +360,17 @@ def test_what_cannot_be_is_told_as_text(browser: Any, site: Site, tmp_path: Path
     toast = person.page.get_by_text("<img", exact=False).first
     toast.wait_for()
     assert person.page.locator("img[src=x]").count() == 0 and person.takes() == 0
+    # A refusal is an answer of status 500, of which a browser tells its console, too.
+    person.wrong[:] = [said for said in person.wrong if "status of 500" not in said]
     person.close()
+
+
+def test_only_what_takes_long_is_queued(site: Site) -> None:
+    """An event that is queued just as the stream of the page closes is never answered; see ``_QUIET`` of the layout."""
+    with urllib.request.urlopen(site.address + "config") as answer:
+        events = json.loads(answer.read())["dependencies"]
+    queued = {each["api_name"] for each in events if each["backend_fn"] and each["queue"] is not False}
+    assert queued == {"generate", "edit", "extend", "vary", "export", "hear_tune", "hear_beat"}
 
 
 @pytest.fixture(scope="module")
