@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowmusic import limits, plain
 from flowmusic.corpus import COMPOSER_VERSION
-from flowmusic.corpus.fonts import Font, licence_of
+from flowmusic.corpus.fonts import Font, licence_of, licences
 from flowmusic.corpus.kits import LICENCE, Samples
 from flowmusic.corpus.piece import PARTS
 from flowmusic.corpus.splits import SPLITS, assign, stream
@@ -101,7 +101,7 @@ class CorpusSettings:
             "channels": 2 if self.stereo else 1,
             **({"placement": "table"} if self.table else {}),
             "drum_samples": {"sha256": self.samples.sha256, "licence": LICENCE} if self.samples else None,
-            "licences": {font.name: licence_of(font) for font in (*self.fonts, self.test_font)},
+            "licences": {font.name: licence_of(font.name) for font in (*self.fonts, self.test_font)},
         }
 
 
@@ -296,14 +296,8 @@ def _build(settings: CorpusSettings, out: Path, workers: int, part: tuple[int, i
             "split": job.split,
             "font": job.font.sha256,
             "text": record["captions"][0],
-            **({"licences": _licences(record["rendering"])} if job.lively else {}),
+            **({"licences": licences(record)} if job.lively else {}),
         }
         lines.append(json.dumps(entry, ensure_ascii=False))
     write_text(out / MANIFEST, "\n".join(lines) + "\n")
     return out / MANIFEST
-
-
-def _licences(rendering: Mapping[str, Any]) -> list[str]:
-    """Of the fonts and recordings of a clip, each once."""
-    kit = rendering["kit"]
-    return sorted({font["licence"] for font in rendering["fonts"].values()} | ({kit["licence"]} if kit else set()))

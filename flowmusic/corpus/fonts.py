@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/sounds/sf3")
 _PREFERRED = (
@@ -17,6 +18,7 @@ _PREFERRED = (
     "FluidR3Mono_GM.sf3",
 )
 _LICENCES = {"FluidR3": "MIT", "MuseScore_General": "MIT", "TimGM6mb": "GPL-2"}
+NOT_KNOWN = "not known"
 GPL_NOTICE = (
     "notice: TimGM6mb.sf2 is GPL-2; do not publish audio or weights made with it "
     "(install fluid-soundfont-gm, or give --soundfont)"
@@ -36,9 +38,24 @@ class Font:
     sha256: str
 
 
-def licence_of(font: Font) -> str:
-    """Licence of a font that is known by its name, else "not known"."""
-    return next((text for start, text in _LICENCES.items() if font.name.startswith(start)), "not known")
+def licence_of(name: str) -> str:
+    """Licence of a font that is known by the name of its file, else :data:`NOT_KNOWN`."""
+    return next((text for start, text in _LICENCES.items() if name.startswith(start)), NOT_KNOWN)
+
+
+def licences(record: Mapping[str, Any]) -> list[str]:
+    """Of the fonts and recordings that a clip was rendered with, each once; none where its labels tell of none.
+
+    >>> licences({"font": {"name": "TimGM6mb.sf2"}})
+    ['GPL-2']
+    >>> licences({"rendering": {"fonts": {"bass": {"licence": "MIT"}}, "kit": {"licence": "CC0-1.0"}}})
+    ['CC0-1.0', 'MIT']
+    """
+    rendering, font = record.get("rendering"), record.get("font")
+    if rendering:
+        kit = rendering["kit"]
+        return sorted({each["licence"] for each in rendering["fonts"].values()} | ({kit["licence"]} if kit else set()))
+    return [licence_of(font["name"])] if font else []
 
 
 def open_font(path: str | os.PathLike[str]) -> Font:

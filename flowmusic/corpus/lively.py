@@ -68,7 +68,7 @@ class Production:
             kit = {"name": self.kit.name, "licence": LICENCE, "recordings": recordings}
         return {
             "kind": "lively",
-            "fonts": {n: {"name": f.name, "sha256": f.sha256, "licence": licence_of(f)} for n, f in fonts.items()},
+            "fonts": {n: {"name": f.name, "sha256": f.sha256, "licence": licence_of(f.name)} for n, f in fonts.items()},
             "kit": kit,
             "pan": {name: round(strip.place, 3) for name, strip in self.strips.items()},
             **({"spread": spread} if spread else {}),

@@ -245,11 +245,15 @@ def test_a_corpus_of_ours(source: Path) -> None:
         short(source / split / "000000.flac")
         short(source / split / "000000.drums.flac")
         record = {"captions": ["a", "b"], "tags": {"genre": "funk", "mood": ["x"]}, "chords": [[0, 1, "C"]]}
+        if split == "test":
+            fonts = {"bass": {"licence": "MIT"}, "drums": {"licence": "MIT"}}
+            record["rendering"] = {"fonts": fonts, "kit": {"licence": "CC0-1.0"}}
         (source / split / "000000.json").write_text(json.dumps(record))
         lines.append(json.dumps({"path": f"{split}/000000.flac", "seconds": 1.5, "split": split, "text": "a"}))
     (source / "manifest.jsonl").write_text("\n".join(lines))
     train, test = read("corpus", source).entries
     assert (train.split, test.split, train.text) == ("train", "test", ("a", "b"))
+    assert (train.licence, test.licence) == (None, "CC0-1.0, MIT")
     assert labels_of(train)["chords"] == [[0, 1, "C"]] and train.tags == {"genre": "funk"}
     assert Path(train.stems["drums"]).name == "000000.drums.flac" and set(train.stems) == {"drums"}
     with pytest.raises(FileNotFoundError, match="not a finished corpus"):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from flowmusic import plain
 from flowmusic.corpus import reader
+from flowmusic.corpus.fonts import NOT_KNOWN, licences
 from flowmusic.corpus.reader import clips
 from flowmusic.corpus.splits import SPLITS
 from flowmusic.datasets.captions import distinct
@@ -27,13 +30,14 @@ def read(source: Path, out: Path, workers: int = 1, begin: Begin = None) -> Scan
                 record = clip.labels
                 tags = {k: v for k, v in record.get("tags", {}).items() if isinstance(v, str)}
                 captions = distinct(map(str, record.get("captions", ())))
-            except (OSError, ValueError, TypeError, AttributeError) as error:
+                licence = _licence(record)
+            except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
                 problems.append(
                     Problem(str(clip.audio), SIDECAR, f"{labels.name} cannot be read ({plain.reason(error)})")
                 )
                 continue
             stems = {name: clip.audio.with_name(f"{clip.audio.stem}.{name}.flac") for name in STEMS}
-            drafts.append(Draft(clip.audio, captions, None, split, tags, labels=labels, stems=stems))
+            drafts.append(Draft(clip.audio, captions, licence, split, tags, labels=labels, stems=stems))
     return complete(drafts, problems, "flowmusic-corpus", out, workers, begin)
 
 
@@ -70,7 +74,7 @@ def manifest_entries(folder: str | Path) -> list[Entry]:
             clip_id, stem = path.name.removesuffix(".flac").rsplit(".", 1)
             stems_of.setdefault(clip_id, {})[stem] = str(path)
         for clip in clips(folder, split):
-            facts = soundfile.info(os.fsencode(clip.audio))
+            facts, record = soundfile.info(os.fsencode(clip.audio)), clip.labels
             found.append(
                 Entry(
                     path=str(clip.audio),
@@ -78,7 +82,8 @@ def manifest_entries(folder: str | Path) -> list[Entry]:
                     rate=facts.samplerate,
                     channels=facts.channels,
                     hash=of_file(clip.audio),
-                    text=tuple(clip.labels.get("captions", ())),
+                    text=tuple(record.get("captions", ())),
+                    licence=_licence(record),
                     split=split,
                     dataset=DATASET,
                     labels=str(clip.audio.with_suffix(".json")),
@@ -86,3 +91,9 @@ def manifest_entries(folder: str | Path) -> list[Entry]:
                 )
             )
     return found
+
+
+def _licence(record: Mapping[str, Any]) -> str | None:
+    """What the licences of a clip's fonts and recordings are, in one text; None where none is known."""
+    found = licences(record)
+    return None if not found or found == [NOT_KNOWN] else ", ".join(found)
