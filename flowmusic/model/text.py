@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from flowmusic.files import replacing
 from flowmusic.hashes import of_unchanged
 from flowmusic.model import pseudowords, unread
 from flowmusic.model.pseudowords import Concept, Mention
+from flowmusic.progress import Bar
 from flowmusic.tensors import without_memory
 
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -102,8 +103,13 @@ class FrozenText(nn.Module, ABC):
         return self._loaded
 
     @torch.no_grad()
-    def _encode(self, texts: Sequence[str], batch: int = 64) -> dict[str, Tensor]:
-        """States of distinct prompts; those with the same number of tokens share a batch, so nothing is padded."""
+    def _encode(
+        self, texts: Sequence[str], batch: int = 64, told: Callable[[int], None] = lambda count: None
+    ) -> dict[str, Tensor]:
+        """States of distinct prompts; those with the same number of tokens share a batch, so nothing is padded.
+
+        ``told`` is called with the size of every batch that is done.
+        """
         model, _ = self.loaded()
         by_length: dict[int, list[tuple[str, list[int]]]] = {}
         for text in texts:
@@ -117,6 +123,7 @@ class FrozenText(nn.Module, ABC):
                     hidden = model(input_ids=torch.tensor([ids for _, ids in part])).last_hidden_state
                     for (text, _), row in zip(part, hidden, strict=True):
                         found[text] = self._kept(row)
+                    told(len(part))
         return found
 
     def states(self, text: str) -> Tensor:
@@ -152,8 +159,9 @@ class FrozenText(nn.Module, ABC):
         """Encode prompts ahead of training; kept in fp16.
 
         With a ``folder``, prompts found in its ``text-FINGERPRINT.safetensors`` are not encoded again, and new ones
-        are added to it, unless it cannot be written: data may be for reading only.  Prompts with pseudowords are
-        checked but not kept: what those stand for can change.
+        are added to it, unless it cannot be written: data may be for reading only.  How far it is goes to stderr, for a
+        hundred thousand prompts take minutes.  Prompts with pseudowords are checked but not kept: what those stand for
+        can change.
         """
         from safetensors.torch import save_file
 
@@ -168,7 +176,9 @@ class FrozenText(nn.Module, ABC):
                 fresh.append(text)
         if not fresh:
             return
-        self.cache.update({text: states.half() for text, states in self._encode(fresh).items()})
+        with Bar("encoding", "prompt", len(fresh), shown=folder is not None) as bar:
+            encoded = self._encode(fresh, told=bar.update)
+        self.cache.update({text: states.half() for text, states in encoded.items()})
         if file is not None:
             with disk.spared(file, "prompts are encoded anew at every start"), replacing(file) as temporary:
                 save_file({text: states.contiguous() for text, states in self.cache.items()}, temporary)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from flowmusic import progress
 from flowmusic.controls import chord_features
 from flowmusic.controls.vocabulary import LABELS, label_id
 from flowmusic.model.controls import TrackConditioner
@@ -203,7 +204,10 @@ def test_text_is_deterministic_cached_and_absent_when_empty(encoder: ConditionEn
 def test_prompts_encoded_together_equal_those_encoded_alone(encoder: ConditionEncoder, tmp_path: Path) -> None:
     prompts = ["slow jazz", "fast rock", "a bright and busy waltz for strings"]
     fresh = ConditionEncoder(DIM, WIDTH, TRACKS).text
-    fresh.remember(prompts, tmp_path)
+    lines: list[str] = []
+    with progress.telling(lambda bar: lines.append(bar.line())):
+        fresh.remember(prompts, tmp_path)
+    assert lines[-1] == "encoding: 3/3 prompts"
     again = ConditionEncoder(DIM, WIDTH, TRACKS).text
     again.remember([], tmp_path)
     assert again.cache.keys() == set(prompts)
