@@ -21,9 +21,9 @@ METERS = ("4/4", "3/4", "6/8", "2/4", "5/4", "7/8", "12/8")
 SHEET_FILES = [".cho", ".chopro", ".musicxml", ".mxl", ".xml", ".mid", ".midi", ".abc", ".ireal", ".html", ".jams",
                ".json", ".labels", ".txt"]  # fmt: skip
 CLOSED_FACTS = ("genre", "mood", "energy", "key")
-# What takes a moment is answered by the request itself.  Gradio sends what comes of a queued event over one stream of the
-# page, which the server closes after the last of them: an event that is asked for just then, as a change follows another
-# or by a click, is never answered.
+# What takes a moment is answered by the request itself.  Gradio sends what comes of a queued event over one stream of
+# the page, which the server closes after the last of them: an event that is asked for just then, as a change follows
+# another or by a click, is never answered.
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False}
 _OWN: dict[str, Any] = {**_QUIET, "api_visibility": "private"}
 """Of an event that is the page's own, and no function of its API."""
