@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from flowmusic.tensors import without_memory
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DIM = 384
 MAX_TOKENS = 64
+AT_ONCE = 4096
+"""Prompts between two tellings of how far it is: many of each length, so that batches are full."""
 
 
 class TextWeightsError(RuntimeError):
@@ -103,13 +105,8 @@ class FrozenText(nn.Module, ABC):
         return self._loaded
 
     @torch.no_grad()
-    def _encode(
-        self, texts: Sequence[str], batch: int = 64, told: Callable[[int], None] = lambda count: None
-    ) -> dict[str, Tensor]:
-        """States of distinct prompts; those with the same number of tokens share a batch, so nothing is padded.
-
-        ``told`` is called with the size of every batch that is done.
-        """
+    def _encode(self, texts: Sequence[str], batch: int = 64) -> dict[str, Tensor]:
+        """States of distinct prompts; those with the same number of tokens share a batch, so nothing is padded."""
         model, _ = self.loaded()
         by_length: dict[int, list[tuple[str, list[int]]]] = {}
         for text in texts:
@@ -123,7 +120,6 @@ class FrozenText(nn.Module, ABC):
                     hidden = model(input_ids=torch.tensor([ids for _, ids in part])).last_hidden_state
                     for (text, _), row in zip(part, hidden, strict=True):
                         found[text] = self._kept(row)
-                    told(len(part))
         return found
 
     def states(self, text: str) -> Tensor:
@@ -177,8 +173,10 @@ class FrozenText(nn.Module, ABC):
         if not fresh:
             return
         with Bar("encoding", "prompt", len(fresh), shown=folder is not None) as bar:
-            encoded = self._encode(fresh, told=bar.update)
-        self.cache.update({text: states.half() for text, states in encoded.items()})
+            for begin in range(0, len(fresh), AT_ONCE):
+                part = fresh[begin : begin + AT_ONCE]
+                self.cache.update({text: states.half() for text, states in self._encode(part).items()})
+                bar.update(len(part))
         if file is not None:
             with disk.spared(file, "prompts are encoded anew at every start"), replacing(file) as temporary:
                 save_file({text: states.contiguous() for text, states in self.cache.items()}, temporary)
