@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from flowmusic.flow import path, solve
 from flowmusic.flow.guide import bound, guided
 from flowmusic.flow.inpaint import keeping
-from flowmusic.flow.timbre import matching
+from flowmusic.flow.timbre import Target, matching
 from flowmusic.generate.branches import present
 from flowmusic.generate.defaults import GenerationDefaults
 from flowmusic.generate.passages import Passage, branches
@@ -40,16 +40,22 @@ class Model(Protocol):
     def defaults(self) -> GenerationDefaults: ...
 
 
-def velocity(model: Model, passages: Sequence[Passage], length: int, given: Given | None = None) -> VelocityField:
+def velocity(
+    model: Model,
+    passages: Sequence[Passage],
+    length: int,
+    given: Given | None = None,
+    timbre: Sequence[Target] = (),
+) -> VelocityField:
     """The guided field of a window of ``length`` frames, for ``z [B, T, D]`` on the model's device.
 
     What is known is told to every branch: guidance is to amplify the controls, not the music before.  A field that
     takes guidance as an input is one branch where a plain request with weights that it has learned is asked.
-    Whatever it predicts is brought to the timbre of the styles (:mod:`flowmusic.flow.timbre`).
+    Whatever it predicts is brought to the timbre of the styles, and to ``timbre`` (:mod:`flowmusic.flow.timbre`).
     Raises: ValueError as :func:`flowmusic.generate.passages.branches`.
     """
     field = _field(model, passages, length, given)
-    return matching(field, targets(passages, model.defaults, model.codec.dim))
+    return matching(field, [*targets(passages, model.defaults, model.codec.dim), *timbre])
 
 
 def _field(model: Model, passages: Sequence[Passage], length: int, given: Given | None) -> VelocityField:
@@ -112,6 +118,7 @@ def draw(
     told: bool = True,
     source: Tensor | None = None,
     start: float = 0.0,
+    timbre: Sequence[Target] = (),
     wrap: Callable[[VelocityField], VelocityField] | None = None,
     progress: Progress | None = None,
 ) -> Solution:
@@ -127,6 +134,7 @@ def draw(
         source: latents ``[B, T, D]`` from which the solve begins at ``start`` on the path between noise and them
             (SDEdit, Meng et al. 2022, arXiv 2108.01073): the later, the more is left of them.
         start: 0, noise, to below 1; above 0 it needs a source.
+        timbre: statistics that what is drawn is to have, beside those of the passages' styles.
         wrap: a last change to the field, for example to join the ends of a loop.
         progress: called after every evaluation.
 
@@ -140,7 +148,7 @@ def draw(
     if start and source is None:
         raise ValueError("a solve that starts on the way to the music needs a source to start from")
     moved = [_moved(passage, device) for passage in passages]
-    field = velocity(model, moved, z_0.shape[1], given if told else None)
+    field = velocity(model, moved, z_0.shape[1], given if told else None, timbre)
     if given is not None and bool(given[1].any()):
         field = keeping(field, z_0, *given)
     if wrap is not None:

@@ -20,7 +20,7 @@ from torch import Tensor
 from flowmusic.audio import Audio
 from flowmusic.controls import beats as beat_tracks
 from flowmusic.generate.draw import Given, Model, draw
-from flowmusic.generate.opening import OpeningMean
+from flowmusic.generate.opening import Opening
 from flowmusic.generate.passages import Passage
 from flowmusic.generate.recall import Recall
 from flowmusic.generate.sampling import Noise, Sampling
@@ -152,7 +152,7 @@ def left_to_right(
     Yields: latents ``[B, stop - start, D]`` of each part, on the model's device, and the evaluations that they took.
     """
     past: Tensor | None = None
-    opening = OpeningMean(float(model.codec.frame_rate))
+    opening = Opening(float(model.codec.frame_rate))
     begins, done, each = 0, 0, sampling.evals()
     for number, part in enumerate(parts):
         window = part.window

@@ -5,8 +5,9 @@ so that the beat never drifts.  A decoder looks some frames ahead (``context_fra
 frames before the bar line up to which latents are known, and the chunks joined are one decode of all latents.
 
 Words that change do so over one bar in velocity.  Against drift the context of each block is moved so that the mean of
-the latents stays that of the opening, and so does the balance of its bands; beside that there is a style of the opening
-that is given again now and then, and a servo on the level.  All begin anew where words change.
+the latents stays that of the opening, and so does the balance of its bands; what is drawn behind it is brought to the
+opening's timbre, as far as a model has channels for that; beside that there is a style of the opening that is given
+again now and then, and a servo on the level.  All begin anew where words change.
 
 Nothing here knows the time of day: the same seed and the same requests give the same samples.
 """
@@ -22,17 +23,20 @@ import torch
 from torch import Tensor
 
 from flowmusic import audio as audio_tools
-from flowmusic.audio import Audio
 from flowmusic.controls import beats, chords, empty
 from flowmusic.controls.chord_text import Bar
 from flowmusic.controls.meter import Meter
 from flowmusic.controls.tracks import batched
 from flowmusic.facts import Facts
+from flowmusic.flow.timbre import Target
 from flowmusic.generate.balance import OpeningBalance
 from flowmusic.generate.draw import draw
 from flowmusic.generate.generator import Generator, check_finite
+from flowmusic.generate.level import OpeningLevel, bent
+from flowmusic.generate.opening import Opening
 from flowmusic.generate.passages import Passage
 from flowmusic.generate.sampling import Sampling, SeededNoise
+from flowmusic.generate.timbre import timbre_of
 from flowmusic.types import Controls, FrameGrid, Guidance, Style, Track
 
 Harmony = Callable[[int], Bar]
@@ -42,17 +46,11 @@ BLOCK_SECONDS = 2.0
 """A block is as few bars as last so long."""
 CONTEXT_SECONDS, LEAST_CONTEXT_SECONDS = 3.0, 2.0
 """How much of what was before a block is seen by it, at most, and at least once there is so much."""
-RECENT_SECONDS = 16.0
-"""The mean of the latents is over these last seconds."""
 FADE_SECONDS = 0.02
-OPENING_SECONDS = 8.0
-"""What is heard after words have settled until level and style are taken from it."""
 STYLE_SECONDS, STYLE_DETAIL = 4.0, 2
 ANCHOR_BARS = 32
-SERVO_DB, MOST_GAIN_DB, SERVO_SECONDS = 0.5, 6.0, 16.0
-"""Gain changes by so much a bar and is never more than that; the level is over these last seconds."""
-KNEE = 0.9
-"""Samples above this are bent towards full scale."""
+SERVO_DB, MOST_GAIN_DB = 0.5, 6.0
+"""Gain changes by so much a bar and is never more than that."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +130,6 @@ class Stream:
         self.guidance = guidance or model.defaults.guide()
         self.sampling = sampling or model.sampling()
         self.steady = steady
-        self._mean: Tensor | None = None
-        self._balance = OpeningBalance(model.codec)
         self.bar_samples = self.rate * 60 * meter.beats_per_bar / Fraction(bpm)
         self._hop = int(self.rate / model.codec.frame_rate)
         try:
@@ -151,9 +147,16 @@ class Stream:
         self._harmonies: list[tuple[int, Harmony | None]] = [(0, harmony)]
         self._words = self._old_words = (text, facts or Facts())
         self._changed = self._settled_at = 0
-        self._opening = _Opening(self.rate)
-        self._style: Style | None = None
+        self._begin_anew()
         self._gain_db = 0.0
+
+    def _begin_anew(self) -> None:
+        """What is heard from now on is an opening: mean, balance, timbre, level and style are taken from it."""
+        self._opening = Opening(float(self.model.codec.frame_rate))
+        self._timbre: Target | None = None
+        self._balance = OpeningBalance(self.model.codec)
+        self._level = OpeningLevel(self.rate)
+        self._style: Style | None = None
 
     @property
     def bar_seconds(self) -> float:
@@ -216,8 +219,8 @@ class Stream:
             self._harmonies = [*self._harmonies[-1:], (self._bar, change.harmony)]
         if change.text is not None and change.text != self._words[0]:
             self._old_words, self._words, self._changed = self._words, (change.text, change.facts or Facts()), self._bar
-            # Level, style, mean and balance are taken anew from when the change is over.
-            self._opening, self._style, self._mean = _Opening(self.rate), None, None
+            self._begin_anew()
+            # The bar of the change itself is no part of the opening's latents.
             self._settled_at = math.ceil(Fraction(self._line(self._bar + 1), self._hop))
 
     def _draw(self, sampling: Sampling, bars: int) -> tuple[Tensor, int]:
@@ -234,9 +237,12 @@ class Stream:
             known[:, :context], keep[:, :context] = self._told(context), True
         passages = self._passages(self._frames - context, size)
         noise = self._noise.draw(size, known.shape[2])
-        solution = draw(self.model, passages, noise, sampling, given=(known, keep))
+        timbre = () if self._timbre is None else (self._timbre,)
+        solution = draw(self.model, passages, noise, sampling, given=(known, keep), timbre=timbre)
         latents = solution.z[:, context : context + new]
-        needed = self._seconds_to_frames(max(CONTEXT_SECONDS, RECENT_SECONDS))
+        if self.steady:
+            self._remember(latents[:, max(0, self._settled_at - self._frames) :])
+        needed = self._seconds_to_frames(CONTEXT_SECONDS)
         self._latents = torch.cat([self._latents, latents], 1)
         # What has not been handed out yet is needed for it, whatever the context.
         pending = self._frames + new - self._emitted // self._hop + 2 * self._ahead
@@ -245,24 +251,24 @@ class Stream:
         self._bar = end_bar
         return latents, solution.num_evals
 
+    def _remember(self, latents: Tensor) -> None:
+        """Latents ``[1, T, D]`` that were drawn, and once the opening is over what else is kept of it."""
+        over = self._opening.latents is not None
+        self._opening.add(latents)
+        opening = self._opening.latents
+        if opening is not None and not over:
+            self._balance.begin(opening)
+            self._timbre = timbre_of(opening, self.model.defaults)
+
     def _told(self, context: int) -> Tensor:
-        """So many frames of the music before, with the balance and the mean over time of the opening, ``[1, T, D]``.
+        """So many frames of the music before, with the mean over time and the balance of the opening, ``[1, T, D]``.
 
         A field that is led on by what it made itself goes on in the direction of its small errors: within a minute the
         mean of the latents had wandered to twice its length, and the music was 5 dB louder (docs/stream.md).  It goes
         on in the direction of chance, too: see :mod:`flowmusic.generate.balance`.
         """
         music = self._latents[:, -context:]
-        settled = (self._frames - self._settled_at) / self.model.codec.frame_rate
-        if not self.steady or settled < OPENING_SECONDS:
-            return music
-        if self._mean is None:
-            opening = self._latents[:, -self._seconds_to_frames(OPENING_SECONDS) :]
-            self._mean = opening.mean(1, keepdim=True)
-            self._balance.begin(opening)
-        balance = self._balance.shift(music, self.block_bars * self.bar_seconds)
-        recent = min(self._frames - self._settled_at, self._seconds_to_frames(RECENT_SECONDS))
-        return music + balance + self._mean - self._latents[:, -recent:].mean(1, keepdim=True)
+        return music + self._balance.shift(music, self.block_bars * self.bar_seconds) + self._opening.shift()
 
     def _passages(self, first: int, length: int) -> list[Passage]:
         """What is asked of frames ``first`` to ``first + length`` of the stream."""
@@ -334,61 +340,21 @@ class Stream:
         before = self._gain_db
         if self.steady:
             step = SERVO_DB * max(1, bars)
-            wanted = self._opening.correction_db(MOST_GAIN_DB)
+            wanted = self._level.correction_db(MOST_GAIN_DB)
             self._gain_db = before + min(step, max(-step, wanted - before))
         gains = torch.linspace(before, self._gain_db, samples.shape[-1])
-        self._opening.hear(samples)
-        return _bent(samples * 10.0 ** (gains / 20.0)), _bent(tail * 10.0 ** (self._gain_db / 20.0))
+        self._level.hear(samples)
+        return bent(samples * 10.0 ** (gains / 20.0)), bent(tail * 10.0 ** (self._gain_db / 20.0))
 
     def _listen(self, samples: Tensor) -> None:
         """Take the style of the opening, once it is long enough."""
         if not self.steady or self._style is not None or not self.model.has_style:
             return
-        opening = self._opening.excerpt()
+        opening = self._level.excerpt()
         if opening is not None:
             excerpt, _ = audio_tools.loudest(opening, STYLE_SECONDS)
             if audio_tools.rms_db(excerpt.samples) > -60.0:
-                self._style = self.model.style(excerpt, STYLE_DETAIL, timbre=0.0)  # kept by mean and balance
-
-
-class _Opening:
-    """The level of the first seconds, and of the last ones; both without the servo's gain."""
-
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
-        self._parts: list[Tensor] = []
-        self._target: float | None = None
-        self._last: list[tuple[float, int]] = []
-
-    def hear(self, samples: Tensor) -> None:
-        self._last.append((float(samples.square().sum()), samples.shape[-1]))
-        while sum(count for _, count in self._last[1:]) >= SERVO_SECONDS * self._rate:
-            self._last.pop(0)
-        if self._target is None:
-            self._parts.append(samples)
-            if sum(part.shape[-1] for part in self._parts) >= OPENING_SECONDS * self._rate:
-                self._target = self._level()
-
-    def _level(self) -> float:
-        power = sum(energy for energy, _ in self._last) / max(1, sum(count for _, count in self._last))
-        return 10.0 * math.log10(max(power, 1e-9))
-
-    def correction_db(self, most: float) -> float:
-        """How much louder the last seconds should be to be as loud as the first."""
-        return 0.0 if self._target is None else min(most, max(-most, self._target - self._level()))
-
-    def excerpt(self) -> Audio | None:
-        """The first seconds, once and only once they are there."""
-        if self._target is None or not self._parts:
-            return None
-        found, self._parts = Audio(torch.cat(self._parts, -1), self._rate), []
-        return found
-
-
-def _bent(samples: Tensor) -> Tensor:
-    """Samples within full scale: linear up to the knee, and from there on ever less.  Shape: any."""
-    size, room = samples.abs(), 1.0 - KNEE
-    return torch.where(size <= KNEE, samples, samples.sign() * (KNEE + room * torch.tanh((size - KNEE) / room)))
+                self._style = self.model.style(excerpt, STYLE_DETAIL, timbre=0.0)  # that is kept already
 
 
 def slower(sampling: Sampling, level: int) -> Sampling:

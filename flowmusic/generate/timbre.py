@@ -1,4 +1,4 @@
-"""The timbre that the styles of a window's passages ask for: statistics of their excerpts (flowmusic.flow.timbre).
+"""The timbre that is asked for: statistics of the excerpts of styles, or of music before (flowmusic.flow.timbre).
 
 >>> from flowmusic.types import Controls, Guidance
 >>> defaults = GenerationDefaults(timbre_channels=((1, 0.0, 0.0), (2, 1.0, 0.5)), style_timbre=0.5)
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from flowmusic.flow.timbre import Target, statistics
 from flowmusic.generate.defaults import GenerationDefaults
@@ -44,6 +45,16 @@ def targets(passages: Sequence[Passage], defaults: GenerationDefaults, dim: int)
             shift, scale = (amounts[:, None] * each for each in channels)
             found.append(Target(mean, deviation, shift, scale, passage.share))
     return found
+
+
+def timbre_of(latents: Tensor, defaults: GenerationDefaults) -> Target | None:
+    """The timbre of latents ``[B, T, D]`` themselves, as far as the model's channels go.  None: it has none for it."""
+    channels = defaults.timbre(latents.shape[-1])
+    if channels is None:
+        return None
+    mean, deviation = (torch.stack(rows) for rows in zip(*map(statistics, latents), strict=True))
+    shift, scale = (each.to(mean).expand_as(mean) for each in channels)
+    return Target(mean, deviation, shift, scale)
 
 
 def _amount(style: Style | None, defaults: GenerationDefaults) -> float:

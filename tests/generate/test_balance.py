@@ -88,7 +88,14 @@ def wandering(steady: bool, balanced: bool, monkeypatch: pytest.MonkeyPatch, cha
         monkeypatch.setattr(OpeningBalance, "shift", lambda self, music, new_seconds: 0.0)
     made: list[int] = []
 
-    def draw(model: object, passages: object, noise: Tensor, sampling: object, given: tuple[Tensor, Tensor]) -> object:
+    def draw(
+        model: object,
+        passages: object,
+        noise: Tensor,
+        sampling: object,
+        given: tuple[Tensor, Tensor],
+        timbre: tuple[object, ...],
+    ) -> object:
         known, keep = given
         told, cymbals = known[:, keep[0]], 0.02
         made.append(len(made))
