@@ -2,8 +2,9 @@
 
 Prints what each minute was like, and for docs/stream.md the last minute beside the second: loudness, spectral centroid,
 memory; by how much minutes differ, and how many pairs of them have centroids within 5 % of each other (one pair may
-agree by luck); how many samples the bars have beside what they should have; and, with the processor time that each
-block took, whether a listener on a simulated clock would have been kept waiting.
+agree by luck); how closely its first bars follow their chords and beats; how many samples the bars have beside what
+they should have; and, with the processor time that each block took, whether a listener on a simulated clock would have
+been kept waiting.
 
     python benchmarks/stream.py [--model nano] [--minutes 60] [--bpm 90] [--chords "Am F C G"] [--seed 0] [--plain]
 """
@@ -21,14 +22,20 @@ import numpy as np
 import torch
 
 from flowmusic import options
+from flowmusic.annotations.annotation import Annotations
+from flowmusic.audio import Audio
 from flowmusic.controls.meter import parse_meter
 from flowmusic.corpus.endless import Endless
+from flowmusic.evaluate.adherence import listeners
 from flowmusic.generate.rehearsal import simulated
-from flowmusic.generate.stream import Stream, repeating
+from flowmusic.generate.stream import Harmony, Stream, repeating
 from flowmusic.inputs.follow import bars_of
 from flowmusic.interop import bundle
+from flowmusic.metrics import adherence
 
 WORDS = "warm lo-fi beat, rhodes and soft drums"
+JUDGED_BARS = (6, 54)
+"""Behind the opening, and the last one excluded."""
 
 
 def main() -> None:
@@ -46,12 +53,13 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     model = bundle.load(args.model)
+    harmony = Endless(args.seed) if args.chords is None else repeating(bars_of(args.chords)[0])
     stream = Stream(
         model,
         WORDS,
         args.bpm,
         parse_meter("4/4"),
-        Endless(args.seed) if args.chords is None else repeating(bars_of(args.chords)[0]),
+        harmony,
         seed=args.seed,
         sampling=model.sampling(steps=args.steps),
         steady=not args.plain,
@@ -60,7 +68,7 @@ def main() -> None:
     lengths: list[int] = []
     blocks: list[float] = []
     minutes: list[tuple[float, float, float, float]] = []
-    heard = torch.zeros(1, 0)
+    heard = begin = torch.zeros(1, 0)
     while len(minutes) < args.minutes:
         began = time.process_time()
         block = stream.next_block()
@@ -68,6 +76,8 @@ def main() -> None:
         lengths.append(block.samples.shape[-1])
         blocks.append(described(block.samples[0].numpy(), stream.rate)[1])
         heard = torch.cat([heard, block.samples], -1)
+        if begin.shape[-1] < JUDGED_BARS[1] * stream.bar_samples:
+            begin = torch.cat([begin, block.samples], -1)
         if heard.shape[-1] >= 60 * stream.rate:
             minute, heard = heard[:, : 60 * stream.rate], heard[:, 60 * stream.rate :]
             minutes.append((*described(minute[0].numpy(), stream.rate), resident(), block.gain_db))
@@ -85,6 +95,7 @@ def main() -> None:
         print(f"| {name} | {second[column]:.1f} | {last[column]:.1f} |")
     print(spread([centroid for _, centroid, _, _ in minutes[1:]]))
     print(memory_of(blocks[4:]))
+    print(followed(begin, stream, harmony))
 
     for slowdown in (1.0, 3.0, 8.0, 16.0):
         slow = [slowdown * cost for cost in costs]
@@ -120,6 +131,23 @@ def memory_of(blocks: list[float]) -> str:
     return (
         f"centroid of blocks: deviation {100 * np.std(levels):.1f} %, correlation with the next one {correlation:.2f}"
     )
+
+
+def followed(sound: torch.Tensor, stream: Stream, harmony: Harmony) -> str:
+    """How closely bars 7 to 54 of the stream, or as many as there are, follow their chords and beats."""
+    bar, beats = stream.bar_seconds, stream.meter.beats_per_bar
+    first, last = JUDGED_BARS[0], min(JUDGED_BARS[1], int(sound.shape[-1] / stream.bar_samples))
+    start, stop = (round(line * stream.bar_samples) for line in (first, last))
+    labels = [harmony(number) for number in range(first, last)]
+    chords = [
+        (bar * (number + part / len(told)), bar * (number + (part + 1) / len(told)), label)
+        for number, told in enumerate(labels)
+        for part, label in enumerate(told)
+    ]
+    times = [bar / beats * beat for beat in range(beats * (last - first))]
+    asked = Annotations(bar * (last - first), chords=tuple(chords), beats=tuple(times))
+    scores = adherence.measure(Audio(sound[:, start:stop], stream.rate), asked, listeners())
+    return f"bars {first + 1} to {last}: " + ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
 
 
 def described(samples: np.ndarray, rate: int) -> tuple[float, float]:
