@@ -6,7 +6,8 @@ agree by luck); how closely its first bars follow their chords and beats; how ma
 they should have; and, with the processor time that each block took, whether a listener on a simulated clock would have
 been kept waiting.
 
-    python benchmarks/stream.py [--model nano] [--minutes 60] [--bpm 90] [--chords "Am F C G"] [--seed 0] [--plain]
+    python benchmarks/stream.py [--model nano] [--words TEXT] [--minutes 60] [--bpm 90] [--chords "Am F C G"] [--seed 0]
+        [--plain]
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def main() -> None:
     """Draw block by block, and keep nothing of the sound but what describes its minutes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="nano", metavar="NAME|DIR")
+    parser.add_argument("--words", type=options.words, default=WORDS, metavar="TEXT", help=f"({WORDS})")
     parser.add_argument("--minutes", type=options.integer("takes"), default=60, metavar="N")
     parser.add_argument("--bpm", type=options.bpm, default=90.0, metavar="N")
     parser.add_argument(
@@ -49,14 +51,16 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=options.seed, default=0, metavar="N")
     parser.add_argument("--steps", type=options.steps, metavar="N", help="solver steps (the model's own)")
-    parser.add_argument("--plain", action="store_true", help="without servo, balance, mean and style of the opening")
+    parser.add_argument(
+        "--plain", action="store_true", help="without servo, and mean, balance, timbre and style of the opening"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     model = bundle.load(args.model)
     harmony = Endless(args.seed) if args.chords is None else repeating(bars_of(args.chords)[0])
     stream = Stream(
         model,
-        WORDS,
+        args.words,
         args.bpm,
         parse_meter("4/4"),
         harmony,
