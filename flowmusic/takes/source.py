@@ -263,7 +263,7 @@ def _listened(
     again = tools.mono(generator.codec.decode(latents)).samples[0].cpu()[..., : one.samples.shape[-1]]
     error_db = si_sdr(again[0], one.samples[0]) if float(one.samples.square().mean()) > 1e-10 else None
     grid = FrameGrid(generator.codec.frame_rate, latents.shape[1])
-    use = tuple(dict.fromkeys((*generator.controls, "beats")))
+    use = [name for name in TRACKS if name in generator.controls or name == "beats"]
     found = extract(audio, Extractors(drums=Drums(stems=best_available())), use, progress=tell)
     heard = {name: batched(track) for name, track in found.tracks(grid).items()}
     tracks = {name: track for name, track in heard.items() if name in generator.controls}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -106,7 +106,10 @@ def extracted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     class Found(run.Extraction):
         annotations = Annotations(2.0, chords=((0.0, 2.0, "C"),))  # type: ignore[assignment]
 
-    def extract(audio: object, extractors: object, use: object, progress: Callable[[str], None]) -> run.Extraction:
+    def extract(
+        audio: object, extractors: object, use: Iterable[str], progress: Callable[[str], None]
+    ) -> run.Extraction:
+        assert set(use) <= set(run.TRACKS), "what cannot be heard is not listened for"
         calls.append("take.wav")
         return Found(2.0, None, None, None, None, None)
 

@@ -33,9 +33,12 @@ class TinyField(nn.Module):
 
 
 class TinyEncoder(nn.Module):
-    """Two tracks and a context flag as frames; a token for nothing, and one per letter of the text."""
+    """Two tracks and a context flag as frames; a token for nothing, and one per letter of the text.
 
-    names = ("chords", "melody", "drums", "beats")
+    As nano it reads who plays besides what can be heard in a recording.
+    """
+
+    names = ("chords", "melody", "drums", "beats", "instruments")
 
     def __init__(self) -> None:
         super().__init__()
