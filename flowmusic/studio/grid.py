@@ -202,7 +202,8 @@ def _straight(times: np.ndarray, bpm: float | None) -> tuple[float, float] | Non
             continue
         first = float(np.median(times - each * numbers))
         if np.abs(times - first - each * numbers).max() <= STEADY_S:
-            return (0.0 if abs(first) <= AT_ZERO_S else first), each
+            # Heard at 0 and fitted before it: there is no such place in the recording.
+            return (0.0 if first <= AT_ZERO_S else first), each
     return None
 
 
