@@ -291,10 +291,27 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that says what is wrong on one line and does not guess abbreviated flags."""
+    """An ArgumentParser that says what is wrong on one line and does not guess abbreviated flags.
+
+    Attributes:
+        intermixed: whether flags may stand between positionals; else argparse takes an optional one for left out where
+            a flag comes before it.
+    """
+
+    intermixed = False
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def, override]
+        """As ArgumentParser's, for a command too, which the parser of all commands asks by this name alone."""
+        if not self.intermixed:
+            return super().parse_known_args(args, namespace)
+        self.intermixed = False  # it comes back here for the flags, and then for the positionals
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.intermixed = True
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(" ".join(message.split()))

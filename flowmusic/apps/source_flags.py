@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
-    """SOURCE and TEXT, to stand first."""
+    """SOURCE, and TEXT behind it, with flags before, between and after them."""
+    if isinstance(parser, options.Parser):
+        parser.intermixed = True
     add = parser.add_argument
     add("source", type=options.existing_file, metavar="SOURCE", help="a take, with its record beside it, or any music")
     add("text", type=options.words, nargs="?", metavar="TEXT", help="what the new part should sound like (the same)")

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import torch
 
-from flowmusic.apps.cli import main
+from flowmusic.apps.cli import build_parser, main
 from flowmusic.errors import UsageError
 from flowmusic.facts import Facts
 from flowmusic.generate.generator import Generator
@@ -49,6 +49,24 @@ def test_stored_controls_come_back_as_they_were(tmp_path: Path) -> None:
         and torch.equal(style.features, controls.style[0].features)
     )  # type: ignore[union-attr]
     assert (tmp_path / "a.latents").stat().st_size < 20_000
+
+
+@pytest.mark.parametrize("command", ["edit", "extend", "vary"])
+def test_words_stand_before_flags_or_behind_them(here: Path, command: str) -> None:
+    Path("take.wav").touch()
+    parser, flags = build_parser(), ["--seed", "3", "--mono"]
+    for order in (
+        ["take.wav", "calm piano", *flags],
+        ["take.wav", *flags, "calm piano"],
+        [*flags, "take.wav", "calm piano"],
+    ):
+        asked = parser.parse_args([command, *order])
+        assert (asked.source, asked.text, asked.seed, asked.mono) == (Path("take.wav"), "calm piano", 3, True), order
+    assert parser.parse_args([command, *flags, "take.wav"]).text is None
+    with pytest.raises(UsageError, match="required: SOURCE"):
+        parser.parse_args([command, *flags])
+    with pytest.raises(UsageError, match="unrecognized arguments: fast"):
+        parser.parse_args([command, "take.wav", *flags, "calm", "fast"])
 
 
 @pytest.mark.parametrize("named", ["take.wav", "take.json", "take.latents"])
