@@ -25,6 +25,7 @@ import torch
 from flowmusic import options
 from flowmusic.annotations.annotation import Annotations
 from flowmusic.audio import Audio
+from flowmusic.controls import beats, chords
 from flowmusic.controls.meter import parse_meter
 from flowmusic.corpus.endless import Endless
 from flowmusic.evaluate.adherence import listeners
@@ -139,17 +140,15 @@ def memory_of(blocks: list[float]) -> str:
 
 def followed(sound: torch.Tensor, stream: Stream, harmony: Harmony) -> str:
     """How closely bars 7 to 54 of the stream, or as many as there are, follow their chords and beats."""
-    bar, beats = stream.bar_seconds, stream.meter.beats_per_bar
     first, last = JUDGED_BARS[0], min(JUDGED_BARS[1], int(sound.shape[-1] / stream.bar_samples))
     start, stop = (round(line * stream.bar_samples) for line in (first, last))
-    labels = [harmony(number) for number in range(first, last)]
-    chords = [
-        (bar * (number + part / len(told)), bar * (number + (part + 1) / len(told)), label)
-        for number, told in enumerate(labels)
-        for part, label in enumerate(told)
-    ]
-    times = [bar / beats * beat for beat in range(beats * (last - first))]
-    asked = Annotations(bar * (last - first), chords=tuple(chords), beats=tuple(times))
+    seconds = stream.bar_seconds * (last - first)
+    written = " | ".join(" ".join(harmony(number)) for number in range(first, last))
+    asked = Annotations(
+        seconds,
+        chords=chords.parse(written, seconds, stream.bpm, stream.meter.beats_per_bar).changes,
+        beats=beats.grid_times(stream.bpm, stream.meter, seconds)[0],
+    )
     scores = adherence.measure(Audio(sound[:, start:stop], stream.rate), asked, listeners())
     return f"bars {first + 1} to {last}: " + ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
 

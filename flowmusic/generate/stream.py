@@ -105,7 +105,7 @@ class Stream:
         harmony: chords by bar; None leaves them open.
         seed: of the noise.
         guidance, sampling: the model's own where they are not given.
-        steady: whether style and servo work against drift.
+        steady: whether anything works against drift.
 
     Raises: ValueError for a bar that does not fit into the model's window, and for a codec that cannot be decoded in
         pieces.
@@ -153,7 +153,7 @@ class Stream:
     def _begin_anew(self) -> None:
         """What is heard from now on is an opening: mean, balance, timbre, level and style are taken from it."""
         self._opening = Opening(float(self.model.codec.frame_rate))
-        self._timbre: Target | None = None
+        self._timbre: list[Target] = []
         self._balance = OpeningBalance(self.model.codec)
         self._level = OpeningLevel(self.rate)
         self._style: Style | None = None
@@ -210,7 +210,7 @@ class Stream:
                 break
         samples, tail = self._decode(ready)
         samples, tail = self._settled(samples, tail, self._bar - first)
-        self._listen(samples)
+        self._listen()
         return Block(samples, tail, torch.cat(drawn, 1)[0].cpu(), first, self._bar, evals, self._gain_db)
 
     def _change(self, change: Change) -> None:
@@ -237,8 +237,7 @@ class Stream:
             known[:, :context], keep[:, :context] = self._told(context), True
         passages = self._passages(self._frames - context, size)
         noise = self._noise.draw(size, known.shape[2])
-        timbre = () if self._timbre is None else (self._timbre,)
-        solution = draw(self.model, passages, noise, sampling, given=(known, keep), timbre=timbre)
+        solution = draw(self.model, passages, noise, sampling, given=(known, keep), timbre=self._timbre)
         latents = solution.z[:, context : context + new]
         if self.steady:
             self._remember(latents[:, max(0, self._settled_at - self._frames) :])
@@ -346,7 +345,7 @@ class Stream:
         self._level.hear(samples)
         return bent(samples * 10.0 ** (gains / 20.0)), bent(tail * 10.0 ** (self._gain_db / 20.0))
 
-    def _listen(self, samples: Tensor) -> None:
+    def _listen(self) -> None:
         """Take the style of the opening, once it is long enough."""
         if not self.steady or self._style is not None or not self.model.has_style:
             return

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -40,21 +40,26 @@ def targets(passages: Sequence[Passage], defaults: GenerationDefaults, dim: int)
         amounts = torch.tensor([_amount(each, defaults) for each in styles])
         if bool(amounts.any()) and any(STYLE in keep for keep in weights_of(passage)):
             silent = next(each.features for each in styles if each is not None).new_zeros(1, dim)
-            measured = [statistics(silent if each is None else each.features) for each in styles]
-            mean, deviation = (torch.stack(rows) for rows in zip(*measured, strict=True))
+            mean, deviation = _measured(silent if each is None else each.features for each in styles)
             shift, scale = (amounts[:, None] * each for each in channels)
             found.append(Target(mean, deviation, shift, scale, passage.share))
     return found
 
 
-def timbre_of(latents: Tensor, defaults: GenerationDefaults) -> Target | None:
-    """The timbre of latents ``[B, T, D]`` themselves, as far as the model's channels go.  None: it has none for it."""
+def timbre_of(latents: Tensor, defaults: GenerationDefaults) -> list[Target]:
+    """The timbre of latents ``[B, T, D]`` themselves, as far as the model's channels go; none for one without."""
     channels = defaults.timbre(latents.shape[-1])
     if channels is None:
-        return None
-    mean, deviation = (torch.stack(rows) for rows in zip(*map(statistics, latents), strict=True))
+        return []
+    mean, deviation = _measured(latents)
     shift, scale = (each.to(mean).expand_as(mean) for each in channels)
-    return Target(mean, deviation, shift, scale)
+    return [Target(mean, deviation, shift, scale)]
+
+
+def _measured(excerpts: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each.  Shape: ``[T', D]`` each -> ``[B, D], [B, D]``."""
+    mean, deviation = zip(*map(statistics, excerpts), strict=True)
+    return torch.stack(mean), torch.stack(deviation)
 
 
 def _amount(style: Style | None, defaults: GenerationDefaults) -> float:

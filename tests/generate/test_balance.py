@@ -94,7 +94,7 @@ def wandering(steady: bool, balanced: bool, monkeypatch: pytest.MonkeyPatch, cha
         noise: Tensor,
         sampling: object,
         given: tuple[Tensor, Tensor],
-        timbre: tuple[object, ...],
+        timbre: list[object],
     ) -> object:
         known, keep = given
         told, cymbals = known[:, keep[0]], 0.02
